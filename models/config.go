@@ -1,0 +1,199 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// The values of Config's options that name a choice.
+const (
+	Frozen   = "frozen"   // Mode: heads are trained on cached backbone features
+	Finetune = "finetune" // Mode: backbone and head are trained end to end
+
+	BoostingNone     = "none"     // every learner sees every pair with weight 1
+	BoostingEta      = "eta"      // the papers' rule: A_m = (1-eta_m) A_(m-1) + eta_m act_m
+	BoostingAdditive = "additive" // the released script's rule: A_m = A_(m-1) + shrinkage act_m
+
+	DiversityNone        = "none"
+	DiversityAdversarial = "adversarial" // A-BIER's regressors with gradient reversal, during training
+
+	ScaleSize  = "size"  // a learner's slice is scaled by d_m/d (the authors' code)
+	ScaleBoost = "boost" // by sqrt(2m/(M(M+1))): the dot product is the boosted ensemble's score
+	ScaleNone  = "none"  // every slice keeps unit length
+
+	AxisIn  = "in"  // unit-norm terms: one norm per input unit, summed over outputs
+	AxisOut = "out" // one norm per output unit, summed over inputs
+
+	WithDiagonal    = "with_diagonal" // the positive count includes the N self pairs (the authors' code)
+	WithoutDiagonal = "without"
+)
+
+// Config decides, together with the data, every bit of a trained cell.
+// The zero value is not usable; start from DefaultConfig.
+type Config struct {
+	Backbone  string `json:"backbone"`            // a name of Backbones
+	Mode      string `json:"mode"`                // frozen or finetune
+	Input     int    `json:"input"`               // network input, pixels per side
+	Untrained bool   `json:"untrained,omitempty"` // the pooled backbone feature as it is, no training
+
+	Size     int    `json:"size"`     // width of the whole embedding
+	Learners []int  `json:"learners"` // widths of the learners, in boosting order; they sum to Size
+	Scale    string `json:"scale"`    // how slices are scaled at test time: size, boost or none
+
+	Loss     string  `json:"loss"`      // a name of Losses
+	Alpha    float64 `json:"alpha"`     // binomial deviance: steepness
+	Beta     float64 `json:"beta"`      // binomial deviance: the similarity that separates
+	C        float64 `json:"c"`         // binomial deviance: cost of a negative pair
+	PosCount string  `json:"pos_count"` // with_diagonal or without
+
+	Boosting       string  `json:"boosting"`        // none, eta or additive
+	BoostingStart  float64 `json:"boosting_start"`  // additive: A_0
+	Shrinkage      float64 `json:"shrinkage"`       // additive: the step
+	NegativeFactor float64 `json:"negative_factor"` // additive: weight of negative pairs
+
+	Diversity string  `json:"diversity"`  // none or adversarial
+	LambdaDiv float64 `json:"lambda_div"` // weight of the whole diversity term
+	LambdaW   float64 `json:"lambda_w"`   // weight of its unit-norm constraints
+	Hidden    int     `json:"hidden"`     // hidden units of a regressor
+	NormAxis  string  `json:"norm_axis"`  // in or out
+
+	Classes int `json:"classes"` // classes in a step
+	Images  int `json:"images"`  // images of each class in a step
+	Steps   int `json:"steps"`   // optimizer steps; the model after the last one is evaluated
+
+	BackboneRate  float64 `json:"backbone_rate"`  // Adam's rate for the backbone, per step
+	EmbeddingRate float64 `json:"embedding_rate"` // for the embedding matrices and biases
+	RegressorRate float64 `json:"regressor_rate"` // for the regressors of the adversarial loss
+	WeightDecay   float64 `json:"weight_decay"`   // times the sum of squared backbone kernels and embedding matrices, added to the loss
+	DecayFactor   float64 `json:"decay_factor"`   // the rates are multiplied by it ...
+	DecayEvery    int     `json:"decay_every"`    // ... every so many steps; 0 never
+
+	Seed uint64 `json:"seed"` // root of every random stream of the cell
+}
+
+// DefaultConfig returns the settings shared by all methods in a mode.
+// Constants are those of the authors' code where it states them.
+func DefaultConfig(mode string) Config {
+	c := Config{
+		Mode:           mode,
+		Input:          224,
+		Size:           512,
+		Scale:          ScaleSize,
+		Loss:           "binomial_deviance",
+		Alpha:          2,
+		Beta:           0.5,
+		C:              25,
+		PosCount:       WithDiagonal,
+		Boosting:       BoostingNone,
+		BoostingStart:  0.5,
+		Shrinkage:      0.06,
+		NegativeFactor: 2,
+		Diversity:      DiversityNone,
+		LambdaDiv:      5e-5,
+		LambdaW:        1e5,
+		Hidden:         512,
+		NormAxis:       AxisIn,
+		DecayFactor:    0.5,
+	}
+	switch mode {
+	case Frozen:
+		c.Classes, c.Images, c.Steps = 12, 5, 400
+		c.EmbeddingRate, c.RegressorRate = 3e-4, 3e-4
+	case Finetune:
+		c.Classes, c.Images, c.Steps = 8, 4, 1000
+		c.BackboneRate, c.EmbeddingRate, c.RegressorRate = 1e-5, 1e-4, 1e-5
+		c.WeightDecay = 2e-4
+	}
+	return c
+}
+
+// LearnerSizes returns the widths of m learners for an embedding of the given
+// size: the papers' list where they have one, else d*2m/(M(M+1)) rounded to
+// even numbers, the last learner taking what is left.
+func LearnerSizes(size, m int) []int {
+	published := map[[2]int][]int{
+		{512, 2}:  {170, 342},
+		{512, 3}:  {96, 160, 256},
+		{512, 4}:  {50, 96, 148, 218},
+		{512, 5}:  {34, 68, 102, 138, 170},
+		{1024, 3}: {170, 342, 512},
+		{1024, 4}: {102, 204, 308, 410},
+		{1024, 5}: {68, 136, 204, 274, 342},
+		{1024, 6}: {50, 96, 148, 196, 242, 292},
+		{1024, 7}: {36, 74, 110, 148, 182, 218, 256},
+	}
+	if list, ok := published[[2]int{size, m}]; ok {
+		return list
+	}
+	sizes := make([]int, m)
+	left := size
+	for i := range m {
+		sizes[i] = nearestEven(float64(size) * 2 * float64(i+1) / float64(m*(m+1)))
+		if i == m-1 {
+			sizes[i] = left
+		}
+		left -= sizes[i]
+	}
+	return sizes
+}
+
+// Validate reports every setting that cannot be trained.
+func (c Config) Validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	oneOf := func(option, value string, allowed ...string) {
+		check(slices.Contains(allowed, value), "%s: %q is not one of %q", option, value, allowed)
+	}
+	oneOf("mode", c.Mode, Frozen, Finetune)
+	check(c.Input > 0, "input: %d pixels; want at least 1", c.Input)
+	if _, err := BackboneNamed(c.Backbone); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Untrained {
+		check(c.Mode == Frozen, "untrained: the pooled feature has no training; use mode frozen")
+		return errors.Join(errs...)
+	}
+	sum := 0
+	for _, d := range c.Learners {
+		check(d > 0, "learners: size %d; want at least 1", d)
+		sum += d
+	}
+	check(len(c.Learners) > 0 && sum == c.Size, "learners: %v sum to %d; want size %d", c.Learners, sum, c.Size)
+	oneOf("scale", c.Scale, ScaleSize, ScaleBoost, ScaleNone)
+	if _, err := LossNamed(c.Loss); err != nil {
+		errs = append(errs, err)
+	}
+	check(c.Alpha > 0, "alpha: %g; want more than 0", c.Alpha)
+	check(c.Beta >= -1 && c.Beta <= 1, "beta: %g; want a cosine in [-1, 1]", c.Beta)
+	check(c.C > 0, "c: %g; want more than 0", c.C)
+	oneOf("pos_count", c.PosCount, WithDiagonal, WithoutDiagonal)
+	oneOf("boosting", c.Boosting, BoostingNone, BoostingEta, BoostingAdditive)
+	check(c.Shrinkage > 0, "shrinkage: %g; want more than 0", c.Shrinkage)
+	check(c.NegativeFactor > 0, "negative_factor: %g; want more than 0", c.NegativeFactor)
+	oneOf("diversity", c.Diversity, DiversityNone, DiversityAdversarial)
+	check(c.LambdaDiv >= 0, "lambda_div: %g; want at least 0", c.LambdaDiv)
+	check(c.LambdaW >= 0, "lambda_w: %g; want at least 0", c.LambdaW)
+	check(c.Hidden > 0, "hidden: %d; want at least 1", c.Hidden)
+	oneOf("norm_axis", c.NormAxis, AxisIn, AxisOut)
+	check(c.Classes >= 2, "classes: %d; want at least 2, a batch needs negatives", c.Classes)
+	check(c.Images >= 2, "images: %d; want at least 2, a batch needs positives", c.Images)
+	check(c.Steps >= 1, "steps: %d; want at least 1", c.Steps)
+	check(c.BackboneRate >= 0, "backbone_rate: %g; want at least 0", c.BackboneRate)
+	check(c.EmbeddingRate > 0, "embedding_rate: %g; want more than 0", c.EmbeddingRate)
+	check(c.RegressorRate >= 0, "regressor_rate: %g; want at least 0", c.RegressorRate)
+	check(c.WeightDecay >= 0, "weight_decay: %g; want at least 0", c.WeightDecay)
+	check(c.DecayFactor > 0 && c.DecayFactor <= 1, "decay_factor: %g; want (0, 1]", c.DecayFactor)
+	check(c.DecayEvery >= 0, "decay_every: %d; want at least 0", c.DecayEvery)
+	return errors.Join(errs...)
+}
+
+// nearestEven rounds to the nearest even number; halves go to the even half.
+func nearestEven(x float64) int {
+	return 2 * int(math.RoundToEven(x/2))
+}

@@ -1,0 +1,122 @@
+package runs
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"time"
+)
+
+// Schema is the version of cell.json and run.json that this package writes.
+const Schema = 1
+
+// The states of a cell.
+const (
+	Running = "running"
+	Done    = "done"
+	Failed  = "failed"
+)
+
+// A Group is the cells that differ in nothing but the seed.
+type Group struct {
+	Dataset  string `json:"dataset"`        // cub, cars196, sop, inshop or vehicleid
+	Variant  string `json:"variant"`        // official+box-s256-jpeg, mini-s256-jpeg, ...
+	Backbone string `json:"backbone"`       // googlenet, lite0 or convnet
+	Mode     string `json:"mode"`           // frozen or finetune
+	Method   string `json:"method"`         // the label in the suite
+	Size     int    `json:"embedding_size"` // width of the test-time vector
+}
+
+// Path returns <dataset>.<variant>/<backbone>-<mode>/<method>-<size>.
+func (g Group) Path() string {
+	return path.Join(g.Dataset+"."+g.Variant, g.Backbone+"-"+g.Mode, fmt.Sprintf("%s-%d", g.Method, g.Size))
+}
+
+// A Key identifies a cell inside a run.
+type Key struct {
+	Group
+	Seed int `json:"seed"`
+}
+
+// Path returns the cell's folder relative to its run's folder, with slashes.
+func (k Key) Path() string {
+	return path.Join(k.Group.Path(), fmt.Sprintf("seed-%d", k.Seed))
+}
+
+// Cell is the record of one cell, cell.json. Metrics are fractions in [0,1].
+type Cell struct {
+	Schema int `json:"schema"`
+	Key
+	Config      json.RawMessage    `json:"config"`      // the resolved models.Config
+	ConfigHash  string             `json:"config_hash"` // SHA-256, hex, of Config without the seed
+	DataHash    string             `json:"data_hash"`   // digest of the data set's manifest
+	Started     time.Time          `json:"started"`
+	Status      string             `json:"status"` // running, done or failed
+	Error       string             `json:"error,omitempty"`
+	Evaluations []Evaluation       `json:"evaluations"`
+	Correlation *Correlation       `json:"correlation,omitempty"`
+	Timing      map[string]float64 `json:"timing"`     // stage -> seconds: features, train, embed, evaluate, total
+	Throughput  map[string]float64 `json:"throughput"` // "train images/s", "train steps/s", "embed images/s"
+	Environment Environment        `json:"environment"`
+}
+
+// Evaluation is the result on one protocol of the cell's data set.
+type Evaluation struct {
+	Protocol string                `json:"protocol"`  // cub-loo+box+subset, ...
+	At       string                `json:"at"`        // last, selected or peek
+	TestHash string                `json:"test_hash"` // digest of the test images' ids, classes and source hashes
+	Queries  int                   `json:"queries"`
+	Gallery  int                   `json:"gallery"`
+	Excluded int                   `json:"excluded"` // queries without a positive, left out of Queries
+	Metrics  map[string]float64    `json:"metrics"`  // "R@1", "MAP@R", "R-precision"
+	Bounds   map[string][2]float64 `json:"bounds"`   // the same names: [pessimistic, optimistic]
+	Learners []Learner             `json:"learners,omitempty"`
+}
+
+// Collapsed reports whether a metric's bounds differ by more than 0.1 point:
+// ties then decide the number, and it gets no verdict.
+func (e Evaluation) Collapsed(metric string) bool {
+	b, ok := e.Bounds[metric]
+	return ok && b[1]-b[0] > 0.001
+}
+
+// Learner is one learner of an ensemble, in boosting order.
+type Learner struct {
+	Size       int     `json:"size"`
+	R1         float64 `json:"R@1"`            // its slice alone
+	Cumulative float64 `json:"R@1 cumulative"` // it and all before it, scaled as at test time
+}
+
+// Correlation says how redundant the embedding is over the test images.
+type Correlation struct {
+	// Learners is the mean absolute Pearson correlation between dimensions of
+	// different learners; nil where there is one learner.
+	Learners *float64 `json:"learners"`
+	// Dimensions is the same over all pairs of different dimensions, so that
+	// one learner can be compared with several.
+	Dimensions float64 `json:"dimensions"`
+}
+
+// Environment is what a cell ran on.
+type Environment struct {
+	Go      string `json:"go"`
+	GoMLX   string `json:"gomlx"`
+	Plugin  string `json:"plugin"`  // file name and SHA-256 of the PJRT plugin
+	Backend string `json:"backend"` // xla:cpu, xla:cuda or go
+	Device  string `json:"device"`
+	CPU     string `json:"cpu"`               // model and number of cores
+	Commit  string `json:"commit"`            // of bierbench, with +dirty
+	Weights string `json:"weights,omitempty"` // SHA-256 of the pretrained weights
+}
+
+// TrainStep is one line of train.jsonl.
+type TrainStep struct {
+	Step      int       `json:"step"`     // 1-based, after this optimizer step
+	Loss      float64   `json:"loss"`     // metric loss, mean over learners
+	Total     float64   `json:"total"`    // what was minimised: with diversity and weight decay
+	Rate      float64   `json:"rate"`     // embedding learning rate
+	Learners  []float64 `json:"learners"` // loss of each learner
+	Weights   []float64 `json:"weights"`  // mean boosting weight of each learner over its pairs
+	Diversity float64   `json:"diversity,omitempty"`
+	Seconds   float64   `json:"seconds"` // since training began, all attempts added up
+}

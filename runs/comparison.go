@@ -1,0 +1,61 @@
+package runs
+
+// The verdicts of a Comparison.
+const (
+	Better = "better"
+	Worse  = "worse"
+	Noise  = "~"
+)
+
+// Comparison is one row of a diff: group A against group B on one metric of
+// one protocol. A is the base; Delta = B - A. All values are fractions.
+type Comparison struct {
+	A        Group      `json:"a"`
+	B        Group      `json:"b"`
+	Protocol string     `json:"protocol"`
+	At       string     `json:"at"`
+	Metric   string     `json:"metric"`
+	SeedsA   []int      `json:"seeds_a"`
+	SeedsB   []int      `json:"seeds_b"`
+	MeanA    float64    `json:"mean_a"`
+	MeanB    float64    `json:"mean_b"`
+	Delta    float64    `json:"delta"`
+	Low      float64    `json:"low"` // 95% interval of Delta
+	High     float64    `json:"high"`
+	P        float64    `json:"p"`       // two-sided, by inverting the interval
+	PHolm    float64    `json:"p_holm"`  // after Holm's correction over the table's rows
+	Verdict  string     `json:"verdict"` // better, worse or ~; empty when Reason is set or the metric is collapsed
+	Gained   int        `json:"gained"`  // query hits that only B has, over the pairs of equal seeds; R@K only
+	Lost     int        `json:"lost"`
+	Pairs    []SeedPair `json:"pairs,omitempty"`  // for information, not the verdict
+	Reason   string     `json:"reason,omitempty"` // why the row cannot be compared; the numbers are then zero
+	Notes    []int      `json:"notes,omitempty"`  // indices into Diff.Footnotes
+}
+
+// SeedPair is the two groups at one seed: McNemar's exact test on their hits.
+type SeedPair struct {
+	Seed   int     `json:"seed"`
+	Gained int     `json:"gained"`
+	Lost   int     `json:"lost"`
+	P      float64 `json:"p"`
+}
+
+// Diff is a paired comparison: of two runs (Base empty), or of the methods
+// inside one run against the method Base (A and B are then the same run).
+type Diff struct {
+	Schema    int          `json:"schema"`
+	A         string       `json:"run_a"`
+	B         string       `json:"run_b"`
+	Base      string       `json:"base,omitempty"`
+	Rows      []Comparison `json:"rows"`
+	Footnotes []string     `json:"footnotes"` // what differs besides: code, training data, configuration, hardware
+}
+
+// Summary is a metric over the seeds of a group.
+type Summary struct {
+	Seeds []int   `json:"seeds"`
+	Mean  float64 `json:"mean"`
+	Low   float64 `json:"low"` // 95% Student-t interval of the mean; equals Mean with one seed
+	High  float64 `json:"high"`
+	SD    float64 `json:"sd"` // sample standard deviation over seeds, 0 with one
+}
