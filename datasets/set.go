@@ -1,0 +1,137 @@
+package datasets
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// Split is the part of a data set that an image belongs to.
+type Split string
+
+// The splits, in the order in which prepared files are sorted. Sets that are
+// evaluated by leaving one out have train and test; In-Shop has train, query
+// and gallery.
+const (
+	Train   Split = "train"
+	Test    Split = "test"
+	Query   Split = "query"
+	Gallery Split = "gallery"
+)
+
+// Box is a rectangle in pixels of the original image, 0-based and half-open:
+// X0 <= x < X1 and Y0 <= y < Y1. As read from a list it may lie partly outside
+// its image.
+type Box struct{ X0, Y0, X1, Y1 int }
+
+// Row is one image of the official lists.
+type Row struct {
+	ID         int64  // the list's own number, or else the 1-based row in the official list
+	Name       string // the list's path or name, leading zeros kept
+	File       string // image file, slash path relative to Layout.Root
+	Class      int32  // the list's own class number
+	ClassName  string // never empty
+	Superclass string // empty where the set has none
+	Split      Split
+	List       uint8  // VehicleID's test lists as bits: 1 = 800, 2 = 1600, 4 = 2400; else 0
+	Box        *Box   // nil where the lists give none; not clipped to the image
+	Line       string // "file:line" or "file:row n" of the list, relative to Layout.Root
+}
+
+// List is a list file that was read.
+type List struct {
+	Name   string // slash path relative to Layout.Root
+	SHA256 string // of the file's bytes, hexadecimal
+	Rows   int    // rows of data, without header lines
+}
+
+// Layout is what the official lists of a data set say.
+type Layout struct {
+	Set      string // name of the set
+	Root     string // folder that List.Name and Row.File are relative to
+	Found    string // which of the layouts in use was found, in words
+	Release  string // "official", VehicleID "papers" or "public", or the custom name
+	Lists    []List
+	Rows     []Row // in the order of the lists
+	Unlisted int   // VehicleID: images that are in no split list and so are not in Rows
+}
+
+// Protocol is one way in which a set's test images are searched.
+type Protocol struct {
+	ID      string // such as "cub-loo"
+	Kind    string // KindLeaveOneOut, KindQueryGallery or KindOneGallery
+	List    uint8  // bit of Row.List that a test image must have; 0 = all test images
+	Recalls []int  // the K of R@K, ascending
+}
+
+// The kinds of protocol.
+const (
+	// KindLeaveOneOut searches each test image among all other test images.
+	KindLeaveOneOut = "loo"
+	// KindQueryGallery searches the query images in the gallery images.
+	KindQueryGallery = "qg"
+	// KindOneGallery draws one image per class as the gallery, the rest are queries.
+	KindOneGallery = "1gallery"
+)
+
+// Set is one of the benchmarks.
+type Set struct {
+	Name      string   // as typed on the command line
+	Title     string   // as printed
+	Folders   []string // published top folder names, such as "CUB_200_2011", the usual one first
+	Protocols []Protocol
+
+	// Read reads the official lists in the folder root. With custom empty every
+	// count is checked against the published releases; with a custom name those
+	// counts alone are not, everything else is. It does not touch images.
+	Read func(ctx context.Context, root, custom string) (*Layout, error)
+
+	// Looks says whether dir looks like this set's top folder.
+	Looks func(dir string) bool
+}
+
+// All returns the sets in the order of reports.
+func All() []Set {
+	return []Set{
+		cub(),
+		cars196(),
+		sop(),
+		inshop(),
+		vehicleid(),
+	}
+}
+
+// Lookup returns the set of that name.
+func Lookup(name string) (Set, error) {
+	var known []string
+	for _, s := range All() {
+		if s.Name == name {
+			return s, nil
+		}
+		known = append(known, s.Name)
+	}
+	return Set{}, fmt.Errorf("unknown data set %q, want one of %s", name, strings.Join(known, ", "))
+}
+
+// FormatError is bad input with its place.
+type FormatError struct {
+	File string
+	Line int // 1-based; 0 where the whole file is meant
+	Msg  string
+}
+
+// Error returns "file:line: msg".
+func (e *FormatError) Error() string {
+	if e.Line == 0 {
+		return e.File + ": " + e.Msg
+	}
+	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Msg)
+}
+
+// release returns the name of a layout's release: the custom name, or official.
+func release(custom string) string {
+	if custom != "" {
+		return custom
+	}
+	return "official"
+}
