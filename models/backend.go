@@ -1,0 +1,186 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/gomlx/backends"
+	"github.com/gomlx/gomlx/backends/simplego"
+	"github.com/gomlx/gomlx/backends/xla"
+)
+
+// The backends that OpenBackend knows.
+const (
+	BackendCPU  = "xla:cpu"
+	BackendCUDA = "xla:cuda"
+	BackendGo   = "go"
+)
+
+// A Backend is an open GoMLX backend and what is known about it.
+// Close it with Finalize.
+type Backend struct {
+	backends.Backend
+	Config string // xla:cpu, xla:cuda or go
+	Device string // what the first device calls itself, and how many there are
+	Plugin string // file name and SHA-256 of the PJRT plugin; empty for go
+}
+
+// OpenBackend opens the backend that config names: xla:cpu, xla:cuda, go, or
+// empty for CUDA where a plugin and a GPU are there and the CPU elsewhere.
+// It installs the pinned CPU plugin into the cache where there is none.
+func OpenBackend(ctx context.Context, config string, cache Cache, log *slog.Logger) (*Backend, error) {
+	switch config {
+	case BackendGo:
+		b, err := simplego.New("")
+		if err != nil {
+			return nil, fmt.Errorf("open backend go: %w", err)
+		}
+		return &Backend{Backend: b, Config: BackendGo, Device: "host"}, nil
+	case BackendCPU:
+		return openCPU(ctx, cache, log)
+	case BackendCUDA:
+		return openCUDA(ctx, log)
+	case "":
+		if !hasNvidiaGPU() {
+			return openCPU(ctx, cache, log)
+		}
+		b, err := openCUDA(ctx, log)
+		if err == nil {
+			return b, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		log.Warn("the GPU is not used", "reason", err)
+		return openCPU(ctx, cache, log)
+	default:
+		return nil, fmt.Errorf("backend %q is not one of %q", config, []string{BackendCPU, BackendCUDA, BackendGo})
+	}
+}
+
+func openCPU(ctx context.Context, cache Cache, log *slog.Logger) (*Backend, error) {
+	plugin, err := cache.Plugin(ctx, log)
+	if err != nil {
+		return nil, err
+	}
+	return openPlugin(BackendCPU, plugin)
+}
+
+func openCUDA(ctx context.Context, log *slog.Logger) (*Backend, error) {
+	plugin, err := CUDAPlugin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	log.Debug("found a CUDA plugin", "file", plugin.Path)
+	if err := prepareCUDA(plugin.Path); err != nil {
+		return nil, err
+	}
+	return openPlugin(BackendCUDA, plugin)
+}
+
+// openPlugin creates the client of a plugin. GoMLX reads
+// PJRT_PLUGIN_LIBRARY_PATH and GOMLX_NO_AUTO_INSTALL when the program starts,
+// so the plugin is given by its absolute path, which also keeps GoMLX from
+// installing another one.
+func openPlugin(config string, plugin Plugin) (*Backend, error) {
+	if !filepath.IsAbs(plugin.Path) || strings.Contains(plugin.Path, ",") {
+		return nil, fmt.Errorf("plugin %s: want an absolute path without a comma; choose another folder with BIERBENCH_CACHE", plugin.Path)
+	}
+	xla.EnableAutoInstall(false)
+	name := plugin.Path
+	if config == BackendCPU {
+		name += ",shared_buffers" // the device's memory is the host's: tensors need no copy
+	}
+	var client backends.Backend
+	err := catch("open backend "+config, func() {
+		var err error
+		if client, err = xla.New(name); err != nil {
+			panic(err)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w; run \"bierbench doctor\"", err)
+	}
+	if client.NumDevices() < 1 {
+		client.Finalize()
+		return nil, fmt.Errorf("open backend %s: plugin %s has no device", config, plugin.Path)
+	}
+	return &Backend{
+		Backend: client,
+		Config:  config,
+		Device:  fmt.Sprintf("%d x %s", client.NumDevices(), client.DeviceDescription(0)),
+		Plugin:  plugin.String(),
+	}, nil
+}
+
+// catch runs f and returns what it panics with as an error that says what was
+// being done. Graph-building functions panic where they cannot go on: this is
+// the one boundary at which that becomes an error. A programmer's mistake
+// (nil dereference, index out of range) stays a panic.
+func catch(what string, f func()) (err error) {
+	defer func() {
+		switch v := recover().(type) {
+		case nil:
+		case runtime.Error:
+			panic(v)
+		case error:
+			err = fmt.Errorf("%s: %w", what, v)
+		default:
+			err = fmt.Errorf("%s: %v", what, v)
+		}
+	}()
+	f()
+	return nil
+}
+
+// hasNvidiaGPU reports whether the driver shows a device.
+func hasNvidiaGPU() bool {
+	devices, err := filepath.Glob("/dev/nvidia[0-9]*")
+	return err == nil && len(devices) > 0
+}
+
+// prepareCUDA tells XLA where CUDA's tools (ptxas, libdevice) lie: in the
+// nvidia folder beside the plugin's. The binding's own search is switched off,
+// it names a folder of its author's machine.
+func prepareCUDA(plugin string) error {
+	const flag = "--xla_gpu_cuda_data_dir="
+	folders := []string{
+		filepath.Join(filepath.Dir(filepath.Dir(plugin)), "nvidia"),
+		filepath.Join(filepath.Dir(filepath.Dir(filepath.Dir(plugin))), "nvidia"),
+	}
+	found := slices.IndexFunc(folders, isDir)
+	flags := os.Getenv("XLA_FLAGS")
+	var errs []error
+	if found >= 0 && !strings.Contains(flags, flag) {
+		errs = append(errs, os.Setenv("XLA_FLAGS", strings.TrimSpace(flags+" "+flag+cudaTools(folders[found]))))
+	}
+	errs = append(errs, os.Setenv("GOPJRT_CUDA_CHECKS", "no"))
+	return errors.Join(errs...)
+}
+
+// cudaTools returns the folder under nvidia whose bin holds ptxas.
+func cudaTools(nvidia string) string {
+	for _, name := range []string{"cu13", "cuda_nvcc", "cu12"} {
+		if dir := filepath.Join(nvidia, name); isDir(filepath.Join(dir, "bin")) {
+			return dir
+		}
+	}
+	return nvidia
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}

@@ -1,0 +1,39 @@
+package models
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+)
+
+// shared is the backend of the package's tests, opened at first need.
+var shared = sync.OnceValues(func() (*Backend, error) {
+	cache, err := DefaultCache()
+	if err != nil {
+		return nil, err
+	}
+	// One backend outlives the test that opens it, so its context is not that test's.
+	return OpenBackend(context.Background(), BackendCPU, cache, slog.Default())
+})
+
+// testBackend returns the XLA CPU backend that all tests of the package share.
+// It installs the pinned plugin into the user's cache where there is none.
+func testBackend(t testing.TB) *Backend {
+	t.Helper()
+	b, err := shared()
+	if err != nil {
+		t.Fatalf("open the tests' backend: %v", err)
+	}
+	return b
+}
+
+// goBackend returns GoMLX's own backend, for what needs no plugin.
+func goBackend(t testing.TB) *Backend {
+	t.Helper()
+	b, err := OpenBackend(t.Context(), BackendGo, Cache{}, slog.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
