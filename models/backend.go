@@ -70,7 +70,7 @@ func openCPU(ctx context.Context, cache Cache, log *slog.Logger) (*Backend, erro
 	if err != nil {
 		return nil, err
 	}
-	return openPlugin(BackendCPU, plugin)
+	return openPlugin(ctx, BackendCPU, plugin, log)
 }
 
 func openCUDA(ctx context.Context, log *slog.Logger) (*Backend, error) {
@@ -82,18 +82,24 @@ func openCUDA(ctx context.Context, log *slog.Logger) (*Backend, error) {
 	if err := prepareCUDA(plugin.Path); err != nil {
 		return nil, err
 	}
-	return openPlugin(BackendCUDA, plugin)
+	return openPlugin(ctx, BackendCUDA, plugin, log)
 }
 
 // openPlugin creates the client of a plugin. GoMLX reads
 // PJRT_PLUGIN_LIBRARY_PATH and GOMLX_NO_AUTO_INSTALL when the program starts,
 // so the plugin is given by its absolute path, which also keeps GoMLX from
 // installing another one.
-func openPlugin(config string, plugin Plugin) (*Backend, error) {
+func openPlugin(ctx context.Context, config string, plugin Plugin, log *slog.Logger) (*Backend, error) {
 	if !filepath.IsAbs(plugin.Path) || strings.Contains(plugin.Path, ",") {
 		return nil, fmt.Errorf("plugin %s: want an absolute path without a comma; choose another folder with BIERBENCH_CACHE", plugin.Path)
 	}
 	xla.EnableAutoInstall(false)
+	if log.Enabled(ctx, slog.LevelDebug) {
+		// GoMLX has set this to 2, errors only, where it was not set.
+		if err := os.Setenv("TF_CPP_MIN_LOG_LEVEL", "0"); err != nil {
+			return nil, err
+		}
+	}
 	name := plugin.Path
 	if config == BackendCPU {
 		name += ",shared_buffers" // the device's memory is the host's: tensors need no copy
@@ -112,10 +118,11 @@ func openPlugin(config string, plugin Plugin) (*Backend, error) {
 		client.Finalize()
 		return nil, fmt.Errorf("open backend %s: plugin %s has no device", config, plugin.Path)
 	}
+	device, _, _ := strings.Cut(client.DeviceDescription(0), " [processId=")
 	return &Backend{
 		Backend: client,
 		Config:  config,
-		Device:  fmt.Sprintf("%d x %s", client.NumDevices(), client.DeviceDescription(0)),
+		Device:  fmt.Sprintf("%d x %s", client.NumDevices(), device),
 		Plugin:  plugin.String(),
 	}, nil
 }

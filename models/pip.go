@@ -40,7 +40,7 @@ func (w wheel) folder() string {
 }
 
 // errNoPip says that no way to start pip was found.
-var errNoPip = errors.New("pip was not found (tried python3 -m pip, pip3 and pip); install Python's pip")
+var errNoPip = errors.New("pip was not found (tried python3 -m pip, pip3 and pip)")
 
 // findPip returns the command line that starts pip.
 func findPip(ctx context.Context, dir string) ([]string, error) {
@@ -88,13 +88,22 @@ func (w wheel) download(ctx context.Context, dir string) (string, error) {
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
-		return "", fmt.Errorf("pip cannot download %s (%s)", w.requirement(), pipReason(output.String(), err))
+		return "", &downloadError{Requirement: w.requirement(), Reason: pipReason(output.String(), err)}
 	}
 	files, err := filepath.Glob(filepath.Join(to, "*.whl"))
 	if err != nil || len(files) != 1 {
 		return "", fmt.Errorf("pip left %d wheels of %s, want 1", len(files), w.requirement())
 	}
 	return files[0], nil
+}
+
+// A downloadError says why pip did not bring a wheel.
+type downloadError struct {
+	Requirement, Reason string
+}
+
+func (e *downloadError) Error() string {
+	return fmt.Sprintf("pip cannot download %s (%s)", e.Requirement, e.Reason)
 }
 
 // pipReason picks from pip's output the line that tells most in few words.
@@ -114,7 +123,7 @@ func pipReason(output string, err error) string {
 	return err.Error()
 }
 
-// licences are the names under which a wheel carries its licence and notices.
+// isLicence reports whether a wheel carries its licence or notices under name.
 func isLicence(name string) bool {
 	base := strings.ToUpper(path.Base(name))
 	return strings.HasPrefix(base, "LICENSE") || strings.HasPrefix(base, "LICENCE") ||
