@@ -1,0 +1,155 @@
+package models
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/gomlx/gomlx/pkg/core/dtypes"
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/pkg/ml/context"
+)
+
+// A Backbone turns images into pooled features.
+type Backbone struct {
+	Name     string
+	Features int    // width of a pooled feature
+	Input    int    // usual network input, pixels per side
+	Multiple int    // an input's side is a multiple of it
+	Minimum  int    // the smallest side, pixels
+	Weights  string // what Cache.Weights calls its pretrained weights; empty when trained from scratch
+
+	// Normalize turns uint8 RGB images [N, S, S, 3] into the network's float32
+	// input of the same shape.
+	Normalize func(rgb *Node) *Node
+	// Forward returns the pooled features [N, Features] of a network input
+	// [N, S, S, 3]. The variables are found below ctx.
+	Forward func(ctx *context.Context, x *Node) *Node
+	// Load reads and checks pretrained weights; nil when there are none.
+	Load func(path string) ([]InitialValue, error)
+	// Create draws initial values; nil for a pretrained network.
+	Create func(random *rand.Rand) []InitialValue
+}
+
+// An InitialValue is what one variable of a network starts from.
+type InitialValue struct {
+	Scope     string // slash-separated, below the context that Forward is given
+	Name      string
+	Value     *tensors.Tensor
+	Trainable bool
+}
+
+// Backbones returns all backbones.
+func Backbones() []Backbone {
+	return []Backbone{
+		googlenet(),
+		lite0(),
+		convnet(),
+	}
+}
+
+// BackboneNamed returns the backbone of that name.
+func BackboneNamed(name string) (Backbone, error) {
+	var known []string
+	for _, b := range Backbones() {
+		if b.Name == name {
+			return b, nil
+		}
+		known = append(known, b.Name)
+	}
+	return Backbone{}, fmt.Errorf("backbone: %q is not one of %q", name, known)
+}
+
+// CheckInput reports a network input, in pixels per side, that the backbone
+// cannot take.
+func (b Backbone) CheckInput(pixels int) error {
+	if pixels < b.Minimum || pixels%b.Multiple != 0 {
+		return fmt.Errorf("input: %d pixels for %s; want a multiple of %d of at least %d", pixels, b.Name, b.Multiple, b.Minimum)
+	}
+	return nil
+}
+
+// AddVariables creates every variable of the backbone below ctx, with the
+// values of the weights file or, without pretrained weights, drawn from random.
+// Forward is then given the same ctx, set to Reuse.
+func (b Backbone) AddVariables(ctx *context.Context, weightsPath string, random *rand.Rand) error {
+	var parameters []InitialValue
+	if b.Weights == "" {
+		parameters = b.Create(random)
+	} else {
+		var err error
+		if parameters, err = b.Load(weightsPath); err != nil {
+			return fmt.Errorf("load %s weights: %w", b.Name, err)
+		}
+	}
+	return catch("create variables of "+b.Name, func() {
+		for _, p := range parameters {
+			below(ctx, p.Scope).VariableWithValue(p.Name, p.Value).SetTrainable(p.Trainable)
+		}
+	})
+}
+
+// weightFile is a read weights file: what it holds, and its path for errors.
+type weightFile struct {
+	path   string
+	values map[string]*tensors.Tensor
+}
+
+// take returns a float32 tensor of the file, which must have exactly the given
+// shape and finite values. What the file holds besides is not looked at.
+func (f weightFile) take(name string, dims ...int) (*tensors.Tensor, error) {
+	t, ok := f.values[name]
+	if !ok {
+		return nil, fmt.Errorf("%s: tensor %q is missing, want float32 %v", f.path, name, dims)
+	}
+	if err := t.Shape().Check(dtypes.Float32, dims...); err != nil {
+		return nil, fmt.Errorf("%s: tensor %q: want float32 %v, got %s", f.path, name, dims, t.Shape())
+	}
+	at := -1
+	err := tensors.ConstFlatData(t, func(flat []float32) {
+		for i, v := range flat {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				at = i
+				return
+			}
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: tensor %q: %w", f.path, name, err)
+	}
+	if at >= 0 {
+		return nil, fmt.Errorf("%s: tensor %q: value %d is not a finite number", f.path, name, at)
+	}
+	return t, nil
+}
+
+// kernel returns a convolution kernel that the file stores as [out, in, h, w],
+// as [h, w, in, out].
+func (f weightFile) kernel(name string, out, in, size int) (*tensors.Tensor, error) {
+	t, err := f.take(name, out, in, size, size)
+	if err != nil {
+		return nil, err
+	}
+	taps := size * size
+	moved := make([]float32, out*in*taps)
+	err = tensors.ConstFlatData(t, func(flat []float32) {
+		for o := range out {
+			for i := range in {
+				for tap := range taps {
+					moved[(tap*in+i)*out+o] = flat[(o*in+i)*taps+tap]
+				}
+			}
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: tensor %q: %w", f.path, name, err)
+	}
+	return tensors.FromFlatDataAndDimensions(moved, size, size, in, out), nil
+}
+
+// centeredRGB scales uint8 pixels to (x - 127) / 128.
+func centeredRGB(rgb *Node) *Node {
+	rgb.AssertRank(4)
+	return MulScalar(SubScalar(ConvertDType(rgb, dtypes.Float32), 127), 1.0/128)
+}
