@@ -2,6 +2,9 @@ package models
 
 import (
 	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -35,4 +38,116 @@ func TestCatch(t *testing.T) {
 	}()
 	var m map[string]int
 	_ = catch("build", func() { m["x"] = 1 })
+}
+
+func TestOpenBackendGo(t *testing.T) {
+	b := goBackend(t)
+	got, err := graph.ExecOnce(b, func(x *graph.Node) *graph.Node { return graph.Square(x) }, []float32{3})
+	if err != nil || got.Value().([]float32)[0] != 9 {
+		t.Errorf("%v, %v", got, err)
+	}
+	if b.Config != BackendGo || b.Plugin != "" {
+		t.Errorf("got %q with plugin %q", b.Config, b.Plugin)
+	}
+}
+
+func TestOpenBackendRefuses(t *testing.T) {
+	_, err := OpenBackend(t.Context(), "xla:tpu", Cache{}, quiet())
+	if err == nil || !strings.Contains(err.Error(), `"xla:tpu" is not one of`) {
+		t.Errorf("unknown backend: %v", err)
+	}
+	// A plugin that is none: the binding says why, we say where to look.
+	folder := t.TempDir()
+	plugin := filepath.Join(folder, "pjrt_c_api_cpu_plugin.so")
+	if err = os.WriteFile(plugin, []byte("not a library"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", folder)
+	_, err = OpenBackend(t.Context(), BackendCPU, Cache{}, quiet())
+	if err == nil || !strings.Contains(err.Error(), plugin) || !strings.Contains(err.Error(), "bierbench doctor") {
+		t.Errorf("no library: %v", err)
+	}
+}
+
+// A plugin in PJRT_PLUGIN_LIBRARY_PATH is the user's choice.
+func TestPluginOfTheUser(t *testing.T) {
+	t.Setenv("PATH", t.TempDir()) // no pip
+	folder := t.TempDir()
+	want := filepath.Join(folder, "pjrt_c_api_cpu_v0.83_plugin.so")
+	if err := os.WriteFile(want, []byte("library"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", t.TempDir()+":"+folder)
+	p, err := Cache{}.Plugin(t.Context(), quiet())
+	if err != nil || p.Path != want || p.Pinned || p.SHA256 != hexSHA256([]byte("library")) {
+		t.Errorf("got %+v, %v", p, err)
+	}
+	if _, err := CUDAPlugin(t.Context()); err == nil {
+		t.Error("the CPU plugin was taken for a CUDA one")
+	}
+}
+
+func TestCUDAPlugin(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
+	t.Setenv("PYTHONPATH", "")
+	_, err := OpenBackend(t.Context(), BackendCUDA, Cache{}, quiet())
+	if err == nil || !strings.Contains(err.Error(), "python3 -m pip install 'jax[cuda13]'") {
+		t.Errorf("none installed: %v", err)
+	}
+	touch := func(parts ...string) string {
+		path := filepath.Join(parts...)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("library"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	// From the last place looked into to the first.
+	if _, lookErr := exec.LookPath("python3"); lookErr == nil {
+		site := t.TempDir()
+		t.Setenv("PYTHONPATH", site)
+		want := touch(site, "jax_plugins", "xla_cuda12", "xla_cuda_plugin.so")
+		if p, findErr := CUDAPlugin(t.Context()); findErr != nil || p.Path != want {
+			t.Errorf("jax's: %+v, %v", p, findErr)
+		}
+	}
+	want := touch(home, ".local", "lib", "go-xla", "nvidia", "pjrt_c_api_cuda_plugin.so")
+	if p, findErr := CUDAPlugin(t.Context()); findErr != nil || p.Path != want {
+		t.Errorf("GoMLX's: %+v, %v", p, findErr)
+	}
+	folder := t.TempDir()
+	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", folder)
+	want = touch(folder, "pjrt_c_api_cuda_plugin.so")
+	if p, findErr := CUDAPlugin(t.Context()); findErr != nil || p.Path != want {
+		t.Errorf("the user's: %+v, %v", p, findErr)
+	}
+}
+
+func TestPrepareCUDA(t *testing.T) {
+	root := t.TempDir()
+	tools := filepath.Join(root, "nvidia", "cu13")
+	if err := os.MkdirAll(filepath.Join(tools, "bin"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GOPJRT_CUDA_CHECKS", "")
+	for _, tt := range []struct{ name, plugin, flags, want string }{
+		{"GoMLX's layout", filepath.Join(root, "nvidia", "p.so"), "", "--xla_gpu_cuda_data_dir=" + tools},
+		{"jax's layout", filepath.Join(root, "jax_plugins", "xla_cuda13", "p.so"), "--xla_a", "--xla_a --xla_gpu_cuda_data_dir=" + tools},
+		{"the user's flag stays", filepath.Join(root, "nvidia", "p.so"), "--xla_gpu_cuda_data_dir=/cuda", "--xla_gpu_cuda_data_dir=/cuda"},
+		{"no tools beside it", filepath.Join(t.TempDir(), "a", "b", "p.so"), "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("XLA_FLAGS", tt.flags)
+			if err := prepareCUDA(tt.plugin); err != nil {
+				t.Fatal(err)
+			}
+			if got := os.Getenv("XLA_FLAGS"); got != tt.want {
+				t.Errorf("XLA_FLAGS is %q, want %q", got, tt.want)
+			}
+		})
+	}
 }

@@ -201,7 +201,7 @@ func replaceFolder(ctx context.Context, target string, there func() bool, log *s
 	if there() {
 		return nil
 	}
-	if err := errors.Join(removeTemporary(parent), os.RemoveAll(target)); err != nil {
+	if err = errors.Join(removeTemporary(parent), os.RemoveAll(target)); err != nil {
 		return err
 	}
 	temporary, err := os.MkdirTemp(parent, temporaryPrefix+"*")
@@ -209,7 +209,7 @@ func replaceFolder(ctx context.Context, target string, there func() bool, log *s
 		return err
 	}
 	defer func() { _ = os.RemoveAll(temporary) }()
-	if err := fill(temporary); err != nil {
+	if err = fill(temporary); err != nil {
 		return err
 	}
 	if err := errors.Join(os.Chmod(temporary, 0o755), syncDir(temporary), os.Rename(temporary, target)); err != nil {

@@ -19,21 +19,21 @@ var shared = sync.OnceValues(func() (*Backend, error) {
 
 // testBackend returns the XLA CPU backend that all tests of the package share.
 // It installs the pinned plugin into the user's cache where there is none.
-func testBackend(t testing.TB) *Backend {
-	t.Helper()
+func testBackend(tb testing.TB) *Backend {
+	tb.Helper()
 	b, err := shared()
 	if err != nil {
-		t.Fatalf("open the tests' backend: %v", err)
+		tb.Fatalf("open the tests' backend: %v", err)
 	}
 	return b
 }
 
 // goBackend returns GoMLX's own backend, for what needs no plugin.
-func goBackend(t testing.TB) *Backend {
-	t.Helper()
-	b, err := OpenBackend(t.Context(), BackendGo, Cache{}, slog.Default())
+func goBackend(tb testing.TB) *Backend {
+	tb.Helper()
+	b, err := OpenBackend(tb.Context(), BackendGo, Cache{}, slog.Default())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

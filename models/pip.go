@@ -74,7 +74,7 @@ func (w wheel) download(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	list := filepath.Join(dir, "requirements.txt")
-	if err := os.WriteFile(list, fmt.Appendf(nil, "%s --hash=sha256:%s\n", w.requirement(), w.SHA256), 0o600); err != nil {
+	if err = os.WriteFile(list, fmt.Appendf(nil, "%s --hash=sha256:%s\n", w.requirement(), w.SHA256), 0o600); err != nil {
 		return "", err
 	}
 	to := filepath.Join(dir, "wheel")
@@ -84,7 +84,7 @@ func (w wheel) download(ctx context.Context, dir string) (string, error) {
 	command.WaitDelay = 5 * time.Second
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output
-	if err := command.Run(); err != nil {
+	if err = command.Run(); err != nil {
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}

@@ -136,7 +136,7 @@ func (c Cache) added(name string) (Weights, error) {
 	}
 	again := fmt.Sprintf(`run "bierbench setup --weights %s=FILE" again`, name)
 	var a addition
-	if err := json.Unmarshal(content, &a); err != nil || a.File == "" || a.File != filepath.Base(a.File) {
+	if err = json.Unmarshal(content, &a); err != nil || a.File == "" || a.File != filepath.Base(a.File) {
 		return Weights{}, fmt.Errorf("%s: not a record of added weights; %s", path, again)
 	}
 	file := filepath.Join(filepath.Dir(path), a.File)
@@ -186,7 +186,7 @@ func (c Cache) add(ctx context.Context, name, file string, check func(path strin
 		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
 	}
 	defer unlock()
-	if err := removeTemporary(folder); err != nil {
+	if err = removeTemporary(folder); err != nil {
 		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
 	}
 	old, oldErr := c.added(name)
@@ -203,7 +203,7 @@ func (c Cache) add(ctx context.Context, name, file string, check func(path strin
 	if oldErr == nil && old.SHA256 == digest && old.Verify() == nil {
 		return old, nil
 	}
-	if err := check(copied); err != nil {
+	if err = check(copied); err != nil {
 		return Weights{}, fmt.Errorf("add weights %s: %s does not fit: %w", name, file, err)
 	}
 	source, err := filepath.Abs(file)
