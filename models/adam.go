@@ -1,0 +1,66 @@
+package models
+
+import (
+	"math"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/shapes"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/pkg/ml/context"
+)
+
+// Adam's constants (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980,
+// algorithm 1). The library's optimizer has one rate for all variables and
+// decays biases too; here every part has a rate of its own.
+const (
+	adamBeta1   = 0.9
+	adamBeta2   = 0.999
+	adamEpsilon = 1e-8
+)
+
+// The scopes of the two moments; under each, a parameter keeps its own scope.
+const (
+	firstMoment  = "/adam/first"
+	secondMoment = "/adam/second"
+)
+
+// addMoments creates the moments of every trainable variable under scope, as
+// zeros, and returns the trainable variables in their fixed order.
+func addMoments(ctx *context.Context) []*context.Variable {
+	var trainable []*context.Variable
+	for v := range ctx.IterVariables() {
+		if v.Trainable {
+			trainable = append(trainable, v)
+		}
+	}
+	for _, v := range trainable {
+		for _, moment := range []string{firstMoment, secondMoment} {
+			zeros := tensors.FromShape(v.Shape())
+			ctx.InAbsPath(moment+v.Scope()).VariableWithValue(v.Name(), zeros).SetTrainable(false)
+		}
+	}
+	return trainable
+}
+
+// corrections returns what makes the moments unbiased after step updates:
+// 1/(1-beta1^step) and 1/(1-beta2^step).
+func corrections(step int) (first, second float32) {
+	return float32(1 / (1 - math.Pow(adamBeta1, float64(step)))), float32(1 / (1 - math.Pow(adamBeta2, float64(step))))
+}
+
+// adam updates v and its moments in the graph. gradient has v's shape; rate and
+// the two corrections are float32 scalars.
+func adam(ctx *context.Context, v *context.Variable, gradient, rate, first, second *Node) {
+	g := gradient.Graph()
+	if !gradient.Shape().Equal(shapes.Make(v.DType(), v.Shape().Dimensions...)) {
+		panic("models: adam: gradient of " + v.ScopeAndName() + " has shape " + gradient.Shape().String() + ", want " + v.Shape().String())
+	}
+	m := ctx.GetVariableByScopeAndName(firstMoment+v.Scope(), v.Name())
+	s := ctx.GetVariableByScopeAndName(secondMoment+v.Scope(), v.Name())
+	mean := Add(MulScalar(m.ValueGraph(g), adamBeta1), MulScalar(gradient, 1-adamBeta1))
+	square := Add(MulScalar(s.ValueGraph(g), adamBeta2), MulScalar(Square(gradient), 1-adamBeta2))
+	m.SetValueGraph(mean)
+	s.SetValueGraph(square)
+	step := Div(Mul(mean, first), AddScalar(Sqrt(Mul(square, second)), adamEpsilon))
+	v.SetValueGraph(Sub(v.ValueGraph(g), Mul(step, rate)))
+}

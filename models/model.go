@@ -1,0 +1,132 @@
+package models
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/pkg/ml/context"
+)
+
+// The scopes of a model's variables.
+const (
+	backboneScope  = "backbone"
+	embeddingScope = "embedding"
+	regressorScope = "regressor"
+)
+
+// Model is a backbone with an embedding layer: M independent fully connected
+// learners over one pooled feature. Its variables live on the backend.
+type Model struct {
+	Config   Config
+	Step     int     // optimizer steps taken
+	Seconds  float64 // spent in training, all attempts added up
+	backend  *Backend
+	backbone Backbone
+	ctx      *context.Context
+	width    int // of the pooled feature
+}
+
+// NewModel returns the model before its first step. weights is the file of the
+// backbone's pretrained weights; it is not read when the backbone is trained
+// from scratch, nor in frozen mode, where features are computed elsewhere.
+func NewModel(b *Backend, c Config, weights string) (*Model, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	net, err := BackboneNamed(c.Backbone)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	m := &Model{Config: c, backend: b, backbone: net, ctx: context.New(), width: net.Features}
+	if c.Mode == Finetune {
+		if err := net.AddVariables(m.ctx.In(backboneScope), weights, stream(c.Seed, "backbone", 0)); err != nil {
+			return nil, fmt.Errorf("model: %w", err)
+		}
+	}
+	m.addLearners()
+	return m, nil
+}
+
+// addLearners creates the embedding matrices and, for the adversarial loss,
+// the regressors: Xavier-uniform weights and zero biases.
+func (m *Model) addLearners() {
+	c := m.Config
+	for i, d := range c.Learners {
+		ctx := m.ctx.In(embeddingScope).In(learnerName(i))
+		random := stream(c.Seed, "embedding", i)
+		ctx.VariableWithValue("weights", xavier(random, m.width, d))
+		ctx.VariableWithValue("biases", tensors.FromFlatDataAndDimensions(make([]float32, d), d))
+	}
+	if c.Diversity != DiversityAdversarial {
+		return
+	}
+	for i, earlier := range c.Learners {
+		for j := i + 1; j < len(c.Learners); j++ {
+			ctx := m.ctx.In(regressorScope).In(pairName(i, j))
+			random := stream(c.Seed, "regressor", i*len(c.Learners)+j)
+			ctx.VariableWithValue("weights1", xavier(random, c.Learners[j], c.Hidden))
+			ctx.VariableWithValue("biases1", tensors.FromFlatDataAndDimensions(make([]float32, c.Hidden), c.Hidden))
+			ctx.VariableWithValue("weights2", xavier(random, c.Hidden, earlier))
+			ctx.VariableWithValue("biases2", tensors.FromFlatDataAndDimensions(make([]float32, earlier), earlier))
+		}
+	}
+}
+
+func learnerName(i int) string { return fmt.Sprintf("learner%d", i) }
+
+func pairName(i, j int) string { return fmt.Sprintf("from%dto%d", j, i) }
+
+// xavier returns a float32 [in, out] matrix, uniform in +-sqrt(6/(in+out))
+// (Glorot and Bengio 2010, eq. 16).
+func xavier(random *rand.Rand, in, out int) *tensors.Tensor {
+	limit := math.Sqrt(6 / float64(in+out))
+	values := make([]float32, in*out)
+	for i := range values {
+		values[i] = float32((2*random.Float64() - 1) * limit)
+	}
+	return tensors.FromFlatDataAndDimensions(values, in, out)
+}
+
+// learners returns what every learner makes of the pooled feature, M nodes
+// [batch, d_m], and the learners' matrices [width, d_m]. x is [batch, width].
+func (m *Model) learners(ctx *context.Context, x *Node) (embeddings, matrices []*Node) {
+	x.AssertDims(-1, m.width)
+	g := x.Graph()
+	for i, d := range m.Config.Learners {
+		in := ctx.In(embeddingScope).In(learnerName(i))
+		w := in.GetVariable("weights").ValueGraph(g)
+		bias := in.GetVariable("biases").ValueGraph(g)
+		w.AssertDims(m.width, d)
+		embeddings = append(embeddings, Add(Dot(x, w), Reshape(bias, 1, d)))
+		matrices = append(matrices, w)
+	}
+	return embeddings, matrices
+}
+
+// regressors returns g_ij for every pair i < j, in the order 01, 02, ..., 12, ...
+func (m *Model) regressors(ctx *context.Context, g *Graph) []regressor {
+	var out []regressor
+	for i := range m.Config.Learners {
+		for j := i + 1; j < len(m.Config.Learners); j++ {
+			in := ctx.In(regressorScope).In(pairName(i, j))
+			value := func(name string) *Node { return in.GetVariable(name).ValueGraph(g) }
+			out = append(out, regressor{
+				W1: value("weights1"), B1: value("biases1"),
+				W2: value("weights2"), B2: value("biases2"),
+			})
+		}
+	}
+	return out
+}
+
+// pooled returns the backbone's feature of a batch: input is [batch, S, S, 3]
+// uint8 RGB when the backbone is trained, else the features [batch, width].
+func (m *Model) pooled(ctx *context.Context, input *Node) *Node {
+	if m.Config.Mode == Frozen {
+		return input
+	}
+	return m.backbone.Forward(ctx.In(backboneScope).Reuse(), m.backbone.Normalize(input))
+}
