@@ -2,19 +2,284 @@ package datasets
 
 import (
 	"context"
-	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 )
 
-// inshop is DeepFashion In-Shop.
+const (
+	inshopTitle     = "DeepFashion In-Shop"
+	inshopPartition = "list_eval_partition.txt"
+	inshopBoxes     = "list_bbox_inshop.txt"
+)
+
+// inshop is the In-shop Clothes Retrieval Benchmark of DeepFashion (Liu et al.
+// 2016). A class is an item_id: 99 published items have images in more than
+// one category folder. The superclass is the category folder of the image.
 func inshop() Set {
 	return Set{
-		Name: "inshop", Title: "DeepFashion In-Shop", Folders: []string{"In-shop Clothes Retrieval Benchmark"},
+		Name: "inshop", Title: inshopTitle, Folders: []string{"In-shop Clothes Retrieval Benchmark"},
 		Protocols: []Protocol{{ID: "inshop-qg", Kind: KindQueryGallery, Recalls: []int{1, 10, 20, 30, 40, 50}}},
-		Read:  readInShop,
-		Looks: func(string) bool { return false },
+		Read:      readInShop,
+		Looks:     func(dir string) bool { return firstFile(dir, inshopPlaces(inshopPartition)...) != "" },
 	}
 }
 
-func readInShop(_ context.Context, _, _ string) (*Layout, error) {
-	return nil, errors.New("inshop: not read yet")
+// inshopPlaces returns where a list may lie, the published places first.
+func inshopPlaces(name string) []string {
+	if name == inshopPartition {
+		return []string{"Eval/" + name, name, "Anno/" + name}
+	}
+	return []string{"Anno/" + name, name}
+}
+
+// inshopReader holds what the lists read so far have said.
+type inshopReader struct {
+	root, custom string
+	layout       *Layout
+	folder       inshopFolder
+	images       map[string]int // image_name -> index of its row
+	items        map[int]inshopItem
+}
+
+type inshopItem struct {
+	training bool
+	place    string
+}
+
+// inshopFolder is one of the places where the images are found.
+type inshopFolder struct {
+	path  string // below the data set's folder, what the img/ of the lists stands for
+	high  bool   // high resolution; else at most 256x256, padded
+	words string
+}
+
+// inshopFolders returns the places of the images, the one to take first: the
+// benchmark's results are those of the padded 256x256 images in img, and the
+// high resolution gives other ones.
+func inshopFolders() []inshopFolder {
+	return []inshopFolder{
+		{path: "Img/img", words: "Img/img"},
+		{path: "img", words: "img"},
+		{path: "Img/img_highres", high: true, words: "Img/img_highres (high resolution)"},
+		{path: "img_highres", high: true, words: "img_highres (high resolution)"},
+	}
+}
+
+// readInShop reads list_eval_partition.txt and, where it is there,
+// list_bbox_inshop.txt. The boxes refer to the 256x256 images: with the
+// high-resolution images rows have no box.
+func readInShop(ctx context.Context, root, custom string) (*Layout, error) {
+	name := firstFile(root, inshopPlaces(inshopPartition)...)
+	if name == "" {
+		return nil, needLists(inshopTitle, root, "Eval/"+inshopPartition)
+	}
+	r := &inshopReader{
+		root: root, custom: custom, images: map[string]int{}, items: map[int]inshopItem{},
+		layout: &Layout{Set: "inshop", Root: root, Release: release(custom)},
+	}
+	r.findFolder()
+	if err := r.readPartition(ctx, name); err != nil {
+		return nil, err
+	}
+	if boxes := firstFile(root, inshopPlaces(inshopBoxes)...); boxes != "" {
+		if err := r.readBoxes(ctx, boxes); err != nil {
+			return nil, err
+		}
+	}
+	return r.layout, nil
+}
+
+// findFolder picks the folder of the images and says so in Layout.Found.
+func (r *inshopReader) findFolder() {
+	var there []string
+	for _, f := range inshopFolders() {
+		if !exactFolder(r.root, f.path) {
+			continue
+		}
+		if len(there) == 0 {
+			r.folder = f
+		}
+		there = append(there, f.words)
+	}
+	if len(there) == 0 {
+		r.folder = inshopFolders()[1]
+		r.layout.Found = "no image folder"
+		return
+	}
+	r.layout.Found = "images in " + there[0]
+	if len(there) > 1 {
+		r.layout.Found += ", not used: " + strings.Join(there[1:], ", ")
+	}
+}
+
+// exactFolder is isFolder with case counted on every file system: img and
+// Img/img are two layouts.
+func exactFolder(root, name string) bool {
+	for part := range strings.SplitSeq(name, "/") {
+		entries, err := os.ReadDir(root)
+		if err != nil || !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == part }) || !isFolder(root, part) {
+			return false
+		}
+		root = filepath.Join(root, part)
+	}
+	return true
+}
+
+// counted reads a list whose first line is its number of rows and whose second
+// is head.
+func (r *inshopReader) counted(ctx context.Context, name, head string, row func(l *listFile, line int, text string, fields []string) error) (*listFile, error) {
+	l := &listFile{root: r.root, name: name}
+	want, rows := 0, 0
+	sum, err := l.read(ctx, func(line int, text string) error {
+		fields := strings.Fields(text)
+		switch line {
+		case 1:
+			var ok bool
+			if want, ok = number(strings.TrimSpace(text)); !ok {
+				hint := ""
+				if n := len(fields); n == 2 && strings.Contains("012", fields[1]) {
+					hint = " (this is CelebA's list of the same name)"
+				}
+				return l.errorf(line, "want the number of rows, got %s%s", quote(text), hint)
+			}
+			return nil
+		case 2:
+			if got := strings.Join(fields, " "); got != head {
+				return l.errorf(line, "want %q, got %s", head, quote(text))
+			}
+			return nil
+		}
+		if rows++; rows > want {
+			return l.errorf(line, "row %d, but line 1 says %d rows", rows, want)
+		}
+		return row(l, line, text, fields)
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case rows == 0:
+		return nil, l.errorf(l.last, "list has no rows")
+	case rows < want:
+		return nil, l.errorf(l.last, "list ends after %d rows, want %d as line 1 says", rows, want)
+	}
+	r.layout.Lists = append(r.layout.Lists, List{Name: name, SHA256: sum, Rows: rows})
+	return l, nil
+}
+
+func (r *inshopReader) readPartition(ctx context.Context, name string) error {
+	l, err := r.counted(ctx, name, "image_name item_id evaluation_status", r.row)
+	if err != nil || r.custom != "" {
+		return err
+	}
+	images, items := map[Split]int{}, map[Split]map[int32]bool{}
+	for _, row := range r.layout.Rows {
+		if images[row.Split]++; items[row.Split] == nil {
+			items[row.Split] = map[int32]bool{}
+		}
+		items[row.Split][row.Class] = true
+	}
+	for _, want := range []struct {
+		split         Split
+		images, items int
+	}{{Train, 25882, 3997}, {Query, 14218, 3985}, {Gallery, 12612, 3985}} {
+		if got, n := images[want.split], len(items[want.split]); got != want.images || n != want.items {
+			return l.errorf(l.last, "%s: want the %d images of %d items of %s (another set in this layout needs --custom NAME), got %d of %d",
+				want.split, want.images, want.items, inshopTitle, got, n)
+		}
+	}
+	return nil
+}
+
+// row reads "<image_name> <item_id> <evaluation_status>".
+func (r *inshopReader) row(l *listFile, line int, text string, fields []string) error {
+	if len(fields) != 3 {
+		hint := ""
+		if len(fields) == 2 {
+			hint = " (CelebA has a list of the same name with two columns)"
+		}
+		return l.errorf(line, `want "<image_name> <item_id> <evaluation_status>", got %s%s`, quote(text), hint)
+	}
+	name, split := fields[0], Split(fields[2])
+	if split != Train && split != Query && split != Gallery {
+		return l.errorf(line, "evaluation_status, want train, query or gallery, got %s", quote(fields[2]))
+	}
+	digits, ok := strings.CutPrefix(fields[1], "id_")
+	item, valid := number(digits)
+	if !ok || !valid || len(digits) != 8 {
+		return l.errorf(line, "item_id, want id_ and 8 digits, got %s", quote(fields[1]))
+	}
+	if why := badPath(name); why != "" {
+		return l.errorf(line, "path %s %s", quote(name), why)
+	}
+	rest, ok := strings.CutPrefix(name, "img/")
+	parts := strings.Split(rest, "/")
+	if !ok || len(parts) < 3 {
+		return l.errorf(line, `path, want "img/<category>/<item>/<image>", got %s`, quote(name))
+	}
+	if first, seen := r.images[name]; seen {
+		return l.errorf(line, "image %s is listed twice, first in %s", quote(name), r.layout.Rows[first].Line)
+	}
+	place := l.place(line)
+	if first, seen := r.items[item]; !seen {
+		r.items[item] = inshopItem{training: split == Train, place: place}
+	} else if first.training != (split == Train) {
+		return l.errorf(line, "item %s is in train and in test, first in %s", fields[1], first.place)
+	}
+	r.images[name] = len(r.layout.Rows)
+	r.layout.Rows = append(r.layout.Rows, Row{
+		ID: int64(len(r.layout.Rows) + 1), Name: name, File: r.folder.path + "/" + rest,
+		Class: int32(item), ClassName: fields[1], Superclass: strings.Join(parts[:len(parts)-2], "/"),
+		Split: split, Line: place,
+	})
+	return nil
+}
+
+// readBoxes reads list_bbox_inshop.txt: a box for each image of the partition.
+// Its numbers are decimal, whatever zeros they begin with, and its corners are
+// taken as points: x_1 <= x < x_2.
+func (r *inshopReader) readBoxes(ctx context.Context, name string) error {
+	const head = "image_name clothes_type pose_type x_1 y_1 x_2 y_2"
+	seen := make([]int, len(r.layout.Rows))
+	l, err := r.counted(ctx, name, head, func(l *listFile, line int, text string, fields []string) error {
+		if len(fields) != 7 {
+			return l.errorf(line, `want "<image_name> <clothes_type> <pose_type> <x_1> <y_1> <x_2> <y_2>", got %s`, quote(text))
+		}
+		i, ok := r.images[fields[0]]
+		if !ok {
+			return l.errorf(line, "image %s is not in %s", quote(fields[0]), r.layout.Lists[0].Name)
+		}
+		if seen[i] != 0 {
+			return l.errorf(line, "image %s is listed twice, first in line %d", quote(fields[0]), seen[i])
+		}
+		seen[i] = line
+		var v [6]int
+		for k := range v {
+			n, err := strconv.ParseInt(fields[k+1], 10, 32)
+			if err != nil || n < -maxCoordinate || n > maxCoordinate {
+				return l.errorf(line, "%s, want a number, got %s", strings.Fields(head)[k+1], quote(fields[k+1]))
+			}
+			v[k] = int(n)
+		}
+		if v[4] <= v[2] || v[5] <= v[3] {
+			return l.errorf(line, "box, want x_1 < x_2 and y_1 < y_2, got %v", v[2:])
+		}
+		if !r.folder.high {
+			r.layout.Rows[i].Box = &Box{X0: v[2], Y0: v[3], X1: v[4], Y1: v[5]}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if i := slices.Index(seen, 0); i >= 0 {
+		row := r.layout.Rows[i]
+		return l.errorf(l.last, "list has no box for %s of %s", quote(row.Name), row.Line)
+	}
+	if r.folder.high {
+		r.layout.Found += ", boxes not used: they refer to the 256x256 images"
+	}
+	return nil
 }

@@ -1,0 +1,205 @@
+package datasets
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// The longest line and the largest list that are read, in bytes. The longest
+// published line has 95 bytes, the largest published list 5 MB.
+const (
+	maxLineBytes = 4 << 10
+	maxListBytes = 256 << 20
+)
+
+// listFile is one text list of a data set.
+type listFile struct {
+	root string // the data set's folder
+	name string // slash path below root
+	last int    // number of the last line read that is not empty
+}
+
+// path returns the file's place on disk.
+func (l *listFile) path() string { return filepath.Join(l.root, filepath.FromSlash(l.name)) }
+
+// place returns "file:line", relative to the data set's folder.
+func (l *listFile) place(line int) string { return l.name + ":" + strconv.Itoa(line) }
+
+// errorf returns a FormatError at a line of the list.
+func (l *listFile) errorf(line int, format string, args ...any) error {
+	return &FormatError{File: l.path(), Line: line, Msg: fmt.Sprintf(format, args...)}
+}
+
+// read calls row with each line in turn, without its line end, and returns the
+// SHA-256 of the whole file, hexadecimal. Lines end in LF or CRLF, the last one
+// may lack its end, and empty lines may follow the last one.
+func (l *listFile) read(ctx context.Context, row func(line int, text string) error) (string, error) {
+	f, err := os.Open(l.path())
+	if err != nil {
+		return "", fmt.Errorf("read list: %w", err)
+	}
+	defer f.Close()
+	digest := sha256.New()
+	scanner := bufio.NewScanner(io.TeeReader(io.LimitReader(f, maxListBytes+1), digest))
+	scanner.Buffer(make([]byte, 0, 64<<10), maxLineBytes)
+	line, size := 0, 0
+	for scanner.Scan() {
+		line++
+		size += len(scanner.Bytes()) + 1
+		if size > maxListBytes {
+			return "", l.errorf(line, "list is longer than %d bytes", maxListBytes)
+		}
+		if line%4096 == 0 && ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		text := scanner.Text()
+		if text == "" {
+			continue
+		}
+		if line != l.last+1 {
+			return "", l.errorf(l.last+1, "empty line, want a row")
+		}
+		if !utf8.ValidString(text) || strings.ContainsFunc(text, control) {
+			return "", l.errorf(line, "not a line of UTF-8 text: %s", quote(text))
+		}
+		l.last = line
+		if err := row(line, text); err != nil {
+			return "", err
+		}
+	}
+	if errors.Is(scanner.Err(), bufio.ErrTooLong) {
+		return "", l.errorf(line+1, "line is longer than %d bytes", maxLineBytes)
+	}
+	if err := scanner.Err(); err != nil {
+		return "", fmt.Errorf("read list %s: %w", l.path(), err)
+	}
+	if l.last == 0 {
+		return "", l.errorf(1, "list is empty")
+	}
+	return hex.EncodeToString(digest.Sum(nil)), ctx.Err()
+}
+
+// control says whether r cannot be part of a line.
+func control(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+
+// numbered reads a list of "<id> <rest>" lines whose ids count up from 1.
+func (l *listFile) numbered(ctx context.Context, what string, row func(line, id int, rest string) error) (List, error) {
+	rows := 0
+	sum, err := l.read(ctx, func(line int, text string) error {
+		head, rest, ok := strings.Cut(text, " ")
+		id, valid := number(head)
+		if !ok || !valid || rest == "" || rest != strings.TrimSpace(rest) {
+			return l.errorf(line, `want "<id> %s" with one space between, got %s`, what, quote(text))
+		}
+		rows++
+		switch {
+		case id < rows && id > 0:
+			return l.errorf(line, "id %d is listed twice, want id %d", id, rows)
+		case id != rows:
+			return l.errorf(line, "ids count up from 1, want id %d, got %d", rows, id)
+		}
+		return row(line, id, rest)
+	})
+	return List{Name: l.name, SHA256: sum, Rows: rows}, err
+}
+
+// wantRows checks the length of a list against the published one. head is the
+// number of lines before the first row.
+func (l *listFile) wantRows(got, want, head int, title string) error {
+	const hint = "a list of another set in this layout needs --custom NAME"
+	switch {
+	case got < want:
+		return l.errorf(l.last, "list ends after %d rows, want the %d of %s (%s)", got, want, title, hint)
+	case got > want:
+		return l.errorf(head+want+1, "list goes on after %d rows to %d, want the %d of %s (%s)", want, got, want, title, hint)
+	}
+	return nil
+}
+
+// wantCount is the error of a count that the published release contradicts.
+func (l *listFile) wantCount(line int, what string, got, want int, title string) error {
+	return l.errorf(line, "%s: want %d as in %s, got %d", what, want, title, got)
+}
+
+// needLists checks that the lists are there and names all that are not.
+func needLists(title, root string, names ...string) error {
+	var missing []string
+	for _, name := range names {
+		info, err := os.Stat(filepath.Join(root, filepath.FromSlash(name)))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			missing = append(missing, name)
+		case err != nil:
+			return fmt.Errorf("look for the lists of %s: %w", title, err)
+		case !info.Mode().IsRegular():
+			return fmt.Errorf("look for the lists of %s: %s in %s is not a file", title, name, root)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	verb := "is"
+	if len(missing) > 1 {
+		verb = "are"
+	}
+	return fmt.Errorf("%s in %s: %s %s missing: %w", title, root, strings.Join(missing, ", "), verb, fs.ErrNotExist)
+}
+
+// firstFile returns the first of the slash paths below root that is a file, or "".
+func firstFile(root string, names ...string) string {
+	for _, name := range names {
+		if info, err := os.Stat(filepath.Join(root, filepath.FromSlash(name))); err == nil && info.Mode().IsRegular() {
+			return name
+		}
+	}
+	return ""
+}
+
+// isFolder says whether the slash path below root is a folder.
+func isFolder(root, name string) bool {
+	info, err := os.Stat(filepath.Join(root, filepath.FromSlash(name)))
+	return err == nil && info.IsDir()
+}
+
+// number reads a decimal number of at most 31 bits, leading zeros allowed.
+func number(text string) (int, bool) {
+	n, err := strconv.ParseUint(text, 10, 31)
+	return int(n), err == nil
+}
+
+// badPath returns why a path in a list is not one below the data set's folder,
+// or "".
+func badPath(p string) string {
+	if fs.ValidPath(p) && p != "." && !strings.ContainsAny(p, "\\\x00") {
+		return ""
+	}
+	switch {
+	case strings.HasPrefix(p, "/"):
+		return "is absolute"
+	case strings.Contains(p, `\`):
+		return "has a backslash"
+	case strings.Contains("/"+p+"/", "/../"):
+		return "leaves the data set's folder"
+	}
+	return "is not a clean path"
+}
+
+// quote returns text quoted, cut where it is long.
+func quote(text string) string {
+	const longest = 100
+	if len(text) > longest {
+		return strconv.Quote(text[:longest]) + "..."
+	}
+	return strconv.Quote(text)
+}
