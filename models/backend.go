@@ -29,7 +29,9 @@ type Backend struct {
 	backends.Backend
 	Config string // xla:cpu, xla:cuda or go
 	Device string // what the first device calls itself, and how many there are
-	Plugin string // file name and SHA-256 of the PJRT plugin; empty for go
+	Plugin string // name and SHA-256 of the PJRT plugin; empty for go
+
+	PluginPath string // the plugin's file; empty for go
 }
 
 // OpenBackend opens the backend that config names: xla:cpu, xla:cuda, go, or
@@ -124,6 +126,8 @@ func openPlugin(ctx context.Context, config string, plugin Plugin, log *slog.Log
 		Config:  config,
 		Device:  fmt.Sprintf("%d x %s", client.NumDevices(), device),
 		Plugin:  plugin.String(),
+
+		PluginPath: plugin.Path,
 	}, nil
 }
 

@@ -122,6 +122,23 @@ func (c Cache) Plugin(ctx context.Context, log *slog.Logger) (Plugin, error) {
 	return c.FindPlugin()
 }
 
+// VerifiedPlugin is Plugin with the library's hash checked. A damaged pinned
+// one is installed again.
+func (c Cache) VerifiedPlugin(ctx context.Context, log *slog.Logger) (Plugin, error) {
+	p, err := c.Plugin(ctx, log)
+	if err != nil || !p.Pinned {
+		return p, err
+	}
+	if err = p.Verify(); err == nil {
+		return p, nil
+	}
+	log.Warn("installing again", "reason", err)
+	if err = os.RemoveAll(filepath.Dir(p.Path)); err != nil {
+		return Plugin{}, fmt.Errorf("remove the damaged plugin: %w", err)
+	}
+	return c.Plugin(ctx, log)
+}
+
 // Verify hashes the library and compares it with the SHA-256 it should have.
 func (p Plugin) Verify() error {
 	return verify(p.Path, p.SHA256)

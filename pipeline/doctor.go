@@ -1,0 +1,217 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"bierbench/datasets"
+	"bierbench/models"
+)
+
+// The states of a Check.
+const (
+	CheckOK       = "ok"
+	CheckOptional = "optional" // not there, and needed by some suites only
+	CheckProblem  = "problem"  // bierbench cannot work so
+)
+
+// A Check is one thing that Doctor looked at.
+type Check struct {
+	Name  string `json:"name"`
+	State string `json:"state"`
+	Found string `json:"found"`
+	Fix   string `json:"fix,omitempty"` // what to do, where State is not ok
+}
+
+// Diagnosis is everything that Doctor looked at, in the order to show it.
+type Diagnosis struct {
+	Checks []Check `json:"checks"`
+}
+
+// OK reports whether nothing is a problem.
+func (d *Diagnosis) OK() bool {
+	for _, c := range d.Checks {
+		if c.State == CheckProblem {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *Diagnosis) ok(name, format string, args ...any) {
+	d.Checks = append(d.Checks, Check{Name: name, State: CheckOK, Found: fmt.Sprintf(format, args...)})
+}
+
+// fault adds what is wrong; a MissingError brings its own fix.
+func (d *Diagnosis) fault(state, name string, err error, fix string) {
+	found := err.Error()
+	if missing, ok := errors.AsType[*models.MissingError](err); ok {
+		fix, found = missing.Fix, "not installed"
+		if missing.Reason != nil {
+			found += ": " + missing.Reason.Error()
+		}
+	}
+	d.Checks = append(d.Checks, Check{Name: name, State: state, Found: found, Fix: fix})
+}
+
+// Doctor looks at the machine, what is installed and the workspace. It hashes
+// the plugin and the weights and installs nothing.
+func (w *Workspace) Doctor(ctx context.Context) (*Diagnosis, error) {
+	d := &Diagnosis{}
+	info, _ := debug.ReadBuildInfo()
+	d.ok("bierbench", "%s", Version(ctx))
+	d.ok("go", "%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	d.ok("gomlx", "%s, go-xla %s", dependency(info, "github.com/gomlx/gomlx"), dependency(info, "github.com/gomlx/go-xla"))
+	d.ok("cpu", "%s", processor())
+	w.checkMemory(d)
+	d.ok("cache", "%s", w.Cache.Dir)
+	if err := w.checkBackend(ctx, d); err != nil {
+		return nil, err
+	}
+	for _, name := range models.WeightsNames() {
+		found, err := w.Cache.FindWeights(name)
+		if err == nil {
+			err = found.Verify()
+		}
+		if err != nil {
+			w.faultOfWeights(d, name, err)
+			continue
+		}
+		d.ok("weights "+name, "%s, SHA-256 %s as recorded", found.Path, short(found.SHA256))
+	}
+	w.checkWorkspace(d)
+	return d, ctx.Err()
+}
+
+func (w *Workspace) faultOfWeights(d *Diagnosis, name string, err error) {
+	state := CheckProblem
+	if _, ok := errors.AsType[*models.MissingError](err); ok {
+		state = CheckOptional
+	}
+	d.fault(state, "weights "+name, err, fmt.Sprintf(`run "bierbench setup --weights %s"`, name))
+}
+
+// checkBackend looks at the plugins and opens the backend that a run would use.
+func (w *Workspace) checkBackend(ctx context.Context, d *Diagnosis) error {
+	usable := w.Backend == models.BackendGo
+	if p, err := w.Cache.FindPlugin(); err != nil {
+		state := CheckProblem
+		if w.Backend == models.BackendGo || w.Backend == models.BackendCUDA {
+			state = CheckOptional
+		}
+		d.fault(state, "xla:cpu plugin", err, "")
+	} else if err := p.Verify(); err != nil {
+		d.fault(CheckProblem, "xla:cpu plugin", err, `run "bierbench setup", which installs it again`)
+	} else {
+		usable = true
+		kind := "of PJRT_PLUGIN_LIBRARY_PATH"
+		if p.Pinned {
+			kind = "as pinned"
+		}
+		d.ok("xla:cpu plugin", "%s, %s, SHA-256 %s %s", p.Name, p.Path, short(p.SHA256), kind)
+	}
+	if p, err := models.CUDAPlugin(ctx); err == nil {
+		usable = true
+		d.ok("xla:cuda plugin", "%s", p.Path)
+	} else if ctx.Err() != nil {
+		return ctx.Err()
+	} else if w.Backend == models.BackendCUDA {
+		d.fault(CheckProblem, "xla:cuda plugin", err, "")
+	} else {
+		d.fault(CheckOptional, "xla:cuda plugin", err, "")
+	}
+	name := w.Backend
+	if name == "" {
+		name = "the best there is"
+	}
+	if !usable {
+		d.fault(CheckProblem, "backend", fmt.Errorf("%s cannot be opened without its plugin", name), `run "bierbench setup"`)
+		return nil
+	}
+	b, err := w.backend(ctx)
+	if err != nil {
+		d.fault(CheckProblem, "backend", err, `run "bierbench setup"`)
+		return nil
+	}
+	d.ok("backend", "%s", b.Config)
+	d.ok("devices", "%s", b.Device)
+	return nil
+}
+
+// gib is a gibibyte, in bytes.
+const gib = 1 << 30
+
+// checkMemory reads what the kernel says of the machine's memory, in KiB.
+func (w *Workspace) checkMemory(d *Diagnosis) {
+	kib := map[string]float64{}
+	for key, value := range procFile("/proc/meminfo") {
+		if n, err := strconv.ParseFloat(strings.TrimSuffix(value, " kB"), 64); err == nil {
+			kib[key] = n
+		}
+	}
+	if kib["MemTotal"] == 0 {
+		d.fault(CheckOptional, "memory", errors.New(unknown), "nothing to do: /proc/meminfo is not there")
+		return
+	}
+	d.ok("memory", "%.1f GiB, %.1f GiB available", kib["MemTotal"]*1024/gib, kib["MemAvailable"]*1024/gib)
+}
+
+// checkWorkspace says what is in the workspace and whether it can be written.
+func (w *Workspace) checkWorkspace(d *Diagnosis) {
+	info, err := os.Stat(w.Dir)
+	switch {
+	case err != nil:
+		d.fault(CheckProblem, "workspace", err, "name an existing folder with -C DIR")
+		return
+	case !info.IsDir():
+		d.fault(CheckProblem, "workspace", fmt.Errorf("%s is not a folder", w.Dir), "name a folder with -C DIR")
+		return
+	case unix.Access(w.Dir, unix.W_OK) != nil:
+		d.fault(CheckProblem, "workspace", fmt.Errorf("%s cannot be written", w.Dir), "choose another folder with -C DIR")
+		return
+	}
+	free := unknown
+	var disk unix.Statfs_t
+	if err := unix.Statfs(w.Dir, &disk); err == nil {
+		free = fmt.Sprintf("%.1f GiB", float64(disk.Bavail)*float64(disk.Bsize)/gib)
+	}
+	d.ok("workspace", "%s, %s free", w.Dir, free)
+	if prepared, err := datasets.Prepared(w.datasetsDir()); err != nil {
+		d.fault(CheckProblem, "data sets", err, `run "bierbench verify"`)
+	} else {
+		var names []string
+		for _, e := range prepared {
+			names = append(names, e.Set+"/"+e.Variant)
+		}
+		d.ok("data sets", "%s", orNone(names, `none; "bierbench ingest" prepares them`))
+	}
+	if list, err := w.Runs().List(); err != nil {
+		d.fault(CheckProblem, "runs", err, `run "bierbench list"`)
+	} else {
+		var names []string
+		for _, r := range list {
+			names = append(names, r.ID)
+		}
+		d.ok("runs", "%s", orNone(names, "none"))
+	}
+}
+
+func orNone(names []string, none string) string {
+	if len(names) == 0 {
+		return none
+	}
+	return strings.Join(names, ", ")
+}
+
+// short is the beginning of a hash, enough to tell it by eye.
+func short(digest string) string {
+	return digest[:min(12, len(digest))]
+}

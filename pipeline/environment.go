@@ -1,0 +1,172 @@
+package pipeline
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"bierbench/models"
+	"bierbench/runs"
+)
+
+// environment says what a cell runs on. The backend may be nil and the weights
+// empty where there are none.
+func (w *Workspace) environment(ctx context.Context, b *models.Backend, weights models.Weights) runs.Environment {
+	info, _ := debug.ReadBuildInfo()
+	e := runs.Environment{
+		Go:      runtime.Version(),
+		GoMLX:   dependency(info, "github.com/gomlx/gomlx"),
+		CPU:     processor(),
+		Commit:  commit(ctx, info),
+		Weights: weights.SHA256,
+	}
+	if b != nil {
+		e.Plugin, e.Backend, e.Device = b.Plugin, b.Config, b.Device
+	}
+	return e
+}
+
+// Version returns what this build of bierbench calls itself: a released
+// version where it is one, and the commit where that is known.
+func Version(ctx context.Context) string {
+	info, _ := debug.ReadBuildInfo()
+	version := "devel"
+	if info != nil && info.Main.Path == module && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		version = info.Main.Version
+	}
+	if c := commit(ctx, info); c != unknown {
+		version += " (" + c + ")"
+	}
+	return version
+}
+
+// module is the path of bierbench's own module.
+const module = "bierbench"
+
+// unknown stands for what could not be found out.
+const unknown = "unknown"
+
+// dependency returns the version of a module that was built in.
+func dependency(info *debug.BuildInfo, path string) string {
+	if info == nil {
+		return unknown
+	}
+	for _, d := range info.Deps {
+		if d.Path != path {
+			continue
+		}
+		if d.Replace != nil {
+			return fmt.Sprintf("%s => %s %s", d.Version, d.Replace.Path, d.Replace.Version)
+		}
+		return d.Version
+	}
+	return unknown
+}
+
+// commit returns the revision that this program was built from, with +dirty
+// where files differ from it: as the Go command stamped it, or else as git
+// tells it of the checkout around the working directory.
+func commit(ctx context.Context, info *debug.BuildInfo) string {
+	var revision string
+	dirty := false
+	if info != nil && info.Main.Path == module {
+		for _, s := range info.Settings {
+			switch s.Key {
+			case "vcs.revision":
+				revision = s.Value
+			case "vcs.modified":
+				dirty = s.Value == "true"
+			}
+		}
+	}
+	if revision == "" {
+		dir, ok := checkout()
+		if !ok {
+			return unknown
+		}
+		head, err := git(ctx, dir, "rev-parse", "HEAD")
+		if err != nil {
+			return unknown
+		}
+		status, err := git(ctx, dir, "status", "--porcelain")
+		revision, dirty = head, err != nil || status != ""
+	}
+	if dirty {
+		revision += "+dirty"
+	}
+	return revision
+}
+
+// checkout returns the nearest folder at or above the working directory whose
+// go.mod is bierbench's own. A workspace inside another project's repository
+// must not lend that one's commit.
+func checkout() (string, bool) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", false
+	}
+	for {
+		content, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil {
+			return dir, bytes.HasPrefix(content, []byte("module "+module+"\n"))
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", false
+		}
+		dir = parent
+	}
+}
+
+func git(ctx context.Context, dir string, args ...string) (string, error) {
+	command := exec.CommandContext(ctx, "git", append([]string{"-C", dir, "--no-optional-locks"}, args...)...)
+	output, err := command.Output()
+	if err != nil {
+		return "", fmt.Errorf("git %s: %w", args[0], err)
+	}
+	return strings.TrimSpace(string(output)), nil
+}
+
+// processor returns the model and the number of logical cores in use.
+func processor() string {
+	return processorFrom("/proc/cpuinfo")
+}
+
+func processorFrom(path string) string {
+	model := runtime.GOARCH
+	for key, value := range procFile(path) {
+		if key == "model name" {
+			model = value
+			break
+		}
+	}
+	cores := "cores"
+	if runtime.NumCPU() == 1 {
+		cores = "core"
+	}
+	return fmt.Sprintf("%s, %d %s", model, runtime.NumCPU(), cores)
+}
+
+// procFile yields the "key: value" lines of a file of /proc; none where there
+// is no such file.
+func procFile(path string) func(yield func(key, value string) bool) {
+	return func(yield func(key, value string) bool) {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return
+		}
+		for s := bufio.NewScanner(bytes.NewReader(content)); s.Scan(); {
+			key, value, ok := strings.Cut(s.Text(), ":")
+			if ok && !yield(strings.TrimSpace(key), strings.TrimSpace(value)) {
+				return
+			}
+		}
+	}
+}
