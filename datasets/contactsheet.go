@@ -1,0 +1,114 @@
+package datasets
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"io"
+	"math/rand/v2"
+	"strings"
+
+	"golang.org/x/image/font"
+	"golang.org/x/image/font/basicfont"
+	"golang.org/x/image/math/fixed"
+)
+
+// The contact sheet in pixels.
+const (
+	sheetCell    = 128 // side of an image's cell
+	sheetGap     = 6
+	sheetColumns = 8  // images of a class
+	sheetClasses = 12 // of all splits
+	sheetLabel   = 20 // height of a class's line
+)
+
+// ContactSheet writes a PNG with a few images of a few classes, a line of text above each class: split, number,
+// name, images of the class. Classes and images are drawn from a seed, so that the sheet is the same every time.
+func ContactSheet(d *Dataset, w io.Writer) error {
+	rows := d.sheetRows()
+	width := sheetGap + sheetColumns*(sheetCell+sheetGap)
+	band := sheetLabel + sheetCell + sheetGap
+	sheet := image.NewRGBA(image.Rect(0, 0, width, sheetLabel+len(rows)*band+sheetGap))
+	draw.Draw(sheet, sheet.Bounds(), image.White, image.Point{}, draw.Src)
+	m := d.Manifest
+	label(sheet, sheetGap, 15, fmt.Sprintf("%s %s: %d images, digest %.12s", m.Set, m.Variant, m.Rows, m.Digest), width)
+	for n, class := range rows {
+		top := sheetLabel + n*band
+		first := class.show[0]
+		label(sheet, sheetGap, top+15, fmt.Sprintf("%s, class %d, %s: %d images",
+			d.Split(first), d.Class(first), d.ClassName(first), class.images), width)
+		for k, i := range class.show {
+			if err := d.thumbnail(sheet, i, sheetGap+k*(sheetCell+sheetGap), top+sheetLabel); err != nil {
+				return err
+			}
+		}
+	}
+	return png.Encode(w, sheet)
+}
+
+type sheetRow struct {
+	show   []int // rows of the data set
+	images int   // of the class
+}
+
+// sheetRows picks classes evenly over the data set, so that every split and region of the lists is seen, and
+// images of each at random.
+func (d *Dataset) sheetRows() []sheetRow {
+	var classes [][]int
+	for i := range d.Len() {
+		if i == 0 || d.Split(i) != d.Split(i-1) || d.Class(i) != d.Class(i-1) {
+			classes = append(classes, nil)
+		}
+		last := len(classes) - 1
+		classes[last] = append(classes[last], i)
+	}
+	random := rand.New(rand.NewPCG(1, 0))
+	n := min(sheetClasses, len(classes))
+	rows := make([]sheetRow, n)
+	for k := range rows {
+		all := classes[(2*k+1)*len(classes)/(2*n)]
+		rows[k].images = len(all)
+		for _, j := range random.Perm(len(all))[:min(sheetColumns, len(all))] {
+			rows[k].show = append(rows[k].show, all[j])
+		}
+	}
+	return rows
+}
+
+// thumbnail draws row i whole, its longest side sheetCell, into the cell at x, y.
+func (d *Dataset) thumbnail(sheet *image.RGBA, i, x, y int) error {
+	data, err := d.Image(i)
+	if err != nil {
+		return err
+	}
+	r, err := d.raster(data)
+	if err != nil {
+		return fmt.Errorf("row %d (%s): %w", i, d.Name(i), err)
+	}
+	pixels := padded(r, sheetCell)
+	for v := range sheetCell {
+		for u := range sheetCell {
+			p := pixels[(v*sheetCell+u)*3:]
+			sheet.SetRGBA(x+u, y+v, color.RGBA{p[0], p[1], p[2], 0xff})
+		}
+	}
+	return nil
+}
+
+// label writes a line of text with its base line at y. The font has ASCII alone: other letters become "?".
+func label(sheet draw.Image, x, y int, text string, width int) {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, text)
+	face := basicfont.Face7x13
+	if most := (width - 2*x) / face.Advance; len(text) > most {
+		text = text[:most-3] + "..."
+	}
+	line := font.Drawer{Dst: sheet, Src: image.Black, Face: face, Dot: fixed.P(x, y)}
+	line.DrawString(text)
+}

@@ -1,0 +1,215 @@
+package datasets
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"strconv"
+)
+
+const (
+	minSide    = 8         // pixels: a smaller image shows nothing and is quarantined
+	pixelLimit = 100 << 20 // of one image: more is taken for a damaged header
+	byteLimit  = 256 << 20 // of one image file
+
+	quality = 95 // of the JPEGs that are stored
+)
+
+// A picture is a decoded source image, turned upright.
+type picture struct {
+	raster
+	jpeg bool // the file is a JPEG of three components and upright: it can be stored as it is
+}
+
+// decode reads a JPEG or PNG and turns it upright by its EXIF orientation. An error says what is wrong with data.
+func decode(data []byte) (picture, error) {
+	isJPEG := bytes.HasPrefix(data, []byte{0xff, 0xd8, 0xff})
+	if !isJPEG && !bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")) {
+		return picture{}, errors.New(foreign(data))
+	}
+	parse, parseConfig, orientationOf := png.Decode, png.DecodeConfig, orientationPNG
+	if isJPEG {
+		parse, parseConfig, orientationOf = jpeg.Decode, jpeg.DecodeConfig, orientationJPEG
+	}
+	config, err := parseConfig(bytes.NewReader(data))
+	if err != nil {
+		return picture{}, broken(err)
+	}
+	if int64(config.Width)*int64(config.Height) > pixelLimit {
+		return picture{}, fmt.Errorf("image is %d x %d pixels, want at most %d", config.Width, config.Height, pixelLimit)
+	}
+	m, err := parse(bytes.NewReader(data))
+	if err != nil {
+		return picture{}, broken(err)
+	}
+	p := picture{raster: imageRaster(m)}
+	if p.width < minSide || p.height < minSide {
+		return picture{}, fmt.Errorf("image is %d x %d pixels, want at least %d x %d", p.width, p.height, minSide, minSide)
+	}
+	orientation := orientationOf(data)
+	if orientation > 1 {
+		p.raster = upright(p.raster, orientation)
+	}
+	if isJPEG && orientation <= 1 {
+		switch m.(type) {
+		case *image.YCbCr, *image.RGBA: // a JPEG holds RGB where its Adobe marker says so
+			p.jpeg = true
+		}
+	}
+	return p, nil
+}
+
+// broken says in plain words what the decoder found.
+func broken(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return errors.New("image is truncated")
+	}
+	return fmt.Errorf("broken image: %w", err)
+}
+
+// foreign describes data that is neither a JPEG nor a PNG.
+func foreign(data []byte) string {
+	if len(data) == 0 {
+		return "file is empty"
+	}
+	head := data[:min(len(data), 64)]
+	if len(bytes.Trim(data, "\x00")) == 0 {
+		return fmt.Sprintf("file holds nothing but %d zero bytes", len(data))
+	}
+	for _, known := range []struct{ magic, name string }{
+		{"GIF8", "a GIF"}, {"BM", "a BMP"}, {"RIFF", "a RIFF file (WebP?)"}, {"II*\x00", "a TIFF"}, {"MM\x00*", "a TIFF"},
+		{"%PDF", "a PDF"}, {"PK\x03\x04", "a ZIP archive"}, {"\x1f\x8b", "a gzip file"},
+	} {
+		if bytes.HasPrefix(data, []byte(known.magic)) {
+			return fmt.Sprintf("file is %s, want a JPEG or PNG", known.name)
+		}
+	}
+	if !bytes.ContainsFunc(head, func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xfffd }) {
+		return fmt.Sprintf("file is text that starts with %s, want a JPEG or PNG", strconv.Quote(string(head[:min(len(head), 24)])))
+	}
+	return fmt.Sprintf("file starts with bytes % x, want a JPEG or PNG", head[:min(len(head), 8)])
+}
+
+// orientationJPEG returns the EXIF orientation, 1 to 8, or 0 where there is none.
+func orientationJPEG(data []byte) int {
+	for at := 2; at+4 <= len(data) && data[at] == 0xff; {
+		marker := data[at+1]
+		if marker == 0xff { // a fill byte
+			at++
+			continue
+		}
+		if marker == 0xda || marker == 0xd9 {
+			return 0
+		}
+		end := at + 2 + int(binary.BigEndian.Uint16(data[at+2:]))
+		if end > len(data) || end < at+4 {
+			return 0
+		}
+		if body, found := bytes.CutPrefix(data[at+4:end], []byte("Exif\x00\x00")); marker == 0xe1 && found {
+			return orientationTIFF(body)
+		}
+		at = end
+	}
+	return 0
+}
+
+// orientationPNG returns the orientation of an eXIf chunk, 1 to 8, or 0 where there is none.
+func orientationPNG(data []byte) int {
+	for at := 8; at+12 <= len(data); {
+		size := int64(binary.BigEndian.Uint32(data[at:]))
+		if size > int64(len(data)-at-12) {
+			return 0
+		}
+		if string(data[at+4:at+8]) == "eXIf" {
+			return orientationTIFF(data[at+8 : at+8+int(size)])
+		}
+		at += 12 + int(size)
+	}
+	return 0
+}
+
+// orientationTIFF reads tag 0x0112 of the first directory of EXIF data (Exif 2.32, section 4.6).
+func orientationTIFF(data []byte) int {
+	if len(data) < 8 {
+		return 0
+	}
+	var order binary.ByteOrder
+	switch string(data[:4]) {
+	case "II*\x00":
+		order = binary.LittleEndian
+	case "MM\x00*":
+		order = binary.BigEndian
+	default:
+		return 0
+	}
+	at := int64(order.Uint32(data[4:]))
+	if at+2 > int64(len(data)) {
+		return 0
+	}
+	entries := int(order.Uint16(data[at:]))
+	for i := range entries {
+		entry := at + 2 + int64(12*i)
+		if entry+12 > int64(len(data)) {
+			return 0
+		}
+		if order.Uint16(data[entry:]) != 0x0112 {
+			continue
+		}
+		if v := int(order.Uint16(data[entry+8:])); v >= 1 && v <= 8 {
+			return v
+		}
+		return 0
+	}
+	return 0
+}
+
+// upright undoes an EXIF orientation of 2 to 8: the first row and column of the stored pixels lie
+// 2 top right, 3 bottom right, 4 bottom left, 5 left top, 6 right top, 7 right bottom, 8 left bottom.
+func upright(r raster, orientation int) raster {
+	in := r.pixels()
+	width, height := r.width, r.height
+	if orientation >= 5 {
+		width, height = height, width
+	}
+	out := make([]uint8, len(in))
+	for y := range height {
+		for x := range width {
+			u, v := x, y // of the stored pixel shown at x, y
+			switch orientation {
+			case 2:
+				u = r.width - 1 - x
+			case 3:
+				u, v = r.width-1-x, r.height-1-y
+			case 4:
+				v = r.height - 1 - y
+			case 5:
+				u, v = y, x
+			case 6:
+				u, v = y, r.height-1-x
+			case 7:
+				u, v = r.width-1-y, r.height-1-x
+			case 8:
+				u, v = r.width-1-y, x
+			}
+			copy(out[(y*width+x)*3:][:3], in[(v*r.width+u)*3:][:3])
+		}
+	}
+	return rgbRaster(out, width, height)
+}
+
+// encode writes pixels [height][width][3] as a JPEG.
+func encode(pixels []uint8, width, height int) ([]byte, error) {
+	m := image.NewRGBA(image.Rect(0, 0, width, height))
+	for i := range width * height {
+		out, in := m.Pix[4*i:4*i+4:4*i+4], pixels[3*i:3*i+3:3*i+3]
+		out[0], out[1], out[2], out[3] = in[0], in[1], in[2], 0xff
+	}
+	var b bytes.Buffer
+	err := jpeg.Encode(&b, m, &jpeg.Options{Quality: quality})
+	return b.Bytes(), err
+}

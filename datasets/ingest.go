@@ -1,0 +1,201 @@
+package datasets
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Ingest prepares a data set: it reads the official lists and every image they name and writes Arrow files to
+// o.Out/<set>/<variant>, the folder it returns. Where that folder already holds the same (same lists, options
+// and bytes of every source file) nothing is written and Manifest.Fresh is false.
+//
+// The folder appears whole or not at all: everything is written to a hidden folder beside it, the manifest last,
+// which then takes its place. What an interrupted run left is removed by the next.
+func Ingest(ctx context.Context, set Set, o IngestOptions) (*Manifest, string, error) {
+	m, dir, err := ingest(ctx, set, o, standardLimits())
+	if err != nil {
+		return nil, "", fmt.Errorf("ingest %s: %w", set.Name, err)
+	}
+	return m, dir, nil
+}
+
+func ingest(ctx context.Context, set Set, o IngestOptions, l limits) (*Manifest, string, error) {
+	if err := o.Validate(); err != nil {
+		return nil, "", err
+	}
+	root, err := Locate(set, o.Raw)
+	if err != nil {
+		return nil, "", err
+	}
+	layout, err := set.Read(ctx, root, o.Custom)
+	if err != nil {
+		return nil, "", err
+	}
+	rows, err := sorted(layout)
+	if err != nil {
+		return nil, "", err
+	}
+	folder, err := os.OpenRoot(layout.Root)
+	if err != nil {
+		return nil, "", err
+	}
+	defer folder.Close()
+	rows, missing, err := present(ctx, folder, rows, o.AllowMissing)
+	if err != nil {
+		return nil, "", err
+	}
+	m := Manifest{
+		Schema: schemaVersion, Set: set.Name, Release: layout.Release, Variant: o.options().variant(layout.Release),
+		Layout: layout.Found, Options: o.options(), Lists: layout.Lists, Unlisted: layout.Unlisted,
+		Missing: missing, Quarantine: []Quarantined{}, ToolVersion: o.ToolVersion,
+	}
+	home := filepath.Join(o.Out, set.Name)
+	dir := filepath.Join(home, m.Variant)
+	if err = os.MkdirAll(home, 0o755); err != nil {
+		return nil, "", err
+	}
+	unlock, err := lock(home)
+	if err != nil {
+		return nil, "", err
+	}
+	defer unlock()
+	if err = os.RemoveAll(hidden(dir, "old")); err != nil {
+		return nil, "", err
+	}
+	if old := current(dir, m); old != nil {
+		same, err := unchanged(ctx, folder, dir, *old, rows, o)
+		if err != nil {
+			return nil, "", err
+		}
+		if same {
+			return old, dir, os.RemoveAll(hidden(dir, "partial"))
+		}
+	}
+	partial := hidden(dir, "partial")
+	if err = os.RemoveAll(partial); err != nil {
+		return nil, "", err
+	}
+	if err = os.Mkdir(partial, 0o755); err != nil {
+		return nil, "", err
+	}
+	if err = fill(ctx, partial, folder, &m, rows, o, l); err != nil {
+		return nil, "", errors.Join(err, os.RemoveAll(partial))
+	}
+	if err = replace(dir, partial); err != nil {
+		return nil, "", err
+	}
+	m.Fresh = true
+	return &m, dir, nil
+}
+
+// hidden names a folder beside dir that is no data set.
+func hidden(dir, purpose string) string {
+	return filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+"."+purpose)
+}
+
+// replace puts the folder partial in the place of dir.
+func replace(dir, partial string) error {
+	old := hidden(dir, "old")
+	if err := os.Rename(dir, old); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := os.Rename(partial, dir); err != nil {
+		return err
+	}
+	return errors.Join(syncDir(filepath.Dir(dir)), os.RemoveAll(old))
+}
+
+// lock keeps other processes from ingesting the same set into the same workspace. The system lifts it when the
+// process ends, however it ends.
+func lock(dir string) (unlock func(), err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err = unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = d.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("another process is writing to %s; wait until it is done", dir)
+		}
+		return nil, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	return func() { _ = d.Close() }, nil
+}
+
+// sorted returns the rows of a layout by (split, class, id) and refuses an id that comes twice.
+func sorted(layout *Layout) ([]*Row, error) {
+	rank := make(map[Split]int)
+	for i, s := range splitOrder() {
+		rank[s] = i
+	}
+	seen := make(map[int64]*Row, len(layout.Rows))
+	rows := make([]*Row, len(layout.Rows))
+	for i := range layout.Rows {
+		r := &layout.Rows[i]
+		if _, known := rank[r.Split]; !known {
+			return nil, fmt.Errorf("%s: split is %q, want train, test, query or gallery", r.Line, r.Split)
+		}
+		if first, twice := seen[r.ID]; twice {
+			return nil, fmt.Errorf("%s: id %d is taken by %s", r.Line, r.ID, first.Line)
+		}
+		seen[r.ID], rows[i] = r, r
+	}
+	slices.SortFunc(rows, func(a, b *Row) int {
+		return cmp.Or(cmp.Compare(rank[a.Split], rank[b.Split]), cmp.Compare(a.Class, b.Class), cmp.Compare(a.ID, b.ID))
+	})
+	return rows, nil
+}
+
+// present splits rows into those whose image exists and the names of the rest. It does not leave folder: a path
+// or a symbolic link that leads out of it is an error.
+func present(ctx context.Context, folder *os.Root, rows []*Row, allowMissing bool) (found []*Row, missing []string, err error) {
+	var first *Row
+	missing = []string{}
+	for i, r := range rows {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
+		info, err := folder.Stat(filepath.FromSlash(r.File))
+		switch {
+		case err == nil && info.Mode().IsRegular():
+			found = append(found, r)
+		case err == nil:
+			return nil, nil, fmt.Errorf("%s: %s is not a regular file", r.Line, r.File)
+		case errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENOTDIR):
+			missing = append(missing, r.Name)
+			if first == nil {
+				first = r
+			}
+		default:
+			return nil, nil, fmt.Errorf("%s: %w", r.Line, err)
+		}
+	}
+	switch {
+	case len(rows) == 0:
+		return nil, nil, errors.New("the lists name no image")
+	case len(found) == 0:
+		return nil, nil, fmt.Errorf("none of the %d listed images exists in %s: %s: no %s", len(rows), folder.Name(), first.Line, first.File)
+	case len(missing) > 0 && !allowMissing:
+		return nil, nil, fmt.Errorf("%s: no %s; %d of %d images are missing in %s; --allow-missing ingests the rest",
+			first.Line, first.File, len(missing), len(rows), folder.Name())
+	}
+	return found, missing, nil
+}
+
+// tooMany says that more images are broken than are allowed.
+func tooMany(broken []Quarantined, seen, total int, share float64) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d of the first %d of %d images are broken, allowed are %g%% (--max-quarantine):", len(broken), seen, total, 100*share)
+	for _, q := range broken[:min(len(broken), 10)] {
+		fmt.Fprintf(&b, "\n  %s: %s: %s", q.Line, q.Name, q.Reason)
+	}
+	return errors.New(b.String())
+}

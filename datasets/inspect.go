@@ -1,0 +1,87 @@
+package datasets
+
+import (
+	"errors"
+	"slices"
+)
+
+// Inspection is what there is to know about a prepared data set at a glance.
+type Inspection struct {
+	Set         string         `json:"set"`
+	Release     string         `json:"release"`
+	Variant     string         `json:"variant"`
+	Layout      string         `json:"layout"`
+	Digest      string         `json:"digest"`
+	Splits      []SplitSummary `json:"splits"`
+	Missing     int            `json:"missing"`
+	Quarantined int            `json:"quarantined"`
+	Unlisted    int            `json:"unlisted"`
+	Bytes       int64          `json:"bytes"` // of all parts
+}
+
+// SplitSummary describes one split.
+type SplitSummary struct {
+	Split        Split `json:"split"`
+	Images       int   `json:"images"`
+	Classes      int   `json:"classes"`
+	Superclasses int   `json:"superclasses"`
+	PerClass     Range `json:"per_class"`    // images of a class
+	Width        Range `json:"width"`        // of the originals in pixels
+	Height       Range `json:"height"`       // of the originals in pixels
+	StoredBytes  Range `json:"stored_bytes"` // of a stored image
+}
+
+// Range is a distribution in three numbers. The median is the lower of the two middle values.
+type Range struct {
+	Min    int `json:"min"`
+	Median int `json:"median"`
+	Max    int `json:"max"`
+}
+
+// newRange sorts values.
+func newRange(values []int) Range {
+	if len(values) == 0 {
+		return Range{}
+	}
+	slices.Sort(values)
+	return Range{values[0], values[(len(values)-1)/2], values[len(values)-1]}
+}
+
+// Inspect sums up a data set. Splits without images are left out.
+func Inspect(d *Dataset) (Inspection, error) {
+	if d.Len() == 0 {
+		return Inspection{}, errors.New("the data set holds no images")
+	}
+	m := d.Manifest
+	in := Inspection{
+		Set: m.Set, Release: m.Release, Variant: m.Variant, Layout: m.Layout, Digest: m.Digest,
+		Missing: len(m.Missing), Quarantined: len(m.Quarantine), Unlisted: m.Unlisted,
+	}
+	for _, p := range m.Parts {
+		in.Bytes += p.Bytes
+	}
+	for _, split := range splitOrder() {
+		rows := d.Rows(split)
+		if len(rows) == 0 {
+			continue
+		}
+		classes, superclasses := map[int32]int{}, map[string]bool{}
+		var perClass, width, height, bytes []int
+		for _, i := range rows {
+			s := d.rows[i]
+			classes[s.row.Class]++
+			if s.row.Superclass != "" {
+				superclasses[s.row.Superclass] = true
+			}
+			width, height, bytes = append(width, s.width), append(height, s.height), append(bytes, s.size)
+		}
+		for _, n := range classes {
+			perClass = append(perClass, n)
+		}
+		in.Splits = append(in.Splits, SplitSummary{
+			Split: split, Images: len(rows), Classes: len(classes), Superclasses: len(superclasses),
+			PerClass: newRange(perClass), Width: newRange(width), Height: newRange(height), StoredBytes: newRange(bytes),
+		})
+	}
+	return in, nil
+}

@@ -1,0 +1,99 @@
+package datasets
+
+import (
+	"fmt"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// The values of IngestOptions that name a choice.
+const (
+	CropNone = "none" // Crop: the whole image
+	CropBox  = "box"  // Crop: the lists' box, clipped to the image
+
+	StoreJPEG = "jpeg" // Store: a JPEG, decoded again whenever it is used
+	StoreRGB  = "rgb"  // Store: raw pixels [Size][Size][3], larger and faster
+)
+
+// IngestOptions say what Ingest reads and how it stores images. Start from DefaultIngestOptions.
+type IngestOptions struct {
+	Raw string // the published top folder or the folder that holds it
+	Out string // the workspace's datasets folder; the data set goes to Out/<set>/<variant>
+
+	AllowMissing  bool    // ingest the images that exist and list the rest
+	MaxQuarantine float64 // share of the images that may be broken
+
+	Custom     string // name of lists that match no published release
+	Precropped bool   // the images are box crops already: the lists' boxes do not apply to them
+	Crop       string // CropNone or CropBox
+
+	// Size in pixels: an image whose shortest side is longer is reduced to it; none is enlarged.
+	Size int
+	// Pad scales the longest side to Size instead, up or down, and centres the image on a white square.
+	Pad bool
+	// Store is StoreJPEG or StoreRGB. Raw pixels have one size for all images, so StoreRGB needs Pad:
+	// cutting images to a square would lose pixels that were asked for.
+	Store string
+
+	Workers     int                   // goroutines that decode; the result does not depend on it
+	Progress    func(done, total int) // nil: none. Called from one goroutine at a time
+	ToolVersion string                // goes into the files, not into the digest
+}
+
+// DefaultIngestOptions returns whole images, reduced to a shortest side of 256 pixels, as JPEG.
+func DefaultIngestOptions() IngestOptions {
+	return IngestOptions{Crop: CropNone, Size: 256, Store: StoreJPEG, Workers: runtime.GOMAXPROCS(0), MaxQuarantine: 0.001}
+}
+
+var customName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$`)
+
+// Validate says which option is out of its range and what it may be.
+func (o IngestOptions) Validate() error {
+	switch {
+	case o.Raw == "":
+		return fmt.Errorf("raw: want the folder of the published data set")
+	case o.Out == "":
+		return fmt.Errorf("out: want the workspace's datasets folder")
+	case o.Crop != CropNone && o.Crop != CropBox:
+		return fmt.Errorf("crop: want none or box, got %q", o.Crop)
+	case o.Store != StoreJPEG && o.Store != StoreRGB:
+		return fmt.Errorf("store: want jpeg or rgb, got %q", o.Store)
+	case o.Size < 32 || o.Size > 4096:
+		return fmt.Errorf("size: want 32 to 4096 pixels, got %d", o.Size)
+	case o.Workers < 1:
+		return fmt.Errorf("workers: want at least 1, got %d", o.Workers)
+	case !(o.MaxQuarantine >= 0 && o.MaxQuarantine <= 1):
+		return fmt.Errorf("max-quarantine: want a share from 0 to 1, got %g", o.MaxQuarantine)
+	case o.Precropped && o.Crop == CropBox:
+		return fmt.Errorf("crop: images that are precropped cannot be cropped to their box again")
+	case o.Store == StoreRGB && !o.Pad:
+		return fmt.Errorf("store: rgb needs --pad, because raw pixels have one size for all images")
+	case o.Custom != "" && !customName.MatchString(o.Custom):
+		return fmt.Errorf("custom: want up to 32 letters, digits, _ and -, got %q", o.Custom)
+	case slices.Contains([]string{"official", "papers", "public", "testdata", "internal"}, strings.ToLower(o.Custom)):
+		return fmt.Errorf("custom: %q is taken, choose another name", o.Custom)
+	}
+	return nil
+}
+
+// options are the part of o that decides what is stored.
+func (o IngestOptions) options() Options {
+	return Options{
+		Custom: o.Custom, Crop: o.Crop, Precropped: o.Precropped, Size: o.Size, Pad: o.Pad, Store: o.Store,
+		Preprocessing: preprocessing,
+	}
+}
+
+// variant names the folder of a release that is ingested with options o: <release>[+box][+pad]-s<size>-<store>.
+func (o Options) variant(release string) string {
+	v := release
+	if o.Precropped || o.Crop == CropBox {
+		v += "+box"
+	}
+	if o.Pad {
+		v += "+pad"
+	}
+	return fmt.Sprintf("%s-s%d-%s", v, o.Size, o.Store)
+}

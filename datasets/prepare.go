@@ -1,0 +1,103 @@
+package datasets
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+)
+
+// prepare turns a source file into what is stored of it. The first error is what is wrong with the image, for
+// the quarantine; the second is what is wrong with the list, which no image can be blamed for.
+func prepare(row *Row, data []byte, o Options) (s stored, bad, fatal error) {
+	s = stored{row: row, source: sha256.Sum256(data)}
+	p, bad := decode(data)
+	if bad != nil {
+		return s, bad, nil
+	}
+	s.width, s.height = p.width, p.height
+	if row.Box != nil && !o.Precropped {
+		b := row.Box.clip(p.width, p.height)
+		if b.X0 >= b.X1 || b.Y0 >= b.Y1 {
+			return s, nil, fmt.Errorf("%s: box %d,%d-%d,%d does not touch the image %s of %d x %d pixels; if the images are box crops already, say so with --precropped",
+				row.Line, row.Box.X0, row.Box.Y0, row.Box.X1, row.Box.Y1, row.File, p.width, p.height)
+		}
+		s.box = &b
+	}
+	r, keep := p.raster, p.jpeg
+	if o.Crop == CropBox {
+		if s.box == nil {
+			return s, nil, fmt.Errorf("%s: the list has no box for %s, so it cannot be cropped", row.Line, row.File)
+		}
+		if *s.box != (Box{0, 0, r.width, r.height}) {
+			keep = false
+		}
+		r = r.crop(*s.box)
+		if r.width < minSide || r.height < minSide {
+			return s, fmt.Errorf("box crop is %d x %d pixels, want at least %d x %d", r.width, r.height, minSide, minSide), nil
+		}
+	}
+	if o.Pad {
+		s.image = padded(r, o.Size)
+		r.width, r.height = o.Size, o.Size
+	} else {
+		width, height := r.width, r.height
+		if min(width, height) > o.Size {
+			width, height = shortest(width, height, o.Size)
+			keep = false
+		}
+		// A small image in a file of megabytes carries something else, and is written anew.
+		if keep && int64(len(data)) <= standardLimits().batch {
+			s.image = bytes.Clone(data)
+			return s.sealed(), nil, nil
+		}
+		s.image = resample(r, width, height, Box{0, 0, width, height})
+		r.width, r.height = width, height
+	}
+	if o.Store == StoreJPEG {
+		if s.image, fatal = encode(s.image, r.width, r.height); fatal != nil {
+			return s, nil, fmt.Errorf("encode %s: %w", row.File, fatal)
+		}
+	}
+	return s.sealed(), nil, nil
+}
+
+// sealed notes the size and the digest of the image.
+func (s stored) sealed() stored {
+	s.size, s.sum = len(s.image), sha256.Sum256(s.image)
+	return s
+}
+
+// clip returns the part of b inside an image. Nothing is left where X0 >= X1 or Y0 >= Y1.
+func (b Box) clip(width, height int) Box {
+	return Box{max(b.X0, 0), max(b.Y0, 0), min(b.X1, width), min(b.Y1, height)}
+}
+
+// shortest returns the size at which the shortest side is side pixels long, the other rounded.
+func shortest(width, height, side int) (int, int) {
+	if width < height {
+		return side, scaled(height, side, width)
+	}
+	return scaled(width, side, height), side
+}
+
+// scaled is length*to/from, rounded half up, at least 1.
+func scaled(length, to, from int) int {
+	return max((2*length*to+from)/(2*from), 1)
+}
+
+// padded scales r so that its longest side is size and centres it on white, [size][size][3].
+func padded(r raster, size int) []uint8 {
+	width, height := size, size
+	if r.width > r.height {
+		height = scaled(r.height, size, r.width)
+	} else {
+		width = scaled(r.width, size, r.height)
+	}
+	small := resample(r, width, height, Box{0, 0, width, height})
+	out := bytes.Repeat([]byte{0xff}, size*size*3)
+	left, top := (size-width)/2, (size-height)/2
+	for y := range height {
+		copy(out[((y+top)*size+left)*3:], small[y*width*3:(y+1)*width*3])
+	}
+	return out
+}

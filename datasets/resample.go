@@ -1,0 +1,121 @@
+package datasets
+
+import "math"
+
+// weightBits is the precision of a weight: 8 bits of a pixel and a weight's 22 fit a signed 32-bit sum.
+const weightBits = 22
+
+// taps are the source pixels and weights of each output pixel along one axis.
+type taps struct {
+	first  []int   // [outputs] index of the first source pixel
+	weight []int32 // [outputs][width], zero behind the last
+	width  int
+	count  []int // [outputs] source pixels that count
+}
+
+// triangle lays a triangle filter over an axis of in pixels that becomes out pixels, for the outputs [from, to).
+// The filter's support is one source pixel when enlarging and is scaled by in/out when reducing, which is
+// Pillow's BILINEAR: weights are normalised, then rounded to 22 bits. Products are converted to float64 so that
+// no compiler fuses them into a sum, which would round differently.
+func triangle(in, out, from, to int) taps {
+	scale := float64(in) / float64(out)
+	support := max(scale, 1)
+	t := taps{width: 2*int(support+1) + 1}
+	t.first = make([]int, to-from)
+	t.count = make([]int, to-from)
+	t.weight = make([]int32, (to-from)*t.width)
+	exact := make([]float64, t.width)
+	for i := range t.first {
+		center := (float64(from+i) + 0.5) * scale
+		lo := max(int(center-support+0.5), 0)
+		hi := min(int(center+support+0.5), in)
+		sum := 0.0
+		for k := range hi - lo {
+			w := max(1-math.Abs(float64((float64(k+lo)-center+0.5)*(1/support))), 0)
+			exact[k] = w
+			sum += w
+		}
+		for k := range hi - lo {
+			t.weight[i*t.width+k] = int32(0.5 + float64(exact[k]/sum*(1<<weightBits)))
+		}
+		t.first[i], t.count[i] = lo, hi-lo
+	}
+	return t
+}
+
+// resample scales r to width x height pixels and returns the window w of the result, [w.height][w.width][3].
+// Rows first, then columns, each rounded to 8 bits: integer arithmetic, the same on every machine.
+func resample(r raster, width, height int, w Box) []uint8 {
+	outW, outH := w.X1-w.X0, w.Y1-w.Y0
+	out := make([]uint8, outW*outH*3)
+	resampleInto(out, r, width, height, w)
+	return out
+}
+
+// resampleInto is resample into out, [w.height][w.width][3].
+func resampleInto(out []uint8, r raster, width, height int, w Box) {
+	outW, outH := w.X1-w.X0, w.Y1-w.Y0
+	if width == r.width && height == r.height {
+		for y := range outH {
+			r.read(y+w.Y0, w.X0, w.X1, out[y*outW*3:(y+1)*outW*3])
+		}
+		return
+	}
+	across := triangle(r.width, width, w.X0, w.X1)
+	down := triangle(r.height, height, w.Y0, w.Y1)
+	x0, x1 := across.first[0], across.first[outW-1]+across.count[outW-1]
+	for i := range across.first {
+		across.first[i] -= x0
+	}
+	// A ring of reduced rows: an output row needs at most down.width of them.
+	line := make([]uint8, (x1-x0)*3)
+	ring := make([]uint8, down.width*outW*3)
+	sum := make([]int32, outW*3)
+	next := down.first[0] // the first source row that is not in the ring yet
+	for y := range outH {
+		first, count := down.first[y], down.count[y]
+		for ; next < first+count; next++ {
+			r.read(next, x0, x1, line)
+			slot := next % down.width
+			reduceRow(ring[slot*outW*3:(slot+1)*outW*3], line, across)
+		}
+		for i := range sum {
+			sum[i] = 1 << (weightBits - 1)
+		}
+		for k := range count {
+			slot := (first + k) % down.width
+			weight := down.weight[y*down.width+k]
+			row := ring[slot*outW*3 : (slot+1)*outW*3]
+			for i, v := range row {
+				sum[i] += int32(v) * weight
+			}
+		}
+		row := out[y*outW*3 : (y+1)*outW*3]
+		for i, v := range sum {
+			row[i] = clip(v)
+		}
+	}
+}
+
+// reduceRow filters one row: in is [source width][3], out [len(t.first)][3].
+func reduceRow(out, in []uint8, t taps) {
+	for i, first := range t.first {
+		weights := t.weight[i*t.width:][:t.count[i]]
+		pixels := in[first*3:][:3*len(weights)]
+		var r, g, b int32 = 1 << (weightBits - 1), 1 << (weightBits - 1), 1 << (weightBits - 1)
+		for _, w := range weights {
+			r += int32(pixels[0]) * w
+			g += int32(pixels[1]) * w
+			b += int32(pixels[2]) * w
+			pixels = pixels[3:]
+		}
+		o := out[i*3:][:3]
+		o[0], o[1], o[2] = clip(r), clip(g), clip(b)
+	}
+}
+
+// clip turns a weighted sum into a pixel. Rounded weights may add up to a few 2^-22 more than 1, no more than
+// the sum's sign bit allows: 255 * (2^22 + width) + 2^21 < 2^31 for any width below 2^21.
+func clip(v int32) uint8 {
+	return uint8(min(v>>weightBits, 255))
+}

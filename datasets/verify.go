@@ -1,0 +1,234 @@
+package datasets
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+)
+
+// Report is what Verify found.
+type Report struct {
+	Set      string    `json:"set"`
+	Variant  string    `json:"variant"`
+	Parts    int       `json:"parts"`
+	Images   int       `json:"images"` // that were decoded
+	Digest   string    `json:"digest"`
+	Problems []Problem `json:"problems"`
+}
+
+// Problem is one thing that is wrong with a data set.
+type Problem struct {
+	Part string `json:"part"`
+	Row  int    `json:"row"` // in the part; -1: the file as a whole
+	Msg  string `json:"msg"`
+}
+
+// String returns "part: row n: msg".
+func (p Problem) String() string {
+	if p.Row < 0 {
+		return p.Part + ": " + p.Msg
+	}
+	return fmt.Sprintf("%s: row %d: %s", p.Part, p.Row, p.Msg)
+}
+
+// Verify reads all of the data set in dir: it re-hashes the parts, compares every row with the index, decodes
+// every image and counts again. The error names the first problems; the report has them all. It is nil when the
+// data set cannot even be opened.
+func Verify(ctx context.Context, dir string, progress func(done, total int)) (*Report, error) {
+	d, err := Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	v := &verifier{d: d, progress: progress, report: &Report{
+		Set: d.Manifest.Set, Variant: d.Manifest.Variant, Parts: len(d.parts), Digest: d.Manifest.Digest, Problems: []Problem{},
+	}}
+	if err = v.files(dir); err != nil {
+		return nil, err
+	}
+	v.totals()
+	for i := range d.parts {
+		if err = v.part(ctx, i); err != nil {
+			return v.report, err
+		}
+	}
+	if n := len(v.report.Problems); n > 0 {
+		var b strings.Builder
+		fmt.Fprintf(&b, "verify %s: %d problems:", dir, n)
+		for _, p := range v.report.Problems[:min(n, 10)] {
+			fmt.Fprintf(&b, "\n  %s", p)
+		}
+		return v.report, fmt.Errorf("%s", b.String())
+	}
+	return v.report, nil
+}
+
+type verifier struct {
+	d        *Dataset
+	report   *Report
+	done     int // rows
+	progress func(done, total int)
+}
+
+func (v *verifier) problem(part string, row int, format string, args ...any) {
+	v.report.Problems = append(v.report.Problems, Problem{part, row, fmt.Sprintf(format, args...)})
+}
+
+// files looks for Arrow files that the manifest does not know.
+func (v *verifier) files(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	known := []string{v.d.Manifest.Index.Name}
+	for _, p := range v.d.Manifest.Parts {
+		known = append(known, p.Name)
+	}
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) == ".arrow" && !slices.Contains(known, e.Name()) {
+			v.problem(e.Name(), -1, "is not in %s", manifestName)
+		}
+	}
+	return nil
+}
+
+// totals checks order, counts and digest of the index against the manifest.
+func (v *verifier) totals() {
+	m := v.d.Manifest
+	counts, classes := map[string]int{}, map[string]int{}
+	sum, err := newDigest(m)
+	if err != nil {
+		v.problem(manifestName, -1, "%v", err)
+		return
+	}
+	for i, s := range v.d.rows {
+		split := string(s.row.Split)
+		counts[split]++
+		if i == 0 || v.d.rows[i-1].row.Split != s.row.Split || v.d.rows[i-1].row.Class != s.row.Class {
+			classes[split]++
+		}
+		if i > 0 && !v.d.rows[i-1].before(s) {
+			v.problem(indexName, i, "is not in order of split, class and id")
+		}
+		sum.row(s)
+	}
+	if !maps.Equal(counts, m.Counts) {
+		v.problem(manifestName, -1, "counts are %v, want %v", m.Counts, counts)
+	}
+	if !maps.Equal(classes, m.Classes) {
+		v.problem(manifestName, -1, "classes are %v, want %v", m.Classes, classes)
+	}
+	if got := sum.sum(m); got != m.Digest {
+		v.problem(manifestName, -1, "digest is %s, want %s", m.Digest, got)
+	}
+}
+
+// before reports whether s is stored before t.
+func (s stored) before(t stored) bool {
+	order := splitOrder()
+	a, b := slices.Index(order, s.row.Split), slices.Index(order, t.row.Split)
+	if a != b {
+		return a < b
+	}
+	if s.row.Class != t.row.Class {
+		return s.row.Class < t.row.Class
+	}
+	return s.row.ID < t.row.ID
+}
+
+// part checks one part: its digest, columns, metadata, and each row with its image. An error is ctx's alone.
+func (v *verifier) part(ctx context.Context, part int) error {
+	p, f := v.d.Manifest.Parts[part], v.d.parts[part]
+	if err := checkSum(f, p); err != nil {
+		v.problem(p.Name, -1, "%s", strings.TrimPrefix(err.Error(), p.Name+": "))
+	}
+	metadata, err := v.d.Manifest.metadata()
+	if err != nil {
+		return err
+	}
+	want := partSchema(v.d.Manifest.Options, metadata)
+	first := slices.IndexFunc(v.d.rows, func(s stored) bool { return s.part == part })
+	row := 0
+	err = eachRecord(f, func(_ int, r arrow.Record) error {
+		if !sameColumns(r.Schema(), want) {
+			return fmt.Errorf("%s: columns are %v, want %v", p.Name, r.Schema(), want)
+		}
+		if got := r.Schema().Metadata(); row == 0 && !got.Equal(metadata) {
+			v.problem(p.Name, -1, "metadata is %v, want %v", got, metadata)
+		}
+		rows := appendShared(nil, r)
+		for i := range rows {
+			rows[i].image = imageValue(r.Column(int(r.NumCols())-1), i)
+		}
+		work := func(s stored) string { return v.image(s) }
+		return inOrder(ctx, rows, runtime.GOMAXPROCS(0), work, func(msg string) error {
+			s := rows[0]
+			rows = rows[1:]
+			if msg != "" {
+				v.problem(p.Name, row, "%s: %s", s.row.Name, msg)
+			}
+			if at := first + row; first < 0 || at >= v.d.Len() || !v.d.rows[at].equal(s) || v.d.rows[at].part != part {
+				v.problem(p.Name, row, "%s: differs from %s", s.row.Name, indexName)
+			} else if got, err := v.d.Image(at); err != nil || !bytes.Equal(got, s.image) {
+				v.problem(p.Name, row, "%s: image is not where %s says", s.row.Name, indexName)
+			}
+			row++
+			v.done++
+			v.report.Images++
+			if v.progress != nil {
+				v.progress(v.done, v.d.Len())
+			}
+			return nil
+		})
+	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		v.problem(p.Name, -1, "%s", strings.TrimPrefix(err.Error(), p.Name+": "))
+	}
+	if row != p.Rows {
+		v.problem(p.Name, -1, "has %d rows, want %d", row, p.Rows)
+	}
+	return nil
+}
+
+// image decodes a stored image and says what is wrong with it, or nothing.
+func (v *verifier) image(s stored) string {
+	r, err := v.d.raster(s.image)
+	if err != nil {
+		return err.Error()
+	}
+	if o := v.d.Manifest.Options; min(r.width, r.height) > o.Size {
+		return fmt.Sprintf("image is %d x %d pixels, want a shortest side of at most %d", r.width, r.height, o.Size)
+	}
+	return ""
+}
+
+// equal compares all that a part holds with what the index says of it.
+func (s stored) equal(t stored) bool {
+	sameBox := s.box == nil && t.box == nil || s.box != nil && t.box != nil && *s.box == *t.box
+	return *s.row == *t.row && sameBox && s.width == t.width && s.height == t.height && s.source == t.source &&
+		s.size == len(t.image) && s.sum == sha256.Sum256(t.image)
+}
+
+// imageValue is the image of row i of a batch.
+func imageValue(column arrow.Array, i int) []byte {
+	switch c := column.(type) {
+	case *array.Binary:
+		return c.Value(i)
+	case *array.FixedSizeBinary:
+		return c.Value(i)
+	}
+	return nil
+}

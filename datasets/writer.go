@@ -1,0 +1,273 @@
+package datasets
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/ipc"
+)
+
+// limits bound what is written at a time.
+type limits struct {
+	batch int64 // bytes of images and names in a record batch; a larger image has a batch of its own
+	part  int64 // bytes of a part
+	index int   // rows in a record batch of the index
+}
+
+// standardLimits keep a batch small, because Arrow readers may load it whole to show one row.
+func standardLimits() limits {
+	return limits{batch: 4 << 20, part: 256 << 20, index: 4096}
+}
+
+// partReserve is kept free in a part for its footer and the padding of one batch.
+const partReserve = 1 << 20
+
+// A writer writes the parts and the index of a data set. Rows come in the order in which they are stored.
+// A batch ends before the first class that does not fit into it whole.
+type writer struct {
+	dir         string
+	limits      limits
+	dicts       dictionaries
+	schema      *arrow.Schema // of the parts
+	indexSchema *arrow.Schema
+
+	batch      []stored
+	bytes      int64 // of batch
+	classStart int   // first row of batch that has the class of its last
+
+	part  *arrowFile // nil: none is open
+	index *arrowFile
+	late  []stored // rows that the index still lacks
+	parts []Part
+}
+
+// newWriter starts the files in dir, which is empty.
+func newWriter(dir string, m Manifest, rows []*Row, l limits) (*writer, error) {
+	metadata, err := m.metadata()
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{
+		dir: dir, limits: l, dicts: newDictionaries(rows),
+		schema: partSchema(m.Options, metadata), indexSchema: indexSchema(metadata),
+	}
+	w.index, err = createArrow(dir, indexName, w.indexSchema)
+	return w, err
+}
+
+// add stores a row.
+func (w *writer) add(s stored) error {
+	size := int64(s.size + len(s.row.Name))
+	for len(w.batch) > 0 && w.bytes+size > w.limits.batch {
+		n := w.classStart
+		if n == 0 {
+			n = len(w.batch)
+		}
+		if err := w.flush(n); err != nil {
+			return err
+		}
+	}
+	if n := len(w.batch); n == 0 || w.batch[n-1].row.Class != s.row.Class || w.batch[n-1].row.Split != s.row.Split {
+		w.classStart = n
+	}
+	w.batch = append(w.batch, s)
+	w.bytes += size
+	return nil
+}
+
+// flush writes the first n rows of the batch.
+func (w *writer) flush(n int) error {
+	rows := w.batch[:n]
+	var size int64
+	for _, s := range rows {
+		size += int64(s.size + len(s.row.Name))
+	}
+	need := size + int64(n)*128 + partReserve
+	if w.part != nil && w.part.size+need > w.limits.part {
+		if err := w.closePart(); err != nil {
+			return err
+		}
+	}
+	if w.part == nil {
+		var err error
+		if w.part, err = createArrow(w.dir, partName(len(w.parts)), w.schema); err != nil {
+			return err
+		}
+	}
+	if err := w.part.write(w.dicts.partRecord(w.schema, rows)); err != nil {
+		return err
+	}
+	if err := w.place(rows); err != nil {
+		return err
+	}
+	w.late = append(w.late, rows...)
+	w.batch = append([]stored(nil), w.batch[n:]...)
+	w.bytes -= size
+	w.classStart = max(w.classStart-n, 0)
+	return w.flushIndex(w.limits.index)
+}
+
+// place notes where the images of the batch that was just written lie. They are the batch's last buffer,
+// which the format pads with zeros to a multiple of 64 bytes.
+func (w *writer) place(rows []stored) error {
+	var total int64
+	for i := range rows {
+		total += int64(rows[i].size)
+	}
+	at := w.part.size - (total+63)/64*64
+	for i := range rows {
+		rows[i].part, rows[i].offset = len(w.parts), at
+		at += int64(rows[i].size)
+	}
+	// The position follows from the format alone, so that the first image is read back to be sure.
+	first := rows[0]
+	got := make([]byte, first.size)
+	if err := w.part.readAt(got, first.offset); err != nil {
+		return err
+	}
+	if !bytes.Equal(got, first.image) {
+		return fmt.Errorf("%s: image is not at offset %d of the file", w.part.name, first.offset)
+	}
+	for i := range rows {
+		rows[i].image = nil
+	}
+	return nil
+}
+
+// flushIndex writes the rows that the index lacks in batches of n rows, and what is left once there are none to come.
+func (w *writer) flushIndex(n int) error {
+	for len(w.late) >= n {
+		if err := w.index.write(w.dicts.indexRecord(w.indexSchema, w.late[:n])); err != nil {
+			return err
+		}
+		w.late = append([]stored(nil), w.late[n:]...)
+	}
+	return nil
+}
+
+// closePart finishes the open part.
+func (w *writer) closePart() error {
+	p, err := w.part.close()
+	w.part = nil
+	w.parts = append(w.parts, p)
+	return err
+}
+
+// finish writes what is left and returns the parts and the index.
+func (w *writer) finish() (parts []Part, index Part, err error) {
+	for len(w.batch) > 0 {
+		if err = w.flush(len(w.batch)); err != nil {
+			return nil, Part{}, err
+		}
+	}
+	if w.part != nil {
+		if err = w.closePart(); err != nil {
+			return nil, Part{}, err
+		}
+	}
+	if len(w.late) > 0 {
+		if err = w.flushIndex(len(w.late)); err != nil {
+			return nil, Part{}, err
+		}
+	}
+	index, err = w.index.close()
+	w.index = nil
+	return w.parts, index, err
+}
+
+// abandon closes what is open. It does nothing after finish.
+func (w *writer) abandon() {
+	for _, f := range []*arrowFile{w.part, w.index} {
+		if f != nil {
+			_ = f.file.Close()
+		}
+	}
+	w.part, w.index = nil, nil
+}
+
+// partName is the file name of part i.
+func partName(i int) string { return fmt.Sprintf("part-%04d.arrow", i) }
+
+// An arrowFile is an Arrow file while it is written: under a temporary name, hashed on the way.
+type arrowFile struct {
+	name   string
+	path   string
+	file   *os.File
+	buffer *bufio.Writer
+	hash   hash.Hash
+	size   int64 // bytes written
+	rows   int
+	arrow  *ipc.FileWriter
+}
+
+func createArrow(dir, name string, schema *arrow.Schema) (*arrowFile, error) {
+	f := &arrowFile{name: name, path: filepath.Join(dir, name), hash: sha256.New()}
+	var err error
+	if f.file, err = os.Create(f.path + ".tmp"); err != nil {
+		return nil, err
+	}
+	f.buffer = bufio.NewWriterSize(io.MultiWriter(f.file, f.hash), 1<<20)
+	if f.arrow, err = ipc.NewFileWriter(f, ipc.WithSchema(schema)); err != nil {
+		return nil, errors.Join(fmt.Errorf("write %s: %w", name, err), f.file.Close())
+	}
+	return f, nil
+}
+
+// Write is for the Arrow writer.
+func (f *arrowFile) Write(p []byte) (int, error) {
+	n, err := f.buffer.Write(p)
+	f.size += int64(n)
+	return n, err
+}
+
+// Seek tells the Arrow writer its position, all that it asks for.
+func (f *arrowFile) Seek(offset int64, whence int) (int64, error) {
+	if offset != 0 || whence != io.SeekCurrent {
+		return 0, errors.New("datasets: an Arrow file is written from start to end")
+	}
+	return f.size, nil
+}
+
+func (f *arrowFile) write(r arrow.Record) error {
+	f.rows += int(r.NumRows())
+	return f.wrap(f.arrow.Write(r))
+}
+
+func (f *arrowFile) readAt(p []byte, offset int64) error {
+	if err := f.buffer.Flush(); err != nil {
+		return f.wrap(err)
+	}
+	_, err := f.file.ReadAt(p, offset)
+	return f.wrap(err)
+}
+
+// close finishes the file: footer, sync, rename.
+func (f *arrowFile) close() (Part, error) {
+	err := f.arrow.Close()
+	if err == nil {
+		err = f.buffer.Flush()
+	}
+	if err == nil {
+		err = f.file.Sync()
+	}
+	if err = errors.Join(err, f.file.Close()); err == nil {
+		err = os.Rename(f.path+".tmp", f.path)
+	}
+	return Part{Name: f.name, SHA256: hex.EncodeToString(f.hash.Sum(nil)), Bytes: f.size, Rows: f.rows}, f.wrap(err)
+}
+
+func (f *arrowFile) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("write %s: %w", f.name, err)
+}
