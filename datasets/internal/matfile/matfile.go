@@ -6,7 +6,7 @@
 //
 // A file is bad input: no length in it is trusted, nothing is allocated for
 // what the file cannot hold, a compressed element is unpacked up to the length
-// that it declares and 64 MiB per file at most, and every error is an [Error]
+// that it declares and 32 MiB per file at most, and every error is an [Error]
 // with the offset.
 //
 // Source of the format: MathWorks, "MAT-File Format" (Level 5). Libraries
@@ -86,7 +86,7 @@ const (
 	headerBytes = 128
 	// MaxBytes bounds a file and what its compressed elements unpack to. The
 	// largest published annotation file is 0.4 MB and unpacks to 8 MB.
-	MaxBytes = 64 << 20
+	MaxBytes = 32 << 20
 )
 
 // Parse reads the variables of a file. name is its name for errors, data the
