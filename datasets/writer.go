@@ -117,13 +117,13 @@ func (w *writer) flush(n int) error {
 }
 
 // place notes where the images of the batch that was just written lie. They are the batch's last buffer,
-// which the format pads with zeros to a multiple of 64 bytes.
+// which Arrow pads with zeros to a multiple of 8 bytes.
 func (w *writer) place(rows []stored) error {
 	var total int64
 	for i := range rows {
 		total += int64(rows[i].size)
 	}
-	at := w.part.size - (total+63)/64*64
+	at := w.part.size - (total+7)/8*8
 	for i := range rows {
 		rows[i].part, rows[i].offset = len(w.parts), at
 		at += int64(rows[i].size)
