@@ -28,7 +28,7 @@ const (
 type Backend struct {
 	backends.Backend
 	Config string // xla:cpu, xla:cuda or go
-	Device string // what the first device calls itself, and how many there are
+	Device string // how many devices there are and what the first one is: 4 x cpu
 	Plugin string // name and SHA-256 of the PJRT plugin; empty for go
 
 	PluginPath string // the plugin's file; empty for go
@@ -50,7 +50,7 @@ func OpenBackend(ctx context.Context, config string, cache Cache, log *slog.Logg
 	case BackendCUDA:
 		return openCUDA(ctx, log)
 	case "":
-		if !hasNvidiaGPU() {
+		if !HasGPU() {
 			return openCPU(ctx, cache, log)
 		}
 		b, err := openCUDA(ctx, log)
@@ -120,15 +120,38 @@ func openPlugin(ctx context.Context, config string, plugin Plugin, log *slog.Log
 		client.Finalize()
 		return nil, fmt.Errorf("open backend %s: plugin %s has no device", config, plugin.Path)
 	}
-	device, _, _ := strings.Cut(client.DeviceDescription(0), " [processId=")
 	return &Backend{
 		Backend: client,
 		Config:  config,
-		Device:  fmt.Sprintf("%d x %s", client.NumDevices(), device),
+		Device:  fmt.Sprintf("%d x %s", client.NumDevices(), deviceName(client, "/proc/driver/nvidia/gpus/*/information")),
 		Plugin:  plugin.String(),
 
 		PluginPath: plugin.Path,
 	}, nil
+}
+
+// deviceName says what the first device is. Plugins call a GPU cuda:0; its
+// model is in the driver's files.
+func deviceName(b backends.Backend, driver string) string {
+	name, _, _ := strings.Cut(b.DeviceDescription(0), " ")
+	name, _, _ = strings.Cut(name, ":")
+	if name == "cpu" {
+		return name
+	}
+	files, err := filepath.Glob(driver)
+	if err != nil || len(files) == 0 {
+		return name
+	}
+	content, err := os.ReadFile(files[0])
+	if err != nil {
+		return name
+	}
+	for line := range strings.Lines(string(content)) {
+		if model, ok := strings.CutPrefix(line, "Model:"); ok {
+			return strings.TrimSpace(model)
+		}
+	}
+	return name
 }
 
 // catch runs f and returns what it panics with as an error that says what was
@@ -149,12 +172,6 @@ func catch(what string, f func()) (err error) {
 	}()
 	f()
 	return nil
-}
-
-// hasNvidiaGPU reports whether the driver shows a device.
-func hasNvidiaGPU() bool {
-	devices, err := filepath.Glob("/dev/nvidia[0-9]*")
-	return err == nil && len(devices) > 0
 }
 
 // prepareCUDA tells XLA where CUDA's tools (ptxas, libdevice) lie: in the

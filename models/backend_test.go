@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/gomlx/backends"
 	"github.com/gomlx/gomlx/pkg/core/graph"
 )
 
@@ -124,6 +125,30 @@ func TestCUDAPlugin(t *testing.T) {
 	want = touch(folder, "pjrt_c_api_cuda_plugin.so")
 	if p, findErr := CUDAPlugin(t.Context()); findErr != nil || p.Path != want {
 		t.Errorf("the user's: %+v, %v", p, findErr)
+	}
+}
+
+// describedBackend is a backend whose first device has the given description.
+type describedBackend struct {
+	backends.Backend
+	description string
+}
+
+func (b describedBackend) DeviceDescription(backends.DeviceNum) string { return b.description }
+
+func TestDeviceName(t *testing.T) {
+	driver := filepath.Join(t.TempDir(), "information")
+	if err := os.WriteFile(driver, []byte("Model: \t\t NVIDIA H100 80GB HBM3\nIRQ: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ description, driver, want string }{
+		{"cpu:0 [processId=0]", driver, "cpu"},
+		{"cuda:0 [processId=0]", driver, "NVIDIA H100 80GB HBM3"},
+		{"cuda:0 [processId=0]", filepath.Join(t.TempDir(), "*"), "cuda"},
+	} {
+		if got := deviceName(describedBackend{description: tt.description}, tt.driver); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.description, got, tt.want)
+		}
 	}
 }
 

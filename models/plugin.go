@@ -46,6 +46,12 @@ func pluginIn(folders []string, device string) (Plugin, bool, error) {
 	return Plugin{}, false, nil
 }
 
+// HasGPU reports whether a driver shows an NVIDIA GPU.
+func HasGPU() bool {
+	devices, err := filepath.Glob("/dev/nvidia[0-9]*")
+	return err == nil && len(devices) > 0
+}
+
 // CUDAPlugin returns the installed CUDA plugin: in PJRT_PLUGIN_LIBRARY_PATH,
 // where GoMLX's installer puts it, or in Python's packages (jax's plugin).
 // bierbench does not install one: it takes gigabytes and must fit the driver.
@@ -65,7 +71,11 @@ func CUDAPlugin(ctx context.Context) (Plugin, error) {
 	if p, ok, err := pluginIn(pythonPlugins(ctx), "cuda"); ok || err != nil {
 		return p, err
 	}
-	return Plugin{}, errors.New(`no CUDA plugin for XLA found (looked in PJRT_PLUGIN_LIBRARY_PATH, ~/.local/lib/go-xla and Python's packages); run "python3 -m pip install 'jax[cuda13]'" (or 'jax[cuda12]', as the driver allows), or use --backend xla:cpu`)
+	return Plugin{}, &MissingError{
+		What:   "a CUDA plugin for XLA",
+		Reason: errors.New("none is in PJRT_PLUGIN_LIBRARY_PATH, ~/.local/lib/go-xla or Python's packages"),
+		Fix:    `run "python3 -m pip install 'jax[cuda13]'" ('jax[cuda12]' for an older driver), or use --backend xla:cpu`,
+	}
 }
 
 // pythonPlugins returns the folders of jax's CUDA plugins among the packages

@@ -125,8 +125,10 @@ func (w *Workspace) checkBackend(ctx context.Context, d *Diagnosis) error {
 		return ctx.Err()
 	} else if w.Backend == models.BackendCUDA {
 		d.fault(CheckProblem, "xla:cuda plugin", err, "")
-	} else {
+	} else if models.HasGPU() {
 		d.fault(CheckOptional, "xla:cuda plugin", err, "")
+	} else {
+		d.ok("xla:cuda plugin", "none, and no NVIDIA GPU")
 	}
 	name := w.Backend
 	if name == "" {

@@ -1,0 +1,214 @@
+package pipeline
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"testing"
+
+	"bierbench/models"
+)
+
+// bare is a workspace on a machine with nothing installed and no network: an
+// empty cache, and a pip that fails.
+func bare(t *testing.T, backend string) *Workspace {
+	t.Helper()
+	bin := t.TempDir()
+	script := "#!/bin/sh\n[ \"$1\" = --version ] && exit 0\necho 'ERROR: no network' >&2\nexit 1\n"
+	if err := os.WriteFile(filepath.Join(bin, "pip"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin)
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
+	w := NewWorkspace(Workspace{
+		Dir: t.TempDir(), Backend: backend,
+		Cache: models.Cache{Dir: filepath.Join(t.TempDir(), "cache")}, Log: slog.New(slog.DiscardHandler),
+	})
+	t.Cleanup(w.Close)
+	return w
+}
+
+// installed is a workspace over the user's own cache.
+func installed(t *testing.T) *Workspace {
+	t.Helper()
+	cache, err := models.DefaultCache()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := NewWorkspace(Workspace{Dir: t.TempDir(), Backend: models.BackendCPU, Cache: cache, Log: slog.New(slog.DiscardHandler)})
+	t.Cleanup(w.Close)
+	return w
+}
+
+func TestSetup(t *testing.T) {
+	w := installed(t)
+	r, err := w.Setup(t.Context(), SetupOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Backend != models.BackendCPU || r.Device == "" || !strings.Contains(r.Plugin, "sha256:") {
+		t.Errorf("got %+v", r)
+	}
+	names := map[string]SetupWeights{}
+	for _, found := range r.Weights {
+		names[found.Name] = found
+	}
+	if names["lite0"].Path == "" || names["lite0"].Fix != "" {
+		t.Errorf("lite0: %+v", names["lite0"])
+	}
+	// What is not there names the command that brings it.
+	if g := names["googlenet"]; g.Path == "" && !strings.Contains(g.Fix, "bierbench setup --weights googlenet=FILE") {
+		t.Errorf("googlenet: %+v", g)
+	}
+
+	d, err := w.Doctor(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !d.OK() {
+		t.Errorf("after setup doctor says %+v", d.Checks)
+	}
+	for _, c := range d.Checks {
+		if c.State != CheckOK && c.Fix == "" {
+			t.Errorf("%s: no fix for %q", c.Name, c.Found)
+		}
+		if c.Found == "" {
+			t.Errorf("%s says nothing", c.Name)
+		}
+	}
+}
+
+func TestSetupWithoutNetwork(t *testing.T) {
+	w := bare(t, models.BackendCPU)
+	_, err := w.Setup(t.Context(), SetupOptions{})
+	if err == nil {
+		t.Fatal("set up from nothing")
+	}
+	for _, part := range []string{"the XLA CPU plugin is not installed", "no network", `run "bierbench setup"`} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q does not say %q", err, part)
+		}
+	}
+	if strings.Contains(err.Error(), "\n") {
+		t.Errorf("more than one line: %q", err)
+	}
+	// Doctor says the same and does not try to install.
+	d, err := w.Doctor(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.OK() {
+		t.Errorf("doctor finds nothing wrong: %+v", d.Checks)
+	}
+	states := map[string]Check{}
+	for _, c := range d.Checks {
+		states[c.Name] = c
+	}
+	if c := states["xla:cpu plugin"]; c.State != CheckProblem || !strings.Contains(c.Fix, "bierbench setup") {
+		t.Errorf("plugin: %+v", c)
+	}
+	if c := states["weights googlenet"]; c.State != CheckOptional || !strings.Contains(c.Fix, "googlenet=FILE") {
+		t.Errorf("googlenet: %+v", c)
+	}
+	if _, err := os.Stat(w.Cache.Dir); err == nil {
+		// Setup made the folder; a failed installation leaves it empty but for the lock.
+		if list, _ := filepath.Glob(filepath.Join(w.Cache.Dir, "pjrt", "[^.]*")); len(list) != 0 {
+			t.Errorf("left %v", list)
+		}
+	}
+}
+
+// The go backend needs nothing; a wrong name is found before anything is done.
+func TestSetupNeedsNothing(t *testing.T) {
+	w := bare(t, models.BackendGo)
+	_, err := w.Setup(t.Context(), SetupOptions{Weights: []string{"resnet"}})
+	if err == nil || !strings.Contains(err.Error(), `"resnet"`) {
+		t.Errorf("unknown weights: %v", err)
+	}
+	d, err := w.Doctor(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !d.OK() {
+		t.Errorf("doctor says %+v", d.Checks)
+	}
+}
+
+func TestDoctorWorkspace(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, dir := range map[string]string{"absent": filepath.Join(t.TempDir(), "absent"), "a file": file} {
+		t.Run(name, func(t *testing.T) {
+			w := bare(t, models.BackendGo)
+			w.Dir = dir
+			d, err := w.Doctor(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d.OK() {
+				t.Error("doctor finds nothing wrong")
+			}
+		})
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	e := installed(t).environment(t.Context(), &models.Backend{Config: "go", Device: "host"}, models.Weights{SHA256: "ab"})
+	if !strings.HasPrefix(e.Go, "go1.") || e.Backend != "go" || e.Device != "host" || e.Weights != "ab" {
+		t.Errorf("got %+v", e)
+	}
+	// The Go command does not tell a test binary its dependencies.
+	if e.CPU == "" || e.Commit == "" || e.GoMLX == "" {
+		t.Errorf("got %+v", e)
+	}
+}
+
+func TestCommit(t *testing.T) {
+	stamped := func(path, revision, modified string) *debug.BuildInfo {
+		return &debug.BuildInfo{Main: debug.Module{Path: path}, Settings: []debug.BuildSetting{
+			{Key: "vcs.revision", Value: revision}, {Key: "vcs.modified", Value: modified},
+		}}
+	}
+	t.Chdir(t.TempDir())
+	for _, tt := range []struct {
+		name string
+		info *debug.BuildInfo
+		want string
+	}{
+		{"clean", stamped("bierbench", "abc", "false"), "abc"},
+		{"changed", stamped("bierbench", "abc", "true"), "abc+dirty"},
+		{"stamp of a program that uses bierbench", stamped("other", "abc", "false"), unknown},
+		{"no stamp, no checkout", nil, unknown},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := commit(t.Context(), tt.info); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+	// Another project's module around the working directory is not a checkout.
+	if err := os.WriteFile("go.mod", []byte("module other\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if dir, ok := checkout(); ok {
+		t.Errorf("%s was taken for a checkout of bierbench", dir)
+	}
+}
+
+func TestProcessor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cpuinfo")
+	if err := os.WriteFile(path, []byte("processor\t: 0\nmodel name\t: A CPU @ 2.0GHz: fast\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := processorFrom(path); !strings.HasPrefix(got, "A CPU @ 2.0GHz: fast, ") {
+		t.Errorf("got %q", got)
+	}
+	if got := processorFrom(filepath.Join(t.TempDir(), "absent")); got == "" {
+		t.Error("a machine without /proc has no name")
+	}
+}
