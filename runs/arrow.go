@@ -1,0 +1,144 @@
+package runs
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/ipc"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+)
+
+// metadataKey marks the files of this package; its value is the kind of file
+// and the version of its columns.
+const metadataKey = "bierbench"
+
+// arrowSchema returns the schema of a kind of file.
+func arrowSchema(kind string, fields []arrow.Field) *arrow.Schema {
+	m := arrow.NewMetadata([]string{metadataKey}, []string{kind})
+	return arrow.NewSchema(fields, &m)
+}
+
+// countingWriter buffers a file and knows its position, so that the Arrow
+// writer's many small writes and position queries are cheap.
+type countingWriter struct {
+	*bufio.Writer
+	at int64
+}
+
+func (w *countingWriter) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	w.at += int64(n)
+	return n, err
+}
+
+// Seek only tells the position.
+func (w *countingWriter) Seek(offset int64, whence int) (int64, error) {
+	if offset != 0 || whence != io.SeekCurrent {
+		return w.at, errors.New("seek in a file that is written in order")
+	}
+	return w.at, nil
+}
+
+// writeArrow writes an Arrow file of n rows atomically, in batches of at most
+// the given number of rows. A file without rows has one empty batch.
+func writeArrow(path string, schema *arrow.Schema, n, batch int, record func(from, to int) arrow.Record) error {
+	return writeFile(path, func(f *os.File) error {
+		out := &countingWriter{Writer: bufio.NewWriterSize(f, 1<<20)}
+		w, err := ipc.NewFileWriter(out, ipc.WithSchema(schema), ipc.WithAllocator(memory.NewGoAllocator()))
+		if err != nil {
+			return err
+		}
+		for from := 0; from < n || from == 0; from += batch {
+			r := record(from, min(from+batch, n))
+			err := w.Write(r)
+			r.Release()
+			if err != nil {
+				return errors.Join(err, w.Close())
+			}
+		}
+		return errors.Join(w.Close(), out.Flush())
+	})
+}
+
+// readArrow opens an Arrow file of a kind, checks that its columns are those
+// wanted and hands its batches to each. The file may be broken or hostile: the
+// Arrow reader's panics become errors.
+func readArrow(path string, want *arrow.Schema, each func(rows int64, record arrow.Record) error) (err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s: not a whole Arrow file: %v", path, p)
+		}
+		err = errors.Join(err, f.Close())
+	}()
+	r, err := ipc.NewFileReader(f, ipc.WithAllocator(memory.NewGoAllocator()))
+	if err != nil {
+		return fmt.Errorf("%s: not a whole Arrow file: %w", path, err)
+	}
+	if err := checkSchema(r.Schema(), want); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	var rows int64
+	for i := range r.NumRecords() {
+		record, err := r.RecordAt(i)
+		if err != nil {
+			return fmt.Errorf("%s: batch %d: %w", path, i, err)
+		}
+		if err := checkNulls(record); err != nil {
+			return fmt.Errorf("%s: batch %d: %w", path, i, err)
+		}
+		if err := each(rows, record); err != nil {
+			return fmt.Errorf("%s: batch %d: %w", path, i, err)
+		}
+		rows += record.NumRows()
+		record.Release()
+	}
+	return nil
+}
+
+func checkSchema(got, want *arrow.Schema) error {
+	key := func(s *arrow.Schema) string {
+		m := s.Metadata()
+		v, _ := m.GetValue(metadataKey)
+		return v
+	}
+	if key(got) != key(want) {
+		return fmt.Errorf("metadata %s is %q, want %q", metadataKey, key(got), key(want))
+	}
+	if len(got.Fields()) != len(want.Fields()) {
+		return fmt.Errorf("%d columns, want %d", len(got.Fields()), len(want.Fields()))
+	}
+	for i, w := range want.Fields() {
+		g := got.Field(i)
+		if g.Name != w.Name || !sameType(g.Type, w.Type) {
+			return fmt.Errorf("column %d is %s %v, want %s %v", i, g.Name, g.Type, w.Name, w.Type)
+		}
+	}
+	return nil
+}
+
+// sameType compares types; the length of a fixed-size list, and the name and
+// nullability of a list's elements do not matter.
+func sameType(got, want arrow.DataType) bool {
+	w, ok := want.(arrow.ListLikeType)
+	if !ok || got.ID() != want.ID() {
+		return arrow.TypeEqual(got, want)
+	}
+	return arrow.TypeEqual(got.(arrow.ListLikeType).Elem(), w.Elem())
+}
+
+func checkNulls(record arrow.Record) error {
+	for i, c := range record.Columns() {
+		if c.NullN() > 0 {
+			return fmt.Errorf("column %s has %d nulls, want none", record.ColumnName(i), c.NullN())
+		}
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package runs
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// writeFile writes a file to a temporary name beside it, syncs and renames it.
+// Until it returns, path holds what it held before.
+func writeFile(path string, write func(f *os.File) error) (err error) {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, ".tmp-"+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	err = errors.Join(write(f), f.Chmod(0o644), f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes a rename inside dir survive a power cut.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// writeJSON writes v indented, atomically.
+func writeJSON(path string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return writeFile(path, func(f *os.File) error {
+		_, err := f.Write(append(data, '\n'))
+		return err
+	})
+}
+
+// readJSON reads a record of this package into v. The error names the file,
+// and the line where the JSON is at fault.
+func readJSON(path string, v any) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	// The version comes first: a record of another version may differ in
+	// anything else.
+	var version struct {
+		Schema *int `json:"schema"`
+	}
+	if err := json.Unmarshal(data, &version); err != nil {
+		return jsonError(path, data, err)
+	}
+	if version.Schema == nil {
+		return fmt.Errorf("%s: no schema version, want %d", path, Schema)
+	}
+	if *version.Schema != Schema {
+		return fmt.Errorf("%s: schema version %d, want %d: another version of bierbench wrote it", path, *version.Schema, Schema)
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return jsonError(path, data, err)
+	}
+	return nil
+}
+
+// jsonError adds file and line to an error of encoding/json.
+func jsonError(path string, data []byte, err error) error {
+	var offset int64 = -1
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+	case errors.As(err, &kind):
+		offset = kind.Offset
+	}
+	if offset < 0 || offset > int64(len(data)) {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	line := 1
+	for _, b := range data[:offset] {
+		if b == '\n' {
+			line++
+		}
+	}
+	return fmt.Errorf("%s:%d: %w", path, line, err)
+}

@@ -1,0 +1,149 @@
+package runs
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+)
+
+// The names of files inside a run's or a cell's folder.
+const (
+	recordFile     = "run.json"
+	cellFile       = "cell.json"
+	stepsFile      = "train.jsonl"
+	embeddingsFile = "embeddings.arrow"
+)
+
+// Record is what was asked for, run.json.
+type Record struct {
+	Schema      int             `json:"schema"`
+	ID          string          `json:"id"`
+	Suite       string          `json:"suite"`
+	Created     time.Time       `json:"created"`
+	Config      json.RawMessage `json:"config"` // the resolved suite
+	Command     []string        `json:"command"`
+	Environment Environment     `json:"environment"`
+	Cells       []Key           `json:"cells"` // planned, in the suite's order
+}
+
+// Run is an open run. Its methods read and write the folder; they keep nothing
+// in memory, so several processes may look at one run.
+type Run struct {
+	Dir    string
+	Record Record
+}
+
+// Update replaces run.json, when a suite was extended.
+func (r *Run) Update(record Record) error {
+	record.Schema, record.ID = Schema, r.Record.ID
+	if err := writeJSON(filepath.Join(r.Dir, recordFile), record); err != nil {
+		return fmt.Errorf("update run %s: %w", record.ID, err)
+	}
+	r.Record = record
+	return nil
+}
+
+// Cells returns the cells that have a record, in the order of their paths.
+// A broken record is an error that names its file.
+func (r *Run) Cells() ([]Cell, error) {
+	// Four levels above the record, no deeper: checkpoints are not walked.
+	names, err := fs.Glob(os.DirFS(r.Dir), "*/*/*/seed-*/"+cellFile)
+	if err != nil {
+		return nil, fmt.Errorf("list cells of %s: %w", r.Dir, err)
+	}
+	cells := make([]Cell, 0, len(names))
+	for _, name := range names {
+		c, err := r.readCell(path.Dir(name))
+		if err != nil {
+			return nil, err
+		}
+		cells = append(cells, c)
+	}
+	return cells, nil
+}
+
+// CellDir returns the folder of a cell.
+func (r *Run) CellDir(k Key) string {
+	return filepath.Join(r.Dir, filepath.FromSlash(k.Path()))
+}
+
+// QueriesPath returns the file of a cell's queries under a protocol.
+func (r *Run) QueriesPath(k Key, protocol string) string {
+	return filepath.Join(r.CellDir(k), "queries-"+protocol+".arrow")
+}
+
+// EmbeddingsPath returns the file of a cell's embeddings.
+func (r *Run) EmbeddingsPath(k Key) string {
+	return filepath.Join(r.CellDir(k), embeddingsFile)
+}
+
+// StepsPath returns the file of a cell's training steps.
+func (r *Run) StepsPath(k Key) string {
+	return filepath.Join(r.CellDir(k), stepsFile)
+}
+
+// Cell reads a cell's record; false without an error means there is none.
+func (r *Run) Cell(k Key) (Cell, bool, error) {
+	c, err := r.readCell(k.Path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return Cell{}, false, nil
+	}
+	if err != nil {
+		return Cell{}, false, err
+	}
+	return c, true, nil
+}
+
+// readCell reads the record in the folder dir, a slash path below the run.
+func (r *Run) readCell(dir string) (Cell, error) {
+	file := filepath.Join(r.Dir, filepath.FromSlash(dir), cellFile)
+	var c Cell
+	if err := readJSON(file, &c); err != nil {
+		return Cell{}, err
+	}
+	if c.Path() != dir {
+		return Cell{}, fmt.Errorf("%s: the record is of cell %s, want %s", file, c.Path(), dir)
+	}
+	switch c.Status {
+	case Running, Done, Failed:
+	default:
+		return Cell{}, fmt.Errorf("%s: status %q, want %s, %s or %s", file, c.Status, Running, Done, Failed)
+	}
+	return c, nil
+}
+
+// WriteCell writes a cell's record, in place of one that is there.
+func (r *Run) WriteCell(c Cell) error {
+	c.Schema = Schema
+	if err := c.validate(); err != nil {
+		return err
+	}
+	dir := r.CellDir(c.Key)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("write cell %s: %w", c.Path(), err)
+	}
+	if err := writeJSON(filepath.Join(dir, cellFile), c); err != nil {
+		return fmt.Errorf("write cell %s: %w", c.Path(), err)
+	}
+	return nil
+}
+
+// validate refuses a key that would leave its place in the run's folder.
+func (k Key) validate() error {
+	for _, part := range []struct{ what, name string }{
+		{"dataset", k.Dataset}, {"variant", k.Variant}, {"backbone", k.Backbone}, {"mode", k.Mode}, {"method", k.Method},
+	} {
+		if err := checkName(part.name); err != nil {
+			return fmt.Errorf("cell %s: %s %w", k.Path(), part.what, err)
+		}
+	}
+	if k.Seed < 0 {
+		return fmt.Errorf("cell %s: seed %d, want at least 0", k.Path(), k.Seed)
+	}
+	return nil
+}

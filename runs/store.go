@@ -1,0 +1,177 @@
+package runs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode"
+)
+
+// Store is the folder of a workspace that holds its runs. It may also hold Go
+// source, testdata and internal, which are no runs.
+type Store struct{ Dir string }
+
+// Info is a run in a list: its record and how many of its cells are in which
+// state. Planned cells without a record have not been started.
+type Info struct {
+	ID      string
+	Dir     string
+	Record  Record
+	Planned int
+	Done    int
+	Failed  int
+	Running int
+}
+
+// List returns the runs, in the order of their ids. Runs with a broken record
+// are left out of it and named in the error, which then comes with the rest.
+// A store that does not exist yet has no runs.
+func (s Store) List() ([]Info, error) {
+	entries, err := os.ReadDir(s.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	var list []Info
+	var errs []error
+	for _, e := range entries {
+		if checkRun(e.Name()) != nil || !e.IsDir() {
+			continue
+		}
+		info, err := s.info(e.Name())
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a folder without run.json is no run
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		list = append(list, info)
+	}
+	return list, errors.Join(errs...)
+}
+
+func (s Store) info(id string) (Info, error) {
+	r, err := s.open(id)
+	if err != nil {
+		return Info{}, err
+	}
+	info := Info{ID: id, Dir: r.Dir, Record: r.Record, Planned: len(r.Record.Cells)}
+	cells, err := r.Cells()
+	if err != nil {
+		return Info{}, err
+	}
+	for _, c := range cells {
+		switch c.Status {
+		case Done:
+			info.Done++
+		case Failed:
+			info.Failed++
+		default:
+			info.Running++
+		}
+	}
+	return info, nil
+}
+
+// Open reads a run. The error of one that is not there lists those that are
+// and is fs.ErrNotExist.
+func (s Store) Open(id string) (*Run, error) {
+	if err := checkRun(id); err != nil {
+		return nil, err
+	}
+	r, err := s.open(id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open run %q: %w in %s; %s", id, fs.ErrNotExist, s.Dir, s.known())
+	}
+	return r, err
+}
+
+func (s Store) open(id string) (*Run, error) {
+	r := &Run{Dir: filepath.Join(s.Dir, id)}
+	file := filepath.Join(r.Dir, recordFile)
+	if err := readJSON(file, &r.Record); err != nil {
+		return nil, err
+	}
+	if r.Record.ID != id {
+		return nil, fmt.Errorf("%s: the record is of run %q, want %q", file, r.Record.ID, id)
+	}
+	return r, nil
+}
+
+// known says which runs there are, for an error.
+func (s Store) known() string {
+	files, err := filepath.Glob(filepath.Join(s.Dir, "*", recordFile))
+	if err != nil || len(files) == 0 {
+		return "there are no runs"
+	}
+	ids := make([]string, len(files))
+	for i, f := range files {
+		ids[i] = filepath.Base(filepath.Dir(f))
+	}
+	return "there is " + strings.Join(ids, ", ")
+}
+
+// Create makes a new run. It is an error, fs.ErrExist, if the id is taken.
+func (s Store) Create(id string, record Record) (*Run, error) {
+	if err := checkRun(id); err != nil {
+		return nil, err
+	}
+	for _, k := range record.Cells {
+		if err := k.validate(); err != nil {
+			return nil, fmt.Errorf("create run %s: %w", id, err)
+		}
+	}
+	r := &Run{Dir: filepath.Join(s.Dir, id), Record: record}
+	r.Record.Schema, r.Record.ID = Schema, id
+	file := filepath.Join(r.Dir, recordFile)
+	if _, err := os.Stat(file); err == nil {
+		return nil, fmt.Errorf("create run %s: %w: %s", id, fs.ErrExist, file)
+	}
+	if err := os.MkdirAll(r.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("create run %s: %w", id, err)
+	}
+	if err := writeJSON(file, r.Record); err != nil {
+		return nil, fmt.Errorf("create run %s: %w", id, err)
+	}
+	return r, nil
+}
+
+// checkRun says why a run cannot have a name. The folder runs/ is a Go package
+// too, and two of its folders are source.
+func checkRun(id string) error {
+	if err := checkName(id); err != nil {
+		return fmt.Errorf("run id %w", err)
+	}
+	for _, source := range []string{"testdata", "internal"} {
+		if strings.EqualFold(id, source) {
+			return fmt.Errorf("run id %q: the folder is part of the source, choose another name", id)
+		}
+	}
+	return nil
+}
+
+// checkName refuses what cannot be one folder on every system.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return errors.New(`"": want a name`)
+	case len(name) > 200:
+		return fmt.Errorf("%.20q...: %d bytes, want at most 200", name, len(name))
+	case strings.HasPrefix(name, "."):
+		return fmt.Errorf("%q: begins with a dot", name)
+	case strings.HasPrefix(name, "-"):
+		return fmt.Errorf("%q: begins with a dash, as an option does", name)
+	}
+	for _, c := range name {
+		if strings.ContainsRune(`/\:*?"<>|[]`, c) || unicode.IsControl(c) || unicode.IsSpace(c) || c == unicode.ReplacementChar {
+			return fmt.Errorf("%q: has the character %q, want letters, digits and . _ + -", name, c)
+		}
+	}
+	return nil
+}
