@@ -100,7 +100,11 @@ func (m *Model) learners(ctx *context.Context, x *Node) (embeddings, matrices []
 		w := in.GetVariable("weights").ValueGraph(g)
 		bias := in.GetVariable("biases").ValueGraph(g)
 		w.AssertDims(m.width, d)
-		embeddings = append(embeddings, Add(Dot(x, w), Reshape(bias, 1, d)))
+		y := Dot(x, w)
+		if m.Config.Mode == Finetune {
+			y = product(x, w) // the gradient reaches x too
+		}
+		embeddings = append(embeddings, Add(y, Reshape(bias, 1, d)))
 		matrices = append(matrices, w)
 	}
 	return embeddings, matrices

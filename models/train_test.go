@@ -153,12 +153,15 @@ func interrupt(t *testing.T, c Config, data TrainData, dir string, at int) {
 }
 
 func BenchmarkTrainFrozen(b *testing.B) {
-	for _, method := range []string{"baseline", "abier"} {
+	for _, method := range []string{"baseline", "bier", "abier"} {
 		b.Run(fmt.Sprintf("%s-512", method), func(b *testing.B) {
 			c := DefaultConfig(Frozen)
 			c.Backbone, c.Learners = "googlenet", []int{512}
+			if method != "baseline" {
+				c.Learners, c.Boosting = []int{96, 160, 256}, BoostingEta
+			}
 			if method == "abier" {
-				c.Learners, c.Boosting, c.Diversity = []int{96, 160, 256}, BoostingEta, DiversityAdversarial
+				c.Diversity = DiversityAdversarial
 			}
 			c.Steps = b.N + 1
 			features, labels := separable(100, 30, 1024)

@@ -1,0 +1,104 @@
+package models
+
+import (
+	"fmt"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+)
+
+// regressor is a network from the output of a later learner j to that of an
+// earlier learner i: relu(r W1 + B1) W2 + B2.
+type regressor struct {
+	W1, B1 *Node // [d_j, hidden], [hidden]
+	W2, B2 *Node // [hidden, d_i], [d_i]
+}
+
+// diversity is a loss that keeps learners apart.
+type diversity struct {
+	total *Node   // scalar, lambda_div (sum of terms + lambda_w sum of constraints)
+	terms []*Node // scalars, one for each pair of learners
+
+	outputs         []*Node // g_ij(r_j) [N, d_i], as terms
+	regressorNorms  []*Node // scalars, as terms
+	regressorBiases []*Node // scalars, as terms
+	embeddingNorms  []*Node // scalars, one for each learner
+}
+
+// adversarialLoss is the diversity loss of A-BIER. Regressors learn to tell an
+// earlier learner's output from a later one's; the reversed gradient makes the
+// embedding matrices undo what they find. x is the pooled feature [N, width],
+// which gets no gradient; matrices are M x [width, d_m]; regressors are in the
+// order 01, 02, ..., 12, ... of (earlier, later).
+func adversarialLoss(c Config, x *Node, matrices []*Node, regressors []regressor) diversity {
+	m := len(matrices)
+	if m < 2 || len(regressors) != m*(m-1)/2 {
+		panic(fmt.Errorf("adversarial loss: %d learners and %d regressors; want at least 2 learners and a regressor for each pair", m, len(regressors)))
+	}
+	x.AssertRank(2)
+	features := StopGradient(x)
+	outputs := make([]*Node, m)
+	var d diversity
+	for i, w := range matrices {
+		w.AssertDims(x.Shape().Dim(1), -1)
+		outputs[i] = reverseGradient(Dot(features, w))
+		d.embeddingNorms = append(d.embeddingNorms, unitNorm(w, c.NormAxis))
+	}
+	for i := range m {
+		for j := i + 1; j < m; j++ {
+			g := regressors[len(d.terms)]
+			out := g.forward(outputs[j], outputs[i].Shape().Dim(1))
+			d.outputs = append(d.outputs, out)
+			d.terms = append(d.terms, Neg(ReduceAllMean(Square(Mul(outputs[i], out)))))
+			d.regressorNorms = append(d.regressorNorms, Add(unitNorm(g.W1, c.NormAxis), unitNorm(g.W2, c.NormAxis)))
+			d.regressorBiases = append(d.regressorBiases, Add(longBias(g.B1), longBias(g.B2)))
+		}
+	}
+	constraints := Add(Add(sumNodes(d.regressorNorms), sumNodes(d.regressorBiases)), sumNodes(d.embeddingNorms))
+	d.total = MulScalar(Add(sumNodes(d.terms), MulScalar(constraints, c.LambdaW)), c.LambdaDiv)
+	return d
+}
+
+// forward maps r [N, d_j] to [N, width].
+func (g regressor) forward(r *Node, width int) *Node {
+	g.W1.AssertDims(r.Shape().Dim(1), -1)
+	hidden := g.W1.Shape().Dim(1)
+	g.B1.AssertDims(hidden)
+	g.W2.AssertDims(hidden, width)
+	g.B2.AssertDims(width)
+	h := Add(product(r, g.W1), Reshape(g.B1, 1, hidden))
+	h = Max(ZerosLike(h), h)
+	return Add(product(h, g.W2), Reshape(g.B2, 1, width))
+}
+
+// reverseGradient passes x on and turns the gradient's sign.
+func reverseGradient(x *Node) *Node {
+	return IdentityWithCustomGradient(x, func(_, v *Node) *Node { return Neg(v) })
+}
+
+// unitNorm is the mean over the kept axis of (sum of w^2 - 1)^2 for a matrix
+// w [in, out]. AxisIn keeps the input units, as the authors' code does for the
+// adversarial loss; AxisOut the output units.
+func unitNorm(w *Node, axis string) *Node {
+	w.AssertRank(2)
+	summed := 1
+	if axis == AxisOut {
+		summed = 0
+	}
+	return ReduceAllMean(Square(AddScalar(ReduceSum(Square(w), summed), -1)))
+}
+
+// longBias is max(0, |b|^2 - 1) for a vector b.
+func longBias(b *Node) *Node {
+	b.AssertRank(1)
+	excess := AddScalar(ReduceAllSum(Square(b)), -1)
+	return Max(ZerosLike(excess), excess)
+}
+
+// sumNodes adds nodes of one shape.
+func sumNodes(nodes []*Node) *Node {
+	sum := nodes[0]
+	for _, n := range nodes[1:] {
+		sum = Add(sum, n)
+	}
+	return sum
+}

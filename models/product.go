@@ -1,0 +1,19 @@
+package models
+
+import (
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+)
+
+// product is the matrix product of x [batch, in] and w [in, out]. On XLA it is
+// a 1x1 convolution: a dot whose two gradients are asked of one graph gets a
+// layout conflict on XLA:CPU that makes a step 10 to 100 times slower (60x256
+// by 256x512 by 512x160 with all gradients: 32 ms against 2.6 ms).
+func product(x, w *Node) *Node {
+	x.AssertDims(-1, w.Shape().Dim(0))
+	batch, in, out := x.Shape().Dim(0), w.Shape().Dim(0), w.Shape().Dim(1)
+	if x.Graph().Backend().Name() == "go" { // it cannot differentiate convolutions
+		return Dot(x, w)
+	}
+	y := Convolve(Reshape(x, batch, 1, 1, in), Reshape(w, 1, 1, in, out)).NoPadding().Done()
+	return Reshape(y, batch, out)
+}
