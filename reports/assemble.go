@@ -1,0 +1,212 @@
+package reports
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"bierbench/runs"
+)
+
+// assemble makes the report of sources. It reads no file.
+func assemble(sources []source, o Options) *Report {
+	r := &Report{Schema: Schema, Title: o.Title, Created: o.Now, Base: o.Base}
+	var ids []string
+	for _, s := range sources {
+		ids = append(ids, s.record.ID)
+		r.addRun(s)
+	}
+	if r.Title == "" {
+		r.Title = strings.Join(ids, ", ")
+	}
+	protocols := []string{} // in order of appearance
+	for _, x := range r.Results {
+		if !slices.Contains(protocols, x.Protocol) {
+			protocols = append(protocols, x.Protocol)
+		}
+	}
+	slices.SortStableFunc(r.Results, func(a, b Result) int {
+		return slices.Index(protocols, a.Protocol) - slices.Index(protocols, b.Protocol)
+	})
+	r.warnTestImages(protocols)
+	return r
+}
+
+// addRun adds a run, its groups, results and failures.
+func (r *Report) addRun(s source) {
+	run := Run{
+		ID: s.record.ID, Suite: s.record.Suite, Created: s.record.Created, Command: s.record.Command,
+		Planned: len(s.record.Cells), Config: s.record.Config,
+	}
+	r.Warnings = append(r.Warnings, s.notes...)
+	byKey := map[runs.Key]runs.Cell{}
+	order := slices.Clone(s.record.Cells) // the suite's order, then what it no longer plans
+	for _, c := range s.cells {
+		byKey[c.Key] = c
+		if !slices.Contains(s.record.Cells, c.Key) {
+			order = append(order, c.Key)
+		}
+	}
+	var groups []runs.Group
+	keys := map[runs.Group][]runs.Key{}
+	for _, k := range order {
+		if _, ok := keys[k.Group]; !ok {
+			groups = append(groups, k.Group)
+		}
+		keys[k.Group] = append(keys[k.Group], k)
+		c, ok := byKey[k]
+		switch {
+		case !ok:
+			r.Failures = append(r.Failures, Failure{Run: run.ID, Cell: k.Path(), Status: "not started"})
+		case c.Status == runs.Done:
+			run.Done++
+		case c.Status == runs.Failed:
+			run.Failed++
+			r.Failures = append(r.Failures, Failure{Run: run.ID, Cell: k.Path(), Status: c.Status, Error: c.Error})
+		default:
+			run.Running++
+			r.Failures = append(r.Failures, Failure{Run: run.ID, Cell: k.Path(), Status: "running or interrupted"})
+		}
+	}
+	run.Planned = max(run.Planned, len(order))
+	if s.diff != nil {
+		run.Footnote = s.diff.Footnotes
+	}
+	for _, g := range groups {
+		r.addGroup(s, run.ID, g, keys[g], byKey)
+	}
+	r.Runs = append(r.Runs, run)
+}
+
+// addGroup adds a group and its results on every protocol.
+func (r *Report) addGroup(s source, run string, id runs.Group, keys []runs.Key, byKey map[runs.Key]runs.Cell) {
+	g := Group{Run: run, Group: id}
+	var done []runs.Cell
+	for _, k := range keys {
+		g.Planned = append(g.Planned, k.Seed)
+		c, ok := byKey[k]
+		switch {
+		case ok && c.Status == runs.Done:
+			done = append(done, c)
+			g.Done = append(g.Done, k.Seed)
+		case ok && c.Status == runs.Failed:
+			g.Failed = append(g.Failed, k.Seed)
+		}
+	}
+	if len(done) > 0 {
+		g.Config = withoutSeed(done[0].Config)
+	}
+	for _, c := range done {
+		g.ConfigHash = appendNew(g.ConfigHash, c.ConfigHash)
+		g.DataHash = appendNew(g.DataHash, c.DataHash)
+		g.Environment = appendNew(g.Environment, r.environment(c.Environment))
+	}
+	if len(g.ConfigHash) > 1 || len(g.DataHash) > 1 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("run %s: the seeds of %s differ in configuration or data; run again to replace the stale ones", run, id.Path()))
+	}
+	g.Timing = means(done, func(c runs.Cell) map[string]float64 { return c.Timing })
+	g.Throughput = means(done, func(c runs.Cell) map[string]float64 { return c.Throughput })
+	g.Learners = over(done, func(c runs.Cell) *float64 {
+		if c.Correlation == nil {
+			return nil
+		}
+		return c.Correlation.Learners
+	})
+	g.Dimensions = over(done, func(c runs.Cell) *float64 {
+		if c.Correlation == nil {
+			return nil
+		}
+		return &c.Correlation.Dimensions
+	})
+	var steps [][]runs.TrainStep
+	for _, c := range done {
+		if t := s.steps[c.Key]; len(t) > 0 {
+			steps = append(steps, t)
+		}
+	}
+	g.Curve = curve(steps)
+	r.Groups = append(r.Groups, g)
+	r.Results = append(r.Results, results(run, id, done, s.diff)...)
+}
+
+// environment returns the index of e, counting one more cell made in it.
+func (r *Report) environment(e runs.Environment) int {
+	i := slices.IndexFunc(r.Environments, func(x Environment) bool { return x.Environment == e })
+	if i < 0 {
+		i = len(r.Environments)
+		r.Environments = append(r.Environments, Environment{Environment: e})
+	}
+	r.Environments[i].Cells++
+	return i
+}
+
+// warnTestImages warns of protocols whose results are on different test images.
+func (r *Report) warnTestImages(protocols []string) {
+	for _, p := range protocols {
+		var hashes []string
+		for _, x := range r.Results {
+			if x.Protocol == p {
+				for _, h := range x.TestHashes {
+					hashes = appendNew(hashes, h)
+				}
+			}
+		}
+		if len(hashes) > 1 {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("%s: not all results are on the same test images (%d different digests)", p, len(hashes)))
+		}
+	}
+}
+
+// appendNew appends x unless it is there.
+func appendNew[T comparable](list []T, x T) []T {
+	if slices.Contains(list, x) {
+		return list
+	}
+	return append(list, x)
+}
+
+// means averages each entry of a map over the cells that have it.
+func means(cells []runs.Cell, of func(runs.Cell) map[string]float64) map[string]float64 {
+	sum, n := map[string]float64{}, map[string]float64{}
+	for _, c := range cells {
+		for k, v := range of(c) {
+			sum[k] += v
+			n[k]++
+		}
+	}
+	for k := range sum {
+		sum[k] /= n[k]
+	}
+	return sum
+}
+
+// over summarizes a value over the cells that have it; nil where none has.
+func over(cells []runs.Cell, of func(runs.Cell) *float64) *runs.Summary {
+	var values []float64
+	var seeds []int
+	for _, c := range cells {
+		if v := of(c); v != nil {
+			values, seeds = append(values, *v), append(seeds, c.Seed)
+		}
+	}
+	if len(values) == 0 {
+		return nil
+	}
+	s := runs.Summarize(values, seeds)
+	return &s
+}
+
+// withoutSeed drops the seed from a configuration: the rest is the group's.
+func withoutSeed(config json.RawMessage) json.RawMessage {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(config, &fields) != nil {
+		return config
+	}
+	delete(fields, "seed")
+	out, err := json.Marshal(fields)
+	if err != nil {
+		return config
+	}
+	return out
+}

@@ -1,0 +1,68 @@
+package reports
+
+import (
+	"math"
+	"strconv"
+)
+
+// axis maps values to pixels. Ticks stand on round numbers, or where they are
+// given.
+type axis struct {
+	low, high    float64 // values at the ends
+	start, end   float64 // pixels at the ends
+	log          bool
+	ticks        []float64
+	decimals     int
+	scaleForText float64 // values are multiplied by it when written: 100 for percent
+}
+
+// at returns the pixel of a value.
+func (a axis) at(v float64) float64 {
+	low, high := a.low, a.high
+	if a.log {
+		v, low, high = math.Log(v), math.Log(low), math.Log(high)
+	}
+	if high == low {
+		return (a.start + a.end) / 2
+	}
+	return a.start + (v-low)/(high-low)*(a.end-a.start)
+}
+
+// label writes a tick.
+func (a axis) label(v float64) string {
+	return strconv.FormatFloat(v*a.scaleForText, 'f', a.decimals, 64)
+}
+
+// roundAxis returns an axis over [low, high] with about n steps whose ticks are
+// round numbers; scale is what values are multiplied by in labels. With grow it
+// ends on ticks.
+func roundAxis(low, high, scale float64, n int, grow bool) axis {
+	if high <= low { // one value: make room around it
+		room := max(math.Abs(low)*0.1, 0.01)
+		low, high = low-room, high+room
+	}
+	step := roundStep((high-low)*scale/float64(n)) / scale
+	first, last := math.Ceil(low/step-1e-9), math.Floor(high/step+1e-9)
+	a := axis{low: low, high: high, scaleForText: scale}
+	if grow {
+		first, last = math.Floor(low/step+1e-9), math.Ceil(high/step-1e-9)
+		a.low, a.high = first*step, last*step
+	}
+	for i := first; i <= last; i++ {
+		a.ticks = append(a.ticks, i*step)
+	}
+	a.decimals = max(0, int(math.Ceil(-math.Log10(step*scale)-1e-9)))
+	return a
+}
+
+// roundStep returns the smallest of 1, 2, 5 times a power of ten that is at
+// least v > 0.
+func roundStep(v float64) float64 {
+	power := math.Pow(10, math.Floor(math.Log10(v)))
+	for _, m := range []float64{1, 2, 5} {
+		if m*power >= v*(1-1e-9) {
+			return m * power
+		}
+	}
+	return 10 * power
+}

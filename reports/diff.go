@@ -1,0 +1,252 @@
+package reports
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"bierbench/runs"
+)
+
+// DiffText writes a diff for a terminal: a table for each protocol, then the
+// rows that could not be compared, then the footnotes.
+func DiffText(d *runs.Diff, w io.Writer) error {
+	if _, err := fmt.Fprintf(w, "%s\n%s\n%s\n", plain(diffTitle(d)), plain(diffLead(d)), diffSummary(d)); err != nil {
+		return err
+	}
+	for _, t := range sharedFootnotes(diffTables(d, true)) {
+		if _, err := io.WriteString(w, "\n"); err != nil {
+			return err
+		}
+		if err := t.Text(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DiffMarkdown writes a diff as Markdown.
+func DiffMarkdown(d *runs.Diff, w io.Writer) error {
+	if _, err := fmt.Fprintf(w, "## %s\n\n%s\n\n%s\n\n", markdown(diffTitle(d)), markdown(diffLead(d)), markdown(diffSummary(d))); err != nil {
+		return err
+	}
+	for _, t := range sharedFootnotes(diffTables(d, true)) {
+		if err := t.Markdown(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DiffJSON writes a diff as JSON: the fields of runs.Diff, values as fractions.
+func DiffJSON(d *runs.Diff, w io.Writer) error { return writeJSON(w, d) }
+
+// diffTitle names a diff.
+func diffTitle(d *runs.Diff) string {
+	if d.Base != "" {
+		return fmt.Sprintf("%s: methods against %s", d.A, d.Base)
+	}
+	return fmt.Sprintf("%s against %s", d.B, d.A)
+}
+
+// diffLead says how to read a diff.
+func diffLead(d *runs.Diff) string {
+	a, b := "run "+d.A, "run "+d.B
+	if d.Base != "" {
+		a, b = d.Base, "the method of the row"
+	}
+	return fmt.Sprintf("A is %s, B is %s; Δ is B − A. Verdicts are from p after Holm's correction over all rows.", a, b)
+}
+
+// diffSummary says how many rows have which verdict.
+func diffSummary(d *runs.Diff) string {
+	var parts []string
+	for _, c := range countVerdicts(d) {
+		parts = append(parts, fmt.Sprintf("%d %s", c.Count, c.Name))
+	}
+	return strings.Join(parts, ", ") + "."
+}
+
+// verdictCount is how many rows of a diff have a verdict.
+type verdictCount struct {
+	Name  string
+	Count int
+}
+
+// countVerdicts counts the rows by verdict.
+func countVerdicts(d *runs.Diff) []verdictCount {
+	counts := []verdictCount{{Name: "better"}, {Name: "worse"}, {Name: "no difference shown (~)"}, {Name: "without a verdict"}}
+	for _, c := range d.Rows {
+		i := slices.Index([]string{runs.Better, runs.Worse, runs.Noise}, c.Verdict)
+		if i < 0 || c.Reason != "" {
+			i = len(counts) - 1
+		}
+		counts[i].Count++
+	}
+	return counts
+}
+
+// diffTables returns a table for each data set and protocol, then the rows that
+// could not be compared. For a terminal the tables are narrow: no pairs of
+// seeds.
+func diffTables(d *runs.Diff, narrow bool) []*Table {
+	type section struct{ dataset, variant, protocol, at string }
+	var order []section
+	rows := map[section][]runs.Comparison{}
+	var apart []runs.Comparison
+	for _, c := range d.Rows {
+		if c.Reason != "" {
+			apart = append(apart, c)
+			continue
+		}
+		s := section{c.B.Dataset, c.B.Variant, c.Protocol, c.At}
+		order = appendNew(order, s)
+		rows[s] = append(rows[s], c)
+	}
+	var tables []*Table
+	for _, s := range order {
+		t := diffTable(d, rows[s])
+		t.Title = s.protocol
+		where := s.dataset + "." + s.variant
+		if s.at != "last" {
+			where += ", " + s.at
+		}
+		t.Notes = append([]string{where}, protocolNotes(s.protocol)...)
+		tables = append(tables, t)
+	}
+	if !narrow {
+		if t := pairsTable(d); t != nil {
+			tables = append(tables, t)
+		}
+	}
+	if t := apartTable(apart); t != nil {
+		tables = append(tables, t)
+	}
+	return tables
+}
+
+// diffTable returns the comparisons of one protocol.
+func diffTable(d *runs.Diff, rows []runs.Comparison) *Table {
+	t := &Table{Columns: []Column{
+		text("group", "Group"), text("metric", "Metric"), number("a", "A", "%"), number("b", "B", "%"),
+		number("delta", "Δ", "pt"), number("interval", "95% int.", "pt"), number("p", "p", ""), number("p_holm", "p Holm", ""),
+		text("verdict", "Verdict"), number("gained_lost", "Gained/lost", ""),
+	}}
+	span := 0.0
+	for _, c := range rows {
+		if c.Verdict != "" {
+			span = max(span, -c.Low, c.High)
+		}
+	}
+	for _, c := range rows {
+		bounds := interval(c.Low, c.High)
+		if c.Verdict != "" {
+			bounds.Plot = &whisker{Low: c.Low, Middle: c.Delta, High: c.High, Span: span}
+		}
+		delta, v := points(c.Delta), verdict(c)
+		delta.Bold = v.Bold
+		if c.Verdict == "" {
+			v = collapsed()
+			v.Marks = append(v.Marks, t.foot("collapsed: ties decide the metric by more than 0.1 point, and there is no verdict"))
+		}
+		for _, i := range c.Notes {
+			if i >= 0 && i < len(d.Footnotes) {
+				v.Marks = append(v.Marks, t.foot(d.Footnotes[i]))
+			}
+		}
+		queries := none()
+		if _, ok := recall(c.Metric); ok {
+			queries = words(thousands(c.Gained) + "/" + thousands(c.Lost))
+		}
+		t.add(c.B, words(rowName(c)), words(c.Metric), percent(c.MeanA), percent(c.MeanB), delta, bounds,
+			probability(c.P), probability(c.PHolm), v, queries)
+	}
+	return t
+}
+
+// rowName names the groups of a comparison below their data set: one name
+// where they differ in the method alone.
+func rowName(c runs.Comparison) string {
+	name := func(g runs.Group) string { return fmt.Sprintf("%s-%s/%s-%d", g.Backbone, g.Mode, g.Method, g.Size) }
+	a := c.A
+	a.Method = c.B.Method
+	if a == c.B {
+		return name(c.B)
+	}
+	return name(c.B) + " vs " + name(c.A)
+}
+
+// pairsTable shows the groups at each seed that both have; nil without pairs.
+func pairsTable(d *runs.Diff) *Table {
+	t := &Table{
+		Title: "Pairs of equal seeds",
+		Notes: []string{"For information, not the verdict: queries that only B or only A hits at a seed, and McNemar's exact test on them."},
+		Columns: []Column{
+			text("group", "Group"), text("protocol", "Protocol"), text("metric", "Metric"), number("seed", "Seed", ""),
+			number("gained", "Gained", ""), number("lost", "Lost", ""), number("p", "McNemar p", ""),
+		},
+	}
+	for _, c := range d.Rows {
+		for _, p := range c.Pairs {
+			t.add(c.B, words(rowName(c)), words(c.Protocol), words(c.Metric), Entry{Value: p.Seed, Text: fmt.Sprint(p.Seed)},
+				count(p.Gained), count(p.Lost), probability(p.P))
+		}
+	}
+	if len(t.Rows) == 0 {
+		return nil
+	}
+	return t
+}
+
+// apartTable lists rows that cannot be compared, the metrics of a group in one
+// row; nil without such rows.
+func apartTable(rows []runs.Comparison) *Table {
+	t := &Table{Title: "Cannot be compared", Columns: []Column{text("group", "Group"), text("protocol", "Protocol"), text("metrics", "Metrics"), text("reason", "Reason")}}
+	type line struct {
+		a, b             runs.Group
+		protocol, reason string
+	}
+	var order []line
+	metrics := map[line][]string{}
+	for _, c := range rows {
+		l := line{c.A, c.B, c.Protocol, c.Reason}
+		order = appendNew(order, l)
+		metrics[l] = appendNew(metrics[l], c.Metric)
+	}
+	for _, l := range order {
+		g := l.b
+		if g == (runs.Group{}) { // only A has it
+			g = l.a
+		}
+		list := metrics[l]
+		slices.SortFunc(list, compareMetrics)
+		t.add(g, words(g.Path()), words(l.protocol), words(strings.Join(list, " ")), words(l.reason))
+	}
+	if len(t.Rows) == 0 {
+		return nil
+	}
+	return t
+}
+
+// sharedFootnotes numbers the tables' footnotes through and moves them below
+// the last table, so that what holds for all is said once.
+func sharedFootnotes(tables []*Table) []*Table {
+	if len(tables) == 0 {
+		return nil
+	}
+	var all Table
+	for _, t := range tables {
+		for i := range t.Rows {
+			for j := range t.Rows[i].Entries {
+				e := &t.Rows[i].Entries[j]
+				for k, m := range e.Marks {
+					e.Marks[k] = all.foot(t.Footnotes[m-1])
+				}
+			}
+		}
+		t.Footnotes = nil
+	}
+	tables[len(tables)-1].Footnotes = all.Footnotes
+	return tables
+}

@@ -1,0 +1,279 @@
+package reports
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"bierbench/runs"
+)
+
+// detail is how much of the results a table shows.
+type detail int
+
+const (
+	brief detail = iota // R@1 and MAP@R: for a terminal
+	paper               // R@K and MAP@R, no costs: for print
+	whole               // and correlations and costs
+)
+
+// shows reports whether a table of this detail has a metric.
+func (d detail) shows(metric string) bool {
+	_, isRecall := recall(metric)
+	return metric == recallAt1 || metric == mapAtR || (d != brief && isRecall)
+}
+
+// headlines returns one results table for each protocol.
+func (r *Report) headlines(d detail) []*Table {
+	var tables []*Table
+	for _, p := range r.protocols() {
+		tables = append(tables, r.headline(p, d))
+	}
+	return tables
+}
+
+// protocols returns the protocols in the results' order.
+func (r *Report) protocols() []string {
+	var list []string
+	for _, x := range r.Results {
+		list = appendNew(list, x.Protocol)
+	}
+	return list
+}
+
+// onProtocol returns the results of a protocol.
+func (r *Report) onProtocol(protocol string) []Result {
+	var list []Result
+	for _, x := range r.Results {
+		if x.Protocol == protocol {
+			list = append(list, x)
+		}
+	}
+	return list
+}
+
+// headline returns the results on a protocol, a row a group: what was
+// measured, how sure it is, how it compares with the base and what it costs.
+func (r *Report) headline(protocol string, d detail) *Table {
+	results := r.onProtocol(protocol)
+	t := &Table{Title: protocol, Notes: r.protocolNotes(results)}
+	t.Columns = []Column{text("method", "Method"), text("backbone", "Backbone"), number("embedding_size", "Size", "")}
+	names := slices.DeleteFunc(metricNames(results), func(n string) bool { return !d.shows(n) })
+	severalVariants := varies(results, func(x Result) string { return x.Group.Variant })
+	severalRuns := varies(results, func(x Result) string { return x.Run })
+	if severalVariants {
+		t.Columns = append(t.Columns, text("variant", "Variant"))
+	}
+	if severalRuns {
+		t.Columns = append(t.Columns, text("run", "Run"))
+	}
+	t.Columns = append(t.Columns, number("seeds", "Seeds", ""))
+	lead := min(1, len(names)) // R@1, then how it compares, then the rest
+	for _, n := range names[:lead] {
+		t.Columns = append(t.Columns, number(n, n, "%"))
+	}
+	learners := d == whole && slices.ContainsFunc(results, func(x Result) bool { return r.group(x).Learners != nil })
+	compared := r.compared(results)
+	if compared {
+		t.Columns = append(t.Columns, number("delta R@1", "ΔR@1", "pt"), number("interval", "95% int.", "pt"), text("verdict", "vs "+r.Base))
+	}
+	for _, n := range names[lead:] {
+		t.Columns = append(t.Columns, number(n, n, "%"))
+	}
+	if learners {
+		t.Columns = append(t.Columns, number("correlation_learners", "Corr. learners", ""))
+	}
+	if d == whole {
+		t.Columns = append(t.Columns, number("correlation_dimensions", "Corr. dims", ""))
+	}
+	if d != paper {
+		t.Columns = append(t.Columns, number("seconds", "Cell", "s"))
+	}
+	span := span(results)
+	for _, x := range results {
+		g := r.group(x)
+		row := []Entry{t.method(x), words(x.Group.Backbone + " " + x.Group.Mode), count(x.Group.Size)}
+		if severalVariants {
+			row = append(row, words(x.Group.Variant))
+		}
+		if severalRuns {
+			row = append(row, words(x.Run))
+		}
+		row = append(row, t.seeds(x, g))
+		for _, n := range names[:lead] {
+			row = append(row, t.metric(x, n))
+		}
+		if compared {
+			row = append(row, t.versus(r, x, span)...)
+		}
+		for _, n := range names[lead:] {
+			row = append(row, t.metric(x, n))
+		}
+		if learners {
+			row = append(row, summary(g.Learners))
+		}
+		if d == whole {
+			row = append(row, summary(g.Dimensions))
+		}
+		if d != paper {
+			row = append(row, stage(g, "total"))
+		}
+		t.add(x.Group, row...)
+	}
+	return t
+}
+
+// protocolNotes says what all rows of a protocol share.
+func (r *Report) protocolNotes(results []Result) []string {
+	first := results[0]
+	what := first.Group.Dataset + ", " + first.Group.Variant
+	if varies(results, func(x Result) string { return x.Group.Variant }) {
+		what = first.Group.Dataset
+	}
+	size := fmt.Sprintf("%s: %s, gallery of %s", what, queries(first.Queries), counted(first.Gallery, "image"))
+	if first.Excluded > 0 {
+		size += fmt.Sprintf("; %d more without a positive are left out", first.Excluded)
+	}
+	notes := []string{size + "."}
+	return append(notes, protocolNotes(first.Protocol)...)
+}
+
+// compared reports whether any result has a comparison with the base.
+func (r *Report) compared(results []Result) bool {
+	return slices.ContainsFunc(results, func(x Result) bool {
+		m, ok := x.metric(recallAt1)
+		return ok && m.Versus != nil
+	})
+}
+
+// method returns the label of a result's row, marked where the numbers are not
+// those of the last step.
+func (t *Table) method(x Result) Entry {
+	e := words(x.Group.Method)
+	switch x.At {
+	case "peek":
+		e.Marks = append(e.Marks, t.foot("peek: the best of several evaluations on the test images, an optimistic number"))
+	case "selected":
+		e.Marks = append(e.Marks, t.foot("selected on held-out training classes"))
+	}
+	return e
+}
+
+// seeds returns the number of a result's seeds, marked where some are missing.
+func (t *Table) seeds(x Result, g Group) Entry {
+	e := count(len(x.Seeds))
+	if len(x.Seeds) == 1 {
+		e.Marks = append(e.Marks, t.foot("one seed: there is no interval, and seed variance is in no comparison"))
+	}
+	if len(g.Planned) > len(x.Seeds) {
+		e.Text += "/" + strconv.Itoa(len(g.Planned))
+		e.Marks = append(e.Marks, t.foot("not every planned cell is done; see the list of cells without a result"))
+	}
+	return e
+}
+
+// metric returns a metric's mean and interval, bold where it is better than
+// the base's.
+func (t *Table) metric(x Result, name string) Entry {
+	m, ok := x.metric(name)
+	if !ok {
+		return none()
+	}
+	e := percentOver(m.Summary)
+	if m.Collapsed {
+		e.Marks = append(e.Marks, t.foot(collapsedNote))
+		return e
+	}
+	e.Bold = m.Versus != nil && m.Versus.Verdict == runs.Better
+	return e
+}
+
+// versus returns the entries of a row's comparison with the base on R@1.
+func (t *Table) versus(r *Report, x Result, span float64) []Entry {
+	m, _ := x.metric(recallAt1)
+	c := m.Versus
+	switch {
+	case x.Group.Method == r.Base:
+		return []Entry{none(), none(), words("base")}
+	case c == nil:
+		return []Entry{none(), none(), none()}
+	case c.Reason != "":
+		e := words("not compared")
+		e.Marks = []int{t.foot("not compared with " + r.Base + ": " + c.Reason)}
+		return []Entry{none(), none(), e}
+	}
+	delta, bounds, verdict := points(c.Delta), interval(c.Low, c.High), verdict(*c)
+	if !m.Collapsed {
+		bounds.Plot = &whisker{Low: c.Low, Middle: c.Delta, High: c.High, Span: span}
+	} else {
+		verdict = collapsed()
+		verdict.Marks = []int{t.foot(collapsedNote)}
+	}
+	delta.Bold = verdict.Bold
+	for _, i := range c.Notes {
+		for _, run := range r.Runs {
+			if run.ID == x.Run && i >= 0 && i < len(run.Footnote) {
+				verdict.Marks = append(verdict.Marks, t.foot(run.Footnote[i]))
+			}
+		}
+	}
+	return []Entry{delta, bounds, verdict}
+}
+
+// collapsedNote says what a collapsed metric is.
+const collapsedNote = "collapsed: ties decide this metric by more than 0.1 point; the pessimistic number is shown, and there is no verdict"
+
+// collapsed stands in the place of a verdict.
+func collapsed() Entry { return words("collapsed") }
+
+// verdict returns the words of a comparison's verdict; only better is bold.
+func verdict(c runs.Comparison) Entry {
+	e := words(c.Verdict)
+	e.Bold = c.Verdict == runs.Better
+	return e
+}
+
+// span returns the largest difference that the results' intervals reach.
+func span(results []Result) float64 {
+	reach := 0.0
+	for _, x := range results {
+		if m, ok := x.metric(recallAt1); ok && m.Versus != nil && !m.Collapsed {
+			reach = max(reach, -m.Versus.Low, m.Versus.High)
+		}
+	}
+	return reach
+}
+
+// summary returns the mean of a correlation over seeds.
+func summary(s *runs.Summary) Entry {
+	if s == nil {
+		return none()
+	}
+	return correlation(s.Mean)
+}
+
+// stage returns the mean seconds of a stage.
+func stage(g Group, name string) Entry {
+	s, ok := g.Timing[name]
+	if !ok {
+		return none()
+	}
+	return seconds(s)
+}
+
+// metricNames returns the metrics of results in their order.
+func metricNames(results []Result) []string {
+	var names []string
+	for _, x := range results {
+		for _, m := range x.Metrics {
+			names = appendNew(names, m.Name)
+		}
+	}
+	slices.SortFunc(names, compareMetrics)
+	return names
+}
+
+// varies reports whether of is not the same for all results.
+func varies(results []Result, of func(Result) string) bool {
+	return slices.ContainsFunc(results, func(x Result) bool { return of(x) != of(results[0]) })
+}

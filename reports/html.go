@@ -1,0 +1,208 @@
+package reports
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"bierbench/runs"
+)
+
+//go:embed *.gohtml style.css script.js
+var assets embed.FS
+
+// shell is what every page has: its looks and its script, both in the page.
+type shell struct {
+	Head   string // title of the window
+	Policy string // Content-Security-Policy: this page's own style and script, nothing else
+	Style  template.CSS
+	Script template.JS
+}
+
+// newShell returns the shell of a page. The policy names the script by its
+// digest, so that no other script could run even if text from data got out.
+func newShell(title string) (shell, error) {
+	style, err := assets.ReadFile("style.css")
+	if err != nil {
+		return shell{}, err
+	}
+	script, err := assets.ReadFile("script.js")
+	if err != nil {
+		return shell{}, err
+	}
+	sum := sha256.Sum256(script)
+	return shell{
+		Head: title,
+		Policy: "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-" +
+			base64.StdEncoding.EncodeToString(sum[:]) + "'",
+		Style:  template.CSS(style), //nolint:gosec // a file of this package
+		Script: template.JS(script), //nolint:gosec // a file of this package
+	}, nil
+}
+
+// templates parses the pages' templates.
+func templates() (*template.Template, error) {
+	return template.New("").Funcs(template.FuncMap{
+		"marks": func(id string, e Entry) []mark { return e.links(id) },
+		"sort":  sortKey,
+		"class": class,
+		"right": func(a Align) bool { return a == Right },
+		"time":  when,
+		"plus1": func(i int) int { return i + 1 },
+	}).ParseFS(assets, "*.gohtml")
+}
+
+// tableView is a table in a page.
+type tableView struct {
+	*Table
+	ID string
+}
+
+// view gives tables their ids in a page; nil tables are left out.
+func view(prefix string, tables ...*Table) []tableView {
+	var list []tableView
+	for _, t := range tables {
+		if t != nil {
+			list = append(list, tableView{Table: t, ID: fmt.Sprintf("%s-%d", prefix, len(list)+1)})
+		}
+	}
+	return list
+}
+
+// mark is a footnote mark and where it leads.
+type mark struct {
+	Number int
+	Link   string
+}
+
+func (e Entry) links(table string) []mark {
+	list := make([]mark, len(e.Marks))
+	for i, m := range slices.Sorted(slices.Values(e.Marks)) {
+		list[i] = mark{Number: m, Link: fmt.Sprintf("#%s-note-%d", table, m)}
+	}
+	return list
+}
+
+// longText is the length in characters from which a cell's text may wrap.
+const longText = 28
+
+// class returns the classes of a table cell.
+func class(c Column, e Entry) string {
+	switch {
+	case c.Align == Right:
+		return "number"
+	case utf8.RuneCountInString(e.Text) > longText:
+		return "long"
+	}
+	return ""
+}
+
+// sortKey returns what the page's script sorts an entry by; numbers sort as
+// numbers, absent values last.
+func sortKey(e Entry) string {
+	switch v := e.Value.(type) {
+	case nil:
+		return ""
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	case int:
+		return strconv.Itoa(v)
+	case string:
+		return v
+	}
+	return e.Text
+}
+
+// reportPage is what report.gohtml shows.
+type reportPage struct {
+	shell
+	*Report
+	Done, Planned int
+	Missing       string // counts of the cells without a result
+	Datasets      []string
+	Methods       []string
+	Failed        []tableView
+	Headlines     []tableView
+	Anatomy       []tableView
+	Costs         []tableView
+	Receipts      []tableView
+	Settings      []tableView
+	Environment   []tableView
+	Configs       []settings
+	Recall        []chart
+	Training      []chart
+	Learners      []chart
+}
+
+// HTML writes the report as one page that needs nothing else.
+func (r *Report) HTML(w io.Writer) error {
+	s, err := newShell(r.Title + " · bierbench report")
+	if err != nil {
+		return err
+	}
+	t, err := templates()
+	if err != nil {
+		return err
+	}
+	shared, differing := r.settingsTables()
+	p := reportPage{
+		shell: s, Report: r,
+		Failed:      view("failed", r.failures()),
+		Headlines:   view("results", r.headlines(whole)...),
+		Anatomy:     view("anatomy", r.anatomy()),
+		Costs:       view("costs", r.costs()),
+		Receipts:    view("receipts", r.receipts()),
+		Settings:    view("settings", differing, shared),
+		Environment: view("environment", r.environments()),
+		Configs:     r.configurations(),
+		Recall:      r.recallCharts(), Training: r.trainingCharts(), Learners: r.learnerCharts(),
+	}
+	for _, run := range r.Runs {
+		p.Done += run.Done
+		p.Planned += run.Planned
+	}
+	p.Missing = r.missing()
+	for _, g := range r.Groups {
+		p.Datasets = appendNew(p.Datasets, g.Group.Dataset)
+		p.Methods = appendNew(p.Methods, g.Group.Method)
+	}
+	return t.ExecuteTemplate(w, "report.gohtml", p)
+}
+
+// diffPage is what diff.gohtml shows.
+type diffPage struct {
+	shell
+	Heading  string
+	Lead     string
+	Tables   []tableView
+	Counts   []verdictCount
+	Datasets []string
+	Methods  []string
+}
+
+// DiffHTML writes a diff as one page that needs nothing else.
+func DiffHTML(d *runs.Diff, w io.Writer) error {
+	s, err := newShell(diffTitle(d) + " · bierbench diff")
+	if err != nil {
+		return err
+	}
+	t, err := templates()
+	if err != nil {
+		return err
+	}
+	p := diffPage{
+		shell: s, Heading: diffTitle(d), Lead: diffLead(d),
+		Tables: view("diff", diffTables(d, false)...), Counts: countVerdicts(d),
+	}
+	for _, c := range d.Rows {
+		p.Datasets = appendNew(p.Datasets, c.B.Dataset)
+		p.Methods = appendNew(p.Methods, c.B.Method)
+	}
+	return t.ExecuteTemplate(w, "diff.gohtml", p)
+}

@@ -1,0 +1,70 @@
+package reports
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+
+	"bierbench/runs"
+)
+
+// source is a run as read from its folder.
+type source struct {
+	record runs.Record
+	cells  []runs.Cell
+	steps  map[runs.Key][]runs.TrainStep // of done cells that were trained
+	diff   *runs.Diff                    // the methods against the base; nil: see notes
+	notes  []string                      // what a reader must know about the run
+}
+
+// Build assembles a report from runs, in their order.
+func Build(ctx context.Context, rs []*runs.Run, o Options) (*Report, error) {
+	sources := make([]source, len(rs))
+	for i, r := range rs {
+		s, err := load(ctx, r, o)
+		if err != nil {
+			return nil, fmt.Errorf("report %s: %w", r.Record.ID, err)
+		}
+		sources[i] = s
+	}
+	return assemble(sources, o), nil
+}
+
+// load reads what a report needs of a run.
+func load(ctx context.Context, r *runs.Run, o Options) (source, error) {
+	s := source{record: r.Record, steps: map[runs.Key][]runs.TrainStep{}}
+	var err error
+	if s.cells, err = r.Cells(); err != nil {
+		return source{}, err
+	}
+	for _, c := range s.cells {
+		if err := ctx.Err(); err != nil {
+			return source{}, err
+		}
+		if c.Status != runs.Done {
+			continue
+		}
+		steps, err := runs.ReadSteps(filepath.Join(r.CellDir(c.Key), "train.jsonl"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return source{}, err
+		}
+		if len(steps) > 0 {
+			s.steps[c.Key] = steps
+		}
+	}
+	if !slices.ContainsFunc(s.cells, func(c runs.Cell) bool { return c.Status == runs.Done && c.Method == o.Base }) {
+		s.notes = append(s.notes, fmt.Sprintf("run %s has no finished cell of the method %q: nothing is compared with it", r.Record.ID, o.Base))
+		return s, nil
+	}
+	s.diff, err = runs.CompareMethods(ctx, r, o.Base, o.Compare)
+	switch {
+	case ctx.Err() != nil:
+		return source{}, ctx.Err()
+	case err != nil: // the table without verdicts is still worth having
+		s.notes = append(s.notes, fmt.Sprintf("run %s: the methods could not be compared: %v", r.Record.ID, err))
+	}
+	return s, nil
+}

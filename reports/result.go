@@ -1,0 +1,180 @@
+package reports
+
+import (
+	"slices"
+
+	"bierbench/runs"
+)
+
+// results returns a group's result on each protocol of its done cells.
+func results(run string, g runs.Group, done []runs.Cell, diff *runs.Diff) []Result {
+	type id struct{ protocol, at string }
+	var order []id
+	found := map[id][]runs.Evaluation{}
+	seeds := map[id][]int{}
+	for _, c := range done {
+		for _, e := range c.Evaluations {
+			k := id{e.Protocol, e.At}
+			order = appendNew(order, k)
+			found[k] = append(found[k], e)
+			seeds[k] = append(seeds[k], c.Seed)
+		}
+	}
+	var out []Result
+	for _, k := range order {
+		evaluations := found[k]
+		first := evaluations[0]
+		r := Result{
+			Run: run, Group: g, Protocol: k.protocol, At: k.at, Seeds: seeds[k],
+			Queries: first.Queries, Gallery: first.Gallery, Excluded: first.Excluded,
+			Learners: learners(evaluations, seeds[k]),
+		}
+		var names []string
+		for _, e := range evaluations {
+			r.TestHashes = appendNew(r.TestHashes, e.TestHash)
+			for name := range e.Metrics {
+				names = appendNew(names, name)
+			}
+		}
+		slices.SortFunc(names, compareMetrics)
+		for _, name := range names {
+			m := metric(name, evaluations, seeds[k])
+			m.Versus = versus(diff, r, name)
+			r.Metrics = append(r.Metrics, m)
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// metric summarizes one metric over a group's seeds. If ties decide it at any
+// seed, every seed counts with its pessimistic bound.
+func metric(name string, evaluations []runs.Evaluation, seeds []int) Metric {
+	m := Metric{Name: name}
+	for _, e := range evaluations {
+		m.Collapsed = m.Collapsed || e.Collapsed(name)
+	}
+	var have []int
+	for i, e := range evaluations {
+		v, ok := e.Metrics[name]
+		if !ok {
+			continue
+		}
+		bounds, bounded := e.Bounds[name]
+		if !bounded {
+			bounds = [2]float64{v, v}
+		}
+		if m.Collapsed {
+			v = bounds[0]
+		}
+		have = append(have, seeds[i])
+		m.Values = append(m.Values, v)
+		m.Pessimistic += bounds[0]
+		m.Optimistic += bounds[1]
+	}
+	m.Pessimistic /= float64(len(have))
+	m.Optimistic /= float64(len(have))
+	m.Summary = runs.Summarize(m.Values, have)
+	return m
+}
+
+// learners summarizes an ensemble's learners over seeds; nil where the seeds
+// do not have the same ones.
+func learners(evaluations []runs.Evaluation, seeds []int) []Learner {
+	var out []Learner
+	for i, l := range evaluations[0].Learners {
+		var alone, cumulative []float64
+		for _, e := range evaluations {
+			if len(e.Learners) != len(evaluations[0].Learners) || e.Learners[i].Size != l.Size {
+				return nil
+			}
+			alone = append(alone, e.Learners[i].R1)
+			cumulative = append(cumulative, e.Learners[i].Cumulative)
+		}
+		out = append(out, Learner{Size: l.Size, R1: runs.Summarize(alone, seeds), Cumulative: runs.Summarize(cumulative, seeds)})
+	}
+	return out
+}
+
+// versus returns the comparison of a result with the base method.
+func versus(d *runs.Diff, r Result, metric string) *runs.Comparison {
+	if d == nil {
+		return nil
+	}
+	for _, c := range d.Rows {
+		if c.B == r.Group && c.Protocol == r.Protocol && c.At == r.At && c.Metric == metric {
+			return &c
+		}
+	}
+	return nil
+}
+
+// curvePoints is how many points a training curve keeps: more than a chart
+// has room to tell apart.
+const curvePoints = 120
+
+// curve averages training over seeds; nil where nothing was trained. Seeds
+// that stopped early count as far as they went.
+func curve(seeds [][]runs.TrainStep) *Curve {
+	last := 0
+	learners := 0
+	for _, steps := range seeds {
+		for _, s := range steps {
+			last = max(last, s.Step)
+			learners = max(learners, len(s.Learners))
+		}
+	}
+	if last == 0 {
+		return nil
+	}
+	c := &Curve{Width: (last + curvePoints - 1) / curvePoints}
+	n := (last + c.Width - 1) / c.Width
+	points := make([]point, n)
+	for _, steps := range seeds {
+		for _, s := range steps {
+			if s.Step >= 1 {
+				points[(s.Step-1)/c.Width].add(s, learners)
+			}
+		}
+	}
+	c.Learners, c.Weights = make([][]float64, learners), make([][]float64, learners)
+	for _, p := range points {
+		if p.n == 0 {
+			continue
+		}
+		c.Steps = append(c.Steps, p.step/p.n)
+		c.Loss = append(c.Loss, p.loss/p.n)
+		c.Total = append(c.Total, p.total/p.n)
+		c.Rate = append(c.Rate, p.rate/p.n)
+		for i := range learners {
+			c.Learners[i] = append(c.Learners[i], p.learners[i]/p.n)
+			c.Weights[i] = append(c.Weights[i], p.weights[i]/p.n)
+		}
+	}
+	return c
+}
+
+// point sums the steps that a point of a curve stands for.
+type point struct {
+	n, step, loss, total, rate float64
+	learners, weights          []float64
+}
+
+func (p *point) add(s runs.TrainStep, learners int) {
+	if p.learners == nil {
+		p.learners, p.weights = make([]float64, learners), make([]float64, learners)
+	}
+	p.n++
+	p.step += float64(s.Step)
+	p.loss += s.Loss
+	p.total += s.Total
+	p.rate += s.Rate
+	for i, v := range s.Learners {
+		p.learners[i] += v
+	}
+	for i, v := range s.Weights {
+		if i < learners {
+			p.weights[i] += v
+		}
+	}
+}

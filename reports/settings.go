@@ -1,0 +1,129 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// settings is one distinct configuration of a report's groups.
+type settings struct {
+	Used   []string // by which groups: "cub googlenet frozen bier 512"
+	JSON   string   // indented
+	fields map[string]string
+}
+
+// configurations returns the distinct configurations of done groups.
+func (r *Report) configurations() []settings {
+	var list []settings
+	for _, g := range r.Groups {
+		if len(g.Config) == 0 {
+			continue
+		}
+		user := g.Group.Dataset + "." + g.Group.Variant
+		if len(r.Runs) > 1 {
+			user += " (" + g.Run + ")"
+		}
+		s := settings{fields: flatten(g.Config), JSON: indented(g.Config)}
+		s.fields["backbone"], s.fields["mode"], s.fields["method"] = g.Group.Backbone, g.Group.Mode, g.Group.Method
+		i := slices.IndexFunc(list, func(x settings) bool { return maps.Equal(x.fields, s.fields) })
+		if i < 0 {
+			i = len(list)
+			list = append(list, s)
+		}
+		list[i].Used = appendNew(list[i].Used, user)
+	}
+	return list
+}
+
+// method returns the label of the method whose configuration it is.
+func (s settings) method() string { return s.fields["method"] }
+
+// Name says whose configuration it is.
+func (s settings) Name() string {
+	return strings.Join([]string{s.method(), s.fields["backbone"], s.fields["mode"], s.fields["size"]}, " ")
+}
+
+// settingsTables returns what all configurations share and where they differ;
+// nil where there is nothing to show.
+func (r *Report) settingsTables() (shared, differing *Table) {
+	list := r.configurations()
+	if len(list) == 0 {
+		return nil, nil
+	}
+	var keys []string
+	for _, s := range list {
+		for k := range s.fields {
+			keys = appendNew(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	same := func(k string) bool {
+		return !slices.ContainsFunc(list, func(s settings) bool { return s.fields[k] != list[0].fields[k] })
+	}
+	shared = &Table{Title: "Settings that all methods share", Columns: []Column{text("setting", "Setting"), text("value", "Value")}}
+	differing = &Table{Title: "Settings that differ", Columns: []Column{text("method", "Method")}}
+	var differ []string
+	for _, k := range keys {
+		switch {
+		case k == "method":
+		case same(k):
+			shared.Rows = append(shared.Rows, Row{Entries: []Entry{words(k), words(list[0].fields[k])}})
+		default:
+			differ = append(differ, k)
+			differing.Columns = append(differing.Columns, text(k, k))
+		}
+	}
+	differing.Columns = append(differing.Columns, text("used", "Data sets"))
+	for _, s := range list {
+		row := []Entry{words(s.method())}
+		for _, k := range differ {
+			row = append(row, words(s.fields[k]))
+		}
+		differing.Rows = append(differing.Rows, Row{Entries: append(row, words(strings.Join(s.Used, ", ")))})
+	}
+	if len(differ) == 0 && len(list) == 1 {
+		differing = nil
+	}
+	return shared, differing
+}
+
+// flatten returns the fields of a JSON object as text: strings bare, the rest
+// as compact JSON, the fields of objects in it under "outer.inner".
+func flatten(config json.RawMessage) map[string]string {
+	fields := map[string]string{}
+	var walk func(prefix string, raw json.RawMessage)
+	walk = func(prefix string, raw json.RawMessage) {
+		var object map[string]json.RawMessage
+		if json.Unmarshal(raw, &object) == nil && object != nil {
+			for k, v := range object {
+				walk(strings.TrimPrefix(prefix+"."+k, "."), v)
+			}
+			return
+		}
+		var word string
+		if json.Unmarshal(raw, &word) == nil {
+			fields[prefix] = word
+			return
+		}
+		var b bytes.Buffer
+		if json.Compact(&b, raw) != nil {
+			b.Reset()
+			b.Write(raw)
+		}
+		fields[prefix] = b.String()
+	}
+	walk("", config)
+	return fields
+}
+
+// indented returns JSON on several lines; as it is where it is not JSON.
+func indented(raw json.RawMessage) string {
+	var b bytes.Buffer
+	if json.Indent(&b, raw, "", "  ") != nil {
+		return string(raw)
+	}
+	return b.String()
+}

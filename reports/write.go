@@ -1,0 +1,199 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"bierbench/runs"
+)
+
+// Write writes report.html, report.md, report.csv, report.json and report.tex
+// into a directory, which it makes if needed, and returns their paths. Each
+// file appears whole or not at all.
+func (r *Report) Write(dir string) ([]string, error) {
+	return writeAll(dir, []document{
+		{"report.html", r.HTML}, {"report.md", r.Markdown}, {"report.csv", r.CSV}, {"report.json", r.JSON}, {"report.tex", r.LaTeX},
+	})
+}
+
+// WriteDiff writes diff.html, diff.md, diff.txt and diff.json into a directory,
+// as Write does.
+func WriteDiff(d *runs.Diff, dir string) ([]string, error) {
+	as := func(f func(*runs.Diff, io.Writer) error) func(io.Writer) error {
+		return func(w io.Writer) error { return f(d, w) }
+	}
+	return writeAll(dir, []document{
+		{"diff.html", as(DiffHTML)}, {"diff.md", as(DiffMarkdown)}, {"diff.txt", as(DiffText)}, {"diff.json", as(DiffJSON)},
+	})
+}
+
+// JSON writes the report's fields: report.json.
+func (r *Report) JSON(w io.Writer) error { return writeJSON(w, r) }
+
+// CSV writes a row for each group, protocol and metric, values as fractions.
+func (r *Report) CSV(w io.Writer) error { return r.long().CSV(w) }
+
+// Text writes the results tables for a terminal.
+func (r *Report) Text(w io.Writer) error {
+	if len(r.Results) == 0 {
+		_, err := fmt.Fprintln(w, "No cell is done yet: there is nothing to show.")
+		return err
+	}
+	for i, t := range present(append(r.headlines(brief), r.failures())) {
+		if i > 0 {
+			if _, err := io.WriteString(w, "\n"); err != nil {
+				return err
+			}
+		}
+		if err := t.Text(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// LaTeX writes the results and the learners as tables for the booktabs package.
+func (r *Report) LaTeX(w io.Writer) error {
+	if _, err := fmt.Fprintf(w, "%% %s\n%% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}\n", comment(r.Title)); err != nil {
+		return err
+	}
+	if len(r.Results) == 0 {
+		_, err := io.WriteString(w, "% no cell is done yet\n")
+		return err
+	}
+	for _, t := range present(append(r.headlines(paper), r.anatomy())) {
+		if _, err := io.WriteString(w, "\n"); err != nil {
+			return err
+		}
+		if err := t.LaTeX(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// comment returns s as one line of a comment.
+func comment(s string) string { return plain(strings.Join(strings.Fields(s), " ")) }
+
+// Markdown writes the whole report but its charts.
+func (r *Report) Markdown(w io.Writer) error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# %s\n\nbierbench report, %s.\n\n", markdown(r.Title), when(r.Created))
+	for _, run := range r.Runs {
+		fmt.Fprintf(&b, "- Run %s: suite %s, begun %s; %d of %d cells done, %d failed, %d running or interrupted.\n",
+			markdown(run.ID), markdown(run.Suite), when(run.Created), run.Done, run.Planned, run.Failed, run.Running)
+	}
+	b.WriteString("\n")
+	if len(r.Failures) > 0 {
+		fmt.Fprintf(&b, "> **Warning:** not every planned cell has a result: %s.\n\n", r.missing())
+	}
+	for _, warning := range r.Warnings {
+		fmt.Fprintf(&b, "> **Warning:** %s\n\n", markdown(warning))
+	}
+	section := func(title string, tables ...*Table) error {
+		tables = present(tables)
+		if len(tables) == 0 {
+			return nil
+		}
+		fmt.Fprintf(&b, "## %s\n\n", title)
+		for _, t := range tables {
+			if err := t.Markdown(&b); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(r.Results) == 0 {
+		b.WriteString("No cell is done yet: there is nothing to show.\n\n")
+	} else {
+		b.WriteString("Means over seeds ± half of the 95% interval of the mean. Bold only where a number is better than the base's " +
+			"after Holm's correction; \\~ means that no difference was shown.\n\n")
+	}
+	shared, differing := r.settingsTables()
+	for _, s := range []struct {
+		title  string
+		tables []*Table
+	}{
+		{"Results", r.headlines(whole)},
+		{"Without a result", []*Table{r.failures()}},
+		{"Learners", []*Table{r.anatomy()}},
+		{"Time", []*Table{r.costs()}},
+		{"Data", []*Table{r.receipts()}},
+		{"Settings", []*Table{differing, shared}},
+		{"Environment", []*Table{r.environments()}},
+	} {
+		if err := section(s.title, s.tables...); err != nil {
+			return err
+		}
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// present returns the tables that are there.
+func present(tables []*Table) []*Table {
+	var list []*Table
+	for _, t := range tables {
+		if t != nil {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// document is a file and what writes it.
+type document struct {
+	name  string
+	write func(io.Writer) error
+}
+
+// writeAll renders every document before it touches the directory, then writes
+// them.
+func writeAll(dir string, documents []document) ([]string, error) {
+	contents := make([][]byte, len(documents))
+	for i, d := range documents {
+		var b bytes.Buffer
+		if err := d.write(&b); err != nil {
+			return nil, fmt.Errorf("write %s: %w", d.name, err)
+		}
+		contents[i] = b.Bytes()
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	var paths []string
+	for i, d := range documents {
+		path := filepath.Join(dir, d.name)
+		if err := replace(path, contents[i]); err != nil {
+			return nil, err
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
+}
+
+// replace puts content at path: a temporary file beside it, synced, renamed.
+func replace(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // nothing is there once it is renamed
+	if _, err = f.Write(content); err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
