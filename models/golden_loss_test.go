@@ -1,0 +1,264 @@
+package models
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+)
+
+// goldenLoss is the configuration of a loss's golden case.
+type goldenLoss struct {
+	Loss      string   `json:"loss"`
+	Rule      string   `json:"rule"`
+	Sizes     []int    `json:"sizes"`
+	NposMode  string   `json:"npos_mode"`
+	Alpha     float64  `json:"alpha"`
+	Beta      float64  `json:"beta"`
+	C         float64  `json:"C"`
+	Shrinkage *float64 `json:"shrinkage"`
+	A0        *float64 `json:"a0"`
+	NegFactor *float64 `json:"neg_factor"`
+}
+
+// config translates the golden vectors' words into ours.
+func (g goldenLoss) config(t *testing.T) Config {
+	t.Helper()
+	c := DefaultConfig(Frozen)
+	c.Loss = translate(t, "loss", g.Loss, map[string]string{"binomial": "binomial_deviance"})
+	c.Boosting = translate(t, "rule", g.Rule, map[string]string{"none": BoostingNone, "a": BoostingEta, "b": BoostingAdditive})
+	c.PosCount = translate(t, "npos_mode", g.NposMode, map[string]string{"code": WithDiagonal, "offdiag": WithoutDiagonal})
+	c.Learners = g.Sizes
+	c.Alpha, c.Beta, c.C = g.Alpha, g.Beta, g.C
+	for value, dst := range map[*float64]*float64{g.Shrinkage: &c.Shrinkage, g.A0: &c.BoostingStart, g.NegFactor: &c.NegativeFactor} {
+		if value != nil {
+			*dst = *value
+		}
+	}
+	return c
+}
+
+func translate(t *testing.T, key, word string, words map[string]string) string {
+	t.Helper()
+	ours, ok := words[word]
+	if !ok {
+		t.Fatalf("config: %s: %q is not known", key, word)
+	}
+	return ours
+}
+
+var goldenTestScales = map[string]string{"code": ScaleSize, "sqrt_a": ScaleBoost, "ones": ScaleNone}
+
+// goldenBinomial computes all that a binomial case states, from embeddings or
+// from pooled features, matrices and biases.
+func goldenBinomial(t *testing.T, c goldenCase) map[string][]float64 {
+	var settings goldenLoss
+	if err := strictJSON(c.Config, &settings); err != nil {
+		t.Fatalf("config: %v", err)
+	}
+	config := settings.config(t)
+	m := len(config.Learners)
+	labels := input[[]int32](t, c, "labels")
+	inputs := []*tensors.Tensor{tensors.FromFlatDataAndDimensions(labels, len(labels))}
+	_, pooled := c.Inputs["x"]
+	if pooled {
+		inputs = append(inputs, matrix(input[[][]float64](t, c, "x")))
+		for _, w := range input[[][][]float64](t, c, "W") {
+			inputs = append(inputs, matrix(w))
+		}
+		for _, b := range input[[][]float64](t, c, "b") {
+			inputs = append(inputs, vector(b))
+		}
+	} else {
+		for _, e := range input[[][][]float64](t, c, "embeddings") {
+			inputs = append(inputs, matrix(e))
+		}
+	}
+
+	var names []string // of the outputs; equal names are joined
+	results := evaluate(t, testBackend(t), inputs, func(in []*Node) []*Node {
+		var out []*Node
+		put := func(name string, nodes ...*Node) {
+			for _, n := range nodes {
+				names, out = append(names, name), append(out, n)
+			}
+		}
+		embeddings := in[1:]
+		if pooled {
+			embeddings = nil
+			for i, d := range config.Learners {
+				embeddings = append(embeddings, Add(Dot(in[1], in[2+i]), Reshape(in[2+m+i], 1, d)))
+			}
+		}
+		for _, f := range embeddings {
+			put("cosine", cosine(f))
+		}
+		put("static_weights", newPairs(config, in[0], embeddings[0].DType()).weights)
+		b := boostedLoss(config, embeddings, in[0])
+		put("boost_weights", b.weights...)
+		put("ensemble_act", b.ensemble...)
+		put("learner_loss", b.learner...)
+		put("total", b.total)
+		gradients := Gradient(b.total, in[1:]...)
+		if pooled {
+			put("grad.x", gradients[0])
+			put("grad.W", gradients[1:1+m]...)
+			put("grad.b", gradients[1+m:]...)
+		} else {
+			put("grad.embeddings", gradients...)
+		}
+		for word, scale := range goldenTestScales {
+			scaled := config
+			scaled.Scale = scale
+			put("test_vector."+word, testVector(scaled, embeddings))
+		}
+		return out
+	})
+	return joined(names, results)
+}
+
+// joined concatenates results of equal names, in order.
+func joined(names []string, results [][]float64) map[string][]float64 {
+	out := map[string][]float64{}
+	for i, name := range names {
+		out[name] = append(out[name], results[i]...)
+	}
+	return out
+}
+
+// goldenScalarTable runs single pairs through the whole loss: two images whose
+// cosines under the three learners are given.
+func goldenScalarTable(t *testing.T, c goldenCase) map[string][]float64 {
+	got := map[string][]float64{}
+	for i, row := range decoded(t, c.Outputs["rows"]).([]any) {
+		row := row.(map[string]any)
+		settings := goldenLoss{Loss: "binomial", Rule: row["rule"].(string), NposMode: "code", Alpha: 2, Beta: 0.5, C: 25}
+		cosines := flat(t, row["cosines"])
+		w, l := scalarPair(t, settings.config(t), row["kind"].(string) == "pos", cosines)
+		prefix := fmt.Sprintf("rows.%d.", i)
+		got[prefix+"cosines"], got[prefix+"w"], got[prefix+"l"] = cosines, w, l
+	}
+	return got
+}
+
+// goldenScales checks the scalars that do not depend on data.
+func goldenScales(t *testing.T, c goldenCase) map[string][]float64 {
+	got := map[string][]float64{}
+	for m := 1; m <= 7; m++ {
+		got["eta"] = append(got["eta"], learnerEta(m))
+		for i := range m {
+			key := fmt.Sprintf("coeffs.%d", m)
+			got[key] = append(got[key], learnerShare(i+1, m))
+		}
+		for _, size := range []int{512, 1024} {
+			key := fmt.Sprintf("group_sizes.%d,%d", size, m)
+			for _, d := range roundedSizes(size, m) {
+				got[key] = append(got[key], float64(d))
+			}
+		}
+	}
+	for word, scale := range goldenTestScales {
+		got["scales."+word] = sliceScales(scale, []int{96, 160, 256})
+	}
+	return got
+}
+
+// roundedSizes is the rule that LearnerSizes falls back on where the papers
+// have no list: the golden vectors state the rule, not the lists.
+func roundedSizes(size, m int) []int {
+	sizes := make([]int, m)
+	left := size
+	for i := range m - 1 {
+		sizes[i] = nearestEven(float64(size) * learnerShare(i+1, m))
+		left -= sizes[i]
+	}
+	sizes[m-1] = left
+	return sizes
+}
+
+// goldenAdversarial computes all that an adversarial case states.
+func goldenAdversarial(t *testing.T, c goldenCase) map[string][]float64 {
+	var settings struct {
+		Sizes     []int   `json:"sizes"`
+		Hidden    int     `json:"hidden"`
+		Axis      int     `json:"axis"`
+		LambdaW   float64 `json:"lambda_w"`
+		LambdaDiv float64 `json:"lambda_div"`
+		Reversal  float64 `json:"reversal"`
+	}
+	if err := strictJSON(c.Config, &settings); err != nil {
+		t.Fatalf("config: %v", err)
+	}
+	if settings.Reversal != 1 {
+		t.Fatalf("config: reversal %g; the gradient is only ever reversed with factor 1", settings.Reversal)
+	}
+	config := DefaultConfig(Frozen)
+	config.LambdaW, config.LambdaDiv, config.NormAxis = settings.LambdaW, settings.LambdaDiv, []string{AxisOut, AxisIn}[settings.Axis]
+	m := len(settings.Sizes)
+	inputs := []*tensors.Tensor{matrix(input[[][]float64](t, c, "x"))}
+	for _, w := range input[[][][]float64](t, c, "W") {
+		inputs = append(inputs, matrix(w))
+	}
+	var order []string
+	regressors := input[map[string]struct {
+		W1, W2 [][]float64
+		B1, B2 []float64
+	}](t, c, "regressors")
+	got := map[string][]float64{}
+	for i := range m {
+		for j := i + 1; j < m; j++ {
+			key := fmt.Sprintf("%d,%d", i, j)
+			r, ok := regressors[key]
+			if !ok {
+				t.Fatalf("no regressor %q", key)
+			}
+			order = append(order, key)
+			got["pair_order"] = append(got["pair_order"], float64(i), float64(j))
+			inputs = append(inputs, matrix(r.W1), vector(r.B1), matrix(r.W2), vector(r.B2))
+		}
+	}
+
+	var names []string
+	results := evaluate(t, testBackend(t), inputs, func(in []*Node) []*Node {
+		var out []*Node
+		put := func(name string, nodes ...*Node) {
+			for _, n := range nodes {
+				names, out = append(names, name), append(out, n)
+			}
+		}
+		var rs []regressor
+		for i := 1 + m; i < len(in); i += 4 {
+			rs = append(rs, regressor{W1: in[i], B1: in[i+1], W2: in[i+2], B2: in[i+3]})
+		}
+		d := adversarialLoss(config, in[0], in[1:1+m], rs)
+		put("regressor_out", d.outputs...)
+		put("adv_terms", d.terms...)
+		put("regressor_norm_terms", d.regressorNorms...)
+		put("regressor_bias_terms", d.regressorBiases...)
+		put("embedding_norm_terms", d.embeddingNorms...)
+		put("total", d.total)
+		gradients := Gradient(d.total, in...)
+		put("x", gradients[0])
+		constraints := Gradient(MulScalar(sumNodes(d.embeddingNorms), config.LambdaDiv*config.LambdaW), in[1:1+m]...)
+		for i, reversed := range gradients[1 : 1+m] {
+			put("grad.W_reversed", reversed)
+			put("grad.W_constraints_only", constraints[i])
+			put("grad.W_adv_without_reversal", Sub(constraints[i], reversed))
+		}
+		for i, key := range order {
+			for k, part := range []string{"W1", "b1", "W2", "b2"} {
+				put("grad.regressors."+key+"."+part, gradients[1+m+4*i+k])
+			}
+		}
+		return out
+	})
+	for name, values := range joined(names, results) {
+		got[name] = values
+	}
+	if slices.ContainsFunc(got["x"], func(v float64) bool { return v != 0 }) {
+		t.Error("the pooled feature gets a gradient")
+	}
+	return got
+}

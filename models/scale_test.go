@@ -1,0 +1,49 @@
+package models
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+)
+
+// Under scale "boost" the dot product of two test vectors is the boosted
+// ensemble's score sum a_m s_m, and under "size" a learner's share is (d_m/d)^2.
+func TestTestVectorScores(t *testing.T) {
+	const tolerance = 1e-12 // a few float64 roundings
+	labels := []int32{0, 1, 2, 3}
+	sizes := []int{2, 4, 6}
+	_, outputs := ensembleInputs(rand.New(rand.NewPCG(4, 4)), labels, sizes)
+	inputs := make([]*tensors.Tensor, len(sizes))
+	for m, d := range sizes {
+		inputs[m] = tensors.FromFlatDataAndDimensions(outputs[m], len(labels), d)
+	}
+	backend := goBackend(t)
+	tests := map[string][]float64{ // scale -> a learner's share of the score
+		ScaleBoost: {1. / 6, 1. / 3, 1. / 2},
+		ScaleSize:  {1. / 36, 1. / 9, 1. / 4},
+		ScaleNone:  {1, 1, 1},
+	}
+	for scale, shares := range tests {
+		t.Run(scale, func(t *testing.T) {
+			c := DefaultConfig(Frozen)
+			c.Scale = scale
+			results := evaluate(t, backend, inputs, func(in []*Node) []*Node {
+				v := testVector(c, in)
+				scores := DotGeneral(v, []int{1}, nil, v, []int{1}, nil)
+				return []*Node{scores, cosine(in[0]), cosine(in[1]), cosine(in[2])}
+			})
+			for i, got := range results[0] {
+				want := 0.0
+				for m, a := range shares {
+					want += a * results[1+m][i]
+				}
+				if math.Abs(got-want) > tolerance {
+					t.Errorf("score %d: got %g, want %g", i, got, want)
+				}
+			}
+		})
+	}
+}
