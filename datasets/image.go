@@ -10,6 +10,7 @@ import (
 	"image/png"
 	"io"
 	"strconv"
+	"strings"
 )
 
 const (
@@ -66,7 +67,8 @@ func decode(data []byte) (picture, error) {
 
 // broken says in plain words what the decoder found.
 func broken(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+	short := strings.HasSuffix(err.Error(), "short Huffman data") || strings.HasSuffix(err.Error(), "not enough pixel data")
+	if short || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return errors.New("image is truncated")
 	}
 	return fmt.Errorf("broken image: %w", err)

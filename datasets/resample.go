@@ -5,6 +5,9 @@ import "math"
 // weightBits is the precision of a weight: 8 bits of a pixel and a weight's 22 fit a signed 32-bit sum.
 const weightBits = 22
 
+// half rounds a weighted sum to the nearest pixel value.
+const half int32 = 1 << (weightBits - 1)
+
 // taps are the source pixels and weights of each output pixel along one axis.
 type taps struct {
 	first  []int   // [outputs] index of the first source pixel
@@ -71,6 +74,7 @@ func resampleInto(out []uint8, r raster, width, height int, w Box) {
 	line := make([]uint8, (x1-x0)*3)
 	ring := make([]uint8, down.width*outW*3)
 	sum := make([]int32, outW*3)
+	rows := make([][]uint8, down.width)
 	next := down.first[0] // the first source row that is not in the ring yet
 	for y := range outH {
 		first, count := down.first[y], down.count[y]
@@ -79,38 +83,63 @@ func resampleInto(out []uint8, r raster, width, height int, w Box) {
 			slot := next % down.width
 			reduceRow(ring[slot*outW*3:(slot+1)*outW*3], line, across)
 		}
-		for i := range sum {
-			sum[i] = 1 << (weightBits - 1)
-		}
 		for k := range count {
 			slot := (first + k) % down.width
-			weight := down.weight[y*down.width+k]
-			row := ring[slot*outW*3 : (slot+1)*outW*3]
-			for i, v := range row {
-				sum[i] += int32(v) * weight
-			}
+			rows[k] = ring[slot*outW*3 : (slot+1)*outW*3]
 		}
-		row := out[y*outW*3 : (y+1)*outW*3]
-		for i, v := range sum {
-			row[i] = clip(v)
-		}
+		blend(out[y*outW*3:(y+1)*outW*3], rows[:count], down.weight[y*down.width:][:count], sum)
 	}
 }
 
 // reduceRow filters one row: in is [source width][3], out [len(t.first)][3].
 func reduceRow(out, in []uint8, t taps) {
+	out = out[:3*len(t.first)]
 	for i, first := range t.first {
-		weights := t.weight[i*t.width:][:t.count[i]]
-		pixels := in[first*3:][:3*len(weights)]
-		var r, g, b int32 = 1 << (weightBits - 1), 1 << (weightBits - 1), 1 << (weightBits - 1)
-		for _, w := range weights {
-			r += int32(pixels[0]) * w
-			g += int32(pixels[1]) * w
-			b += int32(pixels[2]) * w
-			pixels = pixels[3:]
+		r, g, b := half, half, half
+		at := first * 3
+		for _, w := range t.weight[i*t.width:][:t.count[i]] {
+			p := in[at : at+3 : at+3]
+			r += int32(p[0]) * w
+			g += int32(p[1]) * w
+			b += int32(p[2]) * w
+			at += 3
 		}
-		o := out[i*3:][:3]
+		o := out[3*i : 3*i+3 : 3*i+3]
 		o[0], o[1], o[2] = clip(r), clip(g), clip(b)
+	}
+}
+
+// blend adds up rows by weight; all have the length of out and of sum, which is scratch. Up to four rows, all that
+// a reduction by less than two needs, are added in one pass.
+func blend(out []uint8, rows [][]uint8, weight []int32, sum []int32) {
+	n := len(out)
+	if len(rows) <= 4 {
+		var r [4][]uint8
+		var w [4]int32
+		for k := range r {
+			r[k] = rows[0][:n] // with weight 0
+		}
+		for k := range rows {
+			r[k], w[k] = rows[k][:n], weight[k]
+		}
+		a, b, c, d := r[0], r[1], r[2], r[3]
+		for i := range out {
+			out[i] = clip(half + int32(a[i])*w[0] + int32(b[i])*w[1] + int32(c[i])*w[2] + int32(d[i])*w[3])
+		}
+		return
+	}
+	sum = sum[:n]
+	for i := range sum {
+		sum[i] = half
+	}
+	for k, row := range rows {
+		w := weight[k]
+		for i, v := range row[:n] {
+			sum[i] += int32(v) * w
+		}
+	}
+	for i, v := range sum {
+		out[i] = clip(v)
 	}
 }
 
