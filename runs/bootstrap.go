@@ -130,7 +130,7 @@ type interval struct{ low, high, p float64 }
 // The kind was chosen by TestCoverage's simulation, in per cent of 2,000
 // experiments whose interval holds the known delta; see there for the scenes.
 //
-// COVERAGE
+// # COVERAGE
 //
 // Percentile and BCa intervals are too short where seeds matter (five draws of
 // five seeds vary by 4/5 of their variance, and the normal shape is too light)
@@ -176,11 +176,12 @@ func (e estimate) test(ctx context.Context, resamples int, random *rand.PCG) (in
 	if allowed >= 0 {
 		half = se * ts[resamples-1-allowed]
 	}
-	i := interval{max(-1, e.delta-half), min(1, e.delta+half), p}
-	if p >= alpha { // rounding must not part the two
-		i.low, i.high = min(i.low, 0), max(i.high, 0)
+	if p < alpha { // rounding must not part the two
+		half = min(half, math.Nextafter(math.Abs(e.delta), 0))
+	} else {
+		half = max(half, math.Abs(e.delta))
 	}
-	return i, nil
+	return interval{max(-1, e.delta-half), min(1, e.delta+half), p}, nil
 }
 
 // alpha is 1 - the level of the intervals, and what a verdict's p is below.

@@ -1,0 +1,290 @@
+package runs
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// CompareOptions are the settings of a comparison.
+type CompareOptions struct {
+	Resamples int    // of each row; 0 is 10,000
+	Seed      uint64 // of the resamples
+	// Metrics to compare, in this order; nil is R@1 and MAP@R, "all" alone is
+	// every metric that an evaluation has and queries keep.
+	Metrics []string
+}
+
+// DefaultCompareOptions returns 10,000 resamples of R@1 and MAP@R.
+func DefaultCompareOptions() CompareOptions {
+	return CompareOptions{Resamples: 10_000, Seed: 1, Metrics: []string{"R@1", mapAtR}}
+}
+
+// CompareRuns compares the equal groups of two runs: A is the base, a row's
+// Delta is B - A. Groups that only one run has are rows with a reason.
+func CompareRuns(ctx context.Context, a, b *Run, o CompareOptions) (*Diff, error) {
+	c, err := newComparer(a.Record.ID, b.Record.ID, o)
+	if err != nil {
+		return nil, err
+	}
+	as, err := a.groups()
+	if err != nil {
+		return nil, fmt.Errorf("compare %s with %s: %w", a.Record.ID, b.Record.ID, err)
+	}
+	bs, err := b.groups()
+	if err != nil {
+		return nil, fmt.Errorf("compare %s with %s: %w", a.Record.ID, b.Record.ID, err)
+	}
+	if err := c.chooseMetrics(as, bs); err != nil {
+		return nil, err
+	}
+	for _, g := range as {
+		i := slices.IndexFunc(bs, func(h GroupCells) bool { return h.Group == g.Group })
+		if i < 0 {
+			c.refuse(Comparison{A: g.Group, B: g.Group, SeedsA: g.Done().Seeds()}, "only run "+a.Record.ID+" has this group")
+			continue
+		}
+		if err := c.compare(ctx, side{a, g}, side{b, bs[i]}); err != nil {
+			return nil, err
+		}
+	}
+	for _, h := range bs {
+		if !slices.ContainsFunc(as, func(g GroupCells) bool { return g.Group == h.Group }) {
+			c.refuse(Comparison{A: h.Group, B: h.Group, SeedsB: h.Done().Seeds()}, "only run "+b.Record.ID+" has this group")
+		}
+	}
+	return c.finish(ctx)
+}
+
+// CompareMethods compares each method in a run with the method base at the same
+// data set, variant, backbone, mode and size. Where base does not exist at the
+// same size, its nearest size serves and a footnote says so.
+func CompareMethods(ctx context.Context, r *Run, base string, o CompareOptions) (*Diff, error) {
+	c, err := newComparer(r.Record.ID, r.Record.ID, o)
+	if err != nil {
+		return nil, err
+	}
+	c.diff.Base = base
+	groups, err := r.groups()
+	if err != nil {
+		return nil, fmt.Errorf("compare methods of %s: %w", r.Record.ID, err)
+	}
+	var methods []string
+	for _, g := range groups {
+		if !slices.Contains(methods, g.Group.Method) {
+			methods = append(methods, g.Group.Method)
+		}
+	}
+	if !slices.Contains(methods, base) {
+		return nil, fmt.Errorf("compare methods of %s: no method %q, want one of %q", r.Record.ID, base, methods)
+	}
+	if err := c.chooseMetrics(groups); err != nil {
+		return nil, err
+	}
+	for _, g := range groups {
+		if g.Group.Method == base {
+			continue
+		}
+		a, ok := baseOf(groups, g.Group, base)
+		if !ok {
+			want := g.Group
+			want.Method = base
+			c.refuse(Comparison{A: want, B: g.Group, SeedsB: g.Done().Seeds()},
+				base+" has no finished cell with this data set, backbone and mode")
+			continue
+		}
+		if err := c.compare(ctx, side{r, a}, side{r, g}); err != nil {
+			return nil, err
+		}
+	}
+	return c.finish(ctx)
+}
+
+// groups returns the groups of a run in the order of its plan, then those that
+// are not in it.
+func (r *Run) groups() ([]GroupCells, error) {
+	cells, err := r.Cells()
+	if err != nil {
+		return nil, err
+	}
+	order := make(map[Group]int)
+	for _, k := range r.Record.Cells {
+		if _, ok := order[k.Group]; !ok {
+			order[k.Group] = len(order)
+		}
+	}
+	place := func(g GroupCells) int {
+		if i, ok := order[g.Group]; ok {
+			return i
+		}
+		return len(order)
+	}
+	groups := Groups(cells)
+	slices.SortStableFunc(groups, func(a, b GroupCells) int { return place(a) - place(b) })
+	return groups, nil
+}
+
+// baseOf finds the finished group of method base that g is compared with.
+func baseOf(groups []GroupCells, g Group, base string) (GroupCells, bool) {
+	var best GroupCells
+	found := false
+	distance := func(size int) int { return max(size-g.Size, g.Size-size) }
+	for _, h := range groups {
+		want := g
+		want.Method, want.Size = base, h.Group.Size
+		if h.Group != want || len(h.Done().Cells) == 0 {
+			continue
+		}
+		if !found || distance(h.Group.Size) < distance(best.Group.Size) {
+			best, found = h, true
+		}
+	}
+	return best, found
+}
+
+// side is a group on one side of a row.
+type side struct {
+	run   *Run
+	group GroupCells
+}
+
+// comparer collects the rows of a diff. Rows that are compared wait with their
+// estimate for finish, which draws the resamples in parallel.
+type comparer struct {
+	options CompareOptions
+	metrics []string
+	diff    *Diff
+	waiting map[int]estimate       // by row
+	cache   map[string][]*outcomes // of the last base: protocol -> seeds
+	cached  string                 // which base the cache is of
+}
+
+func newComparer(a, b string, o CompareOptions) (*comparer, error) {
+	if o.Resamples == 0 {
+		o.Resamples = DefaultCompareOptions().Resamples
+	}
+	if o.Resamples < 100 {
+		return nil, fmt.Errorf("compare: %d resamples, want at least 100", o.Resamples)
+	}
+	diff := &Diff{Schema: Schema, A: a, B: b, Rows: []Comparison{}, Footnotes: []string{}}
+	return &comparer{options: o, diff: diff, waiting: make(map[int]estimate)}, nil
+}
+
+// chooseMetrics fixes the metrics. One that no evaluation has is an error.
+func (c *comparer) chooseMetrics(sides ...[]GroupCells) error {
+	var known []string
+	for _, groups := range sides {
+		for _, g := range groups {
+			for _, cell := range g.Cells {
+				for _, e := range cell.Evaluations {
+					for m := range e.Metrics {
+						known = append(known, m)
+					}
+				}
+			}
+		}
+	}
+	slices.SortFunc(known, compareMetrics)
+	known = slices.Compact(known)
+	asked := c.options.Metrics
+	switch {
+	case len(asked) == 0:
+		c.metrics = DefaultCompareOptions().Metrics
+		return nil
+	case slices.Equal(asked, []string{"all"}):
+		for _, m := range known {
+			if _, recall := recallAt(m); recall || m == mapAtR || m == rPrecision {
+				c.metrics = append(c.metrics, m)
+			}
+		}
+		return nil
+	}
+	for i, m := range asked {
+		if len(known) > 0 && !slices.Contains(known, m) {
+			return fmt.Errorf("compare: no evaluation has metric %q, want some of %q or \"all\"", m, known)
+		}
+		if slices.Contains(asked[:i], m) {
+			return fmt.Errorf("compare: metric %q is asked for twice", m)
+		}
+	}
+	c.metrics = asked
+	return nil
+}
+
+// refuse adds a row that cannot be compared.
+func (c *comparer) refuse(row Comparison, reason string) {
+	row.Reason = reason
+	row.SeedsA, row.SeedsB = append([]int{}, row.SeedsA...), append([]int{}, row.SeedsB...)
+	c.diff.Rows = append(c.diff.Rows, row)
+}
+
+// note adds a footnote to a row; equal footnotes are one.
+func (c *comparer) note(row *Comparison, text string) {
+	i := slices.Index(c.diff.Footnotes, text)
+	if i < 0 {
+		i = len(c.diff.Footnotes)
+		c.diff.Footnotes = append(c.diff.Footnotes, text)
+	}
+	if !slices.Contains(row.Notes, i) {
+		row.Notes = append(row.Notes, i)
+	}
+}
+
+// finish tests the waiting rows, corrects their p-values and gives verdicts.
+func (c *comparer) finish(ctx context.Context) (*Diff, error) {
+	rows := c.diff.Rows
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	for i, e := range c.waiting {
+		work.Go(func() error {
+			r := &rows[i]
+			random := stream(c.options.Seed, r.A.Path(), r.B.Path(), r.Protocol, r.At, r.Metric)
+			result, err := e.test(ctx, c.options.Resamples, random)
+			r.Low, r.High, r.P = result.low, result.high, result.p
+			return err
+		})
+	}
+	if err := work.Wait(); err != nil {
+		return nil, fmt.Errorf("compare %s with %s: %w", c.diff.A, c.diff.B, err)
+	}
+	for i := range rows {
+		slices.Sort(rows[i].Notes)
+	}
+	var tested []int
+	var p []float64
+	for i := range rows {
+		if _, ok := c.waiting[i]; ok {
+			tested, p = append(tested, i), append(p, rows[i].P)
+		}
+	}
+	for k, corrected := range Holm(p) {
+		r := &rows[tested[k]]
+		r.PHolm = corrected
+		switch {
+		case corrected >= alpha || r.Delta == 0:
+			r.Verdict = Noise
+		case r.Delta > 0:
+			r.Verdict = Better
+		default:
+			r.Verdict = Worse
+		}
+	}
+	return c.diff, nil
+}
+
+// agrees reports whether a mean over queries is the metric of the record.
+// Records may have summed in another order or in float32.
+func agrees(mean, recorded float64) bool { return math.Abs(mean-recorded) <= 1e-4 }
+
+// list joins a few words for a reason or a footnote.
+func list(words []string) string {
+	if len(words) == 0 {
+		return "none"
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,165 @@
+package runs
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// unfinished says which seeds of a side have no result.
+func (s side) unfinished() []string {
+	var seeds []string
+	for _, c := range s.group.Cells {
+		if c.Status != Done {
+			seeds = append(seeds, fmt.Sprintf("%d %s", c.Seed, c.Status))
+		}
+	}
+	if len(seeds) == 0 || len(seeds) == len(s.group.Cells) {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s of run %s: left out seed %s", s.group.Group.Path(), s.run.Record.ID, list(seeds))}
+}
+
+// cautions notes what makes a row's interval less than it seems.
+func (c *comparer) cautions(row *Comparison, classes int) {
+	switch fewest := min(len(row.SeedsA), len(row.SeedsB)); fewest {
+	case 1:
+		c.note(row, "one seed on a side: the variance between its seeds is not in the interval")
+	case 2:
+		c.note(row, "two seeds on a side: the interval is rough, in simulations it covers about 93%")
+	}
+	switch {
+	case classes == 1:
+		c.note(row, "a single test class: nothing is known beyond it")
+	case classes < 10:
+		c.note(row, fmt.Sprintf("%d test classes: the interval is rough", classes))
+	}
+}
+
+// differences says what differs between two groups besides what is compared.
+func (c *comparer) differences(a, b side) []string {
+	ca, cb := a.group.Done().Cells, b.group.Done().Cells
+	if len(ca) == 0 || len(cb) == 0 {
+		return nil
+	}
+	var notes []string
+	if sa, sb := a.group.Group.Size, b.group.Group.Size; sa != sb {
+		notes = append(notes, fmt.Sprintf("the embedding sizes differ: %d -> %d", sa, sb))
+	}
+	for _, f := range facts() {
+		va, vb := distinct(ca, f.of), distinct(cb, f.of)
+		if !slices.Equal(va, vb) {
+			notes = append(notes, fmt.Sprintf("%s: %s -> %s", f.name, list(va), list(vb)))
+		}
+	}
+	if slices.ContainsFunc(slices.Concat(ca, cb), func(c Cell) bool { return strings.HasSuffix(c.Environment.Commit, "+dirty") }) {
+		notes = append(notes, "code: there were uncommitted changes, so an equal commit need not be equal code")
+	}
+	if d := configDifferences(ca[0].Config, cb[0].Config); len(d) > 0 {
+		notes = append(notes, "configuration: "+strings.Join(d, "; "))
+	}
+	return notes
+}
+
+// A fact is something a cell's record says about how it came to be.
+type fact struct {
+	name string
+	of   func(c Cell) string
+}
+
+func facts() []fact {
+	return []fact{
+		{"code", func(c Cell) string { return c.Environment.Commit }},
+		{"data", func(c Cell) string { return short(c.DataHash) }},
+		{"weights", func(c Cell) string { return short(c.Environment.Weights) }},
+		{"backend", func(c Cell) string { return c.Environment.Backend }},
+		{"plugin", func(c Cell) string { return c.Environment.Plugin }},
+		{"device", func(c Cell) string { return c.Environment.Device }},
+		{"CPU", func(c Cell) string { return c.Environment.CPU }},
+		{"Go", func(c Cell) string { return c.Environment.Go }},
+		{"GoMLX", func(c Cell) string { return c.Environment.GoMLX }},
+	}
+}
+
+// short cuts a digest to what a reader compares.
+func short(digest string) string { return digest[:min(12, len(digest))] }
+
+// distinct returns the values of a fact over cells, sorted; "" is left out.
+func distinct(cells []Cell, of func(c Cell) string) []string {
+	var values []string
+	for _, c := range cells {
+		if v := of(c); v != "" {
+			values = append(values, v)
+		}
+	}
+	slices.Sort(values)
+	return slices.Compact(values)
+}
+
+// configDifferences lists the options that differ, as "key: a -> b" by key.
+// The seed is not one of them.
+func configDifferences(a, b json.RawMessage) []string {
+	fa, fb := flatten(a), flatten(b)
+	var keys []string
+	for k := range fa {
+		keys = append(keys, k)
+	}
+	for k := range fb {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	var differences []string
+	for _, k := range slices.Compact(keys) {
+		if k == "seed" || fa[k] == fb[k] {
+			continue
+		}
+		differences = append(differences, fmt.Sprintf("%s: %s -> %s", k, orUnset(fa[k]), orUnset(fb[k])))
+	}
+	return differences
+}
+
+func orUnset(value string) string {
+	if value == "" {
+		return "unset"
+	}
+	return value
+}
+
+// flatten returns the leaves of a JSON object by their dotted keys; lists are
+// leaves. What is no object has one leaf, "configuration".
+func flatten(config json.RawMessage) map[string]string {
+	leaves := make(map[string]string)
+	var walk func(key string, value json.RawMessage)
+	walk = func(key string, value json.RawMessage) {
+		var object map[string]json.RawMessage
+		if err := json.Unmarshal(value, &object); err == nil && object != nil {
+			for k, v := range object {
+				walk(strings.TrimPrefix(key+"."+k, "."), v)
+			}
+			return
+		}
+		if key == "" {
+			key = "configuration"
+		}
+		leaves[key] = leaf(value)
+	}
+	if len(config) > 0 {
+		walk("", config)
+	}
+	return leaves
+}
+
+// leaf renders a value: text without its quotes, the rest as compact JSON.
+func leaf(value json.RawMessage) string {
+	var text string
+	if err := json.Unmarshal(value, &text); err == nil && text != "" {
+		return text
+	}
+	var b bytes.Buffer
+	if err := json.Compact(&b, value); err != nil {
+		return string(value)
+	}
+	return b.String()
+}

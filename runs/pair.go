@@ -1,0 +1,284 @@
+package runs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// scope is an evaluation that a row is about.
+type scope struct{ protocol, at string }
+
+// peek is the state of a model chosen by its test results.
+const peek = "peek"
+
+// scopes returns the evaluations of the cells, in the records' order.
+func (g GroupCells) scopes() []scope {
+	var all []scope
+	for _, c := range g.Cells {
+		for _, e := range c.Evaluations {
+			if s := (scope{e.Protocol, e.At}); !slices.Contains(all, s) {
+				all = append(all, s)
+			}
+		}
+	}
+	return all
+}
+
+// compare adds the rows of one group against another: a row for each protocol
+// and metric.
+func (c *comparer) compare(ctx context.Context, a, b side) error {
+	notes := c.differences(a, b)
+	unfinished := append(a.unfinished(), b.unfinished()...)
+	a.group, b.group = a.group.Done(), b.group.Done()
+	row := Comparison{A: a.group.Group, B: b.group.Group, SeedsA: a.group.Seeds(), SeedsB: b.group.Seeds()}
+	for _, s := range []struct {
+		name string
+		side side
+	}{{"A", a}, {"B", b}} {
+		if len(s.side.group.Cells) == 0 {
+			c.refuse(row, s.name+" has no finished cell")
+			return nil
+		}
+		if seed, ok := s.side.group.mixed(); ok {
+			c.refuse(row, fmt.Sprintf("seed %d of %s has another configuration or other data than seed %d", seed, s.name, s.side.group.Cells[0].Seed))
+			return nil
+		}
+	}
+	scopes := a.group.scopes()
+	for _, s := range b.group.scopes() {
+		if !slices.Contains(scopes, s) {
+			scopes = append(scopes, s)
+		}
+	}
+	for _, s := range scopes {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		row.Protocol, row.At = s.protocol, s.at
+		first := len(c.diff.Rows)
+		if err := c.compareScope(row, a, b); err != nil {
+			c.refuse(row, err.Error())
+		}
+		for i := first; i < len(c.diff.Rows); i++ {
+			for _, n := range slices.Concat(notes, unfinished) {
+				c.note(&c.diff.Rows[i], n)
+			}
+		}
+	}
+	if len(scopes) == 0 {
+		c.refuse(row, "nothing was evaluated")
+	}
+	return nil
+}
+
+// mixed returns a seed whose configuration or data is not that of the first.
+func (g GroupCells) mixed() (int, bool) {
+	for _, c := range g.Cells[1:] {
+		if c.ConfigHash != g.Cells[0].ConfigHash || c.DataHash != g.Cells[0].DataHash {
+			return c.Seed, true
+		}
+	}
+	return 0, false
+}
+
+// evaluations returns the evaluation of each cell, which must all be there and
+// be of the same test images.
+func (s side) evaluations(row Comparison, name string) ([]Evaluation, error) {
+	var all []Evaluation
+	for _, cell := range s.group.Cells {
+		e, ok := cell.Evaluation(row.Protocol, row.At)
+		if !ok {
+			return nil, fmt.Errorf("%s has no evaluation of this protocol at seed %d", name, cell.Seed)
+		}
+		if len(all) > 0 && e.TestHash != all[0].TestHash {
+			return nil, fmt.Errorf("the seeds of %s have different test images", name)
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+// load reads the outcomes of each cell, which must be of the same queries.
+func (s side) load(row Comparison, name string) ([]*outcomes, error) {
+	var all []*outcomes
+	for _, cell := range s.group.Cells {
+		o, err := readOutcomes(s.run.QueriesPath(cell.Key, row.Protocol))
+		if err != nil {
+			return nil, fmt.Errorf("queries of %s at seed %d: %w", name, cell.Seed, err)
+		}
+		if len(all) > 0 {
+			if d := all[0].sameQueries(o); d != "" {
+				return nil, fmt.Errorf("the seeds of %s have different queries: %s", name, d)
+			}
+		}
+		all = append(all, &o)
+	}
+	return all, nil
+}
+
+// base loads the outcomes of A. In a table of methods the same base comes
+// again and again, so the last one is kept.
+func (c *comparer) base(row Comparison, a side) ([]*outcomes, error) {
+	which := a.run.Dir + "\x00" + a.group.Group.Path()
+	if c.cached != which {
+		c.cached, c.cache = which, make(map[string][]*outcomes)
+	}
+	if o, ok := c.cache[row.Protocol]; ok {
+		return o, nil
+	}
+	o, err := a.load(row, "A")
+	if err != nil {
+		return nil, err
+	}
+	c.cache[row.Protocol] = o
+	return o, nil
+}
+
+// compareScope adds a row for each metric of a protocol. An error says why the
+// protocol cannot be compared.
+func (c *comparer) compareScope(row Comparison, a, b side) error {
+	if row.At == peek {
+		return errors.New("chosen by its test results (peek): no verdict, and its queries are not kept")
+	}
+	ea, err := a.evaluations(row, "A")
+	if err != nil {
+		return err
+	}
+	eb, err := b.evaluations(row, "B")
+	if err != nil {
+		return err
+	}
+	if ea[0].TestHash != eb[0].TestHash {
+		return errors.New("the test images differ")
+	}
+	oa, err := c.base(row, a)
+	if err != nil {
+		return err
+	}
+	ob, err := b.load(row, "B")
+	if err != nil {
+		return err
+	}
+	if d := oa[0].sameQueries(*ob[0]); d != "" {
+		return fmt.Errorf("the queries differ: %s", d)
+	}
+	if len(oa[0].id) == 0 {
+		return errors.New("no query has a positive")
+	}
+	index, counts := oa[0].classIndex()
+	for _, metric := range c.metrics {
+		row.Metric = metric
+		if err := c.compareMetric(row, ea, eb, oa, ob, index, counts); err != nil {
+			c.refuse(row, err.Error())
+		}
+	}
+	return nil
+}
+
+// compareMetric adds the row of a metric. ea and oa are of A's seeds, eb and ob
+// of B's; index and counts are those of classIndex.
+func (c *comparer) compareMetric(row Comparison, ea, eb []Evaluation, oa, ob []*outcomes, index []int, counts []float64) error {
+	missing := func(es []Evaluation) bool {
+		return slices.ContainsFunc(es, func(e Evaluation) bool { _, ok := e.Metrics[row.Metric]; return !ok })
+	}
+	switch noneA, noneB := missing(ea), missing(eb); {
+	case noneA && noneB:
+		return nil // not a metric of this protocol
+	case noneA:
+		return fmt.Errorf("A has no %s", row.Metric)
+	case noneB:
+		return fmt.Errorf("B has no %s", row.Metric)
+	}
+	collapsed := func(e Evaluation) bool { return e.Collapsed(row.Metric) }
+	if slices.ContainsFunc(ea, collapsed) || slices.ContainsFunc(eb, collapsed) {
+		c.collapsed(row, ea, eb)
+		return nil
+	}
+	s := sample{count: counts}
+	va, err := s.add(&s.a, row, "A", ea, oa, index)
+	if err != nil {
+		return err
+	}
+	vb, err := s.add(&s.b, row, "B", eb, ob, index)
+	if err != nil {
+		return err
+	}
+	e := s.estimate()
+	row.MeanA, row.MeanB, row.Delta = e.meanA, e.meanB, e.delta
+	row.Notes = slices.Clone(row.Notes)
+	identical := slices.Equal(row.SeedsA, row.SeedsB)
+	for i := range va {
+		identical = identical && slices.Equal(va[i], vb[i])
+	}
+	if identical {
+		// The same seeds gave the same values: there is nothing to draw.
+		e = estimate{meanA: e.meanA, meanB: e.meanA}
+		row.MeanB, row.Delta = e.meanB, 0
+		c.note(&row, "equal query by query in every seed")
+	}
+	if _, recall := recallAt(row.Metric); recall {
+		row.pairs(va, vb)
+	}
+	c.cautions(&row, len(counts))
+	c.waiting[len(c.diff.Rows)] = e
+	c.diff.Rows = append(c.diff.Rows, row)
+	return nil
+}
+
+// add sums each seed's values by class into sums and returns the values. They
+// must agree with the record.
+func (s *sample) add(sums *[][]float64, row Comparison, name string, es []Evaluation, os []*outcomes, index []int) ([][]float64, error) {
+	var all [][]float64
+	for i, o := range os {
+		values, err := o.values(row.Metric)
+		if err != nil {
+			return nil, err
+		}
+		byClass := classSums(values, index, len(s.count))
+		mean := 0.0
+		for _, v := range byClass {
+			mean += v / float64(len(values))
+		}
+		if want := es[i].Metrics[row.Metric]; !agrees(mean, want) {
+			return nil, fmt.Errorf("the record of %s's %d. seed says %s %.5f, its queries %.5f: evaluate it again", name, i+1, row.Metric, want, mean)
+		}
+		*sums = append(*sums, byClass)
+		all = append(all, values)
+	}
+	return all, nil
+}
+
+// pairs fills in the flipped queries of each seed that both groups have.
+func (row *Comparison) pairs(va, vb [][]float64) {
+	for i, seed := range row.SeedsA {
+		j := slices.Index(row.SeedsB, seed)
+		if j < 0 {
+			continue
+		}
+		gained, lost := flips(va[i], vb[j])
+		row.Gained += gained
+		row.Lost += lost
+		row.Pairs = append(row.Pairs, SeedPair{Seed: seed, Gained: gained, Lost: lost, P: McNemar(lost, gained)})
+	}
+}
+
+// collapsed adds a row in which ties decide the number: it shows the
+// pessimistic one and is not tested, so its interval is the whole range.
+func (c *comparer) collapsed(row Comparison, ea, eb []Evaluation) {
+	mean := func(es []Evaluation) float64 {
+		sum := 0.0
+		for _, e := range es {
+			v, _ := e.Value(row.Metric)
+			sum += v
+		}
+		return sum / float64(len(es))
+	}
+	row.MeanA, row.MeanB = mean(ea), mean(eb)
+	row.Delta = row.MeanB - row.MeanA
+	row.Low, row.High, row.P, row.PHolm = -1, 1, 1, 1
+	row.Notes = slices.Clone(row.Notes)
+	c.note(&row, "collapsed: ties decide the number, the pessimistic one is shown and gets no verdict")
+	c.diff.Rows = append(c.diff.Rows, row)
+}
