@@ -71,7 +71,7 @@ func (r *Report) addRun(s source) {
 	}
 	run.Planned = max(run.Planned, len(order))
 	if s.diff != nil {
-		run.Footnote = s.diff.Footnotes
+		run.Footnotes = s.diff.Footnotes
 	}
 	for _, g := range groups {
 		r.addGroup(s, run.ID, g, keys[g], byKey)

@@ -33,23 +33,19 @@ func (a axis) label(v float64) string {
 	return strconv.FormatFloat(v*a.scaleForText, 'f', a.decimals, 64)
 }
 
-// roundAxis returns an axis over [low, high] with about n steps whose ticks are
-// round numbers; scale is what values are multiplied by in labels. With grow it
-// ends on ticks.
-func roundAxis(low, high, scale float64, n int, grow bool) axis {
+// roundAxis returns an axis that holds [low, high] and begins and ends on ticks,
+// about n steps of a round number apart; scale is what values are multiplied by
+// in labels.
+func roundAxis(low, high, scale float64, n int) axis {
 	if high <= low { // one value: make room around it
 		room := max(math.Abs(low)*0.1, 0.01)
 		low, high = low-room, high+room
 	}
 	step := roundStep((high-low)*scale/float64(n)) / scale
-	first, last := math.Ceil(low/step-1e-9), math.Floor(high/step+1e-9)
-	a := axis{low: low, high: high, scaleForText: scale}
-	if grow {
-		first, last = math.Floor(low/step+1e-9), math.Ceil(high/step-1e-9)
-		a.low, a.high = first*step, last*step
-	}
+	first, last := math.Floor(low/step+1e-9), math.Ceil(high/step-1e-9)
+	a := axis{low: first * step, high: last * step, scaleForText: scale}
 	for i := first; i <= last; i++ {
-		a.ticks = append(a.ticks, i*step)
+		a.ticks = append(a.ticks, i*step+0) // no -0
 	}
 	a.decimals = max(0, int(math.Ceil(-math.Log10(step*scale)-1e-9)))
 	return a

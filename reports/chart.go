@@ -111,12 +111,12 @@ func (c chart) axes() (x, y axis, ok bool) {
 		scale = 100
 		lowY, highY = max(lowY, 0), min(highY, 1)
 	}
-	y = roundAxis(lowY, highY, scale, 5, true)
+	y = roundAxis(lowY, highY, scale, 5)
 	y.start, y.end = plotBottom, plotTop
 	if c.Ticks != nil {
 		x = axis{low: lowX, high: highX, ticks: c.Ticks, scaleForText: 1}
 	} else {
-		x = roundAxis(min(lowX, 0), highX, 1, 5, false)
+		x = roundAxis(min(lowX, 0), highX, 1, 5)
 	}
 	x.log = c.LogX && lowX > 0
 	x.start, x.end = plotLeft, plotRight

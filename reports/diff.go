@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -144,23 +145,20 @@ func diffTable(d *runs.Diff, rows []runs.Comparison) *Table {
 		if c.Verdict != "" {
 			bounds.Plot = &whisker{Low: c.Low, Middle: c.Delta, High: c.High, Span: span}
 		}
-		delta, v := points(c.Delta), verdict(c)
+		delta, v, p, corrected := points(c.Delta), verdict(c), probability(c.P), probability(c.PHolm)
 		delta.Bold = v.Bold
-		if c.Verdict == "" {
-			v = collapsed()
-			v.Marks = append(v.Marks, t.foot("collapsed: ties decide the metric by more than 0.1 point, and there is no verdict"))
+		if c.Verdict == "" { // it was not tested
+			bounds, v, p, corrected = none(), collapsed(), none(), none()
 		}
-		for _, i := range c.Notes {
-			if i >= 0 && i < len(d.Footnotes) {
-				v.Marks = append(v.Marks, t.foot(d.Footnotes[i]))
-			}
+		for _, note := range notes(c, d.Footnotes) {
+			v.Marks = append(v.Marks, t.foot(note))
 		}
 		queries := none()
-		if _, ok := recall(c.Metric); ok {
+		if _, ok := recall(c.Metric); ok && c.Verdict != "" {
 			queries = words(thousands(c.Gained) + "/" + thousands(c.Lost))
 		}
 		t.add(c.B, words(rowName(c)), words(c.Metric), percent(c.MeanA), percent(c.MeanB), delta, bounds,
-			probability(c.P), probability(c.PHolm), v, queries)
+			p, corrected, v, queries)
 	}
 	return t
 }
@@ -219,9 +217,9 @@ func apartTable(rows []runs.Comparison) *Table {
 		if g == (runs.Group{}) { // only A has it
 			g = l.a
 		}
-		list := metrics[l]
+		list := slices.DeleteFunc(metrics[l], func(m string) bool { return m == "" })
 		slices.SortFunc(list, compareMetrics)
-		t.add(g, words(g.Path()), words(l.protocol), words(strings.Join(list, " ")), words(l.reason))
+		t.add(g, words(g.Path()), words(cmp.Or(l.protocol, "all")), words(cmp.Or(strings.Join(list, " "), "all")), words(l.reason))
 	}
 	if len(t.Rows) == 0 {
 		return nil

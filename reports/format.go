@@ -64,11 +64,11 @@ func correlation(c float64) Entry {
 	return Entry{Value: c, Text: strconv.FormatFloat(c, 'f', 3, 64)}
 }
 
-// probability shows a p value; ones below a thousandth as a bound.
+// probability shows a p value; ones below a ten-thousandth as a bound.
 func probability(p float64) Entry {
-	text := strconv.FormatFloat(p, 'f', 3, 64)
-	if p < 0.001 {
-		text = "<0.001"
+	text := strconv.FormatFloat(p, 'f', 4, 64)
+	if p < 0.0001 {
+		text = "<1e-4"
 	}
 	return Entry{Value: p, Text: text}
 }

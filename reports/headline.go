@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"bierbench/runs"
 )
@@ -184,7 +185,7 @@ func (t *Table) metric(x Result, name string) Entry {
 		e.Marks = append(e.Marks, t.foot(collapsedNote))
 		return e
 	}
-	e.Bold = m.Versus != nil && m.Versus.Verdict == runs.Better
+	e.Bold = m.Versus != nil && m.Versus.Verdict == runs.Better && m.Versus.Reason == ""
 	return e
 }
 
@@ -203,21 +204,38 @@ func (t *Table) versus(r *Report, x Result, span float64) []Entry {
 		return []Entry{none(), none(), e}
 	}
 	delta, bounds, verdict := points(c.Delta), interval(c.Low, c.High), verdict(*c)
-	if !m.Collapsed {
+	if !m.Collapsed && c.Verdict != "" {
 		bounds.Plot = &whisker{Low: c.Low, Middle: c.Delta, High: c.High, Span: span}
-	} else {
+	} else { // the other side may be the collapsed one
+		bounds = none()
 		verdict = collapsed()
 		verdict.Marks = []int{t.foot(collapsedNote)}
 	}
 	delta.Bold = verdict.Bold
-	for _, i := range c.Notes {
-		for _, run := range r.Runs {
-			if run.ID == x.Run && i >= 0 && i < len(run.Footnote) {
-				verdict.Marks = append(verdict.Marks, t.foot(run.Footnote[i]))
+	for _, run := range r.Runs {
+		if run.ID != x.Run {
+			continue
+		}
+		for _, note := range notes(*c, run.Footnotes) {
+			// The settings that differ are a section of their own, and
+			// collapsed rows are marked already.
+			if !strings.HasPrefix(note, "configuration:") && !strings.HasPrefix(note, "collapsed") {
+				verdict.Marks = append(verdict.Marks, t.foot(note))
 			}
 		}
 	}
 	return []Entry{delta, bounds, verdict}
+}
+
+// notes returns the footnotes of a comparison.
+func notes(c runs.Comparison, footnotes []string) []string {
+	var list []string
+	for _, i := range c.Notes {
+		if i >= 0 && i < len(footnotes) {
+			list = append(list, footnotes[i])
+		}
+	}
+	return list
 }
 
 // collapsedNote says what a collapsed metric is.
@@ -237,7 +255,7 @@ func verdict(c runs.Comparison) Entry {
 func span(results []Result) float64 {
 	reach := 0.0
 	for _, x := range results {
-		if m, ok := x.metric(recallAt1); ok && m.Versus != nil && !m.Collapsed {
+		if m, ok := x.metric(recallAt1); ok && m.Versus != nil && m.Versus.Verdict != "" {
 			reach = max(reach, -m.Versus.Low, m.Versus.High)
 		}
 	}

@@ -2,10 +2,7 @@ package reports
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"slices"
 
 	"bierbench/runs"
@@ -47,8 +44,8 @@ func load(ctx context.Context, r *runs.Run, o Options) (source, error) {
 		if c.Status != runs.Done {
 			continue
 		}
-		steps, err := runs.ReadSteps(filepath.Join(r.CellDir(c.Key), "train.jsonl"))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		steps, err := runs.ReadSteps(r.StepsPath(c.Key))
+		if err != nil {
 			return source{}, err
 		}
 		if len(steps) > 0 {

@@ -51,16 +51,16 @@ type Report struct {
 
 // Run is a run the report is about.
 type Run struct {
-	ID       string          `json:"id"`
-	Suite    string          `json:"suite"`
-	Created  time.Time       `json:"created"`
-	Command  []string        `json:"command"`
-	Planned  int             `json:"planned"` // cells
-	Done     int             `json:"done"`
-	Failed   int             `json:"failed"`
-	Running  int             `json:"running"` // or interrupted
-	Config   json.RawMessage `json:"config,omitempty"`
-	Footnote []string        `json:"footnotes"` // of its comparison
+	ID        string          `json:"id"`
+	Suite     string          `json:"suite"`
+	Created   time.Time       `json:"created"`
+	Command   []string        `json:"command"`
+	Planned   int             `json:"planned"` // cells
+	Done      int             `json:"done"`
+	Failed    int             `json:"failed"`
+	Running   int             `json:"running"` // or interrupted
+	Config    json.RawMessage `json:"config,omitempty"`
+	Footnotes []string        `json:"footnotes"` // of its comparison
 }
 
 // Result is a group on one protocol.

@@ -47,16 +47,13 @@ func results(run string, g runs.Group, done []runs.Cell, diff *runs.Diff) []Resu
 	return out
 }
 
-// metric summarizes one metric over a group's seeds. If ties decide it at any
-// seed, every seed counts with its pessimistic bound.
+// metric summarizes one metric over a group's seeds. A seed at which ties decide
+// it counts with its pessimistic bound.
 func metric(name string, evaluations []runs.Evaluation, seeds []int) Metric {
 	m := Metric{Name: name}
-	for _, e := range evaluations {
-		m.Collapsed = m.Collapsed || e.Collapsed(name)
-	}
 	var have []int
 	for i, e := range evaluations {
-		v, ok := e.Metrics[name]
+		v, ok := e.Value(name)
 		if !ok {
 			continue
 		}
@@ -64,9 +61,7 @@ func metric(name string, evaluations []runs.Evaluation, seeds []int) Metric {
 		if !bounded {
 			bounds = [2]float64{v, v}
 		}
-		if m.Collapsed {
-			v = bounds[0]
-		}
+		m.Collapsed = m.Collapsed || e.Collapsed(name)
 		have = append(have, seeds[i])
 		m.Values = append(m.Values, v)
 		m.Pessimistic += bounds[0]
@@ -101,8 +96,10 @@ func versus(d *runs.Diff, r Result, metric string) *runs.Comparison {
 	if d == nil {
 		return nil
 	}
+	fits := func(of, value string) bool { return of == value || of == "" } // refused for all
 	for _, c := range d.Rows {
-		if c.B == r.Group && c.Protocol == r.Protocol && c.At == r.At && c.Metric == metric {
+		refused := c.Reason != "" && fits(c.Protocol, r.Protocol) && fits(c.At, r.At) && fits(c.Metric, metric)
+		if c.B == r.Group && (refused || c.Protocol == r.Protocol && c.At == r.At && c.Metric == metric) {
 			return &c
 		}
 	}

@@ -162,7 +162,10 @@ func jsonInts(list []int) string {
 func sampleDiff() *runs.Diff {
 	d := &runs.Diff{
 		Schema: runs.Schema, A: "sample", B: "sample", Base: "baseline",
-		Footnotes: []string{"configuration differs: learners, boosting", "one seed on a side: seed variance is not in the interval", "code differs: " + evilVariant},
+		Footnotes: []string{
+			"configuration: boosting none -> eta; learners [64] -> [12,20,32]", "one seed on a side: the variance between its seeds is not in the interval",
+			"code: " + evilVariant, "collapsed: ties decide the number, the pessimistic one is shown and gets no verdict",
+		},
 	}
 	for _, set := range []struct{ dataset, variant, protocol string }{
 		{"cub", "mini+box-s64-jpeg", "cub-loo+box+mini"}, {"inshop", evilVariant, "inshop-qg+a|b"},
@@ -184,8 +187,8 @@ func sampleDiff() *runs.Diff {
 		noise.P, noise.PHolm, noise.Verdict, noise.Gained, noise.Lost, noise.Notes = 0.94, 1, runs.Noise, 1150, 1151, nil
 		worse.Metric, worse.MeanA, worse.MeanB, worse.Delta, worse.Low, worse.High = mapAtR, 0.1731, 0.1604, -0.0127, -0.0203, -0.0051
 		worse.P, worse.PHolm, worse.Verdict = 0.0012, 0.0048, runs.Worse
-		collapsed.MeanB, collapsed.Delta, collapsed.Low, collapsed.High = 0.3021, -0.2182, -0.2502, -0.1801
-		collapsed.P, collapsed.PHolm, collapsed.Notes, collapsed.SeedsB = 0.0001, 0.0006, []int{1, 2}, []int{1}
+		collapsed.MeanB, collapsed.Delta, collapsed.Low, collapsed.High = 0.3021, -0.2182, -1, 1
+		collapsed.P, collapsed.PHolm, collapsed.Notes, collapsed.SeedsB = 1, 1, []int{1, 2, 3}, []int{1}
 		apart.Reason, apart.MeanA = "the query sets differ: <b>12</b> queries are in one only", 0
 		d.Rows = append(d.Rows, better, noise, worse, collapsed, apart)
 	}
