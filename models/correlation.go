@@ -1,0 +1,144 @@
+package models
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+)
+
+// correlationRows is how many vectors are multiplied at a time: 32 MiB of
+// float64 at 512 dimensions.
+const correlationRows = 8192
+
+// Correlation says how redundant embeddings are, row-major [images, width]:
+// the mean absolute Pearson correlation over pairs of dimensions of different
+// learners, whose sizes are given, and over all pairs of different dimensions.
+// A dimension that never varies has no correlation and is left out. learners
+// is nil where no such pair is left, as with one learner; dimensions is then 0
+// where no pair is left at all. Sums are float64.
+func Correlation(ctx context.Context, b *Backend, embeddings []float32, width int, sizes []int) (learners *float64, dimensions float64, err error) {
+	r, err := pearson(ctx, b, embeddings, width)
+	if err != nil {
+		return nil, 0, fmt.Errorf("correlation: %w", err)
+	}
+	learner := make([]int, 0, width) // of every dimension
+	for m, d := range sizes {
+		for range d {
+			learner = append(learner, m)
+		}
+	}
+	if len(learner) != width {
+		return nil, 0, fmt.Errorf("correlation: sizes %v sum to %d; want %d", sizes, len(learner), width)
+	}
+	learners = meanAbsolute(r, width, func(i, j int) bool { return learner[i] != learner[j] })
+	if all := meanAbsolute(r, width, func(int, int) bool { return true }); all != nil {
+		dimensions = *all
+	}
+	return learners, dimensions, nil
+}
+
+// meanAbsolute averages |r_ij| over the pairs i < j that are wanted and not
+// NaN; it is nil where there is none.
+func meanAbsolute(r []float64, width int, wanted func(i, j int) bool) *float64 {
+	sum, n := 0.0, 0
+	for i := range width {
+		for j := i + 1; j < width; j++ {
+			if v := r[i*width+j]; wanted(i, j) && !math.IsNaN(v) {
+				sum += math.Abs(v)
+				n++
+			}
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	mean := sum / float64(n)
+	return &mean
+}
+
+// pearson returns the correlations [width, width] between the columns of
+// values, row-major [n, width]; NaN in the rows and columns of a constant one.
+func pearson[T float32 | float64](ctx context.Context, b *Backend, values []T, width int) ([]float64, error) {
+	if width < 1 || len(values) == 0 || len(values)%width != 0 {
+		return nil, fmt.Errorf("%d numbers of width %d; want a matrix", len(values), width)
+	}
+	center, scale := columnMoments(values, width)
+	for j, s := range scale {
+		if math.IsNaN(center[j]) || math.IsInf(center[j], 0) || math.IsInf(s, 0) {
+			return nil, fmt.Errorf("the embedding has NaN or infinite numbers in dimension %d", j)
+		}
+	}
+	// The correlation is the product of the standardised matrix with itself,
+	// summed over blocks of rows.
+	exec, err := NewExec(b.Backend, func(sum, z *Node) *Node {
+		return Add(sum, DotGeneral(z, []int{0}, nil, z, []int{0}, nil))
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer exec.Finalize()
+	n := len(values) / width
+	rows := min(n, correlationRows)
+	sum := tensors.FromScalarAndDimensions(0.0, width, width)
+	for from := 0; from < n; from += rows {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		z := make([]float64, rows*width) // rows past the last are zero and add nothing
+		for i, v := range values[from*width : min(from+rows, n)*width] {
+			j := i % width
+			z[i] = (float64(v) - center[j]) * scale[j]
+		}
+		next, err := exec.Exec1(sum, tensors.FromFlatDataAndDimensions(z, rows, width))
+		if err != nil {
+			return nil, err
+		}
+		if err := sum.FinalizeAll(); err != nil {
+			return nil, err
+		}
+		sum = next
+	}
+	r, err := tensors.CopyFlatData[float64](sum)
+	if err != nil {
+		return nil, err
+	}
+	for i := range r {
+		if scale[i/width] == 0 || scale[i%width] == 0 {
+			r[i] = math.NaN()
+		}
+	}
+	return r, nil
+}
+
+// columnMoments returns the mean of every column and 1 over the root of its
+// sum of squared deviations; that is 0 for a constant column.
+func columnMoments[T float32 | float64](values []T, width int) (center, scale []float64) {
+	center, scale = make([]float64, width), make([]float64, width)
+	varies := make([]bool, width)
+	for i, v := range values {
+		j := i % width
+		center[j] += float64(v)
+		if v != values[j] {
+			varies[j] = true
+		}
+	}
+	n := float64(len(values) / width)
+	for j := range center {
+		center[j] /= n
+	}
+	for i, v := range values {
+		d := float64(v) - center[i%width]
+		scale[i%width] += d * d
+	}
+	for j, s := range scale {
+		if varies[j] {
+			scale[j] = 1 / math.Sqrt(s)
+		} else {
+			scale[j] = 0
+		}
+	}
+	return center, scale
+}
