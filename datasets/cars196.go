@@ -302,12 +302,6 @@ func (r *carsReader) check() error {
 			train++
 		}
 	}
-	if empty := slices.Index(images[1:], 0); empty >= 0 {
-		return r.errorf(file, "class %d (%s) has no image", empty+1, quote(r.classes[empty]))
-	}
-	if r.custom != "" {
-		return nil
-	}
 	for _, c := range []struct {
 		what      string
 		got, want int
@@ -317,9 +311,12 @@ func (r *carsReader) check() error {
 		{"images of classes 1..98", train, carsTrainImages, true},
 		{"images with test = 1", r.test, carsImages - carsDevkitTrain, file == carsAnnos},
 	} {
-		if c.holds && c.got != c.want {
+		if r.custom == "" && c.holds && c.got != c.want {
 			return r.errorf(file, "%s, want the %d of %s (another set in this layout needs --custom NAME), got %d", c.what, c.want, carsTitle, c.got)
 		}
+	}
+	if empty := slices.Index(images[1:], 0); empty >= 0 {
+		return r.errorf(file, "class %d (%s) has no image", empty+1, quote(r.classes[empty]))
 	}
 	return nil
 }

@@ -51,8 +51,9 @@ func (l *listFile) read(ctx context.Context, row func(line int, text string) err
 	}
 	defer f.Close()
 	digest := sha256.New()
-	scanner := bufio.NewScanner(io.TeeReader(io.LimitReader(f, maxListBytes+1), digest))
-	scanner.Buffer(make([]byte, 0, 64<<10), maxLineBytes)
+	const chunkBytes = 256 << 10
+	scanner := bufio.NewScanner(bufio.NewReaderSize(io.TeeReader(io.LimitReader(f, maxListBytes+1), digest), chunkBytes))
+	scanner.Buffer(nil, maxLineBytes) // also refuses a longer line
 	line, size := 0, 0
 	for scanner.Scan() {
 		line++

@@ -187,7 +187,7 @@ func (r *vehicleReader) pairs(ctx context.Context, l *listFile, row func(line, n
 		name, rest, _ := strings.Cut(text, " ")
 		vehicle, ok := number(rest)
 		n, digits := number(name)
-		if !ok || !digits || vehicle < 1 {
+		if !ok || !digits { // the published ids count from 0
 			return l.errorf(line, `want "<image name> <vehicle id>", got %s`, quote(text))
 		}
 		if len(name) != 7 {
