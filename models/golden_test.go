@@ -55,6 +55,8 @@ func TestGoldenVectors(t *testing.T) {
 		{"binomial_scalar_table", goldenScalarTable},
 		{"binomial_", goldenBinomial},
 		{"adversarial_", goldenAdversarial},
+		{"retrieval_", goldenRetrieval},
+		{"correlation_", goldenCorrelation},
 		{"sizes_scales", goldenScales},
 		{"contrastive_", nil}, // losses that are not there yet
 		{"triplet_", nil},

@@ -1,0 +1,214 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// randomSearch returns leave-one-out over n images with integer vectors, so
+// that scores are exact in any order of summation and tie often.
+func randomSearch(random *rand.Rand, n, width, classes int) Search {
+	s := Search{Width: width, SelfExcluded: true, Recalls: []int{1, 2, 4, 1000}, Nearest: 5}
+	for _, i := range random.Perm(n) {
+		s.QueryIDs = append(s.QueryIDs, int64(7*i+1))
+		s.QueryClasses = append(s.QueryClasses, int32(random.IntN(classes)))
+	}
+	for range n * width {
+		s.Queries = append(s.Queries, float32(random.IntN(5)-2))
+	}
+	s.Gallery, s.GalleryIDs, s.GalleryClasses = s.Queries, s.QueryIDs, s.QueryClasses
+	return s
+}
+
+// Retrieve against the sorted reference, ids in random order, more queries
+// than a block holds on no axis but with remainders on all.
+func TestRetrieveAgainstReference(t *testing.T) {
+	b := testBackend(t)
+	random := rand.New(rand.NewPCG(3, 1))
+	for _, n := range []int{5, 131} {
+		s := randomSearch(random, n, 3, 4+n/8)
+		got, err := Retrieve(t.Context(), b, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		order, err := s.check()
+		if err != nil {
+			t.Fatal(err)
+		}
+		shelf := s.shelf(order)
+		at, excluded := 0, 0
+		for q, id := range s.QueryIDs {
+			row, self := make([]float32, n), slices.Index(shelf.ids, id)
+			for i, k := range order {
+				for d := range s.Width {
+					row[i] += s.Queries[q*s.Width+d] * s.Gallery[k*s.Width+d]
+				}
+			}
+			class := s.QueryClasses[q]
+			want := QueryResult{ID: id, Class: class}
+			var ranking []int
+			want.Rank, want.AP, want.RPrecision, ranking = reference(row, shelf.classes, self, class, tiesByID)
+			want.RankPessimistic, want.APPessimistic, want.RPrecisionPessimistic, _ = reference(row, shelf.classes, self, class, tiesAgainst)
+			want.RankOptimistic, want.APOptimistic, want.RPrecisionOptimistic, _ = reference(row, shelf.classes, self, class, tiesFor)
+			if want.Rank == 0 {
+				excluded++
+				continue
+			}
+			for _, i := range ranking[:min(5, len(ranking))] {
+				want.NearestIDs = append(want.NearestIDs, shelf.ids[i])
+				want.NearestScores = append(want.NearestScores, row[i])
+			}
+			if !equalResults(got.Queries[at], want) {
+				t.Fatalf("%d images, query %d:\ngot  %+v\nwant %+v", n, id, got.Queries[at], want)
+			}
+			at++
+		}
+		if at != len(got.Queries) || excluded != got.Excluded {
+			t.Errorf("%d images: %d queries and %d excluded; want %d and %d", n, len(got.Queries), got.Excluded, at, excluded)
+		}
+		if got.Metrics["R@1000"] != 1 {
+			t.Errorf("R@1000 of %d images: %g; want 1, K may exceed the gallery", n, got.Metrics["R@1000"])
+		}
+	}
+}
+
+// A collapsed embedding, every vector equal and no number round, must tie
+// exactly, whatever the shape: else its metrics would look like luck.
+func TestRetrieveCollapsed(t *testing.T) {
+	const width = 37
+	random := rand.New(rand.NewPCG(9, 9))
+	for _, n := range []int{6, 83, 1003} {
+		s := randomSearch(random, n, width, 2)
+		for i := range s.Queries[:width] {
+			s.Queries[i] = random.Float32() - 0.5
+		}
+		for i := range n {
+			copy(s.Queries[i*width:], s.Queries[:width])
+		}
+		got, err := Retrieve(t.Context(), testBackend(t), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bounds := got.Bounds["R@1"]; bounds != [2]float64{0, 1} {
+			t.Errorf("%d images: R@1 within %v; want [0 1]", n, bounds)
+		}
+	}
+}
+
+// The whole gallery order must not depend on the order of the input.
+func TestRetrieveOrderOfInput(t *testing.T) {
+	b := testBackend(t)
+	s := randomSearch(rand.New(rand.NewPCG(8, 1)), 90, 4, 9)
+	want, err := Retrieve(t.Context(), b, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	turned := s
+	turned.Gallery, turned.GalleryIDs, turned.GalleryClasses = nil, nil, nil
+	for i := len(s.GalleryIDs) - 1; i >= 0; i-- {
+		turned.Gallery = append(turned.Gallery, s.Gallery[i*s.Width:][:s.Width]...)
+		turned.GalleryIDs = append(turned.GalleryIDs, s.GalleryIDs[i])
+		turned.GalleryClasses = append(turned.GalleryClasses, s.GalleryClasses[i])
+	}
+	got, err := Retrieve(t.Context(), b, turned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("gallery in reverse (-want +got):\n%s", diff)
+	}
+}
+
+func TestRetrieveRefuses(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	tests := map[string]struct {
+		change func(s *Search)
+		want   string
+	}{
+		"NaN":           {func(s *Search) { s.Queries[5] = nan }, "NaN"},
+		"infinite":      {func(s *Search) { s.Queries[5] = inf }, "infinite"},
+		"overflow":      {func(s *Search) { s.Queries[5] = 3e38 }, "overflow"},
+		"no queries":    {func(s *Search) { s.QueryIDs = nil }, "no images"},
+		"cut vectors":   {func(s *Search) { s.Queries = s.Queries[1:] }, "numbers"},
+		"cut classes":   {func(s *Search) { s.GalleryClasses = s.GalleryClasses[1:] }, "classes"},
+		"same id twice": {func(s *Search) { s.GalleryIDs[1] = s.GalleryIDs[0] }, "twice"},
+		"no width":      {func(s *Search) { s.Width = 0 }, "width"},
+		"R@0":           {func(s *Search) { s.Recalls = []int{0} }, "R@0"},
+		"labels are absent": {func(s *Search) {
+			s.QueryClasses = make([]int32, len(s.QueryIDs))
+			s.QueryClasses[0] = -1
+			s.GalleryClasses = slices.Repeat([]int32{9}, len(s.GalleryIDs))
+		}, "none of"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := randomSearch(rand.New(rand.NewPCG(1, 1)), 6, 2, 2)
+			test.change(&s)
+			_, err := Retrieve(t.Context(), testBackend(t), s)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v; want one that says %q", err, test.want)
+			}
+		})
+	}
+	t.Run("canceled", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := Retrieve(ctx, testBackend(t), randomSearch(rand.New(rand.NewPCG(1, 1)), 6, 2, 2))
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v; want canceled", err)
+		}
+	})
+}
+
+// A learner alone is the search over its slice, the last cumulative one the
+// search over everything.
+func TestLearnerRecalls(t *testing.T) {
+	b := testBackend(t)
+	s := randomSearch(rand.New(rand.NewPCG(5, 5)), 60, 9, 12)
+	slice := func(from, to int) Search {
+		part := s
+		part.Width, part.Queries = to-from, nil
+		for i := range s.QueryIDs {
+			part.Queries = append(part.Queries, s.Queries[i*s.Width+from:i*s.Width+to]...)
+		}
+		part.Gallery = part.Queries
+		return part
+	}
+	recall := func(s Search) float64 {
+		r, err := Retrieve(t.Context(), b, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Metrics["R@1"]
+	}
+	got, err := LearnerRecalls(t.Context(), b, s, []int{2, 3, 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []LearnerRecall{
+		{2, recall(slice(0, 2)), recall(slice(0, 2))},
+		{3, recall(slice(2, 5)), recall(slice(0, 5))},
+		{4, recall(slice(5, 9)), recall(s)},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	one, err := LearnerRecalls(t.Context(), b, s, []int{9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]LearnerRecall{{9, recall(s), recall(s)}}, one, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
+		t.Errorf("one learner (-want +got):\n%s", diff)
+	}
+	if _, err := LearnerRecalls(t.Context(), b, s, []int{4, 4}); err == nil {
+		t.Error("sizes that do not sum to the width: no error")
+	}
+}
