@@ -52,29 +52,32 @@ func writeJSON(path string, v any) error {
 	})
 }
 
-// readJSON reads a record of this package into v. The error names the file,
-// and the line where the JSON is at fault.
-func readJSON(path string, v any) error {
+// readJSON reads a record of this package into v, whose schema version is the
+// field schema points to. The error names the file, and the line where the
+// JSON is at fault.
+func readJSON(path string, v any, schema *int) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	// The version comes first: a record of another version may differ in
-	// anything else.
-	var version struct {
-		Schema *int `json:"schema"`
+	wrong := json.Unmarshal(data, v)
+	if wrong != nil {
+		// A record of another version may differ in anything: say that first.
+		var version struct {
+			Schema int `json:"schema"`
+		}
+		if err := json.Unmarshal(data, &version); err != nil {
+			return jsonError(path, data, wrong)
+		}
+		*schema = version.Schema
 	}
-	if err := json.Unmarshal(data, &version); err != nil {
-		return jsonError(path, data, err)
-	}
-	if version.Schema == nil {
+	switch {
+	case *schema == 0:
 		return fmt.Errorf("%s: no schema version, want %d", path, Schema)
-	}
-	if *version.Schema != Schema {
-		return fmt.Errorf("%s: schema version %d, want %d: another version of bierbench wrote it", path, *version.Schema, Schema)
-	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return jsonError(path, data, err)
+	case *schema != Schema:
+		return fmt.Errorf("%s: schema version %d, want %d: another version of bierbench wrote it", path, *schema, Schema)
+	case wrong != nil:
+		return jsonError(path, data, wrong)
 	}
 	return nil
 }

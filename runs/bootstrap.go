@@ -187,24 +187,39 @@ func (e estimate) test(ctx context.Context, resamples int, random *rand.PCG) (in
 // alpha is 1 - the level of the intervals, and what a verdict's p is below.
 const alpha = 0.05
 
+// A totals is what a draw of classes adds up to.
+type totals struct{ count, rest, countCount, countRest, restRest float64 }
+
+func (t *totals) add(c class) {
+	t.count += c.count
+	t.rest += c.rest
+	t.countCount += c.count * c.count
+	t.countRest += c.count * c.rest
+	t.restRest += c.rest * c.rest
+}
+
+// shift is how far the drawn classes' delta is from the sample's.
+func (t *totals) shift() float64 { return t.rest / t.count }
+
+// variance is that of shift, from n drawn classes.
+func (t *totals) variance(n int) float64 {
+	s := t.shift()
+	squares := t.restRest - 2*s*t.countRest + s*s*t.countCount
+	return squares / (t.count * t.count) * float64(n) / float64(n-1)
+}
+
 // resample returns |t*| of one draw.
 func (e estimate) resample(random *rand.PCG) float64 {
-	var count, rest, countCount, countRest, restRest float64
-	n := uint64(len(e.classes))
+	var t totals
+	n := len(e.classes)
 	for range n {
-		c := e.classes[draw(random, n)]
-		count += c.count
-		rest += c.rest
-		countCount += c.count * c.count
-		countRest += c.count * c.rest
-		restRest += c.rest * c.rest
+		t.add(e.classes[draw(random, n)])
 	}
-	shift := rest / count
-	variance := (restRest - 2*shift*countRest + shift*shift*countCount) / (count * count) * float64(n) / float64(n-1)
+	shift, variance := t.shift(), t.variance(n)
 	for g, effects := range e.seeds {
-		k := uint64(len(effects))
+		k := len(effects)
 		if k < 2 {
-			continue
+			continue // without a second seed its variance is unknown
 		}
 		sum, squares := 0.0, 0.0
 		for range k {
@@ -222,9 +237,9 @@ func (e estimate) resample(random *rand.PCG) float64 {
 
 // draw returns a number in [0, n) by multiplication; its bias of n/2^64 does
 // not matter here.
-func draw(random *rand.PCG, n uint64) uint64 {
-	high, _ := bits.Mul64(random.Uint64(), n)
-	return high
+func draw(random *rand.PCG, n int) int {
+	high, _ := bits.Mul64(random.Uint64(), uint64(n))
+	return int(high)
 }
 
 // stream returns the random numbers of a row. They depend on the seed and the

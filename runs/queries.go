@@ -98,7 +98,7 @@ func ReadQueries(path string) ([]Query, error) {
 				ID: c.id[i], Class: c.class[i], Draw: c.draw[i],
 				Rank: c.rank[i], RankPessimistic: c.pessimistic[i], RankOptimistic: c.optimistic[i],
 				AP: c.ap[i], RPrecision: c.rPrecision[i],
-				Nearest: slices.Clone(ids[n0:n1]), Scores: slices.Clone(values[s0:s1]),
+				Nearest: append([]int64(nil), ids[n0:n1]...), Scores: append([]float32(nil), values[s0:s1]...),
 			})
 		}
 		return nil

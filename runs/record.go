@@ -103,7 +103,7 @@ func (r *Run) Cell(k Key) (Cell, bool, error) {
 func (r *Run) readCell(dir string) (Cell, error) {
 	file := filepath.Join(r.Dir, filepath.FromSlash(dir), cellFile)
 	var c Cell
-	if err := readJSON(file, &c); err != nil {
+	if err := readJSON(file, &c, &c.Schema); err != nil {
 		return Cell{}, err
 	}
 	if c.Path() != dir {

@@ -95,7 +95,7 @@ func (s Store) Open(id string) (*Run, error) {
 func (s Store) open(id string) (*Run, error) {
 	r := &Run{Dir: filepath.Join(s.Dir, id)}
 	file := filepath.Join(r.Dir, recordFile)
-	if err := readJSON(file, &r.Record); err != nil {
+	if err := readJSON(file, &r.Record, &r.Record.Schema); err != nil {
 		return nil, err
 	}
 	if r.Record.ID != id {

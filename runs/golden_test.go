@@ -1,0 +1,163 @@
+package runs
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// goldenVariable names the folder with the vectors of an independent
+// implementation.
+const goldenVariable = "BIERBENCH_GOLDEN"
+
+// goldenElsewhere are the kinds of vectors that other packages check.
+func goldenElsewhere() []string {
+	return []string{"binomial", "adversarial", "activation", "contrastive", "triplet", "retrieval", "correlation", "sizes"}
+}
+
+// goldenTolerance is for float64 sums in another order.
+const goldenTolerance = 1e-9
+
+// TestGolden reads every vector of the folder; one of an unknown kind fails.
+func TestGolden(t *testing.T) {
+	dir := os.Getenv(goldenVariable)
+	if dir == "" {
+		dir = filepath.Join("..", "..", "shared", "golden")
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Skipf("no golden vectors in %s: set %s to a folder that has them", dir, goldenVariable)
+	}
+	checks := map[string]func(*testing.T, []byte){"paired": goldenPaired, "mcnemar": goldenMcNemar}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		kind, _, _ := strings.Cut(name, "_")
+		t.Run(name, func(t *testing.T) {
+			check, ok := checks[kind]
+			switch {
+			case slices.Contains(goldenElsewhere(), kind):
+				t.Skip("checked by another package")
+			case !ok:
+				t.Fatalf("unknown kind %q of golden vector", kind)
+			}
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, data)
+		})
+	}
+}
+
+func decode(t *testing.T, data []byte, v any) {
+	t.Helper()
+	if err := json.Unmarshal(data, v); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func near(t *testing.T, what string, got, want float64) {
+	t.Helper()
+	if math.IsNaN(got) || math.Abs(got-want) > goldenTolerance {
+		t.Errorf("%s = %.12g, want %.12g", what, got, want)
+	}
+}
+
+// goldenPaired checks flips, McNemar's p and the percentile bootstrap, with
+// the resamples that the file gives.
+func goldenPaired(t *testing.T, data []byte) {
+	t.Helper()
+	var v struct {
+		Case, Note string
+		Inputs     struct {
+			HitsA    []float64 `json:"hits_a"`
+			HitsB    []float64 `json:"hits_b"`
+			Resample [][]int   `json:"resample_index"`
+		}
+		Outputs struct {
+			B, C      int
+			P         float64
+			Bootstrap struct{ Diff, Lo, Hi, P float64 }
+		}
+	}
+	decode(t, data, &v)
+	gained, lost := flips(v.Inputs.HitsA, v.Inputs.HitsB)
+	if lost != v.Outputs.B || gained != v.Outputs.C {
+		t.Errorf("lost, gained = %d, %d, want %d, %d", lost, gained, v.Outputs.B, v.Outputs.C)
+	}
+	near(t, "McNemar's p", McNemar(lost, gained), v.Outputs.P)
+
+	// Each query is a class of its own and each side has one seed.
+	n := len(v.Inputs.HitsA)
+	s := sample{count: slices.Repeat([]float64{1}, n), a: [][]float64{v.Inputs.HitsA}, b: [][]float64{v.Inputs.HitsB}}
+	e := s.estimate()
+	near(t, "diff", e.delta, v.Outputs.Bootstrap.Diff)
+	var deltas []float64
+	for _, drawn := range v.Inputs.Resample {
+		deltas = append(deltas, e.drawn(drawn, [2][]int{{0}, {0}}))
+	}
+	low, high, p := percentile(deltas)
+	near(t, "low", low, v.Outputs.Bootstrap.Lo)
+	near(t, "high", high, v.Outputs.Bootstrap.Hi)
+	near(t, "p", p, v.Outputs.Bootstrap.P)
+}
+
+// drawn returns delta of a given draw: classes and, of either group, seeds.
+func (e estimate) drawn(classes []int, seeds [2][]int) float64 {
+	var t totals
+	for _, c := range classes {
+		t.add(e.classes[c])
+	}
+	delta := e.delta + t.shift()
+	for g, drawn := range seeds {
+		for _, i := range drawn {
+			delta += float64(2*g-1) * e.seeds[g][i] / float64(len(drawn))
+		}
+	}
+	return delta
+}
+
+// percentile is the 95% percentile interval of resampled deltas, quantiles of
+// type 7, and its p = min(1, 2 min(P(d <= 0), P(d >= 0))).
+func percentile(deltas []float64) (low, high, p float64) {
+	slices.Sort(deltas)
+	var below, above float64
+	for _, d := range deltas {
+		if d <= goldenTolerance {
+			below++
+		}
+		if d >= -goldenTolerance {
+			above++
+		}
+	}
+	return quantile(deltas, 0.025), quantile(deltas, 0.975), min(1, 2*min(below, above)/float64(len(deltas)))
+}
+
+func goldenMcNemar(t *testing.T, data []byte) {
+	t.Helper()
+	var v struct {
+		Case    string
+		Outputs struct {
+			Rows []struct {
+				B, C int
+				P    float64
+			}
+		}
+	}
+	decode(t, data, &v)
+	if len(v.Outputs.Rows) == 0 {
+		t.Error("no rows")
+	}
+	for _, r := range v.Outputs.Rows {
+		if got := McNemar(r.B, r.C); math.Abs(got-r.P) > goldenTolerance*r.P {
+			t.Errorf("McNemar(%d, %d) = %g, want %g", r.B, r.C, got, r.P)
+		}
+	}
+}
