@@ -1,8 +1,12 @@
 package models
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"math"
+	"os"
 
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 	"github.com/nlpodyssey/gopickle/pytorch"
@@ -53,9 +57,24 @@ func readStateDict(path string) (map[string]*tensors.Tensor, error) {
 	return values, nil
 }
 
-// loadPickle calls the unpickler, which panics on some files that it does not
-// understand.
+// loadPickle calls the unpickler. That panics on some files that it does not
+// understand, and never returns from an empty one, so the file's first bytes
+// are looked at before: PyTorch writes a ZIP archive or, in older versions, a
+// pickled magic number.
 func loadPickle(path string) (value any, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	magic := make([]byte, 16)
+	n, err := io.ReadFull(file, magic)
+	_ = file.Close()
+	if magic = magic[:n]; err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, err
+	}
+	if !bytes.HasPrefix(magic, []byte("PK\x03\x04")) && !bytes.HasPrefix(magic, []byte("\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19")) {
+		return nil, fmt.Errorf("offset 0: not a PyTorch file, got %q", magic)
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("not a PyTorch file: %v", v)

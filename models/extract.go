@@ -1,0 +1,111 @@
+package models
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	mlcontext "github.com/gomlx/gomlx/pkg/ml/context"
+	"golang.org/x/sync/errgroup"
+)
+
+// ExtractFeatures returns the pooled features of n images, row-major
+// [n, net.Features]. weights is the file of pretrained weights; a network
+// without gets the same random values every time. Images go through the
+// network in batches of the given size; the last one is filled with black
+// images, so that one program serves all.
+//
+// pixels writes image i, [input, input, 3] uint8 RGB, to dst. It is called
+// from several goroutines, a batch ahead of the device. progress, which may be
+// nil, is called in order with the number of images that are done.
+func ExtractFeatures(ctx context.Context, b *Backend, net Backbone, weights string, n, input, batch int, pixels func(i int, dst []uint8) error, progress func(done int)) ([]float32, error) {
+	if err := net.CheckInput(input); err != nil {
+		return nil, fmt.Errorf("extract features: %w", err)
+	}
+	if batch < 1 || n < 0 {
+		return nil, fmt.Errorf("extract features: %d images in batches of %d; want at least 0 in batches of at least 1", n, batch)
+	}
+	variables := mlcontext.New()
+	if err := net.AddVariables(variables.In(backboneScope), weights, rand.New(rand.NewPCG(0, 0))); err != nil {
+		return nil, fmt.Errorf("extract features: %w", err)
+	}
+	defer variables.Finalize()
+	exec, err := mlcontext.NewExec(b.Backend, variables, func(ctx *mlcontext.Context, rgb *Node) *Node {
+		ctx = ctx.In(backboneScope).Reuse()
+		forInference(ctx, rgb.Graph())
+		return net.Forward(ctx, net.Normalize(rgb))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("extract features: %w", err)
+	}
+	defer exec.Finalize()
+
+	out := make([]float32, n*net.Features)
+	group, ctx := errgroup.WithContext(ctx)
+	batches := make(chan []uint8) // one is being computed, the next is being filled
+	group.Go(func() error {
+		defer close(batches)
+		for lo := 0; lo < n; lo += batch {
+			rgb, err := fetch(ctx, lo, min(batch, n-lo), batch, input*input*3, pixels)
+			if err != nil {
+				return err
+			}
+			select {
+			case batches <- rgb:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	group.Go(func() error {
+		done := 0
+		for rgb := range batches {
+			rows := min(batch, n-done)
+			err := catch("run "+net.Name, func() {
+				images := tensors.FromFlatDataAndDimensions(rgb, batch, input, input, 3)
+				features := exec.MustExec(images)[0]
+				tensors.MustConstFlatData(features, func(flat []float32) {
+					copy(out[done*net.Features:(done+rows)*net.Features], flat)
+				})
+				features.MustFinalizeAll()
+				images.MustFinalizeAll()
+			})
+			if err != nil {
+				return err
+			}
+			done += rows
+			if progress != nil {
+				progress(done)
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	if err := group.Wait(); err != nil {
+		return nil, fmt.Errorf("extract features: %w", err)
+	}
+	return out, nil
+}
+
+// fetch returns the pixels of images lo to lo+count, size bytes each, followed
+// by zeros up to batch images.
+func fetch(ctx context.Context, lo, count, batch, size int, pixels func(i int, dst []uint8) error) ([]uint8, error) {
+	rgb := make([]uint8, batch*size)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range count {
+		group.Go(func() error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return pixels(lo+i, rgb[i*size:(i+1)*size:(i+1)*size])
+		})
+	}
+	return rgb, group.Wait()
+}
