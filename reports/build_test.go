@@ -140,7 +140,7 @@ func TestBuildWithoutComparison(t *testing.T) {
 	o = sampleOptions()
 	for _, c := range plainSample().cells {
 		for _, e := range c.Evaluations {
-			if err := os.Remove(run.QueriesPath(c.Key, e.Protocol)); err != nil {
+			if err = os.Remove(run.QueriesPath(c.Key, e.Protocol)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"bierbench/runs"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -48,7 +48,11 @@ func TestReportGolden(t *testing.T) {
 		name  string
 		write func(io.Writer) error
 	}{
-		{"report.html", r.HTML}, {"report.md", r.Markdown}, {"report.csv", r.CSV}, {"report.json", r.JSON}, {"report.tex", r.LaTeX},
+		{"report.html", r.HTML},
+		{"report.md", r.Markdown},
+		{"report.csv", r.CSV},
+		{"report.json", r.JSON},
+		{"report.tex", r.LaTeX},
 		{"report.txt", r.Text},
 	} {
 		t.Run(c.name, func(t *testing.T) { golden(t, c.name, c.write) })
@@ -68,7 +72,10 @@ func TestDiffGolden(t *testing.T) {
 		write func(*runs.Diff, io.Writer) error
 		diff  *runs.Diff
 	}{
-		{"diff.txt", DiffText, d}, {"diff.md", DiffMarkdown, d}, {"diff.html", DiffHTML, d}, {"diff.json", DiffJSON, d},
+		{"diff.txt", DiffText, d},
+		{"diff.md", DiffMarkdown, d},
+		{"diff.html", DiffHTML, d},
+		{"diff.json", DiffJSON, d},
 		{"diff-runs.txt", DiffText, two},
 	} {
 		t.Run(c.name, func(t *testing.T) {

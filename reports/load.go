@@ -33,23 +33,20 @@ func Build(ctx context.Context, rs []*runs.Run, o Options) (*Report, error) {
 // load reads what a report needs of a run.
 func load(ctx context.Context, r *runs.Run, o Options) (source, error) {
 	s := source{record: r.Record, steps: map[runs.Key][]runs.TrainStep{}}
-	var err error
-	if s.cells, err = r.Cells(); err != nil {
+	cells, err := r.Cells()
+	if err != nil {
 		return source{}, err
 	}
+	s.cells = cells
 	for _, c := range s.cells {
-		if err := ctx.Err(); err != nil {
+		if err = ctx.Err(); err != nil {
 			return source{}, err
 		}
 		if c.Status != runs.Done {
 			continue
 		}
-		steps, err := runs.ReadSteps(r.StepsPath(c.Key))
-		if err != nil {
+		if s.steps[c.Key], err = runs.ReadSteps(r.StepsPath(c.Key)); err != nil {
 			return source{}, err
-		}
-		if len(steps) > 0 {
-			s.steps[c.Key] = steps
 		}
 	}
 	if !slices.ContainsFunc(s.cells, func(c runs.Cell) bool { return c.Status == runs.Done && c.Method == o.Base }) {

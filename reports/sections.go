@@ -182,8 +182,15 @@ func (r *Report) environments() *Table {
 	t := &Table{Title: "Environment"}
 	t.Columns = []Column{text("what", "What")}
 	rows := [][]Entry{
-		{words("cells")}, {words("bierbench")}, {words("Go")}, {words("GoMLX")}, {words("backend")},
-		{words("device")}, {words("plugin")}, {words("CPU")}, {words("weights")},
+		{words("cells")},
+		{words("bierbench")},
+		{words("Go")},
+		{words("GoMLX")},
+		{words("backend")},
+		{words("device")},
+		{words("plugin")},
+		{words("CPU")},
+		{words("weights")},
 	}
 	for i, e := range r.Environments {
 		t.Columns = append(t.Columns, text(fmt.Sprintf("environment %d", i+1), fmt.Sprintf("Environment %d", i+1)))
