@@ -1,0 +1,130 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"bierbench/models"
+	"bierbench/pipeline"
+)
+
+// app is what all commands share: the global flags and where output goes.
+// Results go to stdout, logs and progress bars to stderr.
+type app struct {
+	stdout, stderr *os.File
+	dir            string
+	backend        string
+	json           bool
+	quiet          bool
+	logLevel       string
+
+	open *pipeline.Workspace
+}
+
+// newRootCommand lists every command, one line each.
+func newRootCommand(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "bierbench",
+		Short: "Benchmark boosted embedding ensembles for image retrieval",
+		Long: `bierbench prepares five image-retrieval benchmarks once, trains boosted embedding
+ensembles (BIER, A-BIER) and their baselines, and says which differences are real.
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 regression (diff --fail), 130 interrupted.`,
+		Example: `  bierbench demo
+  bierbench ingest cub --raw DIR
+  bierbench run quick
+  bierbench report quick
+  bierbench diff quick --base baseline`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_ = cmd.Help()
+			return usageError{fmt.Errorf("want a command")}
+		},
+	}
+	flags := root.PersistentFlags()
+	flags.StringVarP(&a.dir, "workspace", "C", ".", "workspace `DIR`: datasets, models, runs and reports are written there")
+	flags.StringVar(&a.backend, "backend", "", "xla:cpu, xla:cuda or go (default: xla:cuda where there is one, else xla:cpu)")
+	flags.BoolVar(&a.json, "json", false, "print results and errors as JSON")
+	flags.BoolVar(&a.quiet, "quiet", false, "no progress bar, no log below warnings")
+	flags.StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(
+		newSetupCommand(a), newDoctorCommand(a),
+		newIngestCommand(a), newVerifyCommand(a), newInspectCommand(a),
+		newPlanCommand(a), newRunCommand(a), newEvaluateCommand(a),
+		newReportCommand(a), newDiffCommand(a),
+		newListCommand(a), newShowCommand(a), newDemoCommand(a), newMiniCommand(a),
+	)
+	return root
+}
+
+// workspace returns the workspace that the global flags describe.
+func (a *app) workspace() (*pipeline.Workspace, error) {
+	if a.open != nil {
+		return a.open, nil
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
+		return nil, usageError{fmt.Errorf("--log-level %q: want debug, info, warn or error", a.logLevel)}
+	}
+	if a.quiet {
+		level = max(level, slog.LevelWarn)
+	}
+	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+	cache, err := models.DefaultCache()
+	if err != nil {
+		return nil, err
+	}
+	a.open = pipeline.NewWorkspace(pipeline.Workspace{
+		Dir: a.dir, Backend: a.backend, Cache: cache, Log: log,
+		Progress: newProgress(a.stderr, a.quiet || a.json, term.IsTerminal(int(a.stderr.Fd())), log),
+	})
+	return a.open, nil
+}
+
+func (a *app) close() {
+	if a.open != nil {
+		a.open.Close()
+	}
+}
+
+// print writes a result: as JSON with --json, else by text.
+func (a *app) print(value any, text func(w io.Writer) error) error {
+	if a.json {
+		encoder := json.NewEncoder(a.stdout)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(value)
+	}
+	return text(a.stdout)
+}
+
+// printError is how --json says that a command failed.
+func (a *app) printError(err error, code int) {
+	_ = json.NewEncoder(a.stdout).Encode(map[string]any{"error": err.Error(), "code": code}) // there is nobody else to tell
+}
+
+// columns aligns tab-separated lines.
+func columns(w io.Writer, lines func(w io.Writer)) error {
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	lines(t)
+	return t.Flush()
+}
+
+// arguments turns a mistake in the number of arguments into a usage error.
+func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{fmt.Errorf("%s: %w", cmd.CommandPath(), err)}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+)
+
+func newDemoCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "demo",
+		Short: "Do everything once on small generated data sets: set-up, ingest, training, report",
+		Long: `demo installs what is missing, writes miniature raw data sets in the five published
+layouts, ingests them, trains baseline, BIER and A-BIER on each with two seeds,
+evaluates them, and writes a report. Running it again does only what is not done.`,
+		Example: `  bierbench demo
+  bierbench -C DIR demo`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			w, err := a.workspace()
+			if err != nil {
+				return err
+			}
+			r, err := w.Demo(cmd.Context(), a.onCell())
+			if err != nil {
+				return err
+			}
+			err = a.print(r, func(out io.Writer) error {
+				if err := r.Report.Text(out); err != nil {
+					return err
+				}
+				if err := printRun(out, r.Run); err != nil {
+					return err
+				}
+				for _, f := range r.Files {
+					if filepath.Ext(f) == ".html" {
+						fmt.Fprintf(out, "report: %s\n", f)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			return failedCells(r.Run)
+		},
+	}
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+func newEvaluateCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "evaluate RUN",
+		Short:   "Compute the metrics of a run again from its stored embeddings",
+		Example: `  bierbench evaluate quick`,
+		Args:    arguments(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := a.workspace()
+			if err != nil {
+				return err
+			}
+			cells, err := w.Evaluate(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.print(map[string]any{"run": args[0], "cells": cells}, func(out io.Writer) error {
+				_, err := fmt.Fprintf(out, "run %s: %d cells evaluated again\n", args[0], cells)
+				return err
+			})
+		},
+	}
+}

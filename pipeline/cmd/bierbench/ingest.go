@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"bierbench/datasets"
+	"bierbench/pipeline"
+)
+
+func newIngestCommand(a *app) *cobra.Command {
+	o := datasets.DefaultIngestOptions()
+	cmd := &cobra.Command{
+		Use:   "ingest NAME... --raw DIR",
+		Short: "Read raw data sets in their published layouts and write Arrow files",
+		Long: `ingest reads ` + setNames() + ` (all: every one found under DIR),
+checks every count of the official lists, and writes datasets/<name>/<variant>/.
+Where that folder already holds the same, nothing is written.`,
+		Example: `  bierbench ingest cub --raw DIR
+  bierbench ingest cub --raw DIR --allow-missing --precropped
+  bierbench ingest sop --raw DIR --custom grocery
+  bierbench ingest all --raw DIR`,
+		Args:      arguments(cobra.MinimumNArgs(1)),
+		ValidArgs: append(names(), "all"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := a.workspace()
+			if err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("crop") && o.Precropped {
+				return usageError{fmt.Errorf("--precropped and --crop: images that are box crops already are not cropped again")}
+			}
+			o.Out = w.Dir // replaced by the workspace's folder; here only to check the rest
+			if err := o.Validate(); err != nil {
+				return usageError{err}
+			}
+			results, err := w.Ingest(cmd.Context(), args, o)
+			printed := a.print(results, func(out io.Writer) error { return printIngest(out, results) })
+			if err != nil {
+				return err
+			}
+			return printed
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Raw, "raw", "", "published top folder, or the `DIR` that holds it")
+	f.BoolVar(&o.AllowMissing, "allow-missing", false, "ingest the images that exist and list the rest")
+	f.StringVar(&o.Custom, "custom", "", "`NAME` of lists that match no published release; it goes into every record")
+	f.StringVar(&o.Crop, "crop", o.Crop, "none or box")
+	f.BoolVar(&o.Precropped, "precropped", false, "the images are box crops already")
+	f.IntVar(&o.Size, "size", o.Size, "shortest side of a stored image, `pixels`; smaller images stay as they are")
+	f.BoolVar(&o.Pad, "pad", false, "longest side to --size, padded to a white square")
+	f.StringVar(&o.Store, "store", o.Store, "jpeg, or rgb (raw pixels; needs --pad)")
+	f.IntVar(&o.Workers, "workers", o.Workers, "goroutines that decode images")
+	f.Float64Var(&o.MaxQuarantine, "max-quarantine", o.MaxQuarantine, "share of broken images that is no error")
+	return cmd
+}
+
+func names() []string {
+	var out []string
+	for _, s := range datasets.All() {
+		out = append(out, s.Name)
+	}
+	return out
+}
+
+func setNames() string {
+	n := names()
+	return strings.Join(n[:len(n)-1], ", ") + " or " + n[len(n)-1]
+}
+
+func printIngest(out io.Writer, results []pipeline.IngestResult) error {
+	for _, r := range results {
+		m := r.Manifest
+		verb := "up to date"
+		if r.Fresh {
+			verb = fmt.Sprintf("written in %.1f s", r.Seconds)
+		}
+		fmt.Fprintf(out, "%s (%s, %s): %s, %s\n", m.Set, m.Release, m.Layout, r.Dir, verb)
+		for _, split := range slices.Sorted(maps.Keys(m.Counts)) {
+			fmt.Fprintf(out, "  %-8s %6d images, %5d classes\n", split, m.Counts[split], m.Classes[split])
+		}
+		if m.Unlisted > 0 {
+			fmt.Fprintf(out, "  %d images are in no split list and were left out\n", m.Unlisted)
+		}
+		if n := len(m.Missing); n > 0 {
+			fmt.Fprintf(out, "  %d listed images do not exist; results are labelled +subset\n", n)
+		}
+		for _, q := range m.Quarantine {
+			fmt.Fprintf(out, "  quarantined: %s (%s): %s\n", q.Name, q.Line, q.Reason)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+func newInspectCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "inspect NAME",
+		Short: "Show counts per split and image sizes of a prepared data set, and draw a contact sheet",
+		Example: `  bierbench inspect cub
+  bierbench inspect sop/grocery --json`,
+		Args:      arguments(cobra.ExactArgs(1)),
+		ValidArgs: names(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := a.workspace()
+			if err != nil {
+				return err
+			}
+			found, err := w.Inspect(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.print(found, func(out io.Writer) error {
+				for _, in := range found {
+					fmt.Fprintf(out, "%s/%s: %s\ndigest %s, %.1f MB\n", in.Set, in.Variant, in.Layout, in.Digest, float64(in.Bytes)/1e6)
+					err := columns(out, func(out io.Writer) {
+						fmt.Fprintln(out, "split\timages\tclasses\timages a class\twidth\theight\tstored bytes")
+						for _, s := range in.Splits {
+							fmt.Fprintf(out, "%s\t%d\t%d\t%s\t%s\t%s\t%s\n", s.Split, s.Images, s.Classes,
+								span(s.PerClass.Min, s.PerClass.Median, s.PerClass.Max), span(s.Width.Min, s.Width.Median, s.Width.Max),
+								span(s.Height.Min, s.Height.Median, s.Height.Max), span(s.StoredBytes.Min, s.StoredBytes.Median, s.StoredBytes.Max))
+						}
+					})
+					if err != nil {
+						return err
+					}
+					if in.Missing+in.Quarantined+in.Unlisted > 0 {
+						fmt.Fprintf(out, "%d images missing, %d quarantined, %d in no list\n", in.Missing, in.Quarantined, in.Unlisted)
+					}
+					fmt.Fprintf(out, "contact sheet %s\n", in.Sheet)
+				}
+				return nil
+			})
+		},
+	}
+}
+
+// span prints a range with its median.
+func span(low, median, high int) string {
+	return fmt.Sprintf("%d..%d (median %d)", low, high, median)
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"bierbench/pipeline"
+)
+
+func newListCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Short:   "List the data sets and runs of the workspace",
+		Example: `  bierbench list`,
+		Args:    arguments(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			w, err := a.workspace()
+			if err != nil {
+				return err
+			}
+			l, err := w.List()
+			if err != nil {
+				return err
+			}
+			return a.print(l, func(out io.Writer) error { return printListing(out, l) })
+		},
+	}
+}
+
+func printListing(out io.Writer, l *pipeline.Listing) error {
+	return columns(out, func(out io.Writer) {
+		if len(l.Datasets) == 0 {
+			fmt.Fprintln(out, `no data sets; run "bierbench ingest NAME --raw DIR"`)
+		} else {
+			fmt.Fprintln(out, "data set\tvariant\timages\tdigest")
+		}
+		for _, d := range l.Datasets {
+			fmt.Fprintf(out, "%s\t%s\t%d\t%.12s\n", d.Set, d.Variant, d.Images, d.Digest)
+		}
+		if len(l.Runs) == 0 {
+			fmt.Fprintln(out, `no runs; run "bierbench run SUITE"`)
+		} else {
+			fmt.Fprintln(out, "run\tsuite\tcreated\tcells")
+		}
+		for _, r := range l.Runs {
+			fmt.Fprintf(out, "%s\t%s\t%s\t%d of %d done, %d failed\n", r.ID, r.Suite, r.Created.Format("2006-01-02 15:04"), r.Done, r.Planned, r.Failed)
+		}
+	})
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+func newReportCommand(a *app) *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "report RUN...",
+		Short: "Write the report of one run or several: HTML, Markdown, CSV, JSON and LaTeX",
+		Example: `  bierbench report quick
+  bierbench report quick second-try --out DIR`,
+		Args: arguments(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := a.workspace()
+			if err != nil {
+				return err
+			}
+			r, files, err := w.Report(cmd.Context(), args, out)
+			if err != nil {
+				return err
+			}
+			return a.print(map[string]any{"files": files}, func(out io.Writer) error {
+				if err := r.Text(out); err != nil {
+					return err
+				}
+				for _, f := range files {
+					fmt.Fprintln(out, f)
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "write to `DIR` (default: reports/<run>)")
+	return cmd
+}

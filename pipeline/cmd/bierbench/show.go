@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"bierbench/runs"
+)
+
+func newShowCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "show RUN[/CELL]",
+		Short: "Show the cells of a run, or one cell's record",
+		Example: `  bierbench show quick
+  bierbench show quick/cub.official-s256-jpeg/lite0-frozen/bier-512/seed-0`,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			w, err := a.workspace()
+			if err != nil {
+				return err
+			}
+			id, cell, one := strings.Cut(args[0], "/")
+			r, err := w.Runs().Open(id)
+			if err != nil {
+				return err
+			}
+			cells, err := r.Cells()
+			if err != nil {
+				return err
+			}
+			if !one {
+				return a.print(cells, func(out io.Writer) error { return printCells(out, cells) })
+			}
+			i := slices.IndexFunc(cells, func(c runs.Cell) bool { return c.Path() == cell })
+			if i < 0 {
+				return fmt.Errorf("run %s has no record of a cell %q", id, cell)
+			}
+			return a.print(cells[i], func(out io.Writer) error { return printCell(out, cells[i]) })
+		},
+	}
+}
+
+func printCells(out io.Writer, cells []runs.Cell) error {
+	return columns(out, func(out io.Writer) {
+		for _, c := range cells {
+			last := recalls(c)
+			if c.Status == runs.Failed {
+				last = c.Error
+			}
+			fmt.Fprintf(out, "%s\t%s\t%s\n", c.Status, c.Path(), last)
+		}
+	})
+}
+
+func printCell(out io.Writer, c runs.Cell) error {
+	return columns(out, func(out io.Writer) {
+		fmt.Fprintf(out, "cell\t%s\nstatus\t%s\nstarted\t%s\n", c.Path(), c.Status, c.Started.Format("2006-01-02 15:04:05 MST"))
+		if c.Error != "" {
+			fmt.Fprintf(out, "error\t%s\n", c.Error)
+		}
+		for _, e := range c.Evaluations {
+			fmt.Fprintf(out, "%s\t%d queries, %d gallery images, %d excluded\n", e.Protocol, e.Queries, e.Gallery, e.Excluded)
+			for _, name := range slices.Sorted(maps.Keys(e.Metrics)) {
+				fmt.Fprintf(out, "  %s\t%.2f%%\n", name, 100*e.Metrics[name])
+			}
+			for i, l := range e.Learners {
+				fmt.Fprintf(out, "  learner %d (%d)\tR@1 %.2f%%, cumulative %.2f%%\n", i+1, l.Size, 100*l.R1, 100*l.Cumulative)
+			}
+		}
+		if c.Correlation != nil {
+			if c.Correlation.Learners != nil {
+				fmt.Fprintf(out, "correlation of learners\t%.4f\n", *c.Correlation.Learners)
+			}
+			fmt.Fprintf(out, "correlation of dimensions\t%.4f\n", c.Correlation.Dimensions)
+		}
+		for _, name := range slices.Sorted(maps.Keys(c.Timing)) {
+			fmt.Fprintf(out, "%s\t%.2f s\n", name, c.Timing[name])
+		}
+		for _, name := range slices.Sorted(maps.Keys(c.Throughput)) {
+			fmt.Fprintf(out, "%s\t%.4g\n", name, c.Throughput[name])
+		}
+		fmt.Fprintf(out, "config\t%s\n", c.Config)
+		e := c.Environment
+		fmt.Fprintf(out, "environment\t%s, gomlx %s, %s on %s (%s), commit %s\n", e.Go, e.GoMLX, e.Backend, e.Device, e.CPU, e.Commit)
+	})
+}

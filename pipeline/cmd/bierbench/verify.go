@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+func newVerifyCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify NAME...",
+		Short: "Hash the parts of prepared data sets again, check counts and lists, decode every image",
+		Example: `  bierbench verify cub
+  bierbench verify sop/grocery`,
+		Args:      arguments(cobra.MinimumNArgs(1)),
+		ValidArgs: names(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := a.workspace()
+			if err != nil {
+				return err
+			}
+			reports, err := w.Verify(cmd.Context(), args)
+			printed := a.print(reports, func(out io.Writer) error {
+				for _, r := range reports {
+					state := "ok"
+					if len(r.Problems) > 0 {
+						state = fmt.Sprintf("%d problems", len(r.Problems))
+					}
+					fmt.Fprintf(out, "%s/%s: %s, %d parts, %d images decoded, digest %s\n", r.Set, r.Variant, state, r.Parts, r.Images, r.Digest)
+					for _, p := range r.Problems {
+						fmt.Fprintf(out, "  %s\n", p)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			return printed
+		},
+	}
+}

@@ -1,0 +1,291 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+
+	"bierbench/datasets"
+	"bierbench/models"
+	"bierbench/runs"
+)
+
+const (
+	nearestKept    = 5    // gallery images stored with each query
+	galleryDraws   = 10   // VehicleID 1gallery: the metrics are means over so many draws
+	gallerySeed    = 2018 // they belong to the protocol, not to a run's seed
+	evaluationLast = "last"
+)
+
+// normalized returns the pooled features of some rows with unit length.
+func normalized(f models.Features, rows []int) []float32 {
+	values := selected(f, rows)
+	for lo := 0; lo < len(values); lo += f.Width {
+		row := values[lo : lo+f.Width]
+		var sum float64
+		for _, v := range row {
+			sum += float64(v) * float64(v)
+		}
+		norm := float32(max(math.Sqrt(sum), 1e-5))
+		for i := range row {
+			row[i] /= norm
+		}
+	}
+	return values
+}
+
+// evaluate measures the embedding on every protocol of its data set and writes
+// the queries of each. test[i] is the data set's row of embedding row i.
+func (w *Workspace) evaluate(ctx context.Context, b *models.Backend, r *runs.Run, k runs.Key, c models.Config,
+	data *datasets.Dataset, test []int, e runs.Embeddings,
+) ([]runs.Evaluation, *runs.Correlation, error) {
+	set, err := datasets.Lookup(data.Manifest.Set)
+	if err != nil {
+		return nil, nil, err
+	}
+	sizes := c.Learners
+	if c.Untrained {
+		sizes = []int{c.Size}
+	}
+	w.Progress.Start("evaluate", len(set.Protocols))
+	defer w.Progress.Finish()
+	var evaluations []runs.Evaluation
+	for i, p := range set.Protocols {
+		id := p.ID + data.Manifest.ProtocolSuffix()
+		evaluation, queries, err := evaluateProtocol(ctx, b, p, data, test, e, sizes)
+		if err != nil {
+			return nil, nil, fmt.Errorf("evaluate %s: %w", id, err)
+		}
+		evaluation.Protocol, evaluation.At = id, evaluationLast
+		if err := runs.WriteQueries(r.QueriesPath(k, id), queries); err != nil {
+			return nil, nil, fmt.Errorf("evaluate %s: %w", id, err)
+		}
+		evaluations = append(evaluations, evaluation)
+		w.Progress.Advance(i+1, id)
+	}
+	between, dimensions, err := models.Correlation(ctx, b, e.Values, e.Width, sizes)
+	if err != nil {
+		return nil, nil, err
+	}
+	return evaluations, &runs.Correlation{Learners: between, Dimensions: dimensions}, nil
+}
+
+// evaluateProtocol runs the searches of one protocol: one, or one per draw.
+func evaluateProtocol(ctx context.Context, b *models.Backend, p datasets.Protocol,
+	data *datasets.Dataset, test []int, e runs.Embeddings, sizes []int,
+) (runs.Evaluation, []runs.Query, error) {
+	var rows []int // of e
+	for i := range test {
+		if p.List == 0 || e.Lists[i]&p.List != 0 {
+			rows = append(rows, i)
+		}
+	}
+	evaluation := runs.Evaluation{
+		TestHash: data.TestHash(pick(test, rows)), Metrics: map[string]float64{}, Bounds: map[string][2]float64{},
+	}
+	var queries []runs.Query
+	splits := splitRows(p, data, test, rows, e)
+	for draw, s := range splits {
+		search := searchOf(e, s.queries, s.gallery)
+		search.SelfExcluded, search.Recalls, search.Nearest = p.Kind == datasets.KindLeaveOneOut, p.Recalls, nearestKept
+		found, err := models.Retrieve(ctx, b, search)
+		if err != nil {
+			return evaluation, nil, err
+		}
+		if len(found.Queries) == 0 {
+			return evaluation, nil, fmt.Errorf("none of the %d queries has a positive in the gallery", len(s.queries))
+		}
+		evaluation.Queries += len(found.Queries)
+		evaluation.Gallery = len(s.gallery)
+		evaluation.Excluded += found.Excluded
+		for name, v := range found.Metrics {
+			evaluation.Metrics[name] += v / float64(len(splits))
+			bounds := evaluation.Bounds[name]
+			bounds[0] += found.Bounds[name][0] / float64(len(splits))
+			bounds[1] += found.Bounds[name][1] / float64(len(splits))
+			evaluation.Bounds[name] = bounds
+		}
+		for _, q := range found.Queries {
+			queries = append(queries, runs.Query{
+				ID: q.ID, Class: q.Class, Draw: int32(draw), Rank: q.Rank, RankPessimistic: q.RankPessimistic,
+				RankOptimistic: q.RankOptimistic, AP: q.AP, RPrecision: q.RPrecision,
+				Nearest: q.NearestIDs, Scores: q.NearestScores,
+			})
+		}
+		if len(sizes) > 1 {
+			if err := addLearners(ctx, b, search, sizes, len(splits), &evaluation); err != nil {
+				return evaluation, nil, err
+			}
+		}
+	}
+	return evaluation, queries, nil
+}
+
+// addLearners adds one draw's share of every learner's R@1.
+func addLearners(ctx context.Context, b *models.Backend, s models.Search, sizes []int, draws int, e *runs.Evaluation) error {
+	recalls, err := models.LearnerRecalls(ctx, b, s, sizes)
+	if err != nil {
+		return err
+	}
+	if e.Learners == nil {
+		e.Learners = make([]runs.Learner, len(recalls))
+	}
+	for i, r := range recalls {
+		e.Learners[i].Size = r.Size
+		e.Learners[i].R1 += r.R1 / float64(draws)
+		e.Learners[i].Cumulative += r.Cumulative / float64(draws)
+	}
+	return nil
+}
+
+// split is one search: which rows are queries and which are the gallery.
+type split struct{ queries, gallery []int }
+
+// splitRows applies a protocol to the rows of e that take part.
+func splitRows(p datasets.Protocol, data *datasets.Dataset, test, rows []int, e runs.Embeddings) []split {
+	switch p.Kind {
+	case datasets.KindQueryGallery:
+		var s split
+		for _, i := range rows {
+			if e.Splits[i] == string(datasets.Gallery) {
+				s.gallery = append(s.gallery, i)
+			} else {
+				s.queries = append(s.queries, i)
+			}
+		}
+		return []split{s}
+	case datasets.KindOneGallery:
+		name := func(i int) string { return data.Name(test[i]) }
+		splits := make([]split, galleryDraws)
+		for draw := range splits {
+			splits[draw] = drawGallery(rows, e.Classes, name, draw)
+		}
+		return splits
+	default:
+		return []split{{queries: rows, gallery: rows}}
+	}
+}
+
+// drawGallery picks one image of every class as the gallery: classes in
+// ascending order, their images sorted by name, the pick by PCG(2018, draw).
+func drawGallery(rows []int, classes []int32, name func(int) string, draw int) split {
+	members := map[int32][]int{}
+	for _, i := range rows {
+		members[classes[i]] = append(members[classes[i]], i)
+	}
+	order := make([]int32, 0, len(members))
+	for class := range members {
+		order = append(order, class)
+	}
+	slices.Sort(order)
+	random := rand.New(rand.NewPCG(gallerySeed, uint64(draw)))
+	var s split
+	for _, class := range order {
+		images := members[class]
+		slices.SortFunc(images, func(a, b int) int { return cmp.Compare(name(a), name(b)) })
+		picked := random.IntN(len(images))
+		for j, i := range images {
+			if j == picked {
+				s.gallery = append(s.gallery, i)
+			} else {
+				s.queries = append(s.queries, i)
+			}
+		}
+	}
+	slices.Sort(s.queries)
+	slices.Sort(s.gallery)
+	return s
+}
+
+// searchOf gathers the vectors of a search; leave-one-out shares them.
+func searchOf(e runs.Embeddings, queries, gallery []int) models.Search {
+	gather := func(rows []int) (values []float32, ids []int64, classes []int32) {
+		for _, i := range rows {
+			values = append(values, e.Values[i*e.Width:(i+1)*e.Width]...)
+			ids = append(ids, e.IDs[i])
+			classes = append(classes, e.Classes[i])
+		}
+		return values, ids, classes
+	}
+	s := models.Search{Width: e.Width}
+	s.Gallery, s.GalleryIDs, s.GalleryClasses = gather(gallery)
+	if slices.Equal(queries, gallery) {
+		s.Queries, s.QueryIDs, s.QueryClasses = s.Gallery, s.GalleryIDs, s.GalleryClasses
+	} else {
+		s.Queries, s.QueryIDs, s.QueryClasses = gather(queries)
+	}
+	return s
+}
+
+// pick returns values[i] for every i of indices.
+func pick(values, indices []int) []int {
+	out := make([]int, len(indices))
+	for j, i := range indices {
+		out[j] = values[i]
+	}
+	return out
+}
+
+// Evaluate computes the metrics of every done cell of a run again from its
+// stored embeddings, and rewrites its queries and its record.
+func (w *Workspace) Evaluate(ctx context.Context, run string) (cells int, err error) {
+	r, err := w.Runs().Open(run)
+	if err != nil {
+		return 0, err
+	}
+	all, err := r.Cells()
+	if err != nil {
+		return 0, err
+	}
+	b, err := w.backend(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, cell := range all {
+		if cell.Status != runs.Done {
+			continue
+		}
+		if err := w.evaluateCell(ctx, b, r, cell); err != nil {
+			return cells, fmt.Errorf("evaluate %s: %w", cell.Path(), err)
+		}
+		cells++
+	}
+	return cells, nil
+}
+
+func (w *Workspace) evaluateCell(ctx context.Context, b *models.Backend, r *runs.Run, cell runs.Cell) error {
+	var config models.Config
+	if err := json.Unmarshal(cell.Config, &config); err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	data, err := datasets.Open(filepath.Join(w.datasetsDir(), cell.Dataset, cell.Variant))
+	if err != nil {
+		return err
+	}
+	defer data.Close()
+	if data.Manifest.Digest != cell.DataHash {
+		return fmt.Errorf("data set %s/%s has digest %s; the cell was made from %s", cell.Dataset, cell.Variant, data.Manifest.Digest, cell.DataHash)
+	}
+	e, err := runs.ReadEmbeddings(r.EmbeddingsPath(cell.Key))
+	if err != nil {
+		return err
+	}
+	test := testRows(data)
+	ids := make([]int64, len(test))
+	for i, row := range test {
+		ids[i] = data.ID(row)
+	}
+	if !slices.Equal(ids, e.IDs) {
+		return fmt.Errorf("%s: the images are not those of the data set", r.EmbeddingsPath(cell.Key))
+	}
+	cell.Evaluations, cell.Correlation, err = w.evaluate(ctx, b, r, cell.Key, config, data, test, e)
+	if err != nil {
+		return err
+	}
+	return r.WriteCell(cell)
+}

@@ -1,0 +1,205 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"bierbench/datasets"
+)
+
+// IngestResult is one data set that Ingest prepared or found up to date.
+type IngestResult struct {
+	Dir      string             `json:"dir"`
+	Manifest *datasets.Manifest `json:"manifest"`
+	Fresh    bool               `json:"fresh"` // written now; else it was up to date
+	Seconds  float64            `json:"seconds"`
+}
+
+// Ingest prepares data sets from their raw folders: names, or "all" for every
+// set found in o.Raw.
+func (w *Workspace) Ingest(ctx context.Context, names []string, o datasets.IngestOptions) ([]IngestResult, error) {
+	if len(names) == 1 && names[0] == "all" {
+		found, err := datasets.LocateAll(o.Raw)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 0 {
+			return nil, fmt.Errorf("no data set in %s or two levels below it", o.Raw)
+		}
+		var results []IngestResult
+		for _, f := range found {
+			each := o
+			each.Raw = f.Root
+			r, err := w.ingestOne(ctx, f.Set, each)
+			if err != nil {
+				return results, err
+			}
+			results = append(results, r)
+		}
+		return results, nil
+	}
+	var sets []datasets.Set
+	for _, name := range names {
+		set, err := datasets.Lookup(name)
+		if err != nil {
+			return nil, err
+		}
+		sets = append(sets, set)
+	}
+	var results []IngestResult
+	for _, set := range sets {
+		r, err := w.ingestOne(ctx, set, o)
+		if err != nil {
+			return results, err
+		}
+		results = append(results, r)
+	}
+	return results, nil
+}
+
+func (w *Workspace) ingestOne(ctx context.Context, set datasets.Set, o datasets.IngestOptions) (IngestResult, error) {
+	began := time.Now()
+	o.Out = w.datasetsDir()
+	o.ToolVersion = Version(ctx)
+	started := false
+	o.Progress = func(done, total int) {
+		if !started {
+			w.Progress.Start("ingest "+set.Name, total)
+			started = true
+		}
+		w.Progress.Advance(done, "")
+	}
+	m, dir, err := datasets.Ingest(ctx, set, o)
+	if started {
+		w.Progress.Finish()
+	}
+	if err != nil {
+		return IngestResult{}, err
+	}
+	return IngestResult{Dir: dir, Manifest: m, Fresh: m.Fresh, Seconds: time.Since(began).Seconds()}, nil
+}
+
+// Verify checks prepared data sets; a name means all variants of a set, or one
+// as in cub/official-s256-jpeg.
+func (w *Workspace) Verify(ctx context.Context, names []string) ([]*datasets.Report, error) {
+	var entries []datasets.Entry
+	for _, name := range names {
+		found, err := w.variants(name)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, found...)
+	}
+	var reports []*datasets.Report
+	var errs []error
+	for _, e := range entries {
+		started := false
+		r, err := datasets.Verify(ctx, e.Dir, func(done, total int) {
+			if !started {
+				w.Progress.Start("verify "+e.Set+"/"+e.Variant, total)
+				started = true
+			}
+			w.Progress.Advance(done, "")
+		})
+		if started {
+			w.Progress.Finish()
+		}
+		if r != nil {
+			reports = append(reports, r)
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return reports, errors.Join(errs...)
+}
+
+// variants returns the prepared data sets that a name means, at least one.
+func (w *Workspace) variants(name string) ([]datasets.Entry, error) {
+	set, wanted, err := splitDataset(name)
+	if err != nil {
+		return nil, err
+	}
+	if wanted != "" {
+		e, err := w.dataset(name)
+		return []datasets.Entry{e}, err
+	}
+	entries, err := datasets.Prepared(w.datasetsDir())
+	if err != nil {
+		return nil, err
+	}
+	var out []datasets.Entry
+	for _, e := range entries {
+		if e.Set == set.Name {
+			out = append(out, e)
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%w: %s is not in %s: run \"bierbench ingest %s --raw DIR\"", ErrNotIngested, name, w.datasetsDir(), set.Name)
+	}
+	return out, nil
+}
+
+// Inspected is what Inspect found of one prepared data set.
+type Inspected struct {
+	datasets.Inspection
+	Sheet string `json:"contact_sheet"` // path of the PNG
+}
+
+// Inspect sums up prepared data sets and draws a contact sheet of each into
+// the workspace's reports folder.
+func (w *Workspace) Inspect(ctx context.Context, name string) ([]Inspected, error) {
+	entries, err := w.variants(name)
+	if err != nil {
+		return nil, err
+	}
+	var out []Inspected
+	for _, e := range entries {
+		if ctx.Err() != nil {
+			return out, ctx.Err()
+		}
+		one, err := w.inspectOne(e)
+		if err != nil {
+			return out, fmt.Errorf("inspect %s/%s: %w", e.Set, e.Variant, err)
+		}
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+func (w *Workspace) inspectOne(e datasets.Entry) (Inspected, error) {
+	data, err := datasets.Open(e.Dir)
+	if err != nil {
+		return Inspected{}, err
+	}
+	defer data.Close()
+	in, err := datasets.Inspect(data)
+	if err != nil {
+		return Inspected{}, err
+	}
+	dir := filepath.Join(w.reportsDir(), "inspect")
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return Inspected{}, err
+	}
+	sheet := filepath.Join(dir, e.Set+"."+e.Variant+".png")
+	f, err := os.CreateTemp(dir, ".sheet-*")
+	if err != nil {
+		return Inspected{}, err
+	}
+	defer os.Remove(f.Name()) // gone already after the rename
+	err = datasets.ContactSheet(data, f)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return Inspected{}, err
+	}
+	if err := os.Chmod(f.Name(), 0o644); err != nil {
+		return Inspected{}, err
+	}
+	return Inspected{Inspection: in, Sheet: sheet}, os.Rename(f.Name(), sheet)
+}

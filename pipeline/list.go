@@ -1,0 +1,55 @@
+package pipeline
+
+import (
+	"time"
+
+	"bierbench/datasets"
+)
+
+// Listing is what a workspace holds.
+type Listing struct {
+	Datasets []ListedDataset `json:"datasets"`
+	Runs     []ListedRun     `json:"runs"`
+}
+
+// ListedDataset is a prepared data set.
+type ListedDataset struct {
+	Set     string `json:"set"`
+	Variant string `json:"variant"`
+	Images  int    `json:"images"`
+	Digest  string `json:"digest"`
+}
+
+// ListedRun is a run and how far it is.
+type ListedRun struct {
+	ID      string    `json:"id"`
+	Suite   string    `json:"suite"`
+	Created time.Time `json:"created"`
+	Planned int       `json:"planned"`
+	Done    int       `json:"done"`
+	Failed  int       `json:"failed"`
+}
+
+// List returns what the workspace holds.
+func (w *Workspace) List() (*Listing, error) {
+	l := &Listing{Datasets: []ListedDataset{}, Runs: []ListedRun{}}
+	entries, err := datasets.Prepared(w.datasetsDir())
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		m, err := datasets.ReadManifest(e.Dir)
+		if err != nil {
+			return nil, err
+		}
+		l.Datasets = append(l.Datasets, ListedDataset{Set: e.Set, Variant: e.Variant, Images: m.Rows, Digest: m.Digest})
+	}
+	infos, err := w.Runs().List()
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range infos {
+		l.Runs = append(l.Runs, ListedRun{ID: i.ID, Suite: i.Record.Suite, Created: i.Record.Created, Planned: i.Planned, Done: i.Done, Failed: i.Failed})
+	}
+	return l, nil
+}

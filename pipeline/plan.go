@@ -1,0 +1,210 @@
+package pipeline
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+
+	"bierbench/datasets"
+	"bierbench/models"
+	"bierbench/runs"
+)
+
+// The states of a planned cell.
+const (
+	Todo  = "todo"
+	Done  = "done"
+	Stale = "stale"  // done with another configuration or other data
+	Retry = "failed" // failed before; run tries it again
+)
+
+// PlannedCell is one cell of a suite and its state in a run.
+type PlannedCell struct {
+	runs.Key
+	Config     models.Config
+	ConfigHash string
+	DataHash   string
+	State      string
+	Why        string // for stale and failed cells
+	data       datasets.Entry
+	manifest   datasets.Manifest
+}
+
+// Plan is the cells of a suite in the order they run.
+type Plan struct {
+	Run   string
+	Suite *Suite
+	Cells []PlannedCell
+}
+
+// Count returns the number of cells in a state.
+func (p *Plan) Count(state string) int {
+	n := 0
+	for _, c := range p.Cells {
+		if c.State == state {
+			n++
+		}
+	}
+	return n
+}
+
+// Plan resolves a suite in the workspace against the run with the given ID;
+// only keeps the cells whose path matches a glob, or is empty.
+func (w *Workspace) Plan(s *Suite, run, only string) (*Plan, error) {
+	p := &Plan{Run: run, Suite: s}
+	done, err := w.recorded(run)
+	if err != nil {
+		return nil, err
+	}
+	planned := map[runs.Key]position{}
+	for _, b := range s.Blocks {
+		for _, name := range b.Datasets {
+			entry, err := w.dataset(name)
+			if err != nil {
+				return nil, fmt.Errorf("suite %s: %w", s.Name, err)
+			}
+			manifest, err := datasets.ReadManifest(entry.Dir)
+			if err != nil {
+				return nil, fmt.Errorf("suite %s: %w", s.Name, err)
+			}
+			cells, err := b.cells(entry, *manifest)
+			if err != nil {
+				return nil, fmt.Errorf("suite %s: %w", s.Name, err)
+			}
+			for _, c := range cells {
+				if earlier, ok := planned[c.Key]; ok {
+					return nil, b.at.errorf("cell %s is in the block of line %d already", c.Path(), earlier.line)
+				}
+				planned[c.Key] = b.at
+				if only != "" && !matches(only, c.Path()) {
+					continue
+				}
+				old, ok := done[c.Key]
+				c.State, c.Why = state(c, old, ok)
+				p.Cells = append(p.Cells, c)
+			}
+		}
+	}
+	if len(p.Cells) == 0 {
+		return nil, fmt.Errorf("suite %s: no cell matches %q", s.Name, only)
+	}
+	return p, nil
+}
+
+// cells lays out a block on one data set: methods, then sizes, then seeds.
+func (b Block) cells(entry datasets.Entry, manifest datasets.Manifest) ([]PlannedCell, error) {
+	var out []PlannedCell
+	for _, v := range b.Methods {
+		seen := map[int]bool{} // the untrained feature has one size whatever the list says
+		for _, size := range b.Sizes {
+			config, err := b.config(v, size)
+			if err != nil {
+				return nil, err
+			}
+			if seen[config.Size] {
+				continue
+			}
+			seen[config.Size] = true
+			hash, err := configHash(config)
+			if err != nil {
+				return nil, err
+			}
+			seeds := b.Seeds
+			if config.Untrained {
+				seeds = seeds[:1] // nothing in it is random
+			}
+			for _, seed := range seeds {
+				c := PlannedCell{
+					Key: runs.Key{
+						Group: runs.Group{
+							Dataset: entry.Set, Variant: entry.Variant, Backbone: b.Backbone, Mode: b.Mode,
+							Method: v.Label, Size: config.Size,
+						},
+						Seed: seed,
+					},
+					Config: config, ConfigHash: hash, DataHash: manifest.Digest, data: entry, manifest: manifest,
+				}
+				c.Config.Seed = uint64(seed)
+				out = append(out, c)
+			}
+		}
+	}
+	return out, nil
+}
+
+// recorded returns the records of a run, none when there is no such run yet.
+func (w *Workspace) recorded(run string) (map[runs.Key]runs.Cell, error) {
+	out := map[runs.Key]runs.Cell{}
+	r, err := w.Runs().Open(run)
+	if errors.Is(err, fs.ErrNotExist) {
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	cells, err := r.Cells()
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range cells {
+		out[c.Key] = c
+	}
+	return out, nil
+}
+
+// state compares a planned cell with its record.
+func state(c PlannedCell, old runs.Cell, recorded bool) (state, why string) {
+	switch {
+	case !recorded:
+		return Todo, ""
+	case old.ConfigHash != c.ConfigHash:
+		return Stale, "the configuration changed"
+	case old.DataHash != c.DataHash:
+		return Stale, "the data set changed"
+	case old.Status == runs.Done:
+		return Done, ""
+	case old.Status == runs.Failed:
+		return Retry, old.Error
+	default:
+		return Todo, "interrupted"
+	}
+}
+
+// configHash is the SHA-256 of a configuration without its seed.
+func configHash(c models.Config) (string, error) {
+	c.Seed = 0
+	data, err := json.Marshal(c)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// matches reports whether a cell's path fits a glob. A star in the pattern
+// stays inside one folder name; a pattern without a slash may fit any of them.
+func matches(glob, cell string) bool {
+	if ok, err := path.Match(glob, cell); err == nil && ok {
+		return true
+	}
+	for part := range slices.Values(splitPath(cell)) {
+		if ok, err := path.Match(glob, part); err == nil && ok {
+			return true
+		}
+	}
+	return false
+}
+
+func splitPath(p string) []string {
+	var parts []string
+	for p != "." && p != "" {
+		parts = append(parts, path.Base(p))
+		p = path.Dir(p)
+	}
+	return parts
+}

@@ -1,0 +1,229 @@
+package pipeline
+
+import (
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"bierbench/datasets"
+	"bierbench/models"
+)
+
+//go:embed suites/*.yaml
+var builtin embed.FS
+
+// A Suite is what one run trains and evaluates.
+type Suite struct {
+	Name   string  `json:"name"`
+	Blocks []Block `json:"blocks"`
+}
+
+// A Block is data sets x methods x sizes x seeds on one backbone.
+type Block struct {
+	Datasets []string  `json:"datasets"` // cub, sop/grocery, or cub/official+box-s256-jpeg
+	Backbone string    `json:"backbone"`
+	Mode     string    `json:"mode"`
+	Input    int       `json:"input"` // pixels; 0 is the backbone's own
+	Methods  []Variant `json:"methods"`
+	Sizes    []int     `json:"sizes"`
+	Seeds    []int     `json:"seeds"`
+	Options  []Option  `json:"options,omitempty"` // for every method of the block
+	at       position
+}
+
+// A Variant is a method under a label, with options of its own.
+type Variant struct {
+	Label   string   `json:"label"`
+	Method  string   `json:"method"`
+	Options []Option `json:"options,omitempty"`
+	at      position
+}
+
+// An Option sets one field of models.Config, or learners: a list of sizes or a
+// number of learners.
+type Option struct {
+	Key   string          `json:"key"`
+	Value json.RawMessage `json:"value"`
+	at    position
+}
+
+// position is where a value stands, for error messages.
+type position struct {
+	file string
+	line int
+}
+
+func (p position) errorf(format string, args ...any) error {
+	if p.file == "" {
+		return fmt.Errorf(format, args...)
+	}
+	return fmt.Errorf("%s:%d: %w", p.file, p.line, fmt.Errorf(format, args...))
+}
+
+// BuiltinSuites returns the names of the suites that come with bierbench.
+func BuiltinSuites() []string {
+	files, _ := fs.Glob(builtin, "suites/*.yaml") // the pattern is well formed
+	names := make([]string, len(files))
+	for i, f := range files {
+		names[i] = strings.TrimSuffix(filepath.Base(f), ".yaml")
+	}
+	return names
+}
+
+// LoadSuite reads a built-in suite by its name, or a YAML file.
+func LoadSuite(nameOrFile string) (*Suite, error) {
+	if slices.Contains(BuiltinSuites(), nameOrFile) {
+		data, err := builtin.ReadFile("suites/" + nameOrFile + ".yaml")
+		if err != nil {
+			return nil, fmt.Errorf("suite %s: %w", nameOrFile, err)
+		}
+		return parseSuite(nameOrFile, nameOrFile+".yaml", data)
+	}
+	data, err := os.ReadFile(nameOrFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("suite %q is neither a file nor built in (%s)", nameOrFile, strings.Join(BuiltinSuites(), ", "))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("suite %s: %w", nameOrFile, err)
+	}
+	name := strings.TrimSuffix(filepath.Base(nameOrFile), filepath.Ext(nameOrFile))
+	return parseSuite(name, nameOrFile, data)
+}
+
+// Set overrides an option in every block: key=value, as a suite would write
+// them. datasets, backbone, mode, input, methods, sizes and seeds replace the
+// block's; any other key is an option of every method.
+func (s *Suite) Set(assignment string) error {
+	key, value, ok := strings.Cut(assignment, "=")
+	if !ok {
+		return fmt.Errorf("--set %q: want key=value", assignment)
+	}
+	mapping, err := parseAssignment(strings.TrimSpace(key), value)
+	if err != nil {
+		return fmt.Errorf("--set %s: %w", assignment, err)
+	}
+	for i := range s.Blocks {
+		b := &s.Blocks[i]
+		if err := b.set(mapping); err != nil {
+			return fmt.Errorf("--set %s: %w", assignment, err)
+		}
+		if !slices.Contains(blockKeys(), mapping.key) { // the block's word is the last
+			for j := range b.Methods {
+				m := &b.Methods[j]
+				m.Options = slices.DeleteFunc(m.Options, func(o Option) bool { return o.Key == mapping.key })
+			}
+		}
+		if err := b.complete(); err != nil {
+			return fmt.Errorf("--set %s: %w", assignment, err)
+		}
+	}
+	return nil
+}
+
+// config resolves a variant of the block at one size, without a seed.
+func (b Block) config(v Variant, size int) (models.Config, error) {
+	c := models.DefaultConfig(b.Mode)
+	c.Backbone, c.Size = b.Backbone, size
+	net, err := models.BackboneNamed(b.Backbone)
+	if err != nil {
+		return c, b.at.errorf("backbone: %w", err)
+	}
+	c.Input = net.Input
+	if b.Input != 0 {
+		c.Input = b.Input
+	}
+	if err := net.CheckInput(c.Input); err != nil {
+		return c, b.at.errorf("%w", err)
+	}
+	method, err := methodNamed(v.Method)
+	if err != nil {
+		return c, v.at.errorf("%w", err)
+	}
+	method.Apply(&c)
+	learners := method.Learners
+	var sizes []int
+	for _, o := range slices.Concat(b.Options, v.Options) {
+		if o.Key == "learners" {
+			learners, sizes = 0, nil
+			if json.Unmarshal(o.Value, &learners) != nil && json.Unmarshal(o.Value, &sizes) != nil {
+				return c, o.at.errorf("learners: %s; want a number of learners or a list of sizes", o.Value)
+			}
+			continue
+		}
+		if err := setOption(&c, o); err != nil {
+			return c, err
+		}
+	}
+	if c.Untrained {
+		c.Size = net.Features
+		return c, nil
+	}
+	c.Learners = sizes
+	if sizes == nil {
+		if learners < 1 {
+			return c, v.at.errorf("learners: %d; want at least 1", learners)
+		}
+		c.Learners = models.LearnerSizes(size, learners)
+	}
+	if err := c.Validate(); err != nil {
+		return c, v.at.errorf("method %s at size %d: %w", v.Label, size, err)
+	}
+	return c, nil
+}
+
+// reserved are the fields of models.Config that a block or method decides.
+func reserved() []string {
+	return []string{"backbone", "mode", "input", "size", "seed", "untrained", "learners"}
+}
+
+// optionKeys returns the names of the options of models.Config.
+func optionKeys() []string {
+	data, err := json.Marshal(models.Config{})
+	if err != nil {
+		panic("pipeline: models.Config: " + err.Error())
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(data, &fields); err != nil {
+		panic("pipeline: models.Config: " + err.Error())
+	}
+	keys := []string{"learners"}
+	for k := range fields {
+		if !slices.Contains(reserved(), k) {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func setOption(c *models.Config, o Option) error {
+	if !slices.Contains(optionKeys(), o.Key) {
+		return o.at.errorf("unknown key %q%s", o.Key, nearest(o.Key, optionKeys()))
+	}
+	one, err := json.Marshal(map[string]json.RawMessage{o.Key: o.Value})
+	if err != nil {
+		return o.at.errorf("%s: %w", o.Key, err)
+	}
+	if err := json.Unmarshal(one, c); err != nil {
+		var kind *json.UnmarshalTypeError
+		if errors.As(err, &kind) {
+			return o.at.errorf("%s: %s; want a value of type %s", o.Key, o.Value, kind.Type)
+		}
+		return o.at.errorf("%s: %w", o.Key, err)
+	}
+	return nil
+}
+
+// splitDataset takes "sop/grocery" apart: the set, and which of its prepared
+// variants, empty for the published release.
+func splitDataset(name string) (set datasets.Set, wanted string, err error) {
+	base, wanted, _ := strings.Cut(name, "/")
+	set, err = datasets.Lookup(base)
+	return set, wanted, err
+}
