@@ -113,7 +113,7 @@ func (r *carsReader) readDevkit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.readClasses(carsMeta, variables); err != nil {
+	if err = r.readClasses(carsMeta, variables); err != nil {
 		return err
 	}
 	for _, part := range []struct{ name, folder string }{{carsTrainAnnos, "cars_train/"}, {test, "cars_test/"}} {
@@ -121,7 +121,7 @@ func (r *carsReader) readDevkit(ctx context.Context) error {
 			return err
 		}
 		before := len(r.layout.Rows)
-		if err := r.readRows(ctx, part.name, variables, "fname", part.folder); err != nil {
+		if err = r.readRows(ctx, part.name, variables, "fname", part.folder); err != nil {
 			return err
 		}
 		want := carsDevkitTrain

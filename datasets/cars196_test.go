@@ -2,12 +2,13 @@ package datasets
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"bierbench/datasets/internal/matfile/mattest"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // car is one annotation.
@@ -163,10 +164,10 @@ func TestReadCars196OfficialCounts(t *testing.T) {
 			f[carsAnnos] = papersMat(names, append([]car{{"car_ims/x.jpg", [4]int{1, 1, 2, 2}, 196, 1}}, officialCars()[1:]...))
 		}, "images of classes 1..98, want the 8054 of Cars-196 (another set in this layout needs --custom NAME), got 8053"},
 		"inverted test": {func(f rawFiles) { f[carsAnnos] = papersMat(names, invertedCars()) }, "images with test = 1, want the 8041 of Cars-196"},
-		"small devkit":  {func(f rawFiles) { delete(f, carsAnnos); copyInto(f, devkitFiles()) }, "class names, want the 196"},
+		"small devkit":  {func(f rawFiles) { delete(f, carsAnnos); maps.Copy(f, devkitFiles()) }, "class names, want the 196"},
 		"cut devkit": {func(f rawFiles) {
 			delete(f, carsAnnos)
-			copyInto(f, devkitFiles())
+			maps.Copy(f, devkitFiles())
 			f[carsMeta] = string(mattest.File(mattest.Variable("class_names", names)))
 		}, "cars_train_annos.mat: annotations, want the 8144 of Cars-196"},
 		"class too many": {func(f rawFiles) { f[carsAnnos] = papersMat(carNames(197), officialCars()) }, "class names, want the 196 of Cars-196, got 197"},
@@ -180,12 +181,6 @@ func invertedCars() []car {
 		cars[i].test = 1 - cars[i].test
 	}
 	return cars
-}
-
-func copyInto(f, more rawFiles) {
-	for name, text := range more {
-		f[name] = text
-	}
 }
 
 func TestReadCars196Refuses(t *testing.T) {
@@ -217,8 +212,10 @@ func TestReadCars196Refuses(t *testing.T) {
 		"one class":             {func(f rawFiles) { f[carsAnnos] = papersMat(carNames(1), someCars(paperName, 1)) }, "want 2 classes or more"},
 		"duplicate class name":  {func(f rawFiles) { f[carsAnnos] = papersMat(mattest.Cells(mattest.Text("a"), mattest.Text("a")), nil) }, `class name "a" is listed twice`},
 		"class name of numbers": {func(f rawFiles) { f[carsAnnos] = papersMat(mattest.Cells(mattest.Number(1)), nil) }, "class name 1, want a line of text"},
-		"class names in a struct": {func(f rawFiles) { f[carsAnnos] = papersMat(mattest.Structs([]string{"a"}), nil) },
-			"variable class_names, want a cell array, got struct"},
+		"class names in a struct": {
+			func(f rawFiles) { f[carsAnnos] = papersMat(mattest.Structs([]string{"a"}), nil) },
+			"variable class_names, want a cell array, got struct",
+		},
 	})
 	for name := range devkitFiles() {
 		if name != carsUnlabelled && name != carsTrainAnnos {
@@ -228,12 +225,18 @@ func TestReadCars196Refuses(t *testing.T) {
 		}
 	}
 	refuses(t, "cars196", "mini", devkitFiles(), map[string]badLists{
-		"test list without labels": {func(f rawFiles) { delete(f, "devkit/"+carsTestAnnos) },
-			"devkit/cars_test_annos.mat has no classes, want cars_test_annos_withlabels.mat beside it"},
-		"renamed list without labels": {func(f rawFiles) { f["devkit/"+carsTestAnnos] = f[carsUnlabelled] },
-			"devkit/cars_test_annos_withlabels.mat: annotations have no field class: this is the list without classes"},
-		"image in a folder": {func(f rawFiles) { f[carsTrainAnnos] = devkitMat(someCars("a/%d.jpg", 1, 1, 1, 1), true) },
-			"cars_train/ without a folder in its name"},
+		"test list without labels": {
+			func(f rawFiles) { delete(f, "devkit/"+carsTestAnnos) },
+			"devkit/cars_test_annos.mat has no classes, want cars_test_annos_withlabels.mat beside it",
+		},
+		"renamed list without labels": {
+			func(f rawFiles) { f["devkit/"+carsTestAnnos] = f[carsUnlabelled] },
+			"devkit/cars_test_annos_withlabels.mat: annotations have no field class: this is the list without classes",
+		},
+		"image in a folder": {
+			func(f rawFiles) { f[carsTrainAnnos] = devkitMat(someCars("a/%d.jpg", 1, 1, 1, 1), true) },
+			"cars_train/ without a folder in its name",
+		},
 	})
 }
 

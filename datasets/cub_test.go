@@ -106,8 +106,10 @@ func TestReadCUBOfficialCounts(t *testing.T) {
 		}, "train_test_split.txt:1: the flag is inverted: want 0 for image 1 and 1 for 5994 images, got 1 and 5794"},
 		"another split":    {func(f rawFiles) { f.line("train_test_split.txt", 1, "1 1") }, "train_test_split.txt:11788: images with flag 1: want 5994"},
 		"a class too many": {func(f rawFiles) { f["classes.txt"] += "201 201.More\n" }, "classes.txt:201: list goes on after 200 rows to 201"},
-		"an image too many": {func(f rawFiles) { f["images.txt"] += "11789 200.Class_Of_200/More.jpg\n" },
-			"images.txt:11789: list goes on after 11788 rows to 11789"},
+		"an image too many": {
+			func(f rawFiles) { f["images.txt"] += "11789 200.Class_Of_200/More.jpg\n" },
+			"images.txt:11789: list goes on after 11788 rows to 11789",
+		},
 		"a training image in a test class": {func(f rawFiles) {
 			f.line("images.txt", 5864, "5864 101.Class_Of_101/Image_5864.jpg")
 			f.line("image_class_labels.txt", 5864, "5864 101")
@@ -149,8 +151,10 @@ func TestReadCUBRefuses(t *testing.T) {
 		"box that is not a number": {func(f rawFiles) { f.line("bounding_boxes.txt", 3, "3 1.0 2.0 NaN 3") }, "bounding_boxes.txt:3: want"},
 		"box beyond all images":    {func(f rawFiles) { f.line("bounding_boxes.txt", 3, "3 1.0 2.0 1e300 3") }, "bounding_boxes.txt:3: want"},
 		"box without a width":      {func(f rawFiles) { f.line("bounding_boxes.txt", 3, "3 1.0 2.0 0.0 3.0") }, "bounding_boxes.txt:3: box"},
-		"folders of another spelling": {func(f rawFiles) { f.line("images.txt", 1, "1 001.class_of_1/Image_0001.jpg") },
-			"image_class_labels.txt:1: class 1 is"},
+		"folders of another spelling": {
+			func(f rawFiles) { f.line("images.txt", 1, "1 001.class_of_1/Image_0001.jpg") },
+			"image_class_labels.txt:1: class 1 is",
+		},
 	})
 	for name := range good {
 		missingList(t, "cub", good, name)

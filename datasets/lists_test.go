@@ -15,16 +15,16 @@ import (
 type rawFiles map[string]string
 
 // write puts the files into a new folder.
-func (f rawFiles) write(t testing.TB) string {
-	t.Helper()
-	root := t.TempDir()
+func (f rawFiles) write(tb testing.TB) string {
+	tb.Helper()
+	root := tb.TempDir()
 	for name, text := range f {
 		full := filepath.Join(root, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if err := os.WriteFile(full, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	return root

@@ -47,20 +47,30 @@ func TestOfficialLists(t *testing.T) {
 		first, last     Row // without boxes
 	}{
 		{
-			"cub", "cub", map[Split]int{Train: 5864, Test: 5924}, map[Split]int{Train: 100, Test: 100},
+			"cub", "cub",
+			map[Split]int{Train: 5864, Test: 5924},
+			map[Split]int{Train: 100, Test: 100},
 			Row{ID: 1, Name: "001.Black_footed_Albatross/Black_Footed_Albatross_0046_18.jpg", Class: 1},
 			Row{ID: 11788, Name: "200.Common_Yellowthroat/Common_Yellowthroat_0055_190967.jpg", Class: 200},
 		},
 		{
-			"cars196", "cars", map[Split]int{Train: 8054, Test: 8131}, map[Split]int{Train: 98, Test: 98},
-			Row{ID: 1, Name: "car_ims/000001.jpg", Class: 1}, Row{ID: 16185, Name: "car_ims/016185.jpg", Class: 196},
+			"cars196", "cars",
+			map[Split]int{Train: 8054, Test: 8131},
+			map[Split]int{Train: 98, Test: 98},
+			Row{ID: 1, Name: "car_ims/000001.jpg", Class: 1},
+			Row{ID: 16185, Name: "car_ims/016185.jpg", Class: 196},
 		},
 		{
-			"sop", "sop", map[Split]int{Train: 59551, Test: 60502}, map[Split]int{Train: 11318, Test: 11316},
-			Row{ID: 1, Name: "bicycle_final/111085122871_0.JPG", Class: 1}, Row{ID: 120053, Name: "toaster_final/400977722713_3.JPG", Class: 22634},
+			"sop", "sop",
+			map[Split]int{Train: 59551, Test: 60502},
+			map[Split]int{Train: 11318, Test: 11316},
+			Row{ID: 1, Name: "bicycle_final/111085122871_0.JPG", Class: 1},
+			Row{ID: 120053, Name: "toaster_final/400977722713_3.JPG", Class: 22634},
 		},
 		{
-			"inshop", "inshop", map[Split]int{Train: 25882, Query: 14218, Gallery: 12612}, map[Split]int{Train: 3997, Query: 3985, Gallery: 3985},
+			"inshop", "inshop",
+			map[Split]int{Train: 25882, Query: 14218, Gallery: 12612},
+			map[Split]int{Train: 3997, Query: 3985, Gallery: 3985},
 			Row{ID: 1, Name: "img/WOMEN/Dresses/id_00000002/02_1_front.jpg", Class: 2},
 			Row{ID: 52712, Name: "img/WOMEN/Jackets_Coats/id_00007982/13_7_additional.jpg", Class: 7982},
 		},
@@ -224,7 +234,7 @@ func TestOfficialStandIns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := set.Read(t.Context(), root, ""); err == nil || !strings.Contains(err.Error(), "--custom NAME") {
+		if _, err = set.Read(t.Context(), root, ""); err == nil || !strings.Contains(err.Error(), "--custom NAME") {
 			t.Errorf("%s: got %v", folder, err)
 		}
 		layout, err := set.Read(t.Context(), root, "standin")

@@ -3,6 +3,7 @@ package datasets
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -160,10 +161,8 @@ func (r *vehicleReader) release(total vehicleCount, counts [4]vehicleCount) (str
 		if counts != release.lists {
 			continue
 		}
-		for _, c := range release.images {
-			if c == total {
-				return release.name, nil
-			}
+		if slices.Contains(release.images, total) {
+			return release.name, nil
 		}
 		l := &listFile{root: r.root, name: vehicleImages}
 		return "", l.errorf(total.images, "list ends here: want the %s of %s, got %s (%s)", release.images[0], vehicleTitle, total, hint)

@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -100,10 +101,10 @@ func TestReadVehicleIDReleases(t *testing.T) {
 	mixed.lists[0] = papers.lists[0]
 	const dir = "train_test_split/"
 	refuses(t, "vehicleid", "", releaseFiles(public, public.images[0]), map[string]badLists{
-		"another set":  {func(f rawFiles) { copyInto(f, someVehicles()) }, dir + "train_list.txt:4: list ends here: want the 110178 images of 13134 vehicles of PKU VehicleID (papers) or the 113346 images of 13164 vehicles (public), got 4 images of 2 vehicles"},
+		"another set":  {func(f rawFiles) { maps.Copy(f, someVehicles()) }, dir + "train_list.txt:4: list ends here: want the 110178 images of 13134 vehicles of PKU VehicleID (papers) or the 113346 images of 13164 vehicles (public), got 4 images of 2 vehicles"},
 		"cut training": {func(f rawFiles) { f.head(dir+"train_list.txt", 49999) }, dir + "train_list.txt:49999: list ends here"},
 		"cut test":     {func(f rawFiles) { f.head(dir+"test_list_1600.txt", 9000) }, dir + "test_list_1600.txt:9000: list ends here"},
-		"mixed":        {func(f rawFiles) { copyInto(f, releaseFiles(mixed, public.images[0])) }, "mix two releases: train_test_split/train_list.txt is of papers, train_test_split/test_list_800.txt is of public"},
+		"mixed":        {func(f rawFiles) { maps.Copy(f, releaseFiles(mixed, public.images[0])) }, "mix two releases: train_test_split/train_list.txt is of papers, train_test_split/test_list_800.txt is of public"},
 		"cut img2vid":  {func(f rawFiles) { f.head(vehicleImages, 221000) }, vehicleImages + ":221000: list ends here: want the 221567 images of 26328 vehicles"},
 	})
 }

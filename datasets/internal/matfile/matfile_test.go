@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"bierbench/datasets/internal/matfile/mattest"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // annotations is a file shaped like the published ones: a compressed struct
