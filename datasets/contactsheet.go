@@ -7,7 +7,6 @@ import (
 	"image/draw"
 	"image/png"
 	"io"
-	"math/rand/v2"
 	"strings"
 
 	"golang.org/x/image/font"
@@ -25,7 +24,7 @@ const (
 )
 
 // ContactSheet writes a PNG with a few images of a few classes, a line of text above each class: split, number,
-// name, images of the class. Classes and images are drawn from a seed, so that the sheet is the same every time.
+// name, images of the class. The sheet of a data set is the same every time.
 func ContactSheet(d *Dataset, w io.Writer) error {
 	rows := d.sheetRows()
 	width := sheetGap + sheetColumns*(sheetCell+sheetGap)
@@ -54,7 +53,7 @@ type sheetRow struct {
 }
 
 // sheetRows picks classes evenly over the data set, so that every split and region of the lists is seen, and
-// images of each at random.
+// images evenly over each class.
 func (d *Dataset) sheetRows() []sheetRow {
 	var classes [][]int
 	for i := range d.Len() {
@@ -64,14 +63,14 @@ func (d *Dataset) sheetRows() []sheetRow {
 		last := len(classes) - 1
 		classes[last] = append(classes[last], i)
 	}
-	random := rand.New(rand.NewPCG(1, 0))
 	n := min(sheetClasses, len(classes))
 	rows := make([]sheetRow, n)
 	for k := range rows {
 		all := classes[(2*k+1)*len(classes)/(2*n)]
 		rows[k].images = len(all)
-		for _, j := range random.Perm(len(all))[:min(sheetColumns, len(all))] {
-			rows[k].show = append(rows[k].show, all[j])
+		columns := min(sheetColumns, len(all))
+		for j := range columns {
+			rows[k].show = append(rows[k].show, all[j*len(all)/columns])
 		}
 	}
 	return rows

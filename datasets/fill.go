@@ -47,8 +47,8 @@ func fill(ctx context.Context, dir string, folder *os.Root, m *Manifest, rows []
 			}
 			last = r.row
 			sum.row(r.stored)
-			if err := w.add(r.stored); err != nil {
-				return err
+			if failed := w.add(r.stored); failed != nil {
+				return failed
 			}
 		}
 		if o.Progress != nil {

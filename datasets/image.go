@@ -84,8 +84,14 @@ func foreign(data []byte) string {
 		return fmt.Sprintf("file holds nothing but %d zero bytes", len(data))
 	}
 	for _, known := range []struct{ magic, name string }{
-		{"GIF8", "a GIF"}, {"BM", "a BMP"}, {"RIFF", "a RIFF file (WebP?)"}, {"II*\x00", "a TIFF"}, {"MM\x00*", "a TIFF"},
-		{"%PDF", "a PDF"}, {"PK\x03\x04", "a ZIP archive"}, {"\x1f\x8b", "a gzip file"},
+		{"GIF8", "a GIF"},
+		{"BM", "a BMP"},
+		{"RIFF", "a RIFF file (WebP?)"},
+		{"II*\x00", "a TIFF"},
+		{"MM\x00*", "a TIFF"},
+		{"%PDF", "a PDF"},
+		{"PK\x03\x04", "a ZIP archive"},
+		{"\x1f\x8b", "a gzip file"},
 	} {
 		if bytes.HasPrefix(data, []byte(known.magic)) {
 			return fmt.Sprintf("file is %s, want a JPEG or PNG", known.name)

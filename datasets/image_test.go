@@ -16,9 +16,9 @@ import (
 )
 
 // photo is a JPEG with the statistics of a photograph: smooth shapes and a little noise.
-func photo(t testing.TB, width, height int, seed uint64) []byte {
-	t.Helper()
-	return jpegOf(t, scene(width, height, seed))
+func photo(tb testing.TB, width, height int, seed uint64) []byte {
+	tb.Helper()
+	return jpegOf(tb, scene(width, height, seed))
 }
 
 func scene(width, height int, seed uint64) *image.RGBA {
@@ -36,20 +36,20 @@ func scene(width, height int, seed uint64) *image.RGBA {
 	return m
 }
 
-func jpegOf(t testing.TB, m image.Image) []byte {
-	t.Helper()
+func jpegOf(tb testing.TB, m image.Image) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: 90}); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.Bytes()
 }
 
-func pngOf(t testing.TB, m image.Image) []byte {
-	t.Helper()
+func pngOf(tb testing.TB, m image.Image) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	if err := png.Encode(&b, m); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.Bytes()
 }
@@ -206,13 +206,13 @@ func TestDecodeColours(t *testing.T) {
 }
 
 // badImages are files that are quarantined, with a part of the reason.
-func badImages(t testing.TB) map[string]struct {
+func badImages(tb testing.TB) map[string]struct {
 	data   []byte
 	reason string
 } {
-	t.Helper()
-	whole := photo(t, 60, 50, 3)
-	wholePNG := pngOf(t, quarters(60, 50))
+	tb.Helper()
+	whole := photo(tb, 60, 50, 3)
+	wholePNG := pngOf(tb, quarters(60, 50))
 	huge := bytes.Clone(wholePNG)
 	binary.BigEndian.PutUint32(huge[16:], 1<<20)
 	binary.BigEndian.PutUint32(huge[20:], 1<<20)
@@ -230,8 +230,8 @@ func badImages(t testing.TB) map[string]struct {
 		"text named .jpg":       {[]byte("404 not found\n"), `file is text that starts with "404 not found\n", want a JPEG or PNG`},
 		"GIF":                   {[]byte("GIF89a......"), "file is a GIF, want a JPEG or PNG"},
 		"noise":                 {[]byte{1, 2, 3, 4, 5, 6, 7, 8, 9}, "file starts with bytes 01 02 03 04 05 06 07 08, want a JPEG or PNG"},
-		"1x1 JPEG":              {jpegOf(t, quarters(1, 1)), "image is 1 x 1 pixels, want at least 8 x 8"},
-		"1x1 PNG":               {pngOf(t, quarters(1, 1)), "image is 1 x 1 pixels, want at least 8 x 8"},
+		"1x1 JPEG":              {jpegOf(tb, quarters(1, 1)), "image is 1 x 1 pixels, want at least 8 x 8"},
+		"1x1 PNG":               {pngOf(tb, quarters(1, 1)), "image is 1 x 1 pixels, want at least 8 x 8"},
 		"a header that lies":    {huge, "image is 1048576 x 1048576 pixels, want at most"},
 		"PNG with a wrong sum":  {append(bytes.Clone(wholePNG[:40]), append([]byte{wholePNG[40] ^ 1}, wholePNG[41:]...)...), "broken image: png: "},
 		"JPEG with broken data": {append([]byte{0xff, 0xd8, 0xff, 0xdb, 0, 4, 0x55, 0x55}, whole[2:]...), "broken image: "},

@@ -71,9 +71,9 @@ func ingest(ctx context.Context, set Set, o IngestOptions, l limits) (*Manifest,
 		return nil, "", err
 	}
 	if old := current(dir, m); old != nil {
-		same, err := unchanged(ctx, folder, dir, *old, rows, o)
-		if err != nil {
-			return nil, "", err
+		same, failed := unchanged(ctx, folder, dir, *old, rows, o)
+		if failed != nil {
+			return nil, "", failed
 		}
 		if same {
 			return old, dir, os.RemoveAll(hidden(dir, "partial"))

@@ -18,12 +18,12 @@ import (
 )
 
 // prepared ingests the generated set into small batches and several parts, and returns the folder.
-func prepared(t testing.TB) (dir string, m *Manifest) {
-	t.Helper()
-	s := newRawSet(t)
-	m, dir, err := ingest(t.Context(), s.set(), s.options(t), limits{batch: 12 << 10, part: partReserve + 24<<10, index: 7})
+func prepared(tb testing.TB) (dir string, m *Manifest) {
+	tb.Helper()
+	s := newRawSet(tb)
+	m, dir, err := ingest(tb.Context(), s.set(), s.options(tb), limits{batch: 12 << 10, part: partReserve + 24<<10, index: 7})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return dir, m
 }
@@ -85,11 +85,12 @@ func TestBatchesSmallerThanAClass(t *testing.T) {
 func TestOpenDamaged(t *testing.T) {
 	flip := func(name string, at int64) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
+			t.Helper()
 			data, err := os.ReadFile(filepath.Join(dir, name))
 			if err != nil {
 				t.Fatal(err)
 			}
-			data[at] ^= 1
+			data[(at+int64(len(data)))%int64(len(data))] ^= 1 // from the end where at is negative
 			if err = os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -97,6 +98,7 @@ func TestOpenDamaged(t *testing.T) {
 	}
 	manifest := func(old, new string) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
+			t.Helper()
 			path := filepath.Join(dir, manifestName)
 			data, err := os.ReadFile(path)
 			if err != nil {
@@ -110,25 +112,46 @@ func TestOpenDamaged(t *testing.T) {
 			}
 		}
 	}
+	remove := func(name string) func(*testing.T, string) {
+		return func(t *testing.T, dir string) {
+			t.Helper()
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	cut := func(name string, size int64) func(*testing.T, string) {
+		return func(t *testing.T, dir string) {
+			t.Helper()
+			if err := os.Truncate(filepath.Join(dir, name), size); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	for name, c := range map[string]struct {
 		damage func(*testing.T, string)
 		want   string
 		opens  bool // the damage is in what only Verify reads
 	}{
-		"no manifest":       {func(t *testing.T, dir string) { _ = os.Remove(filepath.Join(dir, manifestName)) }, `no prepared data set in`, false},
-		"cut manifest":      {func(t *testing.T, dir string) { _ = os.Truncate(filepath.Join(dir, manifestName), 50) }, "manifest.json: unexpected end of JSON input", false},
+		"no manifest":       {remove(manifestName), `no prepared data set in`, false},
+		"cut manifest":      {cut(manifestName, 50), "manifest.json: unexpected end of JSON input", false},
 		"another schema":    {manifest(`"schema": 1`, `"schema": 9`), "schema is 9, want 1", false},
 		"a part outside":    {manifest(`"part-0000.arrow"`, `"../part-0000.arrow"`), "is not a plain file name", false},
 		"rows that lie":     {manifest("\"rows\": 20,\n  \"counts\"", "\"rows\": 21,\n  \"counts\""), "rows is ", false},
-		"cut part":          {func(t *testing.T, dir string) { _ = os.Truncate(filepath.Join(dir, "part-0001.arrow"), 5000) }, "part-0001.arrow: has 5000 bytes, want", false},
-		"missing part":      {func(t *testing.T, dir string) { _ = os.Remove(filepath.Join(dir, "part-0001.arrow")) }, "part-0001.arrow: no such file", false},
+		"cut part":          {cut("part-0001.arrow", 5000), "part-0001.arrow: has 5000 bytes, want", false},
+		"missing part":      {remove("part-0001.arrow"), "part-0001.arrow: no such file", false},
 		"damaged index":     {flip(indexName, 3000), "index.arrow: sha256 is", false},
 		"damaged part":      {flip("part-0001.arrow", 9000), "part-0001.arrow: sha256 is", true},
-		"damaged footer":    {func(t *testing.T, dir string) { flipEnd(t, filepath.Join(dir, "part-0000.arrow")) }, "part-0000.arrow: sha256 is", true},
+		"damaged footer":    {flip("part-0000.arrow", -1), "part-0000.arrow: sha256 is", true},
 		"counts that lie":   {manifest(`"train": 12`, `"train": 11`), "manifest.json: counts are", true},
 		"a changed list":    {manifest(`"name": "list.txt"`, `"name": "other.txt"`), "part-0000.arrow: metadata is", true},
 		"a changed release": {manifest(`"release": "official"`, `"release": "other"`), "manifest.json: digest is", true},
-		"a file too many":   {func(t *testing.T, dir string) { _ = os.WriteFile(filepath.Join(dir, "part-0099.arrow"), nil, 0o644) }, "part-0099.arrow: is not in manifest.json", true},
+		"a file too many": {func(t *testing.T, dir string) {
+			t.Helper()
+			if err := os.WriteFile(filepath.Join(dir, "part-0099.arrow"), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}, "part-0099.arrow: is not in manifest.json", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, _ := prepared(t)
@@ -151,18 +174,6 @@ func TestOpenDamaged(t *testing.T) {
 				t.Error("a caller cannot tell that there is no data set")
 			}
 		})
-	}
-}
-
-func flipEnd(t *testing.T, path string) {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data[len(data)-1] ^= 1
-	if err = os.WriteFile(path, data, 0o644); err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -1,21 +1,8 @@
 package datasets
 
 import (
-	"os"
-	"os/exec"
 	"testing"
 )
-
-// killed runs one test of this binary in a process of its own and wants it to die by SIGKILL.
-func killed(t *testing.T, test string, env ...string) {
-	t.Helper()
-	c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+test+"$")
-	c.Env = append(os.Environ(), env...)
-	out, err := c.CombinedOutput()
-	if err == nil || err.Error() != "signal: killed" {
-		t.Fatalf("process ended with %v:\n%s", err, out)
-	}
-}
 
 func TestIngestOptionsValidate(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -72,8 +72,14 @@ func (m Manifest) metadata() (arrow.Metadata, error) {
 		return arrow.Metadata{}, err
 	}
 	pairs := [][2]string{
-		{"schema", fmt.Sprint(m.Schema)}, {"dataset", m.Set}, {"release", m.Release}, {"variant", m.Variant},
-		{"layout", m.Layout}, {"preprocessing", string(options)}, {"lists", string(lists)}, {"tool_version", m.ToolVersion},
+		{"schema", fmt.Sprint(m.Schema)},
+		{"dataset", m.Set},
+		{"release", m.Release},
+		{"variant", m.Variant},
+		{"layout", m.Layout},
+		{"preprocessing", string(options)},
+		{"lists", string(lists)},
+		{"tool_version", m.ToolVersion},
 	}
 	var keys, values []string
 	for _, p := range pairs {

@@ -28,7 +28,7 @@ func current(dir string, m Manifest) *Manifest {
 func unchanged(ctx context.Context, folder *os.Root, dir string, m Manifest, rows []*Row, o IngestOptions) (bool, error) {
 	d, err := Open(dir)
 	if err != nil {
-		return false, nil //nolint:nilerr // a data set that cannot be opened is written anew
+		return false, nil // what cannot be opened is written anew
 	}
 	defer d.Close()
 	if len(rows) != d.Len()+len(m.Quarantine) || float64(len(m.Quarantine)) > o.MaxQuarantine*float64(len(rows)) {
@@ -49,9 +49,9 @@ func unchanged(ctx context.Context, folder *os.Root, dir string, m Manifest, row
 		err error
 	}
 	work := func(r *Row) hashed {
-		data, err := readFile(folder, r)
+		data, failed := readFile(folder, r)
 		sum := sha256.Sum256(data)
-		return hashed{r, hex.EncodeToString(sum[:]), err}
+		return hashed{r, hex.EncodeToString(sum[:]), failed}
 	}
 	errDiffers := errors.New("source differs")
 	done := 0

@@ -179,7 +179,7 @@ func (v *verifier) part(ctx context.Context, part int) error {
 			}
 			if at := first + row; first < 0 || at >= v.d.Len() || !v.d.rows[at].equal(s) || v.d.rows[at].part != part {
 				v.problem(p.Name, row, "%s: differs from %s", s.row.Name, indexName)
-			} else if got, err := v.d.Image(at); err != nil || !bytes.Equal(got, s.image) {
+			} else if got, failed := v.d.Image(at); failed != nil || !bytes.Equal(got, s.image) {
 				v.problem(p.Name, row, "%s: image is not where %s says", s.row.Name, indexName)
 			}
 			row++
