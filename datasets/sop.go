@@ -29,8 +29,8 @@ func sop() Set {
 type sopReader struct {
 	root, custom string
 	layout       *Layout
-	paths        map[string]string // path -> place
-	classes      map[int]sopClass
+	paths        map[string]int32 // path -> index of its row
+	classes      map[int]*sopClass
 	lastClass    int
 	supers       map[int]sopSuper
 	bySuper      map[string]int // folder -> super class id
@@ -54,7 +54,7 @@ func readSOP(ctx context.Context, root, custom string) (*Layout, error) {
 	r := &sopReader{
 		root: root, custom: custom,
 		layout: &Layout{Set: "sop", Root: root, Release: release(custom)},
-		paths:  map[string]string{}, classes: map[int]sopClass{}, supers: map[int]sopSuper{}, bySuper: map[string]int{},
+		paths:  map[string]int32{}, classes: map[int]*sopClass{}, supers: map[int]sopSuper{}, bySuper: map[string]int{},
 	}
 	if err := r.readList(ctx, "Ebay_train.txt", Train, sopCounts{59551, 1, 11318}); err != nil {
 		return nil, err
@@ -123,21 +123,20 @@ func (r *sopReader) row(l *listFile, line int, text string, split Split) error {
 	if why := badPath(file); why != "" {
 		return l.errorf(line, "path %s %s", quote(file), why)
 	}
-	if place, seen := r.paths[file]; seen {
-		return l.errorf(line, "path %s is listed twice, first in %s", quote(file), place)
+	if first, seen := r.paths[file]; seen {
+		return l.errorf(line, "path %s is listed twice, first in %s", quote(file), r.layout.Rows[first].Line)
 	}
 	folder, _, ok := strings.Cut(file, "/")
 	if !ok {
 		return l.errorf(line, `path, want "<super class>/<image>", got %s`, quote(file))
 	}
-	place := l.place(line)
 	if err := r.check(l, line, class, super, split, folder); err != nil {
 		return err
 	}
-	r.paths[file] = place
+	r.paths[file] = int32(len(r.layout.Rows))
 	r.layout.Rows = append(r.layout.Rows, Row{
 		ID: int64(id), Name: file, File: file, Class: int32(class), ClassName: fields[1],
-		Superclass: strings.TrimSuffix(folder, "_final"), Split: split, Line: place,
+		Superclass: strings.TrimSuffix(folder, "_final"), Split: split, Line: l.place(line),
 	})
 	return nil
 }
@@ -147,14 +146,14 @@ func (r *sopReader) check(l *listFile, line, class, super int, split Split, fold
 	c, seen := r.classes[class]
 	switch {
 	case !seen:
-		c = sopClass{split: split, super: super, place: l.place(line)}
+		c = &sopClass{split: split, super: super, place: l.place(line)}
+		r.classes[class] = c
 	case c.split != split:
 		return l.errorf(line, "class %d is in both lists, first in %s", class, c.place)
 	case c.super != super:
 		return l.errorf(line, "super class of class %d, want %d as in %s, got %d", class, c.super, c.place, super)
 	}
 	c.images++
-	r.classes[class] = c
 	r.lastClass = max(r.lastClass, class)
 	s, seen := r.supers[super]
 	if !seen {
