@@ -39,7 +39,8 @@ func car(k looks, r *random) []layer {
 	body := rectangle(0, 0.18, 0.94, 0.24, 0.12)
 	layers := []layer{
 		{rectangle(0, 0.42, 0.86, 0.06, 0.02), plain(dark)},
-		{cabin, plain(k.b.blend(dark, 0.1))}, {windows, plain(glass)},
+		{cabin, plain(k.b.blend(dark, 0.1))},
+		{windows, plain(glass)},
 		{body, k.patterned(0.3)},
 	}
 	if k.shape == 2 { // the pattern of a van covers its box

@@ -19,8 +19,8 @@ func garment(k looks, r *random) []layer {
 	fabric, trim := k.patterned(0.28), plain(k.b.blend(dark, 0.2))
 	swing, flare := r.between(-0.08, 0.08), r.between(-0.06, 0.06)
 	var layers []layer
-	waist, chest := 0.0, 0.0 // heights of the belt and of the pocket
-	half := 0.4              // half width at the waist
+	var waist, chest float64 // heights of the belt and of the pocket
+	var half float64         // half width at the waist
 	switch k.shape {
 	case 0: // tee
 		layers = []layer{

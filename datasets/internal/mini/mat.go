@@ -52,7 +52,7 @@ func writeMAT(w io.Writer, title string, variables ...[]byte) error {
 		var packed bytes.Buffer
 		z := zlib.NewWriter(&packed)
 		_, err := z.Write(v)
-		if err := errors.Join(err, z.Close()); err != nil {
+		if err = errors.Join(err, z.Close()); err != nil {
 			return err
 		}
 		tag := binary.LittleEndian.AppendUint32(nil, miCOMPRESSED)

@@ -106,11 +106,11 @@ func TestWriteTwice(t *testing.T) {
 		t.Error("a refused call changed the folder")
 	}
 
-	real := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(real, "CUB_200_2011", "images"), 0o777); err != nil {
+	theirs := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(theirs, "CUB_200_2011", "images"), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if err := Write(t.Context(), real, small()); err == nil || !strings.Contains(err.Error(), "no miniature data set") {
+	if err := Write(t.Context(), theirs, small()); err == nil || !strings.Contains(err.Error(), "no miniature data set") {
 		t.Errorf("over a folder of somebody else: got %v, want an error", err)
 	}
 }

@@ -19,7 +19,7 @@ func product(k looks, r *random) []layer {
 	dark := colour{40, 36, 36}
 	frame, sway := k.b.blend(dark, 0.35), r.between(-0.05, 0.05)
 	var layers []layer
-	faceX, faceY := 0.0, 0.0
+	var faceX, faceY float64 // where the badge goes
 	switch k.shape {
 	case 0: // chair
 		layers = []layer{

@@ -72,17 +72,27 @@ func (f family) pose(width, height int, r *random) pose {
 
 // object composes the layers over the image and records the box of what they cover by half or more.
 func (s *scene) object(layers []layer) {
+	// One pixel moves a point by at most step, squeeze and the inexactness of distances included: so far from an
+	// outline that the next pixels cannot reach it, they need not ask.
+	step := 1.6 * s.pose.perPixel
+	next := make([]int, len(layers)) // the first px at which each layer may cover anything
 	s.box = box{s.width, s.height, 0, 0}
 	for py := range s.height {
+		clear(next)
 		for px := range s.width {
 			x, y := s.pose.object(float64(px)+0.5, float64(py)+0.5)
 			if math.Abs(x) > 1.1 || math.Abs(y) > 1.1 {
 				continue
 			}
-			at, clear := &s.pixels[py*s.width+px], 1.0
-			for _, l := range layers {
-				cover := s.cover(l.shape(x, y))
+			at, through := &s.pixels[py*s.width+px], 1.0
+			for i, l := range layers {
+				if px < next[i] {
+					continue
+				}
+				distance := l.shape(x, y)
+				cover := s.cover(distance)
 				if cover == 0 {
+					next[i] = px + int((distance-s.pose.perPixel)/step)
 					continue
 				}
 				c := l.paint.a
@@ -90,9 +100,9 @@ func (s *scene) object(layers []layer) {
 					c = c.blend(l.paint.b, s.cover(l.paint.mask(x, y)))
 				}
 				*at = at.blend(c, cover)
-				clear = mul(clear, 1-cover)
+				through = mul(through, 1-cover)
 			}
-			if clear <= 0.5 {
+			if through <= 0.5 {
 				s.box = box{min(s.box.x0, px), min(s.box.y0, py), max(s.box.x1, px+1), max(s.box.y1, py+1)}
 			}
 		}
@@ -128,7 +138,7 @@ func (s *scene) background(f family, r *random) {
 	w, h := float64(s.width), float64(s.height)
 	for range 2 + r.IntN(3) {
 		pair := f.pairs[r.IntN(len(f.pairs))]
-		c := pair[r.IntN(2)].colour.blend(base, r.between(0.2, 0.7))
+		c := pair[r.IntN(2)].blend(base, r.between(0.2, 0.7))
 		cx, cy := r.between(0, w), r.between(0, h)
 		a, b := mul(w, r.between(0.03, 0.18)), mul(h, r.between(0.03, 0.18))
 		var blob shape

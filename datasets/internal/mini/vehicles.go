@@ -45,7 +45,8 @@ func vehicle(k looks, r *random) []layer {
 	wheels := union(rectangle(-half+0.16, 0.72, 0.12, 0.2, 0.04), rectangle(half-0.16, 0.72, 0.12, 0.2, 0.04))
 	layers := []layer{
 		{wheels, plain(dark)},
-		{cabin, plain(k.a)}, {screen, plain(glass)},
+		{cabin, plain(k.a)},
+		{screen, plain(glass)},
 		{face, k.patterned(0.26)},
 		{rectangle(0, 0.66, half, 0.1, 0.04), plain(k.b.blend(dark, 0.25))},
 		{rectangle(0, 0.66, 0.24, 0.07, 0.01), plain(colour{40, 70, 170})},
