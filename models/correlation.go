@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -92,12 +93,10 @@ func pearson[T float32 | float64](ctx context.Context, b *Backend, values []T, w
 			j := i % width
 			z[i] = (float64(v) - center[j]) * scale[j]
 		}
-		next, err := exec.Exec1(sum, tensors.FromFlatDataAndDimensions(z, rows, width))
-		if err != nil {
-			return nil, err
-		}
-		if err := sum.FinalizeAll(); err != nil {
-			return nil, err
+		block := tensors.FromFlatDataAndDimensions(z, rows, width)
+		next, failure := exec.Exec1(sum, block)
+		if failure = errors.Join(failure, sum.FinalizeAll(), block.FinalizeAll()); failure != nil {
+			return nil, failure
 		}
 		sum = next
 	}

@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -54,6 +55,7 @@ var goldenTestScales = map[string]string{"code": ScaleSize, "sqrt_a": ScaleBoost
 // goldenBinomial computes all that a binomial case states, from embeddings or
 // from pooled features, matrices and biases.
 func goldenBinomial(t *testing.T, c goldenCase) map[string][]float64 {
+	t.Helper()
 	var settings goldenLoss
 	if err := strictJSON(c.Config, &settings); err != nil {
 		t.Fatalf("config: %v", err)
@@ -131,6 +133,7 @@ func joined(names []string, results [][]float64) map[string][]float64 {
 // goldenScalarTable runs single pairs through the whole loss: two images whose
 // cosines under the three learners are given.
 func goldenScalarTable(t *testing.T, c goldenCase) map[string][]float64 {
+	t.Helper()
 	got := map[string][]float64{}
 	for i, row := range decoded(t, c.Outputs["rows"]).([]any) {
 		row := row.(map[string]any)
@@ -145,6 +148,7 @@ func goldenScalarTable(t *testing.T, c goldenCase) map[string][]float64 {
 
 // goldenScales checks the scalars that do not depend on data.
 func goldenScales(t *testing.T, c goldenCase) map[string][]float64 {
+	t.Helper()
 	got := map[string][]float64{}
 	for m := 1; m <= 7; m++ {
 		got["eta"] = append(got["eta"], learnerEta(m))
@@ -180,6 +184,7 @@ func roundedSizes(size, m int) []int {
 
 // goldenAdversarial computes all that an adversarial case states.
 func goldenAdversarial(t *testing.T, c goldenCase) map[string][]float64 {
+	t.Helper()
 	var settings struct {
 		Sizes     []int   `json:"sizes"`
 		Hidden    int     `json:"hidden"`
@@ -254,9 +259,7 @@ func goldenAdversarial(t *testing.T, c goldenCase) map[string][]float64 {
 		}
 		return out
 	})
-	for name, values := range joined(names, results) {
-		got[name] = values
-	}
+	maps.Copy(got, joined(names, results))
 	if slices.ContainsFunc(got["x"], func(v float64) bool { return v != 0 }) {
 		t.Error("the pooled feature gets a gradient")
 	}

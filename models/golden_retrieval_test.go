@@ -13,6 +13,7 @@ import (
 // ties; where the case has vectors it searches them too, which must give the
 // same.
 func goldenRetrieval(t *testing.T, c goldenCase) map[string][]float64 {
+	t.Helper()
 	var settings struct {
 		Ks []int `json:"ks"`
 	}
@@ -195,6 +196,7 @@ func retrievalNumbers(results []QueryResult, valid []bool, r *Retrieval, ks []in
 // goldenCorrelation computes the correlations of learners' embeddings, as they
 // are and normalised, and of their scores.
 func goldenCorrelation(t *testing.T, c goldenCase) map[string][]float64 {
+	t.Helper()
 	var settings struct {
 		Sizes []int `json:"sizes"`
 	}

@@ -48,10 +48,11 @@ func TestGoldenVectors(t *testing.T) {
 	}
 	slices.Sort(files)
 	// A case is read by the first prefix that its name has.
-	readers := []struct {
+	type reader struct {
 		prefix string
 		read   func(t *testing.T, c goldenCase) map[string][]float64
-	}{
+	}
+	readers := []reader{
 		{"binomial_scalar_table", goldenScalarTable},
 		{"binomial_", goldenBinomial},
 		{"adversarial_", goldenAdversarial},
@@ -76,12 +77,7 @@ func TestGoldenVectors(t *testing.T) {
 		if slices.ContainsFunc(elsewhere, func(p string) bool { return strings.HasPrefix(c.Case, p) }) {
 			continue
 		}
-		i := slices.IndexFunc(readers, func(r struct {
-			prefix string
-			read   func(t *testing.T, c goldenCase) map[string][]float64
-		}) bool {
-			return strings.HasPrefix(c.Case, r.prefix)
-		})
+		i := slices.IndexFunc(readers, func(r reader) bool { return strings.HasPrefix(c.Case, r.prefix) })
 		if i < 0 {
 			t.Errorf("%s: case %q has an unknown prefix: nothing checks it", file, c.Case)
 			continue
@@ -223,37 +219,37 @@ func vector(values []float64) *tensors.Tensor {
 }
 
 // evaluate runs a graph once and returns its outputs as flat numbers.
-func evaluate(t testing.TB, b *Backend, inputs []*tensors.Tensor, graph func(inputs []*Node) []*Node) [][]float64 {
-	t.Helper()
+func evaluate(tb testing.TB, b *Backend, inputs []*tensors.Tensor, graph func(inputs []*Node) []*Node) [][]float64 {
+	tb.Helper()
 	exec, err := NewExec(b.Backend, graph)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer exec.Finalize()
-	return execute(t, exec, inputs)
+	return execute(tb, exec, inputs)
 }
 
 // execute runs a compiled graph.
-func execute(t testing.TB, exec *Exec, inputs []*tensors.Tensor) [][]float64 {
-	t.Helper()
+func execute(tb testing.TB, exec *Exec, inputs []*tensors.Tensor) [][]float64 {
+	tb.Helper()
 	args := make([]any, len(inputs))
 	for i, x := range inputs {
 		args[i] = x
 	}
 	results, err := exec.Exec(args...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	out := make([][]float64, len(results))
 	for i, r := range results {
-		out[i] = numbers(t, r)
+		out[i] = numbers(tb, r)
 	}
 	return out
 }
 
 // numbers returns a tensor's values as float64.
-func numbers(t testing.TB, x *tensors.Tensor) []float64 {
-	t.Helper()
+func numbers(tb testing.TB, x *tensors.Tensor) []float64 {
+	tb.Helper()
 	var out []float64
 	x.MustConstFlatData(func(flat any) {
 		switch v := flat.(type) {
@@ -264,7 +260,7 @@ func numbers(t testing.TB, x *tensors.Tensor) []float64 {
 				out = append(out, float64(f))
 			}
 		default:
-			t.Fatalf("tensor of %T", flat)
+			tb.Fatalf("tensor of %T", flat)
 		}
 	})
 	return out

@@ -38,6 +38,7 @@ func reference(row []float32, classes []int32, self int, class int32, ties byTie
 	slices.SortStableFunc(order, func(i, j int) int {
 		tie := 0
 		switch ties {
+		case tiesByID:
 		case tiesAgainst:
 			tie = cmp.Compare(positive(i), positive(j))
 		case tiesFor:

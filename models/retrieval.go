@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-
-	. "github.com/gomlx/gomlx/pkg/core/graph"
 )
 
 // Search is an exact nearest-neighbour search to evaluate. The score of two
@@ -69,12 +67,11 @@ func Retrieve(ctx context.Context, b *Backend, s Search) (*Retrieval, error) {
 	}
 	results := make([]QueryResult, len(s.QueryIDs))
 	valid := make([]bool, len(s.QueryIDs))
-	table := func(q, g *Node) []*Node { return []*Node{dot(q, g)} }
-	err = scoreBlocks(ctx, b, s.Queries, s.Width, len(order), s.galleryRow(order), 1, table,
-		func(worker, q int, rows [][]float32) {
-			results[q], valid[q] = rankers[worker].rank(rows[0], self[q], s.QueryClasses[q])
-			results[q].ID = s.QueryIDs[q]
-		})
+	queries, gallery := s.columns(order, 0, s.Width)
+	err = scoreBlocks(ctx, b, queries, gallery, func(worker, q int, row []float32) {
+		results[q], valid[q] = rankers[worker].rank(row, self[q], s.QueryClasses[q])
+		results[q].ID = s.QueryIDs[q]
+	})
 	if err != nil {
 		return nil, fmt.Errorf("retrieve: %w", err)
 	}
@@ -145,32 +142,6 @@ func LearnerRecalls(ctx context.Context, b *Backend, s Search, sizes []int) ([]L
 	}
 	sorted := s.shelf(order)
 	self := s.selves(sorted)
-	// Tables: every learner alone, then the first 2, 3, ... together. The last
-	// is the whole product, as in Retrieve.
-	m := len(sizes)
-	tables := 2*m - 1
-	table := func(q, g *Node) []*Node {
-		if m == 1 {
-			return []*Node{dot(q, g)}
-		}
-		out := make([]*Node, 0, tables)
-		from := 0
-		for _, d := range sizes {
-			slice := func(x *Node) *Node { return Slice(x, AxisRange(), AxisRange(from, from+d)) }
-			out = append(out, dot(slice(q), slice(g)))
-			from += d
-		}
-		together := out[0]
-		for _, alone := range out[1 : m-1] {
-			together = Add(together, alone)
-			out = append(out, together)
-		}
-		return append(out, dot(q, g))
-	}
-	hits := make([][]int, scoreWorkers()) // worker -> table -> queries whose first rank is a positive
-	for i := range hits {
-		hits[i] = make([]int, tables)
-	}
 	valid := 0
 	for q, class := range s.QueryClasses {
 		positions := sorted.positions[class]
@@ -181,30 +152,34 @@ func LearnerRecalls(ctx context.Context, b *Backend, s Search, sizes []int) ([]L
 	if valid == 0 {
 		return nil, errors.New("learner recalls: no query has another image of its class in the gallery")
 	}
-	err = scoreBlocks(ctx, b, s.Queries, s.Width, len(order), s.galleryRow(order), tables, table,
-		func(worker, q int, rows [][]float32) {
-			for k, row := range rows {
-				if at := first(row, self[q]); at >= 0 && sorted.classes[at] == s.QueryClasses[q] {
-					hits[worker][k]++
-				}
+	// recall is R@1 by the dimensions [from, to) alone.
+	recall := func(from, to int) (float64, error) {
+		hits := make([]int, scoreWorkers())
+		queries, gallery := s.columns(order, from, to)
+		failure := scoreBlocks(ctx, b, queries, gallery, func(worker, q int, row []float32) {
+			if at := first(row, self[q]); at >= 0 && sorted.classes[at] == s.QueryClasses[q] {
+				hits[worker]++
 			}
 		})
-	if err != nil {
-		return nil, fmt.Errorf("learner recalls: %w", err)
+		total := 0
+		for _, h := range hits {
+			total += h
+		}
+		return float64(total) / float64(valid), failure
 	}
-	out := make([]LearnerRecall, m)
+	out := make([]LearnerRecall, len(sizes))
+	from := 0
 	for i, d := range sizes {
 		out[i].Size = d
-		for _, h := range hits {
-			out[i].R1 += float64(h[i])
-			if i == 0 {
-				out[i].Cumulative += float64(h[0])
-			} else {
-				out[i].Cumulative += float64(h[m+i-1])
+		if out[i].R1, err = recall(from, from+d); err != nil {
+			return nil, fmt.Errorf("learner recalls: %w", err)
+		}
+		out[i].Cumulative = out[i].R1
+		if from += d; i > 0 {
+			if out[i].Cumulative, err = recall(0, from); err != nil {
+				return nil, fmt.Errorf("learner recalls: %w", err)
 			}
 		}
-		out[i].R1 /= float64(valid)
-		out[i].Cumulative /= float64(valid)
 	}
 	return out, nil
 }
@@ -251,7 +226,7 @@ func (s Search) check() ([]int, error) {
 	}
 	for _, k := range s.Recalls {
 		if k < 1 {
-			return nil, fmt.Errorf("R@%d; want a rank of at least 1", k)
+			return nil, fmt.Errorf("recall at rank %d; want a rank of at least 1", k)
 		}
 	}
 	order := make([]int, len(s.GalleryIDs))
@@ -289,7 +264,10 @@ func (s Search) selves(sorted *shelf) []int {
 	return self
 }
 
-// galleryRow returns the function that reads the gallery in the given order.
-func (s Search) galleryRow(order []int) func(i int) []float32 {
-	return func(i int) []float32 { return s.Gallery[order[i]*s.Width:][:s.Width] }
+// columns returns the dimensions [from, to) of the queries and of the gallery
+// in the given order.
+func (s Search) columns(order []int, from, to int) (queries, gallery rows) {
+	cut := func(values []float32, i int) []float32 { return values[i*s.Width:][from:to] }
+	return rows{len(s.QueryIDs), to - from, func(i int) []float32 { return cut(s.Queries, i) }},
+		rows{len(order), to - from, func(i int) []float32 { return cut(s.Gallery, order[i]) }}
 }

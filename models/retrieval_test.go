@@ -113,9 +113,9 @@ func TestRetrieveOrderOfInput(t *testing.T) {
 	}
 	turned := s
 	turned.Gallery, turned.GalleryIDs, turned.GalleryClasses = nil, nil, nil
-	for i := len(s.GalleryIDs) - 1; i >= 0; i-- {
+	for i, id := range slices.Backward(s.GalleryIDs) {
 		turned.Gallery = append(turned.Gallery, s.Gallery[i*s.Width:][:s.Width]...)
-		turned.GalleryIDs = append(turned.GalleryIDs, s.GalleryIDs[i])
+		turned.GalleryIDs = append(turned.GalleryIDs, id)
 		turned.GalleryClasses = append(turned.GalleryClasses, s.GalleryClasses[i])
 	}
 	got, err := Retrieve(t.Context(), b, turned)
@@ -141,7 +141,7 @@ func TestRetrieveRefuses(t *testing.T) {
 		"cut classes":   {func(s *Search) { s.GalleryClasses = s.GalleryClasses[1:] }, "classes"},
 		"same id twice": {func(s *Search) { s.GalleryIDs[1] = s.GalleryIDs[0] }, "twice"},
 		"no width":      {func(s *Search) { s.Width = 0 }, "width"},
-		"R@0":           {func(s *Search) { s.Recalls = []int{0} }, "R@0"},
+		"R@0":           {func(s *Search) { s.Recalls = []int{0} }, "rank 0"},
 		"labels are absent": {func(s *Search) {
 			s.QueryClasses = make([]int32, len(s.QueryIDs))
 			s.QueryClasses[0] = -1
