@@ -1,0 +1,253 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"bierbench/datasets"
+	"bierbench/models"
+	"bierbench/runs"
+)
+
+// atStage is a Progress that calls reached once, when a stage with the given first
+// word has advanced.
+type atStage struct {
+	stage   string
+	reached func()
+	now     string
+	called  bool
+}
+
+func (a *atStage) Start(stage string, _ int) { a.now, _, _ = strings.Cut(stage, " ") }
+
+func (a *atStage) Advance(int, string) {
+	if a.now == a.stage && !a.called {
+		a.called = true
+		a.reached()
+	}
+}
+
+func (a *atStage) Finish() {}
+
+// testWorkspace is a workspace that shares the user's cache.
+func testWorkspace(t *testing.T, dir string, p Progress) *Workspace {
+	t.Helper()
+	cache, err := models.DefaultCache()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := NewWorkspace(Workspace{Dir: dir, Backend: models.BackendCPU, Cache: cache, Progress: p})
+	t.Cleanup(w.Close)
+	return w
+}
+
+// ingestMini prepares one miniature set in the workspace.
+func ingestMini(ctx context.Context, w *Workspace, raw string) error {
+	o := datasets.DefaultIngestOptions()
+	o.Raw, o.Custom = raw, datasets.MiniRelease
+	_, err := w.Ingest(ctx, []string{"cub"}, o)
+	return err
+}
+
+// outputs maps every file of a run that is part of its result to its digest;
+// records hold times, so they are left out, but their metrics are in the queries.
+func outputs(t *testing.T, w *Workspace, run string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	root := filepath.Join(w.Dir, "runs", run)
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if ext := filepath.Ext(path); ext != ".arrow" && ext != ".safetensors" {
+			if strings.HasPrefix(d.Name(), ".") || strings.HasSuffix(d.Name(), ".tmp") {
+				return fmt.Errorf("%s was left behind", path)
+			}
+			return nil
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		out[name], err = digest(path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// digest is the SHA-256 of a file, for a model that of its tensors: the file's
+// header also holds the seconds of training.
+func digest(path string) (string, error) {
+	if filepath.Ext(path) != ".safetensors" {
+		data, err := os.ReadFile(path)
+		return fmt.Sprintf("%x", sha256.Sum256(data)), err
+	}
+	values, _, err := models.ReadSafetensors(path)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		fmt.Fprintf(h, "%s %s\n", name, values[name].Shape())
+		err := values[name].ConstBytes(func(data []byte) { h.Write(data) })
+		if err != nil {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)), nil
+}
+
+const interruptSuite = `
+- datasets: [cub/mini]
+  backbone: convnet
+  mode: frozen
+  input: 32
+  methods: [abier]
+  sizes: [24]
+  hidden: 16
+  steps: 12
+- datasets: [cub/mini]
+  backbone: convnet
+  mode: finetune
+  input: 32
+  methods: [bier]
+  sizes: [24]
+  steps: 4
+`
+
+// An interrupt in any stage leaves nothing that passes for whole, and the same
+// command continues to the same bits as an uninterrupted one.
+func TestInterruptInEveryStage(t *testing.T) {
+	raw := t.TempDir()
+	if err := datasets.WriteMini(t.Context(), raw, datasets.DefaultMini()); err != nil {
+		t.Fatal(err)
+	}
+	suite, err := parseSuite("s", "s.yaml", []byte(interruptSuite))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := testWorkspace(t, t.TempDir(), nil)
+	if err := ingestMini(t.Context(), whole, raw); err != nil {
+		t.Fatal(err)
+	}
+	r, err := whole.Run(t.Context(), suite, RunOptions{})
+	if err != nil || r.Done != 2 {
+		t.Fatalf("%+v, %v; want two cells done", r, err)
+	}
+	want := outputs(t, whole, "s")
+	if len(want) != 6 {
+		t.Fatalf("outputs %v; want embeddings, queries and the model of two cells", want)
+	}
+	again, err := whole.Run(t.Context(), suite, RunOptions{})
+	if err != nil || again.Before != 2 || again.Done != 0 {
+		t.Fatalf("second run: %+v, %v; want nothing to do", again, err)
+	}
+
+	for _, stage := range []string{"ingest", "features", "train", "embed", "evaluate"} {
+		t.Run(stage, func(t *testing.T) {
+			dir := t.TempDir()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			watch := &atStage{stage: stage, reached: cancel}
+			cut := testWorkspace(t, dir, watch)
+			err := ingestMini(ctx, cut, raw)
+			if stage == "ingest" {
+				if !errors.Is(err, context.Canceled) {
+					t.Fatalf("interrupted ingest returned %v", err)
+				}
+				if found, err := datasets.Prepared(cut.datasetsDir()); err != nil || len(found) != 0 {
+					t.Fatalf("interrupted ingest left %v (%v)", found, err)
+				}
+			} else {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := cut.Run(ctx, suite, RunOptions{}); !errors.Is(err, context.Canceled) {
+					t.Fatalf("interrupted run returned %v", err)
+				}
+				cells, err := cut.recorded("s")
+				if err != nil {
+					t.Fatal(err)
+				}
+				for key, c := range cells {
+					if c.Status != runs.Running {
+						t.Errorf("%s is %s after an interrupt, want %s", key.Path(), c.Status, runs.Running)
+					}
+				}
+			}
+			if !watch.called {
+				t.Fatalf("no stage %s", stage)
+			}
+			rest := testWorkspace(t, dir, nil)
+			if err := ingestMini(t.Context(), rest, raw); err != nil {
+				t.Fatal(err)
+			}
+			if r, err := rest.Run(t.Context(), suite, RunOptions{}); err != nil || r.Done+r.Before != 2 {
+				t.Fatalf("continued: %+v, %v", r, err)
+			}
+			got := outputs(t, rest, "s")
+			for name, sum := range want {
+				if got[name] != sum {
+					t.Errorf("%s differs from that of an uninterrupted run", name)
+				}
+			}
+			if len(got) != len(want) {
+				t.Errorf("%d files, want %d: %v", len(got), len(want), got)
+			}
+		})
+	}
+}
+
+// One failed cell is recorded with its error and does not stop the rest.
+func TestFailedCell(t *testing.T) {
+	raw := t.TempDir()
+	if err := datasets.WriteMini(t.Context(), raw, datasets.DefaultMini()); err != nil {
+		t.Fatal(err)
+	}
+	w := testWorkspace(t, t.TempDir(), nil)
+	if err := ingestMini(t.Context(), w, raw); err != nil {
+		t.Fatal(err)
+	}
+	// 24 classes cannot fill 40 in a batch: the first cell fails, the second does not.
+	suite, err := parseSuite("s", "s.yaml", []byte(`
+- datasets: [cub/mini]
+  backbone: convnet
+  mode: frozen
+  input: 32
+  methods: [{label: greedy, method: baseline, classes: 400}, features]
+  sizes: [8]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for attempt, before := range []int{0, 1} {
+		r, err := w.Run(t.Context(), suite, RunOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Before != before || len(r.Failed) != 1 || !strings.Contains(r.Failed[0].Error, "batch of 400 classes") {
+			t.Errorf("attempt %d: %+v; want one failed cell, and the other done once", attempt, r)
+		}
+	}
+	cells, err := w.recorded("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, c := range cells {
+		if (key.Method == "greedy") != (c.Status == runs.Failed) || (c.Status == runs.Failed) != (c.Error != "") {
+			t.Errorf("%s: status %s, error %q", key.Path(), c.Status, c.Error)
+		}
+	}
+}
