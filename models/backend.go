@@ -10,10 +10,12 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gomlx/gomlx/backends"
 	"github.com/gomlx/gomlx/backends/simplego"
 	"github.com/gomlx/gomlx/backends/xla"
+	"github.com/gomlx/gomlx/pkg/core/graph"
 )
 
 // The backends that OpenBackend knows.
@@ -32,6 +34,9 @@ type Backend struct {
 	Plugin string // name and SHA-256 of the PJRT plugin; empty for go
 
 	PluginPath string // the plugin's file; empty for go
+
+	lock    sync.Mutex
+	product *graph.Exec // of scores
 }
 
 // OpenBackend opens the backend that config names: xla:cpu, xla:cuda, go, or

@@ -11,7 +11,7 @@ import (
 func product(x, w *Node) *Node {
 	x.AssertDims(-1, w.Shape().Dim(0))
 	batch, in, out := x.Shape().Dim(0), w.Shape().Dim(0), w.Shape().Dim(1)
-	if x.Graph().Backend().Name() == "go" { // it cannot differentiate convolutions
+	if x.Graph().Backend().String() == BackendGo { // it cannot differentiate convolutions
 		return Dot(x, w)
 	}
 	y := Convolve(Reshape(x, batch, 1, 1, in), Reshape(w, 1, 1, in, out)).NoPadding().Done()

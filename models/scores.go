@@ -44,13 +44,10 @@ func (r rows) tensor(from, count, padded int) *tensors.Tensor {
 func scoreBlocks(ctx context.Context, b *Backend, queries, gallery rows, visit func(worker, query int, row []float32)) error {
 	padded := roundUp(gallery.count, blockRows)
 	block := min(roundUp(queries.count, blockRows), max(blockScores/padded/blockRows, 1)*blockRows)
-	exec, err := NewExec(b.Backend, func(q, g *Node) *Node {
-		return DotGeneral(q, []int{1}, nil, g, []int{1}, nil)
-	})
+	exec, err := b.scores()
 	if err != nil {
 		return err
 	}
-	defer exec.Finalize()
 	shelved := gallery.tensor(0, gallery.count, padded)
 	defer shelved.MustFinalizeAll()
 
@@ -94,6 +91,25 @@ func scoreBlocks(ctx context.Context, b *Backend, queries, gallery rows, visit f
 		return nil
 	})
 	return group.Wait()
+}
+
+// scores returns the program of q [n, d] times the transpose of g [m, d]. It is
+// compiled once for every shape: a protocol with draws, or many cells of one
+// data set, search with the same shapes again and again.
+func (b *Backend) scores() (*Exec, error) {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	if b.product != nil {
+		return b.product, nil
+	}
+	exec, err := NewExec(b.Backend, func(q, g *Node) *Node {
+		return DotGeneral(q, []int{1}, nil, g, []int{1}, nil)
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.product = exec.SetMaxCache(-1)
+	return b.product, nil
 }
 
 // eachRow calls visit for rows 0 to n-1 from several goroutines.
