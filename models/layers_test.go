@@ -82,17 +82,19 @@ func TestDepthwise(t *testing.T) {
 		name            string // the reason for the case
 		h, w            int
 		size, stride, c int
+		inference       bool
 	}{
-		{"stride 1", 5, 6, 3, 1, 4},
-		{"stride 2 pads an even side at the end only", 6, 8, 3, 2, 3},
-		{"five taps on odd sides", 7, 5, 5, 2, 2},
+		{"stride 1", 5, 6, 3, 1, 4, false},
+		{"stride 2 pads an even side at the end only", 6, 8, 3, 2, 3, false},
+		{"five taps on odd sides", 7, 5, 5, 2, 2, false},
+		{"the form without a gradient", 6, 8, 5, 2, 3, true},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, 2))
 			x, k := randomGrid(random, 2, c.h, c.w, c.c), randomGrid(random, c.size, c.size, 1, c.c)
 			got, dims := run(t, func(x *Node) *Node {
-				return depthwise(x, Const(x.Graph(), k.tensor()), c.stride)
+				return depthwise(x, Const(x.Graph(), k.tensor()), c.stride, c.inference)
 			}, x.tensor())
 			rows, columns := same(c.h, c.size, c.stride), same(c.w, c.size, c.stride)
 			var want []float64 // the definition, as plain loops
