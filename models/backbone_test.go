@@ -146,7 +146,7 @@ func TestGoldenFeatures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := json.Unmarshal(data, &golden); err != nil {
+			if err = json.Unmarshal(data, &golden); err != nil {
 				t.Fatal(err)
 			}
 			path := weightsFile(t, name)

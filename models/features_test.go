@@ -182,7 +182,7 @@ func TestExtractFeaturesStops(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || asked.Load() > 10 {
 		t.Errorf("error %v after %d images, want it to stop within a few batches", err, asked.Load())
 	}
-	if _, err := ExtractFeatures(t.Context(), b, lite0(), "", 1, 100, 2, nil, nil); err == nil || !strings.Contains(err.Error(), "multiple of 32") {
+	if _, err = ExtractFeatures(t.Context(), b, lite0(), "", 1, 100, 2, nil, nil); err == nil || !strings.Contains(err.Error(), "multiple of 32") {
 		t.Errorf("an input of 100 pixels: %v", err)
 	}
 	got, err := ExtractFeatures(t.Context(), b, convnet(), "", 0, 16, 2, nil, nil)

@@ -60,7 +60,7 @@ func TestSafetensorsRoundTrip(t *testing.T) {
 	}
 	// The order in which tensors are given, and the file that was there, leave no trace.
 	slices.Reverse(named)
-	if err := WriteSafetensors(path, named, metadata); err != nil {
+	if err = WriteSafetensors(path, named, metadata); err != nil {
 		t.Fatal(err)
 	}
 	second, err := os.ReadFile(path)
