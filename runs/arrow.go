@@ -78,7 +78,14 @@ func readArrow(path string, want *arrow.Schema, each func(rows int64, record arr
 		}
 		err = errors.Join(err, f.Close())
 	}()
-	r, err := ipc.NewFileReader(f, ipc.WithAllocator(memory.NewGoAllocator()))
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	if err := vetFooter(f, size); err != nil {
+		return fmt.Errorf("%s: not a whole Arrow file: %w", path, err)
+	}
+	r, err := ipc.NewFileReader(f, ipc.WithAllocator(&limited{left: 1<<16 + 4*size}))
 	if err != nil {
 		return fmt.Errorf("%s: not a whole Arrow file: %w", path, err)
 	}
@@ -101,6 +108,38 @@ func readArrow(path string, want *arrow.Schema, each func(rows int64, record arr
 		record.Release()
 	}
 	return nil
+}
+
+// limited is an allocator for reading a file: a length in it that lies must
+// not ask for more memory than a few times the file's size. It panics, as the
+// Arrow reader expects of allocators; readArrow makes that an error.
+type limited struct {
+	memory.GoAllocator
+	left int64
+}
+
+func (l *limited) take(n int) {
+	if l.left -= int64(n); l.left < 0 || n < 0 {
+		panic("a length in it is larger than the file")
+	}
+}
+
+// Allocate returns size bytes within the limit.
+func (l *limited) Allocate(size int) []byte {
+	l.take(size)
+	return l.GoAllocator.Allocate(size)
+}
+
+// Reallocate grows b to size bytes within the limit.
+func (l *limited) Reallocate(size int, b []byte) []byte {
+	l.take(size - min(size, len(b)))
+	return l.GoAllocator.Reallocate(size, b)
+}
+
+// Free gives b back to the limit.
+func (l *limited) Free(b []byte) {
+	l.left += int64(len(b))
+	l.GoAllocator.Free(b)
 }
 
 func checkSchema(got, want *arrow.Schema) error {

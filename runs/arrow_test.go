@@ -137,24 +137,36 @@ func TestBrokenArrowFiles(t *testing.T) {
 	}
 }
 
-// FuzzReadQueries feeds damaged files to the reader, which must not panic.
-func FuzzReadQueries(f *testing.F) {
-	path := filepath.Join(f.TempDir(), "seed.arrow")
-	if err := WriteQueries(path, someQueries(9)); err != nil {
+// FuzzArrow feeds damaged files to the readers, which must neither panic nor
+// ask for memory without end.
+func FuzzArrow(f *testing.F) {
+	dir := f.TempDir()
+	queries, embeddings := filepath.Join(dir, "queries.arrow"), filepath.Join(dir, "embeddings.arrow")
+	if err := WriteQueries(queries, someQueries(9)); err != nil {
 		f.Fatal(err)
 	}
-	data, err := os.ReadFile(path)
-	if err != nil {
+	e := Embeddings{IDs: []int64{1, 2}, Classes: []int32{1, 1}, Splits: []string{"test", "test"}, Lists: []uint8{0, 0}, Width: 2, Values: []float32{1, 2, 3, 4}}
+	if err := WriteEmbeddings(embeddings, e); err != nil {
 		f.Fatal(err)
 	}
-	f.Add(data)
+	for _, path := range []string{queries, embeddings} {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+		f.Add(data[:len(data)/2])
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		path := filepath.Join(t.TempDir(), "x.arrow")
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if q, err := ReadQueries(path); err == nil && len(data) == 0 {
-			t.Errorf("%d queries from nothing", len(q))
+		if q, err := ReadQueries(path); err == nil && len(q) > len(data) {
+			t.Errorf("%d queries from %d bytes", len(q), len(data))
+		}
+		if e, err := ReadEmbeddings(path); err == nil && len(e.IDs) > len(data) {
+			t.Errorf("%d embeddings from %d bytes", len(e.IDs), len(data))
 		}
 	})
 }

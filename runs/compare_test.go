@@ -246,7 +246,7 @@ func TestRowsThatCannotBeCompared(t *testing.T) {
 		{"another protocol", all(group(), func(c *Cell) { c.Evaluations[0].Protocol = "cub-loo" }), "no evaluation of this protocol at seed 1", 2},
 		{"a seed without the protocol", change(group(), func(c *Cell) { c.Evaluations = nil }), "B has no evaluation of this protocol at seed 2", 1},
 		{"a seed of another configuration", change(group(), func(c *Cell) { c.ConfigHash = "x" }), "seed 2 of B has another configuration", 1},
-		{"no such metric", all(group(), func(c *Cell) { delete(c.Evaluations[0].Metrics, "R@1") }), "B has no R@1", 1},
+		{"no such metric", all(group(), func(c *Cell) { delete(c.Evaluations[0].Metrics, "R@1") }), "only A has R@1", 1},
 		{"the record is not of these queries", change(group(), func(c *Cell) { c.Evaluations[0].Metrics["R@1"] = 0.9 }), "evaluate it again", 1},
 		{"best of the test results", change(group(), func(c *Cell) {
 			c.Evaluations = append(c.Evaluations, Evaluation{Protocol: fakeProtocol, At: "peek"})

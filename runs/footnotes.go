@@ -28,7 +28,7 @@ func (c *comparer) cautions(row *Comparison, classes int) {
 	case 1:
 		c.note(row, "one seed on a side: the variance between its seeds is not in the interval")
 	case 2:
-		c.note(row, "two seeds on a side: the interval is rough, in simulations it covers about 93%")
+		c.note(row, "two seeds on a side: the interval is rough, and a difference must be large to be told from noise")
 	}
 	switch {
 	case classes == 1:

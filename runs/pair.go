@@ -187,9 +187,9 @@ func (c *comparer) compareMetric(row Comparison, ea, eb []Evaluation, oa, ob []*
 	case noneA && noneB:
 		return nil // not a metric of this protocol
 	case noneA:
-		return fmt.Errorf("A has no %s", row.Metric)
+		return fmt.Errorf("only B has %s", row.Metric)
 	case noneB:
-		return fmt.Errorf("B has no %s", row.Metric)
+		return fmt.Errorf("only A has %s", row.Metric)
 	}
 	collapsed := func(e Evaluation) bool { return e.Collapsed(row.Metric) }
 	if slices.ContainsFunc(ea, collapsed) || slices.ContainsFunc(eb, collapsed) {

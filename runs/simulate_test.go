@@ -98,6 +98,7 @@ func scenes() []scene {
 		with("95% hits", func(s *scene) { s.mean = [2]float64{2.2, 2.4} }),
 		with("no seed variance", func(s *scene) { s.seed = 0 }),
 		with("2 seeds", func(s *scene) { s.seeds = 2 }),
+		with("2 seeds that decide", func(s *scene) { s.seeds, s.seed = 2, 0.3 }),
 		with("3 seeds", func(s *scene) { s.seeds = 3 }),
 		with("10 seeds", func(s *scene) { s.seeds = 10 }),
 		with("10 classes", func(s *scene) { s.classes = 10 }),

@@ -66,10 +66,10 @@ func TestRunSurvivesReading(t *testing.T) {
 	if i := list[0]; i.ID != "first" || i.Planned != 2 || i.Done != 1 || i.Failed != 0 || i.Running != 0 {
 		t.Errorf("info = %+v", i)
 	}
-	if _, err := s.Create("first", Record{}); !errors.Is(err, fs.ErrExist) {
+	if _, err = s.Create("first", Record{}); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("creating it again: %v, want fs.ErrExist", err)
 	}
-	if err := r.Update(Record{Suite: "other", Config: json.RawMessage(`{}`)}); err != nil {
+	if err = r.Update(Record{Suite: "other", Config: json.RawMessage(`{}`)}); err != nil {
 		t.Fatal(err)
 	}
 	again, err := s.Open("first")
