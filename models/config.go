@@ -151,8 +151,9 @@ func (c Config) Validate() error {
 		check(slices.Contains(allowed, value), "%s: %q is not one of %q", option, value, allowed)
 	}
 	oneOf("mode", c.Mode, Frozen, Finetune)
-	check(c.Input > 0, "input: %d pixels; want at least 1", c.Input)
-	if _, err := BackboneNamed(c.Backbone); err != nil {
+	if net, err := BackboneNamed(c.Backbone); err != nil {
+		errs = append(errs, err)
+	} else if err := net.CheckInput(c.Input); err != nil {
 		errs = append(errs, err)
 	}
 	if c.Untrained {

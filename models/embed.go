@@ -32,6 +32,7 @@ type EmbedData struct {
 // the score. No part of the diversity loss takes part.
 func (m *Model) Embed(ctx stdcontext.Context, data EmbedData) ([]float32, error) {
 	exec, err := context.NewExec(m.backend.Backend, m.ctx, func(ctx *context.Context, input *Node) *Node {
+		forInference(ctx.In(backboneScope), input.Graph())
 		embeddings, _ := m.learners(ctx, m.pooled(ctx, input))
 		return testVector(m.Config, embeddings)
 	})

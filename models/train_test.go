@@ -48,7 +48,7 @@ func trained(t *testing.T, c Config, data TrainData, dir string) (embedding []fl
 		t.Fatal(err)
 	}
 	if dir != "" {
-		if _, err := m.Load(dir); err != nil && !errors.Is(err, ErrNoCheckpoint) {
+		if _, err = m.Load(dir); err != nil && !errors.Is(err, ErrNoCheckpoint) {
 			t.Fatal(err)
 		}
 	}
@@ -110,7 +110,7 @@ func TestTrainFrozen(t *testing.T) {
 	if err != nil || len(found) != keepCheckpoints {
 		t.Fatalf("checkpoints %v (%v), want %d", found, err, keepCheckpoints)
 	}
-	if err := os.Truncate(found[0], 1000); err != nil {
+	if err = os.Truncate(found[0], 1000); err != nil {
 		t.Fatal(err)
 	}
 	continued, rest := trained(t, c, data, dir)
@@ -133,7 +133,7 @@ func interrupt(t *testing.T, c Config, data TrainData, dir string, at int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Load(dir); err != nil && !errors.Is(err, ErrNoCheckpoint) {
+	if _, err = m.Load(dir); err != nil && !errors.Is(err, ErrNoCheckpoint) {
 		t.Fatal(err)
 	}
 	ctx, cancel := stdcontext.WithCancel(t.Context())
