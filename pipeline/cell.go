@@ -104,7 +104,7 @@ func (w *Workspace) fillCell(ctx context.Context, r *runs.Run, c PlannedCell, re
 		embedding.Splits = append(embedding.Splits, string(data.Split(i)))
 		embedding.Lists = append(embedding.Lists, data.List(i))
 	}
-	if err := runs.WriteEmbeddings(r.EmbeddingsPath(c.Key), *embedding); err != nil {
+	if err = runs.WriteEmbeddings(r.EmbeddingsPath(c.Key), *embedding); err != nil {
 		return err
 	}
 	evaluated := time.Now()
@@ -135,7 +135,7 @@ func (w *Workspace) trainAndEmbed(ctx context.Context, b *models.Backend, r *run
 		return nil, err
 	}
 	steps := r.StepsPath(c.Key)
-	if err := runs.KeepSteps(steps, m.Step); err != nil {
+	if err = runs.KeepSteps(steps, m.Step); err != nil {
 		return nil, err
 	}
 	train := data.Rows(datasets.Train)

@@ -33,7 +33,7 @@ func (w *Workspace) Demo(ctx context.Context, onCell func(cell runs.Cell, number
 	}
 	defer os.RemoveAll(raw)
 	mini := datasets.DefaultMini()
-	if err := datasets.WriteMini(ctx, raw, mini); err != nil {
+	if err = datasets.WriteMini(ctx, raw, mini); err != nil {
 		return nil, err
 	}
 	o := datasets.DefaultIngestOptions()

@@ -57,12 +57,12 @@ func (w *Workspace) evaluate(ctx context.Context, b *models.Backend, r *runs.Run
 	var evaluations []runs.Evaluation
 	for i, p := range set.Protocols {
 		id := p.ID + data.Manifest.ProtocolSuffix()
-		evaluation, queries, err := evaluateProtocol(ctx, b, p, data, test, e, sizes)
-		if err != nil {
-			return nil, nil, fmt.Errorf("evaluate %s: %w", id, err)
+		evaluation, queries, failed := evaluateProtocol(ctx, b, p, data, test, e, sizes)
+		if failed != nil {
+			return nil, nil, fmt.Errorf("evaluate %s: %w", id, failed)
 		}
 		evaluation.Protocol, evaluation.At = id, evaluationLast
-		if err := runs.WriteQueries(r.QueriesPath(k, id), queries); err != nil {
+		if err = runs.WriteQueries(r.QueriesPath(k, id), queries); err != nil {
 			return nil, nil, fmt.Errorf("evaluate %s: %w", id, err)
 		}
 		evaluations = append(evaluations, evaluation)

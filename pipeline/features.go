@@ -23,7 +23,7 @@ func (w *Workspace) pooled(ctx context.Context, data *datasets.Dataset, c models
 	}
 	key := models.FeaturesKey(data.Manifest.Digest, weights.SHA256, net, c.Input)
 	path := filepath.Join(w.featuresDir(), key+".arrow")
-	if _, err := os.Stat(path); err == nil {
+	if _, err = os.Stat(path); err == nil {
 		f, err = models.ReadFeatures(path, key)
 		return f, 0, err
 	}
@@ -45,10 +45,10 @@ func (w *Workspace) pooled(ctx context.Context, data *datasets.Dataset, c models
 	for i := range f.IDs {
 		f.IDs[i] = data.ID(i)
 	}
-	if err := os.MkdirAll(w.featuresDir(), 0o777); err != nil {
+	if err = os.MkdirAll(w.featuresDir(), 0o777); err != nil {
 		return f, 0, fmt.Errorf("%s: %w", stage, err)
 	}
-	if err := models.WriteFeatures(path, f); err != nil {
+	if err = models.WriteFeatures(path, f); err != nil {
 		return f, 0, fmt.Errorf("%s: %w", stage, err)
 	}
 	took := time.Since(began).Seconds()

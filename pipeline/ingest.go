@@ -128,8 +128,8 @@ func (w *Workspace) variants(name string) ([]datasets.Entry, error) {
 		return nil, err
 	}
 	if wanted != "" {
-		e, err := w.dataset(name)
-		return []datasets.Entry{e}, err
+		e, missing := w.dataset(name)
+		return []datasets.Entry{e}, missing
 	}
 	entries, err := datasets.Prepared(w.datasetsDir())
 	if err != nil {
@@ -185,7 +185,7 @@ func (w *Workspace) inspectOne(e datasets.Entry) (Inspected, error) {
 		return Inspected{}, err
 	}
 	dir := filepath.Join(w.reportsDir(), "inspect")
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err = os.MkdirAll(dir, 0o777); err != nil {
 		return Inspected{}, err
 	}
 	sheet := filepath.Join(dir, e.Set+"."+e.Variant+".png")
@@ -198,7 +198,7 @@ func (w *Workspace) inspectOne(e datasets.Entry) (Inspected, error) {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return Inspected{}, err
 	}
-	if err := os.Chmod(f.Name(), 0o644); err != nil {
+	if err = os.Chmod(f.Name(), 0o644); err != nil {
 		return Inspected{}, err
 	}
 	return Inspected{Inspection: in, Sheet: sheet}, os.Rename(f.Name(), sheet)

@@ -139,7 +139,7 @@ func TestInterruptInEveryStage(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := testWorkspace(t, t.TempDir(), nil)
-	if err := ingestMini(t.Context(), whole, raw); err != nil {
+	if err = ingestMini(t.Context(), whole, raw); err != nil {
 		t.Fatal(err)
 	}
 	r, err := whole.Run(t.Context(), suite, RunOptions{})
@@ -167,8 +167,8 @@ func TestInterruptInEveryStage(t *testing.T) {
 				if !errors.Is(err, context.Canceled) {
 					t.Fatalf("interrupted ingest returned %v", err)
 				}
-				if found, err := datasets.Prepared(cut.datasetsDir()); err != nil || len(found) != 0 {
-					t.Fatalf("interrupted ingest left %v (%v)", found, err)
+				if found, failed := datasets.Prepared(cut.datasetsDir()); failed != nil || len(found) != 0 {
+					t.Fatalf("interrupted ingest left %v (%v)", found, failed)
 				}
 			} else {
 				if err != nil {
@@ -233,9 +233,9 @@ func TestFailedCell(t *testing.T) {
 		t.Fatal(err)
 	}
 	for attempt, before := range []int{0, 1} {
-		r, err := w.Run(t.Context(), suite, RunOptions{})
-		if err != nil {
-			t.Fatal(err)
+		r, failed := w.Run(t.Context(), suite, RunOptions{})
+		if failed != nil {
+			t.Fatal(failed)
 		}
 		if r.Before != before || len(r.Failed) != 1 || !strings.Contains(r.Failed[0].Error, "batch of 400 classes") {
 			t.Errorf("attempt %d: %+v; want one failed cell, and the other done once", attempt, r)

@@ -38,9 +38,9 @@ func (w *Workspace) List() (*Listing, error) {
 		return nil, err
 	}
 	for _, e := range entries {
-		m, err := datasets.ReadManifest(e.Dir)
-		if err != nil {
-			return nil, err
+		m, broken := datasets.ReadManifest(e.Dir)
+		if broken != nil {
+			return nil, broken
 		}
 		l.Datasets = append(l.Datasets, ListedDataset{Set: e.Set, Variant: e.Variant, Images: m.Rows, Digest: m.Digest})
 	}

@@ -55,7 +55,7 @@ func (w *Workspace) Run(ctx context.Context, s *Suite, o RunOptions) (*RunResult
 	result := &RunResult{Run: o.ID, Cells: len(p.Cells), Before: p.Count(Done)}
 	todo := len(p.Cells) - result.Before
 	if todo > 0 {
-		if err := w.needWeights(ctx, p); err != nil {
+		if err = w.needWeights(ctx, p); err != nil {
 			return nil, err
 		}
 	}

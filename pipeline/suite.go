@@ -138,7 +138,7 @@ func (b Block) config(v Variant, size int) (models.Config, error) {
 	if b.Input != 0 {
 		c.Input = b.Input
 	}
-	if err := net.CheckInput(c.Input); err != nil {
+	if err = net.CheckInput(c.Input); err != nil {
 		return c, b.at.errorf("%w", err)
 	}
 	method, err := methodNamed(v.Method)
@@ -161,8 +161,11 @@ func (b Block) config(v Variant, size int) (models.Config, error) {
 		}
 	}
 	if c.Untrained {
-		c.Size = net.Features
-		return c, nil
+		if c.Mode != models.Frozen {
+			return c, v.at.errorf("method %s trains nothing; want mode %s", v.Label, models.Frozen)
+		}
+		// Options of training are no part of it: changing them leaves its cells done.
+		return models.Config{Backbone: c.Backbone, Mode: c.Mode, Input: c.Input, Untrained: true, Size: net.Features}, nil
 	}
 	c.Learners = sizes
 	if sizes == nil {
@@ -211,8 +214,7 @@ func setOption(c *models.Config, o Option) error {
 		return o.at.errorf("%s: %w", o.Key, err)
 	}
 	if err := json.Unmarshal(one, c); err != nil {
-		var kind *json.UnmarshalTypeError
-		if errors.As(err, &kind) {
+		if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			return o.at.errorf("%s: %s; want a value of type %s", o.Key, o.Value, kind.Type)
 		}
 		return o.at.errorf("%s: %w", o.Key, err)

@@ -41,7 +41,7 @@ func TestBuiltinSuites(t *testing.T) {
 // The defaults are those of the design for both modes; a method's options win
 // over its block's.
 func TestSuiteOptions(t *testing.T) {
-	s, err := parseSuite("s", "s.yaml", []byte(`
+	_, err := parseSuite("s", "s.yaml", []byte(`
 - datasets: [cub, sop/grocery]
   backbone: lite0
   mode: frozen
@@ -61,7 +61,7 @@ func TestSuiteOptions(t *testing.T) {
 	if want := "s.yaml:8: method slow at size 100: learners: [200 312] sum to 512; want size 100"; !strings.HasPrefix(err.Error(), want) {
 		t.Fatalf("error %q, want %q", err, want)
 	}
-	s, err = parseSuite("s", "s.yaml", []byte(`
+	s, err := parseSuite("s", "s.yaml", []byte(`
 - datasets: cub
   backbone: lite0
   mode: frozen
@@ -119,6 +119,7 @@ func TestSuiteErrors(t *testing.T) {
 		{"unknown backbone", strings.Replace(head, "lite0", "lite9", 1), "s.yaml:1: backbone:"},
 		{"unknown mode", strings.Replace(head, "frozen", "cold", 1), `s.yaml:3: mode: "cold"; want frozen or finetune`},
 		{"an input the backbone cannot take", head + "  input: 100\n", "s.yaml:1: "},
+		{"features of a backbone that is trained", "- datasets: [cub]\n  backbone: lite0\n  mode: finetune\n  methods: [features]\n", "s.yaml:4: method features trains nothing; want mode frozen"},
 		{"no methods", "- datasets: [cub]\n  backbone: lite0\n  mode: frozen\n", "s.yaml:1: the block has no methods"},
 		{"a label twice", strings.Replace(head, "[bier]", "[bier, bier]", 1), `s.yaml:4: the label "bier" is there twice`},
 		{"a label that is a path", strings.Replace(head, "[bier]", "[{label: ../x, method: bier}]", 1), "s.yaml:4: label:"},

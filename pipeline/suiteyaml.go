@@ -282,8 +282,7 @@ func at(file string, node ast.Node) position {
 
 // yamlError gives a syntax error its place and the parser's own words.
 func yamlError(file string, err error) error {
-	var syntax *yaml.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*yaml.SyntaxError](err); ok {
 		return fmt.Errorf("%s:%d: %s", file, syntax.GetToken().Position.Line, syntax.GetMessage())
 	}
 	return fmt.Errorf("%s: %w", file, err)

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+
+	"bierbench/pipeline"
 )
 
 func newDemoCommand(a *app) *cobra.Command {
@@ -27,24 +29,25 @@ evaluates them, and writes a report. Running it again does only what is not done
 			if err != nil {
 				return err
 			}
-			err = a.print(r, func(out io.Writer) error {
-				if err := r.Report.Text(out); err != nil {
-					return err
-				}
-				if err := printRun(out, r.Run); err != nil {
-					return err
-				}
-				for _, f := range r.Files {
-					if filepath.Ext(f) == ".html" {
-						fmt.Fprintf(out, "report: %s\n", f)
-					}
-				}
-				return nil
-			})
-			if err != nil {
+			if err = a.print(r, func(out io.Writer) error { return printDemo(out, r) }); err != nil {
 				return err
 			}
 			return failedCells(r.Run)
 		},
 	}
+}
+
+func printDemo(out io.Writer, r *pipeline.DemoResult) error {
+	if err := r.Report.Text(out); err != nil {
+		return err
+	}
+	if err := printRun(out, r.Run); err != nil {
+		return err
+	}
+	for _, f := range r.Files {
+		if filepath.Ext(f) == ".html" {
+			fmt.Fprintf(out, "report: %s\n", f)
+		}
+	}
+	return nil
 }

@@ -36,7 +36,7 @@ Where that folder already holds the same, nothing is written.`,
 				return usageError{fmt.Errorf("--precropped and --crop: images that are box crops already are not cropped again")}
 			}
 			o.Out = w.Dir // replaced by the workspace's folder; here only to check the rest
-			if err := o.Validate(); err != nil {
+			if err = o.Validate(); err != nil {
 				return usageError{err}
 			}
 			results, err := w.Ingest(cmd.Context(), args, o)

@@ -62,20 +62,20 @@ func execute(ctx context.Context, stdout, stderr *os.File, args []string) int {
 		return exitOK
 	}
 	code := exitFailed
-	var usage usageError
-	var reported reportedError
+	_, usage := errors.AsType[usageError](err)
+	_, reported := errors.AsType[reportedError](err)
 	switch {
 	case ctx.Err() != nil:
 		code = exitInterrupted
 		err = errors.New("interrupted: what was finished is kept; the same command continues")
-	case errors.As(err, &usage):
+	case usage:
 		code = exitUsage
 	case errors.Is(err, errRegression):
 		code = exitRegression
 	}
 	if a.json {
 		a.printError(err, code)
-	} else if !errors.As(err, &reported) {
+	} else if !reported {
 		fmt.Fprintf(stderr, "bierbench: %v\n", err)
 		if code == exitUsage {
 			fmt.Fprintln(stderr, `Try "bierbench --help".`)
