@@ -82,7 +82,7 @@ func readArrow(path string, want *arrow.Schema, each func(rows int64, record arr
 	if err != nil {
 		return err
 	}
-	if err := vetFooter(f, size); err != nil {
+	if err = vetFooter(f, size); err != nil {
 		return fmt.Errorf("%s: not a whole Arrow file: %w", path, err)
 	}
 	r, err := ipc.NewFileReader(f, ipc.WithAllocator(&limited{left: 1<<16 + 4*size}))
