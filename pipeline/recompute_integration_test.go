@@ -1,0 +1,58 @@
+//go:build integration
+
+package pipeline
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"bierbench/datasets"
+)
+
+// TestRecompute lets pyarrow, numpy and safetensors read what a cell leaves,
+// and compute its metrics again from the embeddings alone.
+func TestRecompute(t *testing.T) {
+	python := os.Getenv("BIERBENCH_PYTHON")
+	if python == "" {
+		t.Skip("BIERBENCH_PYTHON does not name a python with pyarrow, numpy and safetensors")
+	}
+	raw := t.TempDir()
+	if err := datasets.WriteMini(t.Context(), raw, datasets.DefaultMini()); err != nil {
+		t.Fatal(err)
+	}
+	w := testWorkspace(t, t.TempDir(), nil)
+	o := datasets.DefaultIngestOptions()
+	o.Raw, o.Custom = raw, datasets.MiniRelease
+	if _, err := w.Ingest(t.Context(), []string{"inshop", "cub"}, o); err != nil {
+		t.Fatal(err)
+	}
+	suite, err := parseSuite("s", "s.yaml", []byte(`
+- datasets: [cub/mini, inshop/mini]
+  backbone: convnet
+  mode: frozen
+  input: 32
+  methods: [bier]
+  sizes: [24]
+  steps: 20
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := w.Run(t.Context(), suite, RunOptions{})
+	if err != nil || r.Done != 2 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	cells, err := filepath.Glob(filepath.Join(r.Dir, "*", "*", "*", "seed-0"))
+	if err != nil || len(cells) != 2 {
+		t.Fatalf("cells %v, %v", cells, err)
+	}
+	for _, dir := range cells {
+		out, err := exec.CommandContext(t.Context(), python, filepath.Join("testdata", "recompute.py"), dir).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v\n%s", dir, err, out)
+		}
+		t.Logf("%s", out)
+	}
+}
