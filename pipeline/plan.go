@@ -19,8 +19,10 @@ import (
 const (
 	Todo  = "todo"
 	Done  = "done"
-	Stale = "stale"  // done with another configuration or other data
+	Stale = "stale"  // recorded with another configuration or other data
 	Retry = "failed" // failed before; run tries it again
+
+	Interrupted = "interrupted" // run continues it from its checkpoint
 )
 
 // PlannedCell is one cell of a suite and its state in a run.
@@ -171,7 +173,7 @@ func state(c PlannedCell, old runs.Cell, recorded bool) (state, why string) {
 	case old.Status == runs.Failed:
 		return Retry, old.Error
 	default:
-		return Todo, "interrupted"
+		return Interrupted, ""
 	}
 }
 

@@ -38,8 +38,8 @@ func newPlanCommand(a *app) *cobra.Command {
 						fmt.Fprintf(out, "%s\t%s\t%s\n", c.State, c.Path(), c.Why)
 					}
 				})
-				fmt.Fprintf(out, "%d cells: %d done, %d to do, %d stale, %d failed before\n", len(p.Cells),
-					p.Count(pipeline.Done), p.Count(pipeline.Todo), p.Count(pipeline.Stale), p.Count(pipeline.Retry))
+				fmt.Fprintf(out, "%d cells: %d done, %d to do, %d interrupted, %d stale, %d failed before\n", len(p.Cells), p.Count(pipeline.Done),
+					p.Count(pipeline.Todo), p.Count(pipeline.Interrupted), p.Count(pipeline.Stale), p.Count(pipeline.Retry))
 				return err
 			})
 		},
