@@ -35,8 +35,21 @@ type Backend struct {
 
 	PluginPath string // the plugin's file; empty for go
 
-	lock    sync.Mutex
-	product *graph.Exec // of scores
+	lock       sync.Mutex
+	product    *graph.Exec // of scores
+	extracting extractor   // the last one
+}
+
+// Finalize frees the backend's programs and the backend itself.
+func (b *Backend) Finalize() {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	b.extracting.free()
+	if b.product != nil {
+		b.product.Finalize()
+		b.product = nil
+	}
+	b.Backend.Finalize()
 }
 
 // OpenBackend opens the backend that config names: xla:cpu, xla:cuda, go, or

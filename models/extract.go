@@ -28,20 +28,10 @@ func ExtractFeatures(ctx context.Context, b *Backend, net Backbone, weights stri
 	if batch < 1 || n < 0 {
 		return nil, fmt.Errorf("extract features: %d images in batches of %d; want at least 0 in batches of at least 1", n, batch)
 	}
-	variables := mlcontext.New()
-	if err := net.AddVariables(variables.In(backboneScope), weights, rand.New(rand.NewPCG(0, 0))); err != nil {
-		return nil, fmt.Errorf("extract features: %w", err)
-	}
-	defer variables.Finalize()
-	exec, err := mlcontext.NewExec(b.Backend, variables, func(ctx *mlcontext.Context, rgb *Node) *Node {
-		ctx = ctx.In(backboneScope).Reuse()
-		forInference(ctx, rgb.Graph())
-		return net.Forward(ctx, net.Normalize(rgb))
-	})
+	exec, err := b.extractor(net, weights, input, batch)
 	if err != nil {
 		return nil, fmt.Errorf("extract features: %w", err)
 	}
-	defer exec.Finalize()
 
 	out := make([]float32, n*net.Features)
 	group, ctx := errgroup.WithContext(ctx)
@@ -91,6 +81,51 @@ func ExtractFeatures(ctx context.Context, b *Backend, net Backbone, weights stri
 		return nil, fmt.Errorf("extract features: %w", err)
 	}
 	return out, nil
+}
+
+// extractor is a backbone with its weights on the device, compiled for one
+// shape of input.
+type extractor struct {
+	key       string // of everything that decides the program and its values
+	variables *mlcontext.Context
+	exec      *mlcontext.Exec
+}
+
+// extractor returns the program from [batch, input, input, 3] uint8 RGB to
+// pooled features. The backend keeps the last one: a suite takes the same
+// backbone to several data sets in a row.
+func (b *Backend) extractor(net Backbone, weights string, input, batch int) (*mlcontext.Exec, error) {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	key := fmt.Sprintf("%s %s %d %d", net.Name, weights, input, batch)
+	if b.extracting.key == key {
+		return b.extracting.exec, nil
+	}
+	b.extracting.free()
+	variables := mlcontext.New()
+	if err := net.AddVariables(variables.In(backboneScope), weights, rand.New(rand.NewPCG(0, 0))); err != nil {
+		return nil, err
+	}
+	exec, err := mlcontext.NewExec(b.Backend, variables, func(ctx *mlcontext.Context, rgb *Node) *Node {
+		ctx = ctx.In(backboneScope).Reuse()
+		forInference(ctx, rgb.Graph())
+		return net.Forward(ctx, net.Normalize(rgb))
+	})
+	if err != nil {
+		variables.Finalize()
+		return nil, err
+	}
+	b.extracting = extractor{key, variables, exec}
+	return exec, nil
+}
+
+// free gives the device's memory back.
+func (e *extractor) free() {
+	if e.exec != nil {
+		e.exec.Finalize()
+		e.variables.Finalize()
+	}
+	*e = extractor{}
 }
 
 // fetch returns the pixels of images lo to lo+count, size bytes each, followed
