@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -24,6 +26,7 @@ type app struct {
 	json           bool
 	quiet          bool
 	logLevel       string
+	printed        bool // a result is on stdout
 
 	open *pipeline.Workspace
 }
@@ -46,7 +49,9 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 regression (diff --fail), 130 interrupted
 		SilenceUsage:  true,
 		Args:          arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_ = cmd.Help()
+			if !a.json {
+				_ = cmd.Help()
+			}
 			return usageError{fmt.Errorf("want a command")}
 		},
 	}
@@ -71,6 +76,9 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 regression (diff --fail), 130 interrupted
 func (a *app) workspace() (*pipeline.Workspace, error) {
 	if a.open != nil {
 		return a.open, nil
+	}
+	if backends := []string{models.BackendCPU, models.BackendCUDA, models.BackendGo}; a.backend != "" && !slices.Contains(backends, a.backend) {
+		return nil, usageError{fmt.Errorf("--backend %q: want %s", a.backend, strings.Join(backends, ", "))}
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
@@ -99,6 +107,7 @@ func (a *app) close() {
 
 // print writes a result: as JSON with --json, else by text.
 func (a *app) print(value any, text func(w io.Writer) error) error {
+	a.printed = true
 	if a.json {
 		encoder := json.NewEncoder(a.stdout)
 		encoder.SetIndent("", "  ")
@@ -107,9 +116,31 @@ func (a *app) print(value any, text func(w io.Writer) error) error {
 	return text(a.stdout)
 }
 
-// printError is how --json says that a command failed.
+// printError is how --json says that a command failed: on stdout, unless a result
+// is there already. So stdout is one JSON value.
 func (a *app) printError(err error, code int) {
-	_ = json.NewEncoder(a.stdout).Encode(map[string]any{"error": err.Error(), "code": code}) // there is nobody else to tell
+	out := a.stdout
+	if a.printed {
+		out = a.stderr
+	}
+	_ = json.NewEncoder(out).Encode(map[string]any{"error": err.Error(), "code": code}) // there is nobody else to tell
+}
+
+// completeRuns offers the IDs of the workspace's runs to a shell.
+func (a *app) completeRuns(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	w, err := a.workspace()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	infos, err := w.Runs().List()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	ids := make([]cobra.Completion, len(infos))
+	for i, info := range infos {
+		ids[i] = info.ID
+	}
+	return ids, cobra.ShellCompDirectiveNoFileComp
 }
 
 // columns aligns tab-separated lines.

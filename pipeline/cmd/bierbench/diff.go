@@ -28,7 +28,8 @@ interval over test classes and seeds; verdicts are corrected over the whole tabl
 		Example: `  bierbench diff quick second-try
   bierbench diff quick --base baseline
   bierbench diff quick second-try --fail --format json`,
-		Args: arguments(cobra.RangeArgs(1, 2)),
+		Args:              arguments(cobra.RangeArgs(1, 2)),
+		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.A = args[0]
 			switch {
@@ -57,6 +58,7 @@ interval over test classes and seeds; verdicts are corrected over the whole tabl
 			if err != nil {
 				return err
 			}
+			a.printed = true
 			if err := render[format](d, a.stdout); err != nil {
 				return err
 			}

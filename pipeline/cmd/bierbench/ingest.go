@@ -32,6 +32,11 @@ Where that folder already holds the same, nothing is written.`,
 			if err != nil {
 				return err
 			}
+			if len(args) > 1 || args[0] != "all" {
+				if err = checkSets(args); err != nil {
+					return err
+				}
+			}
 			if cmd.Flags().Changed("crop") && o.Precropped {
 				return usageError{fmt.Errorf("--precropped and --crop: images that are box crops already are not cropped again")}
 			}
@@ -40,6 +45,9 @@ Where that folder already holds the same, nothing is written.`,
 				return usageError{err}
 			}
 			results, err := w.Ingest(cmd.Context(), args, o)
+			if err != nil && len(results) == 0 {
+				return err
+			}
 			printed := a.print(results, func(out io.Writer) error { return printIngest(out, results) })
 			if err != nil {
 				return err
@@ -59,6 +67,18 @@ Where that folder already holds the same, nothing is written.`,
 	f.IntVar(&o.Workers, "workers", o.Workers, "goroutines that decode images")
 	f.Float64Var(&o.MaxQuarantine, "max-quarantine", o.MaxQuarantine, "share of broken images that is no error")
 	return cmd
+}
+
+// checkSets returns a usage error where an argument such as cub or sop/grocery
+// names no data set.
+func checkSets(args []string) error {
+	for _, arg := range args {
+		name, _, _ := strings.Cut(arg, "/")
+		if _, err := datasets.Lookup(name); err != nil {
+			return usageError{err}
+		}
+	}
+	return nil
 }
 
 func names() []string {

@@ -16,6 +16,9 @@ func newInspectCommand(a *app) *cobra.Command {
 		Args:      arguments(cobra.ExactArgs(1)),
 		ValidArgs: names(),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkSets(args); err != nil {
+				return err
+			}
 			w, err := a.workspace()
 			if err != nil {
 				return err

@@ -14,17 +14,22 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-ctx.Done()
-		// "go tool" passes an interrupt on, so one Ctrl-C can come twice. Only one
-		// that comes later means: stop at once.
-		time.Sleep(2 * time.Second)
-		stop()
-	}()
+	ctx, stop := interruptible(context.Background(), 2*time.Second)
 	code := execute(ctx, os.Stdout, os.Stderr, os.Args[1:])
 	stop()
 	os.Exit(code)
+}
+
+// interruptible returns a context that an interrupt cancels. "go tool" passes an
+// interrupt on, so one Ctrl-C can come twice: a second one within the grace period
+// is ignored, a later one ends the process at once.
+func interruptible(parent context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, func() {
+		time.Sleep(grace)
+		stop()
+	})
+	return ctx, stop
 }
 
 // The exit codes.

@@ -1,30 +1,40 @@
 package main
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"bierbench/datasets"
 	"bierbench/models"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected output in testdata/script")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"bierbench": main})
+	testscript.Main(m, map[string]func(){"bierbench": main, "interrupted": interrupted, "stubborn": stubborn})
 }
 
 // TestScripts runs testdata/script/*.txtar: a story each, its first line says
 // which. They share the user's cache, so that plugin and weights are installed
-// once.
+// once, and the miniature raw data sets, which are in the folder $RAW: a story
+// that changes them copies them with the command raw.
 func TestScripts(t *testing.T) {
+	mini := t.TempDir()
+	if err := datasets.WriteMini(t.Context(), mini, datasets.DefaultMini()); err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		UpdateScripts:       *update,
@@ -36,39 +46,50 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("BIERBENCH_CACHE", cache.Dir)
+			env.Setenv("RAW", mini)
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":    exits,
+			"raw":      raw,
 			"truncate": truncate,
+			"replace":  replace,
 		},
 	})
 }
 
-// exits CODE COMMAND ARG... runs a command that must end with an exit code;
-// its output is in the files stdout and stderr of the work folder.
+// exits CODE COMMAND ARG... runs a command that must end with an exit code.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits code command [arg...]")
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	path, err := exec.LookPath(args[1])
-	ts.Check(err)
-	cmd := exec.Command(path, args[2:]...)
-	cmd.Dir = ts.MkAbs(".")
-	cmd.Env = append(os.Environ(), "BIERBENCH_CACHE="+ts.Getenv("BIERBENCH_CACHE"), "PATH="+ts.Getenv("PATH"), "HOME="+ts.Getenv("HOME"))
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err = cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		ts.Fatalf("%v", err)
+	got := 0
+	if err = ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
 	}
-	ts.Check(os.WriteFile(ts.MkAbs("stdout"), stdout.Bytes(), 0o666))
-	ts.Check(os.WriteFile(ts.MkAbs("stderr"), stderr.Bytes(), 0o666))
-	if got := cmd.ProcessState.ExitCode(); got != want {
-		ts.Fatalf("exit code %d, want %d\nstdout:\n%sstderr:\n%s", got, want, stdout.String(), stderr.String())
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// raw DIR [SET...] copies the miniature raw data sets, or those whose top folders
+// are named, into a folder.
+func raw(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: raw dir [set...]")
+	}
+	sets := args[1:]
+	if len(sets) == 0 {
+		sets = []string{"."}
+	}
+	for _, set := range sets {
+		ts.Check(os.CopyFS(filepath.Join(ts.MkAbs(args[0]), set), os.DirFS(filepath.Join(ts.Getenv("RAW"), set))))
 	}
 }
 
@@ -80,4 +101,105 @@ func truncate(ts *testscript.TestScript, neg bool, args []string) {
 	size, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)
 	ts.Check(os.Truncate(ts.MkAbs(args[0]), size))
+}
+
+// replace FILE OLD NEW replaces every OLD in a file; both may have Go's escapes,
+// such as \n.
+func replace(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: replace file old new")
+	}
+	var words [2]string
+	for i, quoted := range args[1:] {
+		word, err := strconv.Unquote(`"` + quoted + `"`)
+		ts.Check(err)
+		words[i] = word
+	}
+	name := ts.MkAbs(args[0])
+	data, err := os.ReadFile(name)
+	ts.Check(err)
+	if !strings.Contains(string(data), words[0]) {
+		ts.Fatalf("%s has no %q", args[0], words[0])
+	}
+	ts.Check(os.WriteFile(name, []byte(strings.ReplaceAll(string(data), words[0], words[1])), 0o666))
+}
+
+// interrupted FILE COMMAND ARG... is a program: it runs a command, interrupts it as
+// soon as the file is there and not empty, and ends with the command's exit code.
+func interrupted() {
+	cmd := exec.Command(os.Args[2], os.Args[3:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // the state says how it ended
+		close(ended)
+	}()
+	for {
+		select {
+		case <-ended:
+			os.Exit(cmd.ProcessState.ExitCode())
+		case <-time.After(5 * time.Millisecond):
+			if info, err := os.Stat(os.Args[1]); err == nil && info.Size() > 0 {
+				_ = cmd.Process.Signal(os.Interrupt) // it may have ended, which the code says
+				<-ended
+				os.Exit(cmd.ProcessState.ExitCode())
+			}
+		}
+	}
+}
+
+// graceInTest is long enough for two signals in a row on a busy machine.
+const graceInTest = time.Second
+
+// stubborn is a program that does not end by itself when it is interrupted.
+func stubborn() {
+	ctx, stop := interruptible(context.Background(), graceInTest)
+	defer stop()
+	fmt.Fprintln(os.Stdout, "ready")
+	<-ctx.Done()
+	fmt.Fprintln(os.Stdout, "interrupted")
+	time.Sleep(graceInTest / 2)
+	fmt.Fprintln(os.Stdout, "alive")
+	time.Sleep(time.Minute)
+}
+
+// One Ctrl-C may come twice; only one that comes later ends a process that does not
+// end by itself.
+func TestInterruptTwice(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "stubborn")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	says := func(want string) {
+		t.Helper()
+		var line string
+		if _, scanErr := fmt.Fscanln(out, &line); scanErr != nil || line != want {
+			t.Fatalf("%q, %v; want %q", line, scanErr, want)
+		}
+	}
+	interrupt := func() {
+		t.Helper()
+		if signalErr := cmd.Process.Signal(os.Interrupt); signalErr != nil {
+			t.Fatal(signalErr)
+		}
+	}
+	says("ready")
+	interrupt()
+	says("interrupted")
+	interrupt() // the same key again, by way of go tool
+	says("alive")
+	time.Sleep(graceInTest)
+	interrupt()
+	err = cmd.Wait()
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGINT {
+		t.Errorf("%v; want an end by the later interrupt", err)
+	}
 }

@@ -14,7 +14,8 @@ func newReportCommand(a *app) *cobra.Command {
 		Short: "Write the report of one run or several: HTML, Markdown, CSV, JSON and LaTeX",
 		Example: `  bierbench report quick
   bierbench report quick second-try --out DIR`,
-		Args: arguments(cobra.MinimumNArgs(1)),
+		Args:              arguments(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.workspace()
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bierbench/models"
 	"bierbench/pipeline"
 )
 
@@ -21,6 +22,11 @@ what it found. Running it again changes nothing. Other commands call it by thems
   bierbench setup --weights googlenet=bvlc_googlenet.safetensors`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, value := range o.Weights {
+				if _, _, err := models.SplitWeights(value); err != nil {
+					return usageError{err}
+				}
+			}
 			w, err := a.workspace()
 			if err != nil {
 				return err

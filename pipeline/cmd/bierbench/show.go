@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -18,7 +20,8 @@ func newShowCommand(a *app) *cobra.Command {
 		Short: "Show the cells of a run, or one cell's record",
 		Example: `  bierbench show quick
   bierbench show quick/cub.official-s256-jpeg/lite0-frozen/bier-512/seed-0`,
-		Args: arguments(cobra.ExactArgs(1)),
+		Args:              arguments(cobra.ExactArgs(1)),
+		ValidArgsFunction: a.completeRuns,
 		RunE: func(_ *cobra.Command, args []string) error {
 			w, err := a.workspace()
 			if err != nil {
@@ -32,6 +35,9 @@ func newShowCommand(a *app) *cobra.Command {
 			cells, err := r.Cells()
 			if err != nil {
 				return err
+			}
+			if cells == nil {
+				cells = []runs.Cell{}
 			}
 			if !one {
 				return a.print(cells, func(out io.Writer) error { return printCells(out, cells) })
@@ -58,6 +64,10 @@ func printCells(out io.Writer, cells []runs.Cell) error {
 }
 
 func printCell(out io.Writer, c runs.Cell) error {
+	var config bytes.Buffer // the record is indented
+	if err := json.Compact(&config, c.Config); err != nil {
+		return fmt.Errorf("cell %s: config: %w", c.Path(), err)
+	}
 	return columns(out, func(out io.Writer) {
 		fmt.Fprintf(out, "cell\t%s\nstatus\t%s\nstarted\t%s\n", c.Path(), c.Status, c.Started.Format("2006-01-02 15:04:05 MST"))
 		if c.Error != "" {
@@ -84,7 +94,7 @@ func printCell(out io.Writer, c runs.Cell) error {
 		for _, name := range slices.Sorted(maps.Keys(c.Throughput)) {
 			fmt.Fprintf(out, "%s\t%.4g\n", name, c.Throughput[name])
 		}
-		fmt.Fprintf(out, "config\t%s\n", c.Config)
+		fmt.Fprintf(out, "config\t%s\n", config.String())
 		e := c.Environment
 		fmt.Fprintf(out, "environment\t%s, gomlx %s, %s on %s (%s), commit %s\n", e.Go, e.GoMLX, e.Backend, e.Device, e.CPU, e.Commit)
 	})

@@ -16,11 +16,17 @@ func newVerifyCommand(a *app) *cobra.Command {
 		Args:      arguments(cobra.MinimumNArgs(1)),
 		ValidArgs: names(),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkSets(args); err != nil {
+				return err
+			}
 			w, err := a.workspace()
 			if err != nil {
 				return err
 			}
 			reports, err := w.Verify(cmd.Context(), args)
+			if err != nil && len(reports) == 0 {
+				return err
+			}
 			printed := a.print(reports, func(out io.Writer) error {
 				for _, r := range reports {
 					state := "ok"

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// commandLine runs one command line in this process, in an empty workspace.
+func commandLine(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	dir := t.TempDir()
+	var files [2]*os.File
+	for i, name := range []string{"stdout", "stderr"} {
+		f, err := os.Create(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		files[i] = f
+	}
+	code = execute(t.Context(), files[0], files[1], append(args, "-C", dir))
+	var text [2]string
+	for i, f := range files {
+		data, err := os.ReadFile(f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text[i] = string(data)
+	}
+	return text[0], text[1], code
+}
+
+// Every command says what it does and shows an example that it accepts.
+func TestHelp(t *testing.T) {
+	root := newRootCommand(&app{})
+	for _, cmd := range append(root.Commands(), root) {
+		t.Run(cmd.Name(), func(t *testing.T) {
+			if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
+				t.Errorf("short help %q; want a line without a full stop", cmd.Short)
+			}
+			if cmd.Example == "" {
+				t.Fatal("no example")
+			}
+			own := false
+			for line := range strings.Lines(cmd.Example) {
+				words := strings.Fields(line)
+				if words[0] != "bierbench" || !strings.HasPrefix(line, "  bierbench ") {
+					t.Errorf("example %q; want two spaces and a command line", line)
+					continue
+				}
+				fresh := newRootCommand(&app{})
+				named, rest, err := fresh.Find(words[1:])
+				if err != nil {
+					t.Errorf("%q: %v", line, err)
+					continue
+				}
+				own = own || cmd == root || named.Name() == cmd.Name()
+				if err := named.ParseFlags(rest); err != nil {
+					t.Errorf("%q: %v", line, err)
+				}
+				if err := named.ValidateArgs(named.Flags().Args()); err != nil {
+					t.Errorf("%q: %v", line, err)
+				}
+			}
+			if !own {
+				t.Errorf("no example of the command itself:\n%s", cmd.Example)
+			}
+			out, _, code := commandLine(t, append(strings.Fields(cmd.CommandPath())[1:], "--help")...)
+			if code != exitOK || !strings.Contains(out, "Examples:") || !strings.Contains(out, "Usage:") {
+				t.Errorf("code %d, help:\n%s", code, out)
+			}
+		})
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		out, stderr, code := commandLine(t, "completion", shell)
+		if code != exitOK || stderr != "" || !strings.Contains(out, "bierbench") {
+			t.Errorf("%s: code %d, %d bytes, %s", shell, code, len(out), stderr)
+		}
+	}
+}
+
+// With --json, stdout is one JSON value whatever happens.
+func TestJSON(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		args []string
+		code int
+	}{
+		{"a result", []string{"list"}, exitOK},
+		{"a failure", []string{"show", "nothing"}, exitFailed},
+		{"a mistake", []string{"diff", "one"}, exitUsage},
+		{"no command", nil, exitUsage},
+		{"unknown command", []string{"frobnicate"}, exitUsage},
+		{"a result and a failure", []string{"doctor", "--backend", "xla:cuda"}, exitFailed},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("PATH", t.TempDir()) // no python3, so no CUDA plugin
+			t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
+			out, stderr, code := commandLine(t, append([]string{"--json"}, tt.args...)...)
+			if code != tt.code {
+				t.Errorf("code %d, want %d", code, tt.code)
+			}
+			if !json.Valid([]byte(out)) {
+				t.Errorf("stdout is not one JSON value:\n%s", out)
+			}
+			if stderr != "" && !json.Valid([]byte(stderr)) {
+				t.Errorf("stderr:\n%s", stderr)
+			}
+		})
+	}
+}
