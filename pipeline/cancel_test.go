@@ -1,0 +1,73 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"bierbench/datasets"
+	"bierbench/runs"
+)
+
+// What takes time beside ingest and run ends with the context's error, too, and
+// leaves no report.
+func TestInterruptOfTheRest(t *testing.T) {
+	raw := t.TempDir()
+	if err := datasets.WriteMini(t.Context(), raw, datasets.DefaultMini()); err != nil {
+		t.Fatal(err)
+	}
+	w := testWorkspace(t, t.TempDir(), nil)
+	if err := ingestMini(t.Context(), w, raw); err != nil {
+		t.Fatal(err)
+	}
+	suite, err := parseSuite("s", "s.yaml", []byte(`
+- datasets: [cub/mini]
+  backbone: convnet
+  mode: frozen
+  input: 32
+  methods: [baseline, ensemble]
+  sizes: [24]
+  seeds: [0, 1]
+  steps: 2
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = w.Run(t.Context(), suite, RunOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	before := outputs(t, w, "s")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, call := range map[string]func() error{
+		"verify":   func() error { _, err := w.Verify(ctx, []string{"cub"}); return err },
+		"inspect":  func() error { _, err := w.Inspect(ctx, "cub"); return err },
+		"evaluate": func() error { _, err := w.Evaluate(ctx, "s"); return err },
+		"report":   func() error { _, _, err := w.Report(ctx, []string{"s"}, ""); return err },
+		"diff": func() error {
+			_, _, err := w.Diff(ctx, DiffOptions{A: "s", Base: "baseline", Compare: runs.DefaultCompareOptions(), Write: true})
+			return err
+		},
+		"run":    func() error { _, err := w.Run(ctx, suite, RunOptions{ID: "other"}); return err },
+		"doctor": func() error { _, err := w.Doctor(ctx); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := call(); !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v, want %v", err, context.Canceled)
+			}
+		})
+	}
+	if left, err := os.ReadDir(filepath.Join(w.Dir, "reports")); err == nil {
+		t.Errorf("reports holds %v", left)
+	}
+	for name, sum := range outputs(t, w, "s") {
+		if before[name] != sum {
+			t.Errorf("%s changed", name)
+		}
+	}
+	if cells, err := w.recorded("other"); err != nil || len(cells) > 0 {
+		t.Errorf("run other has %d cells, %v", len(cells), err)
+	}
+}

@@ -1,0 +1,107 @@
+package pipeline
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"bierbench/datasets"
+	"bierbench/runs"
+)
+
+// smallDisk mounts a file system of some KiB at a folder.
+func smallDisk(t *testing.T, dir, size string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		t.Skipf("cannot mount a small file system here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A disk that is full in the middle of a run gives failed cells that say so, and
+// nothing that passes for whole; with more room the same command continues to what
+// a run on a large disk gives.
+func TestRunDiskFull(t *testing.T) {
+	raw := t.TempDir()
+	if err := datasets.WriteMini(t.Context(), raw, datasets.DefaultMini()); err != nil {
+		t.Fatal(err)
+	}
+	suite, err := parseSuite("s", "s.yaml", []byte(`
+- datasets: [cub/mini]
+  backbone: convnet
+  mode: frozen
+  input: 32
+  methods: [features, baseline]
+  sizes: [24]
+  steps: 3
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := testWorkspace(t, t.TempDir(), nil)
+	if err = ingestMini(t.Context(), whole, raw); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = whole.Run(t.Context(), suite, RunOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	want := outputs(t, whole, "s")
+
+	for _, folder := range []string{"runs", "models"} {
+		t.Run(folder, func(t *testing.T) {
+			w := testWorkspace(t, t.TempDir(), nil)
+			if err := ingestMini(t.Context(), w, raw); err != nil {
+				t.Fatal(err)
+			}
+			disk := filepath.Join(w.Dir, folder)
+			smallDisk(t, disk, "96k") // the embedding of the features takes 120 KB, the features 230 KB
+			r, err := w.Run(t.Context(), suite, RunOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(r.Failed) == 0 {
+				t.Fatalf("%+v; want a failed cell", r)
+			}
+			for _, f := range r.Failed {
+				if !strings.Contains(f.Error, "no space left on device") {
+					t.Errorf("%s failed with %q", f.Cell, f.Error)
+				}
+			}
+			cells, err := w.recorded("s")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for key, c := range cells {
+				failed := slices.ContainsFunc(r.Failed, func(f FailedCell) bool { return f.Cell == key.Path() })
+				if (c.Status == runs.Done) == failed {
+					t.Errorf("%s is %s", key.Path(), c.Status)
+				}
+			}
+			if err = syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size=16m"); err != nil {
+				t.Fatal(err)
+			}
+			if r, err = w.Run(t.Context(), suite, RunOptions{}); err != nil || len(r.Failed) > 0 {
+				t.Fatalf("with more room: %+v, %v", r, err)
+			}
+			got := outputs(t, w, "s")
+			for name, sum := range want {
+				if got[name] != sum {
+					t.Errorf("%s differs from that of a large disk", name)
+				}
+			}
+			if len(got) != len(want) {
+				t.Errorf("%d files, want %d", len(got), len(want))
+			}
+		})
+	}
+}
