@@ -7,17 +7,13 @@ import (
 	"path/filepath"
 	"testing"
 
-	"bierbench/datasets"
 	"bierbench/runs"
 )
 
 // What takes time beside ingest and run ends with the context's error, too, and
 // leaves no report.
 func TestInterruptOfTheRest(t *testing.T) {
-	raw := t.TempDir()
-	if err := datasets.WriteMini(t.Context(), raw, datasets.DefaultMini()); err != nil {
-		t.Fatal(err)
-	}
+	raw := rawMini(t)
 	w := testWorkspace(t, t.TempDir(), nil)
 	if err := ingestMini(t.Context(), w, raw); err != nil {
 		t.Fatal(err)

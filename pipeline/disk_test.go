@@ -8,7 +8,6 @@ import (
 	"syscall"
 	"testing"
 
-	"bierbench/datasets"
 	"bierbench/runs"
 )
 
@@ -32,10 +31,7 @@ func smallDisk(t *testing.T, dir, size string) {
 // nothing that passes for whole; with more room the same command continues to what
 // a run on a large disk gives.
 func TestRunDiskFull(t *testing.T) {
-	raw := t.TempDir()
-	if err := datasets.WriteMini(t.Context(), raw, datasets.DefaultMini()); err != nil {
-		t.Fatal(err)
-	}
+	raw := rawMini(t)
 	suite, err := parseSuite("s", "s.yaml", []byte(`
 - datasets: [cub/mini]
   backbone: convnet

@@ -130,10 +130,7 @@ const interruptSuite = `
 // An interrupt in any stage leaves nothing that passes for whole, and the same
 // command continues to the same bits as an uninterrupted one.
 func TestInterruptInEveryStage(t *testing.T) {
-	raw := t.TempDir()
-	if err := datasets.WriteMini(t.Context(), raw, datasets.DefaultMini()); err != nil {
-		t.Fatal(err)
-	}
+	raw := rawMini(t)
 	suite, err := parseSuite("s", "s.yaml", []byte(interruptSuite))
 	if err != nil {
 		t.Fatal(err)
@@ -212,10 +209,7 @@ func TestInterruptInEveryStage(t *testing.T) {
 
 // One failed cell is recorded with its error and does not stop the rest.
 func TestFailedCell(t *testing.T) {
-	raw := t.TempDir()
-	if err := datasets.WriteMini(t.Context(), raw, datasets.DefaultMini()); err != nil {
-		t.Fatal(err)
-	}
+	raw := rawMini(t)
 	w := testWorkspace(t, t.TempDir(), nil)
 	if err := ingestMini(t.Context(), w, raw); err != nil {
 		t.Fatal(err)
