@@ -11,7 +11,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"bierbench/models"
 	"bierbench/pipeline"
@@ -94,7 +93,7 @@ func (a *app) workspace() (*pipeline.Workspace, error) {
 	}
 	a.open = pipeline.NewWorkspace(pipeline.Workspace{
 		Dir: a.dir, Backend: a.backend, Cache: cache, Log: log,
-		Progress: newProgress(a.stderr, a.quiet || a.json, term.IsTerminal(int(a.stderr.Fd())), log),
+		Progress: newProgress(a.stderr, a.quiet || a.json, terminalWidth(a.stderr), log),
 	})
 	return a.open, nil
 }
