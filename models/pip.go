@@ -40,7 +40,7 @@ func (w wheel) folder() string {
 }
 
 // errNoPip says that no way to start pip was found.
-var errNoPip = errors.New("pip was not found (tried python3 -m pip, pip3 and pip)")
+var errNoPip = errors.New("pip was not found (tried python3 -m pip, pip3 and pip): install Python with pip first")
 
 // findPip returns the command line that starts pip.
 func findPip(ctx context.Context, dir string) ([]string, error) {

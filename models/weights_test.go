@@ -21,7 +21,7 @@ func TestAddWeights(t *testing.T) {
 
 	// Before: the error names the command.
 	_, err := c.Weights(t.Context(), "googlenet", quiet())
-	checkSentence(t, err, "the pretrained weights googlenet", `run "bierbench setup --weights googlenet=FILE"`)
+	checkSentence(t, err, "the file of pretrained weights googlenet", `run "bierbench setup --weights googlenet=FILE"`)
 
 	// A file that its backbone cannot read leaves nothing behind.
 	_, err = c.add(t.Context(), "googlenet", write("bad"), func(string) error { return errors.New("no conv1/7x7_s2") })

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 
 	"bierbench/datasets"
 	"bierbench/models"
@@ -56,7 +57,8 @@ func (p *Plan) Count(state string) int {
 }
 
 // Plan resolves a suite in the workspace against the run with the given ID;
-// only keeps the cells whose path matches a glob, or is empty.
+// only keeps the cells whose path matches a glob, or is empty. All data sets of
+// the suite must be prepared, or with only those of its cells.
 func (w *Workspace) Plan(s *Suite, run, only string) (*Plan, error) {
 	p := &Plan{Run: run, Suite: s}
 	done, err := w.recorded(run)
@@ -64,9 +66,16 @@ func (w *Workspace) Plan(s *Suite, run, only string) (*Plan, error) {
 		return nil, err
 	}
 	planned := map[runs.Key]position{}
+	var absent []string
 	for _, b := range s.Blocks {
 		for _, name := range b.Datasets {
 			entry, err := w.dataset(name)
+			if errors.Is(err, ErrNotIngested) {
+				if !slices.Contains(absent, err.Error()) {
+					absent = append(absent, err.Error())
+				}
+				continue
+			}
 			if err != nil {
 				return nil, fmt.Errorf("suite %s: %w", s.Name, err)
 			}
@@ -92,8 +101,14 @@ func (w *Workspace) Plan(s *Suite, run, only string) (*Plan, error) {
 			}
 		}
 	}
-	if len(p.Cells) == 0 {
+	switch {
+	case len(absent) > 0 && (only == "" || len(p.Cells) == 0):
+		return nil, fmt.Errorf("suite %s: %s", s.Name, strings.Join(absent, "; "))
+	case len(p.Cells) == 0:
 		return nil, fmt.Errorf("suite %s: no cell matches %q", s.Name, only)
+	}
+	for _, a := range absent { // --only may mean: what is there
+		w.Log.Warn("left out", "reason", a)
 	}
 	return p, nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"time"
 
@@ -56,6 +55,9 @@ func (w *Workspace) Run(ctx context.Context, s *Suite, o RunOptions) (*RunResult
 	todo := len(p.Cells) - result.Before
 	if todo > 0 {
 		if err = w.needWeights(ctx, p); err != nil {
+			return nil, err
+		}
+		if _, err = w.backend(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -124,7 +126,7 @@ func (w *Workspace) openRun(ctx context.Context, p *Plan) (*runs.Run, error) {
 	}
 	record := runs.Record{
 		Schema: runs.Schema, ID: p.Run, Suite: p.Suite.Name, Created: time.Now().UTC().Truncate(time.Second),
-		Config: config, Command: os.Args, Environment: w.environment(ctx, w.open, models.Weights{}),
+		Config: config, Command: w.Command, Environment: w.environment(ctx, w.open, models.Weights{}),
 	}
 	for _, c := range p.Cells {
 		record.Cells = append(record.Cells, c.Key)

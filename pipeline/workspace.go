@@ -21,7 +21,8 @@ type Workspace struct {
 	Dir      string
 	Backend  string // xla:cpu, xla:cuda, go, or empty for the best there is
 	Cache    models.Cache
-	Workers  int // goroutines that decode images
+	Workers  int      // goroutines that decode images
+	Command  []string // the command line, for run records
 	Log      *slog.Logger
 	Progress Progress
 

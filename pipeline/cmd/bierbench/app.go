@@ -20,6 +20,7 @@ import (
 // Results go to stdout, logs and progress bars to stderr.
 type app struct {
 	stdout, stderr *os.File
+	args           []string // of the command line
 	dir            string
 	backend        string
 	json           bool
@@ -92,7 +93,7 @@ func (a *app) workspace() (*pipeline.Workspace, error) {
 		return nil, err
 	}
 	a.open = pipeline.NewWorkspace(pipeline.Workspace{
-		Dir: a.dir, Backend: a.backend, Cache: cache, Log: log,
+		Dir: a.dir, Backend: a.backend, Command: append([]string{"bierbench"}, a.args...), Cache: cache, Log: log,
 		Progress: newProgress(a.stderr, a.quiet || a.json, terminalWidth(a.stderr), log),
 	})
 	return a.open, nil

@@ -99,7 +99,7 @@ func printIngest(out io.Writer, results []pipeline.IngestResult) error {
 		m := r.Manifest
 		verb := "up to date"
 		if r.Fresh {
-			verb = fmt.Sprintf("written in %.1f s", r.Seconds)
+			verb = fmt.Sprintf("written in %.1f s (%.0f images/s)", r.Seconds, float64(m.Rows)/r.Seconds)
 		}
 		fmt.Fprintf(out, "%s (%s, %s): %s, %s\n", m.Set, m.Release, m.Layout, r.Dir, verb)
 		for _, split := range slices.Sorted(maps.Keys(m.Counts)) {

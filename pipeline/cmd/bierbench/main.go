@@ -56,7 +56,7 @@ func (e reportedError) Unwrap() error { return e.error }
 
 // execute runs one command line and returns the exit code.
 func execute(ctx context.Context, stdout, stderr *os.File, args []string) int {
-	a := &app{stdout: stdout, stderr: stderr}
+	a := &app{args: args, stdout: stdout, stderr: stderr}
 	root := newRootCommand(a)
 	root.SetArgs(args)
 	root.SetOut(stdout)
