@@ -44,7 +44,7 @@ func TestLocate(t *testing.T) {
 	}
 	link := filepath.Join(t.TempDir(), "cub")
 	if err := os.Symlink(filepath.Join(root, "CUB_200_2011"), link); err != nil {
-		t.Skip("no symbolic links here:", err)
+		t.Fatal(err)
 	}
 	if got, err := Locate(cub(), filepath.Dir(link)); err != nil || got != link {
 		t.Errorf("link: got %s, %v", got, err)

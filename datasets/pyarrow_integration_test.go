@@ -39,7 +39,7 @@ with pa.memory_map(sys.argv[1]) as f:
 func TestPyarrow(t *testing.T) {
 	python := os.Getenv("BIERBENCH_PYTHON")
 	if python == "" {
-		t.Skip("BIERBENCH_PYTHON names no python3 with pyarrow")
+		t.Fatal("BIERBENCH_PYTHON names no python with pyarrow: run \"task test:integration\"")
 	}
 	for _, store := range []string{StoreJPEG, StoreRGB} {
 		t.Run(store, func(t *testing.T) {

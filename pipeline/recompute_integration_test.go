@@ -16,7 +16,7 @@ import (
 func TestRecompute(t *testing.T) {
 	python := os.Getenv("BIERBENCH_PYTHON")
 	if python == "" {
-		t.Skip("BIERBENCH_PYTHON does not name a python with pyarrow, numpy and safetensors")
+		t.Fatal("BIERBENCH_PYTHON names no python with pyarrow, numpy and safetensors: run \"task test:integration\"")
 	}
 	raw := t.TempDir()
 	if err := datasets.WriteMini(t.Context(), raw, datasets.DefaultMini()); err != nil {
