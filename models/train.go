@@ -98,13 +98,13 @@ func (m *Model) Train(ctx stdcontext.Context, data TrainData, o TrainOptions) er
 			m.Step++
 			m.Seconds += time.Since(began).Seconds()
 			report.Wait, report.Seconds = wait, m.Seconds
+			if math.IsNaN(report.Total) || math.IsInf(report.Total, 0) {
+				return fmt.Errorf("step %d: the loss is %g: lower the learning rates", m.Step, report.Total)
+			}
 			if o.OnStep != nil {
 				if err := o.OnStep(report); err != nil {
 					return err
 				}
-			}
-			if math.IsNaN(report.Total) || math.IsInf(report.Total, 0) {
-				return fmt.Errorf("step %d: the loss is %g: lower the learning rates", m.Step, report.Total)
 			}
 			if ctx.Err() != nil && m.Step < c.Steps {
 				return m.interrupted(ctx, o)

@@ -4,10 +4,12 @@ import (
 	stdcontext "context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -149,6 +151,30 @@ func interrupt(t *testing.T, c Config, data TrainData, dir string, at int) {
 	}
 	if m.Step != at {
 		t.Fatalf("interrupted at step %d, want %d", m.Step, at)
+	}
+}
+
+// A diverging training ends with a sentence, and the bad step is not reported.
+func TestTrainDiverges(t *testing.T) {
+	c := smallConfig()
+	c.EmbeddingRate = 1e30
+	net, err := BackboneNamed(c.Backbone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	features, labels := separable(10, 8, net.Features)
+	m, err := NewModel(testBackend(t), c, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = m.Train(t.Context(), TrainData{Features: features, Classes: labels}, TrainOptions{OnStep: func(s Step) error {
+		if math.IsNaN(s.Total) || math.IsInf(s.Total, 0) {
+			t.Errorf("step %d was reported with a total of %g", s.Number, s.Total)
+		}
+		return nil
+	}})
+	if err == nil || !strings.Contains(err.Error(), "lower the learning rates") {
+		t.Errorf("error %v, want one that says to lower the learning rates", err)
 	}
 }
 

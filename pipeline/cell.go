@@ -21,8 +21,9 @@ const checkpointEvery = 30 * time.Second
 // cell is left running, with a checkpoint, and is continued by the next run.
 func (w *Workspace) runCell(ctx context.Context, r *runs.Run, c PlannedCell) (runs.Cell, error) {
 	dir := r.CellDir(c.Key)
-	if c.State != Interrupted {
-		// What an older configuration left must not be taken for this one's.
+	if c.State == Todo || c.State == Stale {
+		// What an older configuration left must not be taken for this one's. An
+		// interrupted or failed cell goes on from its own checkpoint.
 		if err := os.RemoveAll(dir); err != nil {
 			return runs.Cell{}, fmt.Errorf("cell %s: %w", c.Path(), err)
 		}

@@ -20,8 +20,8 @@ import (
 const (
 	Todo  = "todo"
 	Done  = "done"
-	Stale = "stale"  // recorded with another configuration or other data
-	Retry = "failed" // failed before; run tries it again
+	Stale = "stale"  // recorded with another configuration, other data or other pretrained weights
+	Retry = "failed" // failed before; run tries it again from its checkpoint
 
 	Interrupted = "interrupted" // run continues it from its checkpoint
 )
@@ -68,6 +68,10 @@ func (w *Workspace) Plan(s *Suite, run, only string) (*Plan, error) {
 	planned := map[runs.Key]position{}
 	var absent []string
 	for _, b := range s.Blocks {
+		weights, err := w.weightsDigest(b.Backbone)
+		if err != nil {
+			return nil, fmt.Errorf("suite %s: %w", s.Name, err)
+		}
 		for _, name := range b.Datasets {
 			entry, err := w.dataset(name)
 			if errors.Is(err, ErrNotIngested) {
@@ -96,7 +100,7 @@ func (w *Workspace) Plan(s *Suite, run, only string) (*Plan, error) {
 					continue
 				}
 				old, ok := done[c.Key]
-				c.State, c.Why = state(c, old, ok)
+				c.State, c.Why = state(c, old, ok, weights)
 				p.Cells = append(p.Cells, c)
 			}
 		}
@@ -174,8 +178,23 @@ func (w *Workspace) recorded(run string) (map[runs.Key]runs.Cell, error) {
 	return out, nil
 }
 
-// state compares a planned cell with its record.
-func state(c PlannedCell, old runs.Cell, recorded bool) (state, why string) {
+// weightsDigest is the SHA-256 of a backbone's pretrained weights, empty where
+// it has none or they are not there yet.
+func (w *Workspace) weightsDigest(backbone string) (string, error) {
+	net, err := models.BackboneNamed(backbone)
+	if err != nil || net.Weights == "" {
+		return "", err
+	}
+	found, err := w.Cache.FindWeights(net.Weights)
+	if _, missing := errors.AsType[*models.MissingError](err); missing {
+		return "", nil
+	}
+	return found.SHA256, err
+}
+
+// state compares a planned cell with its record. weights is the SHA-256 of the
+// backbone's pretrained weights, empty where that is not known.
+func state(c PlannedCell, old runs.Cell, recorded bool, weights string) (state, why string) {
 	switch {
 	case !recorded:
 		return Todo, ""
@@ -183,6 +202,8 @@ func state(c PlannedCell, old runs.Cell, recorded bool) (state, why string) {
 		return Stale, "the configuration changed"
 	case old.DataHash != c.DataHash:
 		return Stale, "the data set changed"
+	case weights != "" && old.Environment.Weights != "" && old.Environment.Weights != weights:
+		return Stale, "the pretrained weights changed"
 	case old.Status == runs.Done:
 		return Done, ""
 	case old.Status == runs.Failed:
