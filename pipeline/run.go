@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"time"
 
 	"bierbench/models"
@@ -128,12 +127,10 @@ func (w *Workspace) openRun(ctx context.Context, p *Plan) (*runs.Run, error) {
 		Schema: runs.Schema, ID: p.Run, Suite: p.Suite.Name, Created: time.Now().UTC().Truncate(time.Second),
 		Config: config, Command: w.Command, Environment: w.environment(ctx, w.open, models.Weights{}),
 	}
-	for _, c := range p.Cells {
-		record.Cells = append(record.Cells, c.Key)
-	}
 	r, err := w.Runs().Open(p.Run)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		record.Cells = extended(nil, p.Cells)
 		return w.Runs().Create(p.Run, record)
 	case err != nil:
 		return nil, err
@@ -142,10 +139,21 @@ func (w *Workspace) openRun(ctx context.Context, p *Plan) (*runs.Run, error) {
 		return r, nil // nothing to do: the record stays as it is
 	}
 	record.Created = r.Record.Created
-	for _, k := range r.Record.Cells { // cells of earlier commands stay planned
-		if !slices.Contains(record.Cells, k) {
-			record.Cells = append(record.Cells, k)
+	record.Cells = extended(r.Record.Cells, p.Cells)
+	return r, r.Update(record)
+}
+
+// extended appends the cells that are not there yet: those of earlier commands
+// stay planned, in their order, which is that of reports.
+func extended(keys []runs.Key, cells []PlannedCell) []runs.Key {
+	there := map[runs.Key]bool{}
+	for _, k := range keys {
+		there[k] = true
+	}
+	for _, c := range cells {
+		if !there[c.Key] {
+			keys = append(keys, c.Key)
 		}
 	}
-	return r, r.Update(record)
+	return keys
 }

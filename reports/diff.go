@@ -154,7 +154,7 @@ func diffTable(d *runs.Diff, rows []runs.Comparison) *Table {
 			v.Marks = append(v.Marks, t.foot(note))
 		}
 		queries := none()
-		if _, ok := recall(c.Metric); ok && c.Verdict != "" {
+		if _, ok := recall(c.Metric); ok && c.Verdict != "" && len(c.Pairs) > 0 { // else no seed is on both sides
 			queries = words(thousands(c.Gained) + "/" + thousands(c.Lost))
 		}
 		t.add(c.B, words(rowName(c)), words(c.Metric), percent(c.MeanA), percent(c.MeanB), delta, bounds,

@@ -228,3 +228,19 @@ func TestWrite(t *testing.T) {
 		t.Errorf("report.json holds %d results, want %d", len(back.Results), len(r.Results))
 	}
 }
+
+// Groups without a seed in common have no gained and lost queries: a dash, not
+// "0/0", which would say that every query was the same.
+func TestDiffWithoutCommonSeeds(t *testing.T) {
+	d := sampleDiff()
+	for i := range d.Rows {
+		d.Rows[i].Pairs, d.Rows[i].Gained, d.Rows[i].Lost = nil, 0, 0
+	}
+	var b strings.Builder
+	if err := DiffText(d, &b); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.String(), "0/0") {
+		t.Errorf("the table shows 0/0:\n%s", b.String())
+	}
+}

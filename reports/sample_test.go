@@ -185,6 +185,7 @@ func sampleDiff() *runs.Diff {
 		better.Pairs = []runs.SeedPair{{Seed: 1, Gained: 67, Lost: 35, P: 0.0020}, {Seed: 2, Gained: 134, Lost: 70, P: 0.00001}}
 		noise.MeanB, noise.Delta, noise.Low, noise.High = 0.5199, -0.0004, -0.0121, 0.0113
 		noise.P, noise.PHolm, noise.Verdict, noise.Gained, noise.Lost, noise.Notes = 0.94, 1, runs.Noise, 1150, 1151, nil
+		noise.Pairs = []runs.SeedPair{{Seed: 3, Gained: 1150, Lost: 1151, P: 1}}
 		worse.Metric, worse.MeanA, worse.MeanB, worse.Delta, worse.Low, worse.High = mapAtR, 0.1731, 0.1604, -0.0127, -0.0203, -0.0051
 		worse.P, worse.PHolm, worse.Verdict = 0.0012, 0.0048, runs.Worse
 		collapsed.MeanB, collapsed.Delta, collapsed.Low, collapsed.High = 0.3021, -0.2182, -1, 1

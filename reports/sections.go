@@ -240,8 +240,12 @@ func (r *Report) long() *Table {
 				if m.Collapsed {
 					verdict = ""
 				}
+				gained, lost := value(c.Gained), value(c.Lost)
+				if len(c.Pairs) == 0 { // no seed is on both sides
+					gained, lost = value(""), value("")
+				}
 				row = append(row, value(r.Base), value(c.Delta), value(c.Low), value(c.High), value(c.P), value(c.PHolm),
-					value(verdict), value(c.Gained), value(c.Lost), value(""))
+					value(verdict), gained, lost, value(""))
 			}
 			row = append(row, value(x.Queries), value(x.Gallery), value(x.Excluded))
 			for _, s := range []Entry{summary(g.Learners), summary(g.Dimensions), stage(g, "total")} {
