@@ -33,6 +33,8 @@ type Backend struct {
 	Device string // how many devices there are and what the first one is: 4 x cpu
 	Plugin string // name and SHA-256 of the PJRT plugin; empty for go
 
+	Devices int // that share the work, at least 1
+
 	PluginPath string // the plugin's file; empty for go
 
 	lock       sync.Mutex
@@ -55,7 +57,23 @@ func (b *Backend) Finalize() {
 // OpenBackend opens the backend that config names: xla:cpu, xla:cuda, go, or
 // empty for CUDA where a plugin and a GPU are there and the CPU elsewhere.
 // It installs the pinned CPU plugin into the cache where there is none.
-func OpenBackend(ctx context.Context, config string, cache Cache, log *slog.Logger) (*Backend, error) {
+//
+// devices is how many of the backend's devices share the work of a step, of
+// features and of an evaluation; it must have as many.
+func OpenBackend(ctx context.Context, config string, devices int, cache Cache, log *slog.Logger) (*Backend, error) {
+	b, err := openBackend(ctx, config, cache, log)
+	if err != nil {
+		return nil, err
+	}
+	if available := int(b.NumDevices()); devices < 1 || devices > available {
+		b.Finalize()
+		return nil, fmt.Errorf("%d devices: want 1 to %d, backend %s has no more", devices, available, b.Config)
+	}
+	b.Devices = devices
+	return b, nil
+}
+
+func openBackend(ctx context.Context, config string, cache Cache, log *slog.Logger) (*Backend, error) {
 	switch config {
 	case BackendGo:
 		b, err := simplego.New("")

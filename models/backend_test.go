@@ -53,7 +53,7 @@ func TestOpenBackendGo(t *testing.T) {
 }
 
 func TestOpenBackendRefuses(t *testing.T) {
-	_, err := OpenBackend(t.Context(), "xla:tpu", Cache{}, quiet())
+	_, err := OpenBackend(t.Context(), "xla:tpu", 1, Cache{}, quiet())
 	if err == nil || !strings.Contains(err.Error(), `"xla:tpu" is not one of`) {
 		t.Errorf("unknown backend: %v", err)
 	}
@@ -64,7 +64,7 @@ func TestOpenBackendRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", folder)
-	_, err = OpenBackend(t.Context(), BackendCPU, Cache{}, quiet())
+	_, err = OpenBackend(t.Context(), BackendCPU, 1, Cache{}, quiet())
 	if err == nil || !strings.Contains(err.Error(), plugin) || !strings.Contains(err.Error(), "bierbench doctor") {
 		t.Errorf("no library: %v", err)
 	}
@@ -93,7 +93,7 @@ func TestCUDAPlugin(t *testing.T) {
 	t.Setenv("HOME", home)
 	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
 	t.Setenv("PYTHONPATH", "")
-	_, err := OpenBackend(t.Context(), BackendCUDA, Cache{}, quiet())
+	_, err := OpenBackend(t.Context(), BackendCUDA, 1, Cache{}, quiet())
 	if err == nil || !strings.Contains(err.Error(), "python3 -m pip install 'jax[cuda13]'") {
 		t.Errorf("none installed: %v", err)
 	}

@@ -14,7 +14,7 @@ var shared = sync.OnceValues(func() (*Backend, error) {
 		return nil, err
 	}
 	// One backend outlives the test that opens it, so its context is not that test's.
-	return OpenBackend(context.Background(), BackendCPU, cache, slog.Default())
+	return OpenBackend(context.Background(), BackendCPU, 1, cache, slog.Default())
 })
 
 // testBackend returns the XLA CPU backend that all tests of the package share.
@@ -31,7 +31,7 @@ func testBackend(tb testing.TB) *Backend {
 // goBackend returns GoMLX's own backend, for what needs no plugin.
 func goBackend(tb testing.TB) *Backend {
 	tb.Helper()
-	b, err := OpenBackend(tb.Context(), BackendGo, Cache{}, slog.Default())
+	b, err := OpenBackend(tb.Context(), BackendGo, 1, Cache{}, slog.Default())
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/reports"
-	"bierbench/runs"
 )
 
 // DemoResult is what Demo did.
@@ -21,7 +20,7 @@ type DemoResult struct {
 
 // Demo does the whole job on the miniature data sets: set-up, raw data, ingest,
 // training and evaluation of the suite demo, and the report.
-func (w *Workspace) Demo(ctx context.Context, onCell func(cell runs.Cell, number, total int, err error)) (*DemoResult, error) {
+func (w *Workspace) Demo(ctx context.Context) (*DemoResult, error) {
 	var result DemoResult
 	var err error
 	if result.Setup, err = w.Setup(ctx, SetupOptions{}); err != nil {
@@ -45,7 +44,7 @@ func (w *Workspace) Demo(ctx context.Context, onCell func(cell runs.Cell, number
 	if err != nil {
 		return nil, err
 	}
-	if result.Run, err = w.Run(ctx, suite, RunOptions{OnCell: onCell}); err != nil {
+	if result.Run, err = w.Run(ctx, suite, RunOptions{}); err != nil {
 		return &result, err
 	}
 	result.Report, result.Files, err = w.Report(ctx, []string{result.Run.Run}, filepath.Join(w.reportsDir(), result.Run.Run))

@@ -28,7 +28,7 @@ func (w *Workspace) environment(ctx context.Context, b *models.Backend, weights 
 		Weights: weights.SHA256,
 	}
 	if b != nil {
-		e.Plugin, e.Backend, e.Device = b.Plugin, b.Config, b.Device
+		e.Plugin, e.Backend, e.Device, e.Devices = b.Plugin, b.Config, b.Device, b.Devices
 	}
 	return e
 }

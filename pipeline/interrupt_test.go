@@ -27,6 +27,10 @@ type atStage struct {
 	called  bool
 }
 
+func (a *atStage) Cell(runs.Key, int, int) {}
+
+func (a *atStage) CellEnded(runs.Cell, int, int, error) {}
+
 func (a *atStage) Start(stage string, _ int) { a.now, _, _ = strings.Cut(stage, " ") }
 
 func (a *atStage) Advance(int, string) {

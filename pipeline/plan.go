@@ -33,7 +33,8 @@ type PlannedCell struct {
 	ConfigHash string
 	DataHash   string
 	State      string
-	Why        string // for stale and failed cells
+	Why        string    // for stale and failed cells
+	Cost       runs.Cost // what the cell still needs, by Estimate
 	data       datasets.Entry
 	manifest   datasets.Manifest
 }

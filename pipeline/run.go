@@ -17,8 +17,6 @@ type RunOptions struct {
 	ID       string // of the run; empty is the suite's name
 	Only     string // glob over cell paths or one of their folder names
 	FailFast bool   // stop at the first failed cell
-	// OnCell is told of every cell as it ends, done or failed; it may be nil.
-	OnCell func(cell runs.Cell, number, total int, err error)
 }
 
 // RunResult is what a Run did.
@@ -72,6 +70,8 @@ func (w *Workspace) Run(ctx context.Context, s *Suite, o RunOptions) (*RunResult
 		if ctx.Err() != nil {
 			return result, ctx.Err()
 		}
+		number := result.Done + len(result.Failed) + 1
+		w.Progress.Cell(c.Key, number, todo)
 		cell, err := w.runCell(ctx, r, c)
 		if ctx.Err() != nil {
 			return result, ctx.Err()
@@ -82,9 +82,7 @@ func (w *Workspace) Run(ctx context.Context, s *Suite, o RunOptions) (*RunResult
 		} else {
 			result.Done++
 		}
-		if o.OnCell != nil {
-			o.OnCell(cell, result.Done+len(result.Failed), todo, err)
-		}
+		w.Progress.CellEnded(cell, number, todo, err)
 		if err != nil && o.FailFast {
 			break
 		}

@@ -20,6 +20,7 @@ import (
 type Workspace struct {
 	Dir      string
 	Backend  string // xla:cpu, xla:cuda, go, or empty for the best there is
+	Devices  int    // of the backend that share the work of a cell; 1 when not given
 	Cache    models.Cache
 	Workers  int      // goroutines that decode images
 	Command  []string // the command line, for run records
@@ -34,6 +35,7 @@ func NewWorkspace(w Workspace) *Workspace {
 	if w.Dir == "" {
 		w.Dir = "."
 	}
+	w.Devices = max(w.Devices, 1)
 	if w.Workers < 1 {
 		w.Workers = runtime.GOMAXPROCS(0)
 	}
@@ -66,7 +68,7 @@ func (w *Workspace) backend(ctx context.Context) (*models.Backend, error) {
 	if w.open != nil {
 		return w.open, nil
 	}
-	b, err := models.OpenBackend(ctx, w.Backend, w.Cache, w.Log)
+	b, err := models.OpenBackend(ctx, w.Backend, w.Devices, w.Cache, w.Log)
 	if err != nil {
 		return nil, err
 	}

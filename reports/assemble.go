@@ -132,7 +132,7 @@ func (r *Report) addGroup(s source, run string, id runs.Group, keys []runs.Key, 
 
 // environment returns the index of e, counting one more cell made in it.
 func (r *Report) environment(e runs.Environment) int {
-	i := slices.IndexFunc(r.Environments, func(x Environment) bool { return x.Environment == e })
+	i := slices.IndexFunc(r.Environments, func(x Environment) bool { return x.Same(e) })
 	if i < 0 {
 		i = len(r.Environments)
 		r.Environments = append(r.Environments, Environment{Environment: e})

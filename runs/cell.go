@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"reflect"
 	"time"
 )
 
@@ -53,11 +54,23 @@ type Cell struct {
 	Started     time.Time          `json:"started"`
 	Status      string             `json:"status"` // running, done or failed
 	Error       string             `json:"error,omitempty"`
+	Log         []string           `json:"log,omitempty"` // the last lines of the log of a failed cell
 	Evaluations []Evaluation       `json:"evaluations"`
 	Correlation *Correlation       `json:"correlation,omitempty"`
-	Timing      map[string]float64 `json:"timing"`     // stage -> seconds: features, train, embed, evaluate, total
-	Throughput  map[string]float64 `json:"throughput"` // "train images/s", "train steps/s", "embed images/s"
+	Timing      map[string]float64 `json:"timing"`                 // stage -> seconds: features, train, embed, evaluate, total
+	Throughput  map[string]float64 `json:"throughput"`             // "train images/s", "train steps/s", "embed images/s"
+	Memory      int64              `json:"memory,omitempty"`       // most resident memory of the process while it did the cell, bytes; 0 where it is not known
+	ModelDigest string             `json:"model_digest,omitempty"` // SHA-256, hex, of the trained variables
+	Predicted   *Cost              `json:"predicted,omitempty"`    // what plan said before the cell began
 	Environment Environment        `json:"environment"`
+}
+
+// Cost is what a cell takes, predicted or measured.
+type Cost struct {
+	Seconds float64 `json:"seconds"`
+	Memory  int64   `json:"memory"` // resident, bytes
+	Disk    int64   `json:"disk"`   // bytes in the run's folder and, for the first cell that needs them, of the cached features
+	Basis   string  `json:"basis"`  // what the time is taken from: measured, probe or empty where it is not known
 }
 
 // Evaluation is the result on one protocol of the cell's data set.
@@ -104,9 +117,20 @@ type Environment struct {
 	Plugin  string `json:"plugin"`  // file name and SHA-256 of the PJRT plugin
 	Backend string `json:"backend"` // xla:cpu, xla:cuda or go
 	Device  string `json:"device"`
+	Devices int    `json:"devices,omitempty"` // that take part in training, features and evaluation; 0 in records of before there were several
 	CPU     string `json:"cpu"`               // model and number of cores
+	Host    string `json:"host,omitempty"`    // name of the machine
 	Commit  string `json:"commit"`            // of bierbench, with +dirty
 	Weights string `json:"weights,omitempty"` // SHA-256 of the pretrained weights
+
+	Modules map[string]string `json:"modules,omitempty"` // Go modules built in, path -> version
+	Command []string          `json:"command,omitempty"` // the command line that did the cell
+}
+
+// Same reports whether two environments are one, whatever the command was.
+func (e Environment) Same(other Environment) bool {
+	e.Command, other.Command = nil, nil
+	return reflect.DeepEqual(e, other)
 }
 
 // TrainStep is one line of train.jsonl.

@@ -23,6 +23,7 @@ type app struct {
 	args           []string // of the command line
 	dir            string
 	backend        string
+	devices        int
 	json           bool
 	quiet          bool
 	logLevel       string
@@ -58,6 +59,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 regression (diff --fail), 130 interrupted
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.dir, "workspace", "C", ".", "workspace `DIR`: datasets, models, runs and reports are written there")
 	flags.StringVar(&a.backend, "backend", "", "xla:cpu, xla:cuda or go (default: xla:cuda where there is one, else xla:cpu)")
+	flags.IntVar(&a.devices, "devices", 1, "`N` devices of the backend share the work of every cell")
 	flags.BoolVar(&a.json, "json", false, "print results and errors as JSON")
 	flags.BoolVar(&a.quiet, "quiet", false, "no progress bar, no log below warnings")
 	flags.StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -80,6 +82,9 @@ func (a *app) workspace() (*pipeline.Workspace, error) {
 	if backends := []string{models.BackendCPU, models.BackendCUDA, models.BackendGo}; a.backend != "" && !slices.Contains(backends, a.backend) {
 		return nil, usageError{fmt.Errorf("--backend %q: want %s", a.backend, strings.Join(backends, ", "))}
 	}
+	if a.devices < 1 {
+		return nil, usageError{fmt.Errorf("--devices %d: want at least 1", a.devices)}
+	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
 		return nil, usageError{fmt.Errorf("--log-level %q: want debug, info, warn or error", a.logLevel)}
@@ -93,7 +98,7 @@ func (a *app) workspace() (*pipeline.Workspace, error) {
 		return nil, err
 	}
 	a.open = pipeline.NewWorkspace(pipeline.Workspace{
-		Dir: a.dir, Backend: a.backend, Command: append([]string{"bierbench"}, a.args...), Cache: cache, Log: log,
+		Dir: a.dir, Backend: a.backend, Devices: a.devices, Command: append([]string{"bierbench"}, a.args...), Cache: cache, Log: log,
 		Progress: newProgress(a.stderr, a.quiet || a.json, terminalWidth(a.stderr), log),
 	})
 	return a.open, nil

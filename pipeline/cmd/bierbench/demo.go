@@ -25,7 +25,7 @@ evaluates them, and writes a report. Running it again does only what is not done
 			if err != nil {
 				return err
 			}
-			r, err := w.Demo(cmd.Context(), a.onCell())
+			r, err := w.Demo(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"bierbench/runs"
 )
 
 // progress draws a bar on a terminal; elsewhere it logs a line a minute.
@@ -58,6 +60,20 @@ func (p *progress) words(note string) string {
 		return stage
 	}
 	return stage + " " + note
+}
+
+// Cell begins a cell.
+func (p *progress) Cell(runs.Key, int, int) {}
+
+// CellEnded reports a cell as it ends.
+func (p *progress) CellEnded(cell runs.Cell, number, total int, err error) {
+	switch {
+	case p.silent:
+	case err != nil:
+		fmt.Fprintf(p.out, "[%d/%d] failed: %v\n", number, total, err)
+	default:
+		fmt.Fprintf(p.out, "[%d/%d] %s %s %.1f s\n", number, total, cell.Path(), recalls(cell), cell.Timing["total"])
+	}
 }
 
 // Start begins a stage.

@@ -72,7 +72,7 @@ else: running again continues. One failed cell does not stop the rest.
 			if err != nil {
 				return err
 			}
-			r, err := w.Run(cmd.Context(), s, pipeline.RunOptions{ID: f.id, Only: f.only, FailFast: failFast, OnCell: a.onCell()})
+			r, err := w.Run(cmd.Context(), s, pipeline.RunOptions{ID: f.id, Only: f.only, FailFast: failFast})
 			if err != nil {
 				return err
 			}
@@ -85,20 +85,6 @@ else: running again continues. One failed cell does not stop the rest.
 	f.add(cmd)
 	cmd.Flags().BoolVar(&failFast, "fail-fast", false, "stop at the first failed cell")
 	return cmd
-}
-
-// onCell reports every cell on stderr as it ends.
-func (a *app) onCell() func(cell runs.Cell, number, total int, err error) {
-	return func(cell runs.Cell, number, total int, err error) {
-		if a.quiet || a.json {
-			return
-		}
-		if err != nil {
-			fmt.Fprintf(a.stderr, "[%d/%d] failed: %v\n", number, total, err)
-			return
-		}
-		fmt.Fprintf(a.stderr, "[%d/%d] %s %s %.1f s\n", number, total, cell.Path(), recalls(cell), cell.Timing["total"])
-	}
 }
 
 // recalls is R@1 in percent on the first protocol of a cell.
