@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -187,18 +188,11 @@ func reserved() []string {
 
 // optionKeys returns the names of the options of models.Config.
 func optionKeys() []string {
-	data, err := json.Marshal(models.Config{})
-	if err != nil {
-		panic("pipeline: models.Config: " + err.Error())
-	}
-	var fields map[string]any
-	if err := json.Unmarshal(data, &fields); err != nil {
-		panic("pipeline: models.Config: " + err.Error())
-	}
 	keys := []string{"learners"}
-	for k := range fields {
-		if !slices.Contains(reserved(), k) {
-			keys = append(keys, k)
+	for field := range reflect.TypeFor[models.Config]().Fields() {
+		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if !slices.Contains(reserved(), key) {
+			keys = append(keys, key)
 		}
 	}
 	slices.Sort(keys)
