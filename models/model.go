@@ -26,7 +26,8 @@ type Model struct {
 	backend  *Backend
 	backbone Backbone
 	ctx      *context.Context
-	width    int // of the pooled feature
+	width    int      // of the pooled feature
+	sampling sampling // what is known of the batches
 }
 
 // NewModel returns the model before its first step. weights is the file of the

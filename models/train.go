@@ -52,7 +52,7 @@ func (m *Model) Train(ctx stdcontext.Context, data TrainData, o TrainOptions) er
 	if c.Mode == Frozen && len(data.Features) != len(data.Classes)*m.width {
 		return fmt.Errorf("train: %d feature values for %d images of width %d", len(data.Features), len(data.Classes), m.width)
 	}
-	s, err := newSampler(c.Seed, data.Classes, c.Classes, c.Images)
+	s, err := m.newSampler(data.Classes)
 	if err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
