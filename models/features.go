@@ -22,11 +22,11 @@ type Features struct {
 }
 
 // The Arrow file of cached features: columns id int64 and feature
-// fixed_size_list<float32>[Width]; the schema's metadata holds these keys.
+// fixed_size_list<float32>[Width]; the schema's metadata holds the key
+// and the seal.
 const (
-	featuresKeyField  = "bierbench.features.key"
-	featuresSealField = "bierbench.seal"
-	featuresBatch     = 4096 // rows of a record batch
+	featuresKeyField = "bierbench.features.key"
+	featuresBatch    = 4096 // rows of a record batch
 )
 
 // FeaturesKey is the cache key of a backbone's features, in hexadecimal: of
@@ -45,7 +45,7 @@ func WriteFeatures(path string, f Features) error {
 	if err := f.check(); err != nil {
 		return fmt.Errorf("write features %s: %w", path, err)
 	}
-	metadata := arrow.NewMetadata([]string{featuresKeyField, featuresSealField}, []string{f.Key, openSeal()})
+	metadata := arrow.NewMetadata([]string{featuresKeyField, sealField}, []string{f.Key, openSeal()})
 	schema := featuresSchema(f.Width, &metadata)
 	return replaceFile(path, func(w *os.File) error {
 		file, err := ipc.NewFileWriter(w, ipc.WithSchema(schema))

@@ -57,6 +57,11 @@ func safetensorsDTypes() map[string]dtypes.DType {
 // metadata, which is nil where the file has none. It checks every length in
 // the file against the file's size before it allocates.
 func ReadSafetensors(path string) (map[string]*tensors.Tensor, map[string]string, error) {
+	return readSafetensors(path, func(*os.File) error { return nil })
+}
+
+// readSafetensors reads a file that passes check.
+func readSafetensors(path string, check func(f *os.File) error) (map[string]*tensors.Tensor, map[string]string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read tensors: %w", err)
@@ -65,6 +70,9 @@ func ReadSafetensors(path string) (map[string]*tensors.Tensor, map[string]string
 	info, err := f.Stat()
 	if err != nil {
 		return nil, nil, fmt.Errorf("read tensors: %w", err)
+	}
+	if err = check(f); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	values, metadata, err := decodeSafetensors(f, info.Size())
 	if err != nil {
@@ -190,15 +198,17 @@ func checkEntries(entries []safetensorsEntry, size int64) error {
 // any, to path. The file appears whole or not at all, and equal tensors and
 // metadata give equal bytes.
 func WriteSafetensors(path string, values []NamedTensor, metadata map[string]string) error {
+	return writeSafetensors(path, values, metadata, func(*os.File) error { return nil })
+}
+
+// writeSafetensors writes a file and has it finished before it appears.
+func writeSafetensors(path string, values []NamedTensor, metadata map[string]string, finish func(f *os.File) error) error {
 	sorted := slices.SortedFunc(slices.Values(values), func(a, b NamedTensor) int { return cmp.Compare(a.Name, b.Name) })
 	names := make(map[dtypes.DType]string)
 	for name, dtype := range safetensorsDTypes() {
 		names[dtype] = name
 	}
-	header := make(map[string]any, len(sorted)+1) // json.Marshal sorts its keys
-	if len(metadata) > 0 {
-		header[safetensorsMetadata] = metadata
-	}
+	header := make(map[string]safetensorsEntry, len(sorted)) // json.Marshal sorts its keys
 	offset := int64(0)
 	for _, v := range sorted {
 		dtype, ok := names[v.Value.DType()]
@@ -216,7 +226,7 @@ func WriteSafetensors(path string, values []NamedTensor, metadata map[string]str
 		offset = e.Offsets[1]
 		header[v.Name] = e
 	}
-	text, err := json.Marshal(header)
+	text, err := encodeSafetensorsHeader(header, metadata)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
@@ -240,6 +250,20 @@ func WriteSafetensors(path string, values []NamedTensor, metadata map[string]str
 				return fmt.Errorf("tensor %q: %w", v.Name, err)
 			}
 		}
-		return nil
+		return finish(w)
 	})
+}
+
+// encodeSafetensorsHeader returns the JSON header. The metadata comes first,
+// where a seal is found however many tensors follow.
+func encodeSafetensorsHeader(entries map[string]safetensorsEntry, metadata map[string]string) ([]byte, error) {
+	text, err := json.Marshal(entries)
+	if err != nil || len(metadata) == 0 {
+		return text, err
+	}
+	first, err := json.Marshal(map[string]map[string]string{safetensorsMetadata: metadata})
+	if err != nil || len(entries) == 0 {
+		return first, err
+	}
+	return slices.Concat(first[:len(first)-1], []byte(","), text[1:]), nil
 }

@@ -64,7 +64,7 @@ func (s *sampler) batch(step int) []int {
 	for step >= s.first+len(s.plan) {
 		s.seek(s.epoch+1, s.first+len(s.plan))
 	}
-	random := stream(s.seed, "images", step)
+	random := stream(s.seed, streamImages, step)
 	out := make([]int, 0, s.size)
 	for _, v := range s.plan[step-s.first] {
 		out = append(out, draw(random, s.byID[v.class], v.take)...)
@@ -74,7 +74,7 @@ func (s *sampler) batch(step int) []int {
 
 // seek lays out the steps of an epoch.
 func (s *sampler) seek(epoch, first int) {
-	order := stream(s.seed, "classes", epoch).Perm(len(s.byID))
+	order := stream(s.seed, streamClasses, epoch).Perm(len(s.byID))
 	s.epoch, s.first, s.plan, s.none = epoch, first, nil, false
 	for next := 0; next < len(order); {
 		var batch []visit

@@ -14,11 +14,12 @@ import (
 // A sealed file holds the SHA-256 of its own bytes, with zeros in the place of
 // the digest: sealMark and 64 hexadecimal digits, once or several times within
 // sealReach bytes of its start or end. Arrow keeps a schema's metadata, and so
-// the seal, at both ends.
+// the seal, at both ends; a checkpoint has its metadata at the start.
 const (
 	sealMark  = "sha256 of this file with zeros here: "
 	sealReach = 64 << 10
 	sealWidth = 2 * sha256.Size
+	sealField = "bierbench.seal" // what a file's metadata calls it
 )
 
 // openSeal returns the text that a file is written with before it is sealed.
@@ -79,7 +80,7 @@ func sealDigest(f *os.File) (digest string, places []int64, err error) {
 		return "", nil, err
 	}
 	if len(places) == 0 {
-		return "", nil, errors.New("the file has no seal: it is cut or not one of ours")
+		return "", nil, errors.New("the file has no seal: it is cut, not one of ours, or of a version that did not seal its files")
 	}
 	hash := sha256.New()
 	start := int64(0)
