@@ -84,7 +84,7 @@ func LoadSuite(nameOrFile string) (*Suite, error) {
 		if err != nil {
 			return nil, fmt.Errorf("suite %s: %w", nameOrFile, err)
 		}
-		return parseSuite(nameOrFile, nameOrFile+".yaml", data)
+		return (&source{file: nameOrFile + ".yaml", builtin: true}).suite(nameOrFile, data)
 	}
 	data, err := os.ReadFile(nameOrFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -111,14 +111,8 @@ func (s *Suite) Set(assignment string) error {
 	}
 	for i := range s.Blocks {
 		b := &s.Blocks[i]
-		if err := b.set(mapping); err != nil {
+		if err := b.override(mapping); err != nil {
 			return fmt.Errorf("--set %s: %w", assignment, err)
-		}
-		if !slices.Contains(blockKeys(), mapping.key) { // the block's word is the last
-			for j := range b.Methods {
-				m := &b.Methods[j]
-				m.Options = slices.DeleteFunc(m.Options, func(o Option) bool { return o.Key == mapping.key })
-			}
 		}
 		if err := b.complete(); err != nil {
 			return fmt.Errorf("--set %s: %w", assignment, err)

@@ -155,10 +155,18 @@ func FuzzSuite(f *testing.F) {
 	}
 	f.Add([]byte("- {}"))
 	f.Add([]byte("- datasets: &a [*a]"))
+	f.Add([]byte("- include: quick\n  seeds: [1, 2]\n  lambda_w: 1e30\n"))
+	f.Add([]byte("- include: no such file\n  stepz: 3\n"))
+	f.Add([]byte(oneBlock + "  learners: [256, 256]\n  beta: -1e-9\n  steps: 1_000\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := parseSuite("s", "s.yaml", data)
 		if err == nil && len(s.Blocks) == 0 {
 			t.Error("no error and no block")
+		}
+		if err == nil {
+			if _, err := s.YAML(); err != nil { // writes it and reads it back
+				t.Error(err)
+			}
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -26,41 +27,38 @@ func blockKeys() []string {
 	return []string{"datasets", "backbone", "mode", "input", "methods", "sizes", "seeds"}
 }
 
-// parseSuite reads a suite: a YAML list of blocks. Errors name file:line.
+// parseSuite reads a suite: a YAML list of blocks and includes. Errors name
+// file:line.
 func parseSuite(name, file string, data []byte) (*Suite, error) {
+	return (&source{file: file}).suite(name, data)
+}
+
+// suite reads the suite of a source.
+func (s *source) suite(name string, data []byte) (*Suite, error) {
+	blocks, err := s.blocks(data)
+	if err != nil {
+		return nil, err
+	}
+	if len(blocks) == 0 {
+		return nil, fmt.Errorf("%s: the suite has no block", s.file)
+	}
+	return &Suite{Name: name, Blocks: blocks}, nil
+}
+
+// items returns the nodes of a suite's list.
+func (s *source) items(data []byte) ([]ast.Node, error) {
 	tree, err := parser.ParseBytes(data, 0)
 	if err != nil {
-		return nil, yamlError(file, err)
+		return nil, yamlError(s.file, err)
 	}
 	if len(tree.Docs) != 1 {
-		return nil, fmt.Errorf("%s: %d YAML documents, want one", file, len(tree.Docs))
+		return nil, fmt.Errorf("%s: %d YAML documents, want one", s.file, len(tree.Docs))
 	}
-	blocks, ok := tree.Docs[0].Body.(*ast.SequenceNode)
+	list, ok := tree.Docs[0].Body.(*ast.SequenceNode)
 	if !ok {
-		return nil, fmt.Errorf("%s:1: a suite is a list of blocks; want a line that begins with \"- \"", file)
+		return nil, fmt.Errorf("%s:1: a suite is a list of blocks; want a line that begins with \"- \"", s.file)
 	}
-	s := &Suite{Name: name}
-	for _, node := range blocks.Values {
-		at := at(file, node)
-		entries, err := mapping(file, node)
-		if err != nil {
-			return nil, err
-		}
-		b := Block{at: at}
-		for _, e := range entries {
-			if err := b.set(e); err != nil {
-				return nil, err
-			}
-		}
-		if err := b.complete(); err != nil {
-			return nil, err
-		}
-		s.Blocks = append(s.Blocks, b)
-	}
-	if len(s.Blocks) == 0 {
-		return nil, fmt.Errorf("%s: the suite has no block", file)
-	}
-	return s, nil
+	return list.Values, nil
 }
 
 // parseAssignment reads the value of --set key=value as YAML.
@@ -102,9 +100,11 @@ func (b *Block) set(e entry) error {
 		}
 	case "methods":
 		b.Methods, err = variants(e)
+	case includeKey:
+		err = e.at.errorf("include: want it in an item of a suite file")
 	default:
 		var o Option
-		if o, err = option(e, append(blockKeys(), optionKeys()...)); err == nil {
+		if o, err = option(e, itemKeys()); err == nil {
 			b.Options = slices.DeleteFunc(b.Options, func(old Option) bool { return old.Key == o.Key })
 			b.Options = append(b.Options, o)
 		}
@@ -227,9 +227,18 @@ func option(e entry, known []string) (Option, error) {
 		return Option{}, e.at.errorf("%s: %w", e.key, err)
 	}
 	o := Option{Key: e.key, Value: data, at: e.at}
-	if e.key != "learners" {
-		var c models.Config
-		err = setOption(&c, o)
+	if e.key == "learners" {
+		return o, nil
+	}
+	var c models.Config
+	err = setOption(&c, o)
+	if text, ok := value.(string); ok && err != nil {
+		// YAML 1.2 has numbers such as 1e5 that the parser takes for words.
+		number, notOne := strconv.ParseFloat(text, 64)
+		as, notJSON := json.Marshal(number)
+		if o.Value = as; notOne == nil && notJSON == nil && setOption(&c, o) == nil {
+			return o, nil
+		}
 	}
 	return o, err
 }

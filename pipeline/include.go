@@ -1,0 +1,174 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// includeKey is the key of a list item that stands for another suite's blocks.
+const includeKey = "include"
+
+// mostBlocks bounds a suite: files that include each other twice over would
+// grow without end before any of their cells is looked at.
+const mostBlocks = 2_000
+
+// source is a suite file that is being read.
+type source struct {
+	file    string // as errors name it
+	builtin bool
+	parent  *source // that includes it; nil for the suite itself
+}
+
+// blocks reads the items of a suite: blocks, and includes in the place of the
+// blocks they stand for. Errors name file:line.
+func (s *source) blocks(data []byte) ([]Block, error) {
+	items, err := s.items(data)
+	if err != nil {
+		return nil, err
+	}
+	var out []Block
+	for _, node := range items {
+		entries, err := mapping(s.file, node)
+		if err != nil {
+			return nil, err
+		}
+		if i := slices.IndexFunc(entries, func(e entry) bool { return e.key == includeKey }); i >= 0 {
+			blocks, err := s.include(entries[i], slices.Delete(slices.Clone(entries), i, i+1))
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, blocks...)
+		} else {
+			b := Block{at: at(s.file, node)}
+			for _, e := range entries {
+				if err := b.set(e); err != nil {
+					return nil, err
+				}
+			}
+			if err := b.complete(); err != nil {
+				return nil, err
+			}
+			out = append(out, b)
+		}
+		if len(out) > mostBlocks {
+			return nil, at(s.file, node).errorf("more than %d blocks", mostBlocks)
+		}
+	}
+	return out, nil
+}
+
+// include returns the blocks of another suite, with the keys beside the include
+// set in every one of them.
+func (s *source) include(e entry, overrides []entry) ([]Block, error) {
+	var name string
+	if _, ok := e.node.(*ast.StringNode); !ok || e.decode(&name) != nil || name == "" {
+		return nil, e.at.errorf("include: want the name of a file or of a built-in suite (%s)", strings.Join(BuiltinSuites(), ", "))
+	}
+	for _, o := range overrides { // a misspelled key is wrong whatever is included
+		if !slices.Contains(blockKeys(), o.key) && !slices.Contains(optionKeys(), o.key) {
+			return nil, o.at.errorf("unknown key %q%s", o.key, nearest(o.key, itemKeys()))
+		}
+	}
+	if s.builtin {
+		return nil, e.at.errorf("include %s: a built-in suite includes no other", name)
+	}
+	next := &source{file: name, parent: s}
+	var data []byte
+	var err error
+	if slices.Contains(BuiltinSuites(), name) {
+		next.file, next.builtin = name+".yaml", true
+		data, err = builtin.ReadFile("suites/" + next.file)
+	} else {
+		if !filepath.IsAbs(name) {
+			next.file = filepath.Join(filepath.Dir(s.file), name)
+		}
+		if next.inside() {
+			return nil, e.at.errorf("include %s: the files include each other in a circle: %s", name, next.chain())
+		}
+		var info fs.FileInfo
+		if info, err = os.Stat(next.file); err == nil && !info.Mode().IsRegular() {
+			return nil, e.at.errorf("include %s: %s is no file", name, next.file)
+		}
+		if err == nil {
+			data, err = os.ReadFile(next.file)
+		}
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, e.at.errorf("include %s: there is no file %s, and no built-in suite of that name (%s)", name, next.file, strings.Join(BuiltinSuites(), ", "))
+	case err != nil:
+		return nil, e.at.errorf("include %s: %w", name, err)
+	}
+	blocks, err := next.blocks(data)
+	if err != nil {
+		return nil, err // names the place in the included file
+	}
+	for i := range blocks {
+		for _, o := range overrides {
+			if err := blocks[i].override(o); err != nil {
+				return nil, err
+			}
+		}
+		if err := blocks[i].complete(); err != nil {
+			return nil, e.at.errorf("include %s with what is set beside it: %w", name, err)
+		}
+	}
+	return blocks, nil
+}
+
+// inside reports whether the file is one of those that include it.
+func (s *source) inside() bool {
+	self := identity(s.file)
+	for p := s.parent; p != nil; p = p.parent {
+		if !p.builtin && identity(p.file) == self {
+			return true
+		}
+	}
+	return false
+}
+
+// identity is one name for a file, whatever path and links lead to it.
+func identity(file string) string {
+	if resolved, err := filepath.EvalSymlinks(file); err == nil {
+		file = resolved
+	}
+	if absolute, err := filepath.Abs(file); err == nil {
+		file = absolute
+	}
+	return file
+}
+
+// chain lists the files that lead to this one.
+func (s *source) chain() string {
+	if s.parent == nil {
+		return s.file
+	}
+	return fmt.Sprintf("%s -> %s", s.parent.chain(), s.file)
+}
+
+// override gives the block one key in place of its own and its methods' word.
+func (b *Block) override(e entry) error {
+	if err := b.set(e); err != nil {
+		return err
+	}
+	if slices.Contains(blockKeys(), e.key) {
+		return nil
+	}
+	for j := range b.Methods { // the block's word is the last
+		m := &b.Methods[j]
+		m.Options = slices.DeleteFunc(m.Options, func(o Option) bool { return o.Key == e.key })
+	}
+	return nil
+}
+
+// itemKeys returns every key that may stand in an item of a suite.
+func itemKeys() []string {
+	return slices.Concat([]string{includeKey}, blockKeys(), optionKeys())
+}
