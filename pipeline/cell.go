@@ -14,17 +14,30 @@ import (
 	"bierbench/runs"
 )
 
-// checkpointEvery is the most training time that a kill may cost.
-const checkpointEvery = 30 * time.Second
+// attempt is one try at a cell: what it works with, and the record it fills.
+type attempt struct {
+	w          *Workspace
+	run        *runs.Run
+	cell       PlannedCell
+	checkpoint time.Duration // between two of a training
+	backend    *models.Backend
+	weights    models.Weights // zero for a backbone without
+	data       *datasets.Dataset
+	record     runs.Cell
+	trained    float64 // seconds of training in earlier attempts
+}
 
-// runCell trains and evaluates one cell and writes its record. An interrupted
-// cell is left running, with a checkpoint, and is continued by the next run.
-func (w *Workspace) runCell(ctx context.Context, r *runs.Run, c PlannedCell) (runs.Cell, error) {
-	dir := r.CellDir(c.Key)
+// runCell trains and evaluates one cell, whose claim the caller holds, and
+// writes its record. An interrupted cell is left running, with a checkpoint,
+// and is continued by the next run.
+func (w *Workspace) runCell(ctx context.Context, r *runs.Run, c PlannedCell, checkpoint time.Duration) (runs.Cell, error) {
+	began := time.Now()
+	w.tail.reset()
+	resetPeak()
 	if c.State == Todo || c.State == Stale {
 		// What an older configuration left must not be taken for this one's. An
 		// interrupted or failed cell goes on from its own checkpoint.
-		if err := os.RemoveAll(dir); err != nil {
+		if err := os.RemoveAll(r.CellDir(c.Key)); err != nil {
 			return runs.Cell{}, fmt.Errorf("cell %s: %w", c.Path(), err)
 		}
 	}
@@ -32,163 +45,180 @@ func (w *Workspace) runCell(ctx context.Context, r *runs.Run, c PlannedCell) (ru
 	if err != nil {
 		return runs.Cell{}, fmt.Errorf("cell %s: %w", c.Path(), err)
 	}
-	record := runs.Cell{
+	a := attempt{w: w, run: r, cell: c, checkpoint: checkpoint}
+	a.record = runs.Cell{
 		Schema: runs.Schema, Key: c.Key, Config: config, ConfigHash: c.ConfigHash, DataHash: c.DataHash,
-		Started: time.Now().UTC().Truncate(time.Second), Status: runs.Running,
-		Timing: map[string]float64{}, Throughput: map[string]float64{},
+		Started: now(), Status: runs.Running, Timing: map[string]float64{}, Throughput: map[string]float64{},
 	}
-	err = r.WriteCell(record)
+	if c.Cost != (runs.Cost{}) {
+		a.record.Predicted = &c.Cost
+	}
+	err = r.WriteCell(a.record)
 	if err == nil {
-		err = w.fillCell(ctx, r, c, &record)
+		err = a.fill(ctx)
 	}
+	a.record.Memory = peakMemory()
 	switch {
 	case err == nil:
-		record.Status = runs.Done
+		a.record.Status = runs.Done
+		account(a.record.Timing, time.Since(began).Seconds()+a.trained)
 	case ctx.Err() != nil:
-		return record, fmt.Errorf("cell %s: %w", c.Path(), ctx.Err())
+		return a.record, fmt.Errorf("cell %s: %w", c.Path(), ctx.Err())
 	default:
-		record.Status, record.Error = runs.Failed, err.Error()
+		a.record.Status, a.record.Error, a.record.Log = runs.Failed, err.Error(), w.tail.last()
 	}
-	if writeErr := r.WriteCell(record); writeErr != nil {
+	if writeErr := r.WriteCell(a.record); writeErr != nil {
 		err = errors.Join(err, writeErr)
 	}
 	if err != nil {
-		return record, fmt.Errorf("cell %s: %w", c.Path(), err)
+		return a.record, fmt.Errorf("cell %s: %w", c.Path(), err)
 	}
-	return record, nil
+	return a.record, nil
 }
 
-// fillCell does the work of a cell and fills its record.
-func (w *Workspace) fillCell(ctx context.Context, r *runs.Run, c PlannedCell, record *runs.Cell) error {
-	began := time.Now()
-	b, err := w.backend(ctx)
-	if err != nil {
+// account adds to the seconds of a cell's stages their total, and the overhead:
+// what of it belongs to no stage.
+func account(timing map[string]float64, total float64) {
+	rest := total
+	for _, seconds := range timing {
+		rest -= seconds
+	}
+	timing["total"], timing["overhead"] = total, rest
+}
+
+// fill does the work of a cell and fills its record.
+func (a *attempt) fill(ctx context.Context) (err error) {
+	w, c := a.w, a.cell
+	if a.backend, err = w.backend(ctx); err != nil {
 		return err
 	}
 	net, err := models.BackboneNamed(c.Config.Backbone)
 	if err != nil {
 		return err
 	}
-	var weights models.Weights
 	if net.Weights != "" {
-		if weights, err = w.Cache.Weights(ctx, net.Weights, w.Log); err != nil {
+		if a.weights, err = w.Cache.Weights(ctx, net.Weights, w.Log); err != nil {
 			return err
 		}
 	}
-	record.Environment = w.environment(ctx, b, weights)
-	data, err := datasets.Open(c.data.Dir)
-	if err != nil {
+	a.record.Environment = w.environment(ctx, a.backend, a.weights)
+	if a.data, err = datasets.Open(c.data.Dir); err != nil {
 		return err
 	}
-	defer data.Close()
+	defer a.data.Close()
 	features := models.Features{}
 	if c.Config.Mode == models.Frozen {
 		var took float64
-		if features, took, err = w.pooled(ctx, data, c.Config, weights); err != nil {
+		if features, took, err = w.pooled(ctx, a.data, c.Config, a.weights); err != nil {
 			return err
 		}
 		if took > 0 {
-			record.Timing["features"] = took
-			record.Throughput["features images/s"] = float64(data.Len()) / took
+			a.record.Timing["features"] = took
+			a.record.Throughput["features images/s"] = float64(a.data.Len()) / took
 		}
 	}
-	test := testRows(data)
+	test := testRows(a.data)
 	embedding := &runs.Embeddings{Width: c.Config.Size}
 	if c.Config.Untrained {
 		embedding.Values = normalized(features, test)
-	} else if embedding.Values, err = w.trainAndEmbed(ctx, b, r, c, data, features, weights, test, record); err != nil {
+	} else if embedding.Values, err = a.trainAndEmbed(ctx, features, test); err != nil {
 		return err
 	}
 	for _, i := range test {
-		embedding.IDs = append(embedding.IDs, data.ID(i))
-		embedding.Classes = append(embedding.Classes, data.Class(i))
-		embedding.Splits = append(embedding.Splits, string(data.Split(i)))
-		embedding.Lists = append(embedding.Lists, data.List(i))
+		embedding.IDs = append(embedding.IDs, a.data.ID(i))
+		embedding.Classes = append(embedding.Classes, a.data.Class(i))
+		embedding.Splits = append(embedding.Splits, string(a.data.Split(i)))
+		embedding.Lists = append(embedding.Lists, a.data.List(i))
 	}
-	if err = runs.WriteEmbeddings(r.EmbeddingsPath(c.Key), *embedding); err != nil {
+	if err = runs.WriteEmbeddings(a.run.EmbeddingsPath(c.Key), *embedding); err != nil {
 		return err
 	}
 	evaluated := time.Now()
-	record.Evaluations, record.Correlation, err = w.evaluate(ctx, b, r, c.Key, c.Config, data, test, *embedding)
+	a.record.Evaluations, a.record.Correlation, err = w.evaluate(ctx, a.backend, a.run, c.Key, c.Config, a.data, test, *embedding)
 	if err != nil {
 		return err
 	}
-	record.Timing["evaluate"] = time.Since(evaluated).Seconds()
-	record.Timing["total"] = time.Since(began).Seconds()
+	a.record.Timing["evaluate"] = time.Since(evaluated).Seconds()
 	return nil
 }
 
 // trainAndEmbed trains the cell from its last checkpoint and returns the
 // vectors of the test rows.
-func (w *Workspace) trainAndEmbed(ctx context.Context, b *models.Backend, r *runs.Run, c PlannedCell,
-	data *datasets.Dataset, features models.Features, weights models.Weights, test []int, record *runs.Cell,
-) ([]float32, error) {
-	m, err := models.NewModel(b, c.Config, weights.Path)
+func (a *attempt) trainAndEmbed(ctx context.Context, features models.Features, test []int) ([]float32, error) {
+	m, err := models.NewModel(a.backend, a.cell.Config, a.weights.Path)
 	if err != nil {
 		return nil, err
 	}
-	checkpoints := filepath.Join(r.CellDir(c.Key), "checkpoint")
+	if err = a.train(ctx, m, features); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	a.w.Progress.Start("embed "+a.cell.Path(), len(test))
+	values, err := m.Embed(ctx, models.EmbedData{
+		Images: len(test), Features: selected(features, test), Workers: a.w.Workers,
+		Pixels: func(i int, dst []uint8) error {
+			return a.data.Pixels(test[i], datasets.View{Size: a.cell.Config.Input}, dst)
+		},
+		Progress: func(done int) { a.w.Progress.Advance(done, "") },
+	})
+	a.w.Progress.Finish()
+	if err != nil {
+		return nil, err
+	}
+	a.record.Timing["embed"] = time.Since(began).Seconds()
+	a.record.Throughput["embed images/s"] = float64(len(test)) / a.record.Timing["embed"]
+	return values, nil
+}
+
+// train takes the model from its last checkpoint to the last step.
+func (a *attempt) train(ctx context.Context, m *models.Model, features models.Features) error {
+	c := a.cell
+	checkpoints := filepath.Join(a.run.CellDir(c.Key), "checkpoint")
 	skipped, err := m.Load(checkpoints)
 	for _, s := range skipped {
-		w.Log.Warn("checkpoint passed over", "cell", c.Path(), "error", s)
+		a.w.Log.Warn("checkpoint passed over", "cell", c.Path(), "error", s)
 	}
 	if err != nil && !errors.Is(err, models.ErrNoCheckpoint) {
-		return nil, err
+		return err
 	}
-	steps := r.StepsPath(c.Key)
+	steps := a.run.StepsPath(c.Key)
 	if err = runs.KeepSteps(steps, m.Step); err != nil {
-		return nil, err
+		return err
 	}
-	train := data.Rows(datasets.Train)
-	input := models.TrainData{Workers: w.Workers, Features: selected(features, train)}
+	train := a.data.Rows(datasets.Train)
+	input := models.TrainData{Workers: a.w.Workers, Features: selected(features, train)}
 	for _, i := range train {
-		input.Classes = append(input.Classes, data.Class(i))
+		input.Classes = append(input.Classes, a.data.Class(i))
 	}
 	input.Pixels = func(i int, random models.PixelRandom, dst []uint8) error {
-		return data.Pixels(train[i], datasets.View{Size: c.Config.Input, Random: random}, dst)
+		return a.data.Pixels(train[i], datasets.View{Size: c.Config.Input, Random: random}, dst)
 	}
-	first, before := m.Step, m.Seconds
-	wait := 0.0
-	w.Progress.Start("train "+c.Path(), c.Config.Steps)
+	first, wait := m.Step, 0.0
+	a.trained = m.Seconds
+	a.w.Progress.Start("train "+c.Path(), c.Config.Steps)
 	err = m.Train(ctx, input, models.TrainOptions{
-		Checkpoints: checkpoints, Every: checkpointEvery,
+		Checkpoints: checkpoints, Every: a.checkpoint,
 		OnStep: func(s models.Step) error {
 			wait += s.Wait
 			images := float64(s.Number-first) * float64(c.Config.Classes*c.Config.Images)
-			w.Progress.Advance(s.Number, fmt.Sprintf("loss %.4f, %.0f images/s", s.Loss, images/max(s.Seconds-before, 1e-9)))
+			a.w.Progress.Advance(s.Number, fmt.Sprintf("loss %.4f, %.0f images/s", s.Loss, images/max(s.Seconds-a.trained, 1e-9)))
 			return runs.AppendStep(steps, runs.TrainStep{
 				Step: s.Number, Loss: s.Loss, Total: s.Total, Rate: s.Rate, Learners: s.Learners,
 				Weights: s.Weights, Diversity: s.Diversity, Seconds: s.Seconds,
 			})
 		},
 	})
-	w.Progress.Finish()
+	a.w.Progress.Finish()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	record.Timing["train"] = m.Seconds
-	record.Throughput["train steps/s"] = float64(m.Step) / m.Seconds
-	record.Throughput["train images/s"] = float64(m.Step*c.Config.Classes*c.Config.Images) / m.Seconds
-	if taken := m.Seconds - before; taken > 0 {
-		record.Throughput["data wait share"] = wait / taken
+	a.record.Timing["train"] = m.Seconds
+	a.record.Throughput["train steps/s"] = float64(m.Step) / m.Seconds
+	a.record.Throughput["train images/s"] = float64(m.Step*c.Config.Classes*c.Config.Images) / m.Seconds
+	if taken := m.Seconds - a.trained; taken > 0 {
+		a.record.Throughput["data wait share"] = wait / taken
 	}
-
-	began := time.Now()
-	w.Progress.Start("embed "+c.Path(), len(test))
-	values, err := m.Embed(ctx, models.EmbedData{
-		Images: len(test), Features: selected(features, test), Workers: w.Workers,
-		Pixels: func(i int, dst []uint8) error {
-			return data.Pixels(test[i], datasets.View{Size: c.Config.Input}, dst)
-		},
-		Progress: func(done int) { w.Progress.Advance(done, "") },
-	})
-	w.Progress.Finish()
-	if err != nil {
-		return nil, err
-	}
-	record.Timing["embed"] = time.Since(began).Seconds()
-	record.Throughput["embed images/s"] = float64(len(test)) / record.Timing["embed"]
-	return values, nil
+	return nil
 }
 
 // testRows returns every row that is not training data, in the file's order.

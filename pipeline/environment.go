@@ -19,18 +19,38 @@ import (
 // environment says what a cell runs on. The backend may be nil and the weights
 // empty where there are none.
 func (w *Workspace) environment(ctx context.Context, b *models.Backend, weights models.Weights) runs.Environment {
-	info, _ := debug.ReadBuildInfo()
-	e := runs.Environment{
-		Go:      runtime.Version(),
-		GoMLX:   dependency(info, "github.com/gomlx/gomlx"),
-		CPU:     processor(),
-		Commit:  commit(ctx, info),
-		Weights: weights.SHA256,
+	e := w.build(ctx)
+	e.CPU, e.Weights, e.Command = processor(), weights.SHA256, w.Command
+	if host, err := os.Hostname(); err == nil {
+		e.Host = host
 	}
 	if b != nil {
 		e.Plugin, e.Backend, e.Device, e.Devices = b.Plugin, b.Config, b.Device, b.Devices
 	}
 	return e
+}
+
+// build is the part of the environment that the program brings with it. It is
+// looked up once: git takes longer than a small cell's evaluation.
+func (w *Workspace) build(ctx context.Context) runs.Environment {
+	if w.built == nil {
+		info, _ := debug.ReadBuildInfo()
+		e := runs.Environment{Go: runtime.Version(), Commit: commit(ctx, info), Modules: map[string]string{}}
+		for _, path := range numericModules() {
+			e.Modules[path] = dependency(info, path)
+		}
+		e.GoMLX = e.Modules["github.com/gomlx/gomlx"]
+		w.built = &e
+	}
+	return *w.built
+}
+
+// numericModules are the modules whose code takes part in a cell's numbers.
+func numericModules() []string {
+	return []string{
+		"github.com/gomlx/gomlx", "github.com/gomlx/go-xla", "github.com/apache/arrow/go/v15",
+		"github.com/nlpodyssey/gopickle", "golang.org/x/image",
+	}
 }
 
 // Version returns what this build of bierbench calls itself: a released

@@ -16,6 +16,7 @@ const extractBatch = 32
 
 // pooled returns the backbone's pooled feature of every row of a data set,
 // from the cache or computed into it. seconds is 0 when they were cached.
+// Processes that need the same features wait for the one that computes them.
 func (w *Workspace) pooled(ctx context.Context, data *datasets.Dataset, c models.Config, weights models.Weights) (f models.Features, seconds float64, err error) {
 	net, err := models.BackboneNamed(c.Backbone)
 	if err != nil {
@@ -23,6 +24,25 @@ func (w *Workspace) pooled(ctx context.Context, data *datasets.Dataset, c models
 	}
 	key := models.FeaturesKey(data.Manifest.Digest, weights.SHA256, net, c.Input)
 	path := filepath.Join(w.featuresDir(), key+".arrow")
+	if _, err = os.Stat(path); err == nil {
+		f, err = models.ReadFeatures(path, key)
+		return f, 0, err
+	}
+	claims, err := openClaims(w.featuresDir())
+	if err != nil {
+		return f, 0, err
+	}
+	defer claims.close()
+	mine, err := claims.try(key)
+	if err != nil {
+		return f, 0, err
+	}
+	if !mine {
+		w.Log.Info("waiting for features that another process computes", "dataset", data.Manifest.Set, "backbone", c.Backbone)
+		if err = claims.take(ctx, key); err != nil {
+			return f, 0, err
+		}
+	}
 	if _, err = os.Stat(path); err == nil {
 		f, err = models.ReadFeatures(path, key)
 		return f, 0, err

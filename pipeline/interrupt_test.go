@@ -42,6 +42,23 @@ func (a *atStage) Advance(int, string) {
 
 func (a *atStage) Finish() {}
 
+// counting is a Progress that counts what begins.
+type counting struct {
+	silent
+	cells  []string // paths, in the order they began
+	stages map[string]int
+}
+
+func (c *counting) Cell(k runs.Key, _, _ int) { c.cells = append(c.cells, k.Path()) }
+
+func (c *counting) Start(stage string, _ int) {
+	if c.stages == nil {
+		c.stages = map[string]int{}
+	}
+	first, _, _ := strings.Cut(stage, " ")
+	c.stages[first]++
+}
+
 // testWorkspace is a workspace that shares the user's cache.
 func testWorkspace(t *testing.T, dir string, p Progress) *Workspace {
 	t.Helper()
@@ -230,13 +247,27 @@ func TestFailedCell(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for attempt, before := range []int{0, 1} {
-		r, failed := w.Run(t.Context(), suite, RunOptions{})
+	w.Log.Info("long before the cell")
+	for _, tt := range []struct {
+		what          string
+		retry         bool
+		before, tried int
+	}{
+		{"first", false, 0, 2},
+		{"left alone", false, 1, 0},
+		{"tried again", true, 1, 1},
+	} {
+		tries := &counting{}
+		w.Progress = tries
+		r, failed := w.Run(t.Context(), suite, RunOptions{RetryFailed: tt.retry})
 		if failed != nil {
 			t.Fatal(failed)
 		}
-		if r.Before != before || len(r.Failed) != 1 || !strings.Contains(r.Failed[0].Error, "batch of 400 classes") {
-			t.Errorf("attempt %d: %+v; want one failed cell, and the other done once", attempt, r)
+		if r.Before != tt.before || len(r.Failed) != 1 || !strings.Contains(r.Failed[0].Error, "batch of 400 classes") {
+			t.Errorf("%s: %+v; want one failed cell, and the other done once", tt.what, r)
+		}
+		if len(tries.cells) != tt.tried {
+			t.Errorf("%s: %d cells tried, want %d", tt.what, len(tries.cells), tt.tried)
 		}
 	}
 	cells, err := w.recorded("s")
@@ -246,6 +277,9 @@ func TestFailedCell(t *testing.T) {
 	for key, c := range cells {
 		if (key.Method == "greedy") != (c.Status == runs.Failed) || (c.Status == runs.Failed) != (c.Error != "") {
 			t.Errorf("%s: status %s, error %q", key.Path(), c.Status, c.Error)
+		}
+		if log := strings.Join(c.Log, "\n"); strings.Contains(log, "long before") || (c.Status == runs.Done) && log != "" {
+			t.Errorf("%s: log of another cell:\n%s", key.Path(), log)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -18,10 +19,11 @@ import (
 
 // The states of a planned cell.
 const (
-	Todo  = "todo"
-	Done  = "done"
-	Stale = "stale"  // recorded with another configuration, other data or other pretrained weights
-	Retry = "failed" // failed before; run tries it again from its checkpoint
+	Todo    = "todo"
+	Done    = "done"
+	Stale   = "stale"   // recorded with another configuration, other data or other pretrained weights
+	Retry   = "failed"  // failed before; run leaves it alone unless it is told to try again
+	Running = "running" // another process is at it
 
 	Interrupted = "interrupted" // run continues it from its checkpoint
 )
@@ -33,8 +35,9 @@ type PlannedCell struct {
 	ConfigHash string
 	DataHash   string
 	State      string
-	Why        string    // for stale and failed cells
+	Why        string    // for stale and failed cells, and for done ones of another build
 	Cost       runs.Cost // what the cell still needs, by Estimate
+	record     runs.Cell // when the plan was made; zero where there was none
 	data       datasets.Entry
 	manifest   datasets.Manifest
 }
@@ -44,6 +47,17 @@ type Plan struct {
 	Run   string
 	Suite *Suite
 	Cells []PlannedCell
+
+	weights   map[string]string // backbone -> SHA-256 of its pretrained weights, where that is known
+	build     runs.Environment  // of this process, as far as it is known before the backend is open
+	sameBuild bool
+}
+
+// PlanOptions choose the cells of a plan.
+type PlanOptions struct {
+	Run       string // ID of the run whose records count
+	Only      string // keeps the cells whose path, or one of its folders, matches the glob; empty keeps all
+	SameBuild bool   // cells of another build of bierbench are stale
 }
 
 // Count returns the number of cells in a state.
@@ -57,20 +71,19 @@ func (p *Plan) Count(state string) int {
 	return n
 }
 
-// Plan resolves a suite in the workspace against the run with the given ID;
-// only keeps the cells whose path matches a glob, or is empty. All data sets of
-// the suite must be prepared, or with only those of its cells.
-func (w *Workspace) Plan(s *Suite, run, only string) (*Plan, error) {
-	p := &Plan{Run: run, Suite: s}
-	done, err := w.recorded(run)
+// Plan resolves a suite in the workspace against the records of a run. All data
+// sets of the suite must be prepared, or with Only those of its cells.
+func (w *Workspace) Plan(ctx context.Context, s *Suite, o PlanOptions) (*Plan, error) {
+	p := &Plan{Run: o.Run, Suite: s, weights: map[string]string{}, build: w.build(ctx), sameBuild: o.SameBuild}
+	done, err := w.recorded(o.Run)
 	if err != nil {
 		return nil, err
 	}
 	planned := map[runs.Key]position{}
+	manifests := map[string]*datasets.Manifest{}
 	var absent []string
 	for _, b := range s.Blocks {
-		weights, err := w.weightsDigest(b.Backbone)
-		if err != nil {
+		if p.weights[b.Backbone], err = w.weightsDigest(b.Backbone); err != nil {
 			return nil, fmt.Errorf("suite %s: %w", s.Name, err)
 		}
 		for _, name := range b.Datasets {
@@ -84,11 +97,12 @@ func (w *Workspace) Plan(s *Suite, run, only string) (*Plan, error) {
 			if err != nil {
 				return nil, fmt.Errorf("suite %s: %w", s.Name, err)
 			}
-			manifest, err := datasets.ReadManifest(entry.Dir)
-			if err != nil {
-				return nil, fmt.Errorf("suite %s: %w", s.Name, err)
+			if manifests[entry.Dir] == nil {
+				if manifests[entry.Dir], err = datasets.ReadManifest(entry.Dir); err != nil {
+					return nil, fmt.Errorf("suite %s: %w", s.Name, err)
+				}
 			}
-			cells, err := b.cells(entry, *manifest)
+			cells, err := b.cells(entry, *manifests[entry.Dir])
 			if err != nil {
 				return nil, fmt.Errorf("suite %s: %w", s.Name, err)
 			}
@@ -97,25 +111,51 @@ func (w *Workspace) Plan(s *Suite, run, only string) (*Plan, error) {
 					return nil, b.at.errorf("cell %s is in the block of line %d already", c.Path(), earlier.line)
 				}
 				planned[c.Key] = b.at
-				if only != "" && !matches(only, c.Path()) {
+				if o.Only != "" && !matches(o.Only, c.Path()) {
 					continue
 				}
 				old, ok := done[c.Key]
-				c.State, c.Why = state(c, old, ok, weights)
+				c.record = old
+				c.State, c.Why = p.state(c, old, ok)
 				p.Cells = append(p.Cells, c)
 			}
 		}
 	}
 	switch {
-	case len(absent) > 0 && (only == "" || len(p.Cells) == 0):
+	case len(absent) > 0 && (o.Only == "" || len(p.Cells) == 0):
 		return nil, fmt.Errorf("suite %s: %s", s.Name, strings.Join(absent, "; "))
 	case len(p.Cells) == 0:
-		return nil, fmt.Errorf("suite %s: no cell matches %q", s.Name, only)
+		return nil, fmt.Errorf("suite %s: no cell matches %q", s.Name, o.Only)
 	}
 	for _, a := range absent { // --only may mean: what is there
 		w.Log.Warn("left out", "reason", a)
 	}
-	return p, nil
+	return p, w.markRunning(p)
+}
+
+// markRunning finds the interrupted cells that another process is at.
+func (w *Workspace) markRunning(p *Plan) error {
+	if p.Count(Interrupted) == 0 {
+		return nil
+	}
+	c, err := openClaims(w.Runs().Path(p.Run))
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	for i := range p.Cells {
+		if p.Cells[i].State != Interrupted {
+			continue
+		}
+		held, err := c.held(p.Cells[i].Path())
+		if err != nil {
+			return err
+		}
+		if held {
+			p.Cells[i].State = Running
+		}
+	}
+	return nil
 }
 
 // cells lays out a block on one data set: methods, then sizes, then seeds.
@@ -191,27 +231,6 @@ func (w *Workspace) weightsDigest(backbone string) (string, error) {
 		return "", nil
 	}
 	return found.SHA256, err
-}
-
-// state compares a planned cell with its record. weights is the SHA-256 of the
-// backbone's pretrained weights, empty where that is not known.
-func state(c PlannedCell, old runs.Cell, recorded bool, weights string) (state, why string) {
-	switch {
-	case !recorded:
-		return Todo, ""
-	case old.ConfigHash != c.ConfigHash:
-		return Stale, "the configuration changed"
-	case old.DataHash != c.DataHash:
-		return Stale, "the data set changed"
-	case weights != "" && old.Environment.Weights != "" && old.Environment.Weights != weights:
-		return Stale, "the pretrained weights changed"
-	case old.Status == runs.Done:
-		return Done, ""
-	case old.Status == runs.Failed:
-		return Retry, old.Error
-	default:
-		return Interrupted, ""
-	}
 }
 
 // configHash is the SHA-256 of a configuration without its seed.

@@ -14,89 +14,191 @@ import (
 
 // RunOptions choose what Run does of a suite.
 type RunOptions struct {
-	ID       string // of the run; empty is the suite's name
-	Only     string // glob over cell paths or one of their folder names
-	FailFast bool   // stop at the first failed cell
+	ID          string        // of the run; empty is the suite's name
+	Only        string        // glob over cell paths or one of their folder names
+	FailFast    bool          // stop at the first failed cell
+	RetryFailed bool          // also do the cells that failed before
+	SameBuild   bool          // cells of another build of bierbench are stale
+	Checkpoint  time.Duration // between checkpoints of a training; 0 is DefaultCheckpoint
 }
+
+// DefaultCheckpoint is the most training time that a kill may cost.
+const DefaultCheckpoint = 30 * time.Second
 
 // RunResult is what a Run did.
 type RunResult struct {
-	Run     string       `json:"run"`
-	Dir     string       `json:"dir"`
-	Cells   int          `json:"cells"`
-	Before  int          `json:"done_before"`
-	Done    int          `json:"done"`
-	Failed  []FailedCell `json:"failed"`
-	Seconds float64      `json:"seconds"`
+	Run       string       `json:"run"`
+	Dir       string       `json:"dir"`
+	Cells     int          `json:"cells"`
+	Before    int          `json:"done_before"`
+	Done      int          `json:"done"`      // by this command
+	Elsewhere int          `json:"elsewhere"` // done by other processes in the meantime
+	Failed    []FailedCell `json:"failed"`    // now, or before and left alone
+	Seconds   float64      `json:"seconds"`
 }
 
 // FailedCell names a cell that failed and why.
 type FailedCell struct {
-	Cell  string `json:"cell"`
-	Error string `json:"error"`
+	Cell   string   `json:"cell"`
+	Error  string   `json:"error"`
+	Log    []string `json:"log,omitempty"` // the last lines before it failed
+	Before bool     `json:"before"`        // it failed in an earlier command and was left alone
 }
 
 // Run does every cell of the suite that is not done, and nothing else. One
 // failed cell does not stop the rest. When ctx is cancelled it saves the cell
 // at hand and returns ctx's error; running again continues it.
+//
+// Several processes may run one suite in one workspace: each cell is claimed
+// by the one that does it. Run returns when no cell is left, also none that
+// another process is at; the cell of a process that dies is taken over.
 func (w *Workspace) Run(ctx context.Context, s *Suite, o RunOptions) (*RunResult, error) {
 	began := time.Now()
 	if o.ID == "" {
 		o.ID = s.Name
 	}
-	p, err := w.Plan(s, o.ID, o.Only)
+	if o.Checkpoint == 0 {
+		o.Checkpoint = DefaultCheckpoint
+	}
+	p, err := w.Plan(ctx, s, PlanOptions{Run: o.ID, Only: o.Only, SameBuild: o.SameBuild})
 	if err != nil {
 		return nil, err
 	}
-	result := &RunResult{Run: o.ID, Cells: len(p.Cells), Before: p.Count(Done)}
-	todo := len(p.Cells) - result.Before
-	if todo > 0 {
-		if err = w.needWeights(ctx, p); err != nil {
-			return nil, err
+	q := &queue{w: w, plan: p, options: o, result: &RunResult{Run: o.ID, Cells: len(p.Cells), Failed: []FailedCell{}}}
+	for _, c := range p.Cells {
+		switch {
+		case c.State == Done:
+			q.result.Before++
+		case c.State == Retry && !o.RetryFailed:
+			q.result.Failed = append(q.result.Failed, FailedCell{Cell: c.Path(), Error: c.record.Error, Log: c.record.Log, Before: true})
+		default:
+			q.pending = append(q.pending, c)
+		}
+	}
+	q.total = len(q.pending)
+	if q.total > 0 {
+		if err = w.needWeights(ctx, q.pending); err != nil {
+			return nil, fmt.Errorf("suite %s: %w", s.Name, err)
 		}
 		if _, err = w.backend(ctx); err != nil {
 			return nil, err
 		}
 	}
-	r, err := w.openRun(ctx, p)
-	if err != nil {
+	if q.run, err = w.openRun(ctx, p, q.total > 0); err != nil {
 		return nil, err
 	}
-	result.Dir = r.Dir
-	for _, c := range p.Cells {
-		if c.State == Done {
-			continue
+	q.result.Dir = q.run.Dir
+	if q.total > 0 {
+		err = q.work(ctx)
+	}
+	q.result.Seconds = time.Since(began).Seconds()
+	return q.result, err
+}
+
+// queue is the cells that a Run has yet to do.
+type queue struct {
+	w       *Workspace
+	run     *runs.Run
+	plan    *Plan
+	options RunOptions
+	claims  *claims
+	pending []PlannedCell
+	total   int // cells at the start
+	ended   int
+	result  *RunResult
+}
+
+// work does the pending cells, those first that nobody else is at.
+func (q *queue) work(ctx context.Context) (err error) {
+	if q.claims, err = openClaims(q.run.Dir); err != nil {
+		return err
+	}
+	defer q.claims.close()
+	waiting := false
+	for len(q.pending) > 0 {
+		var busy []PlannedCell // claimed by other processes
+		for _, c := range q.pending {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			mine, err := q.claims.try(c.Path())
+			if err != nil {
+				return err
+			}
+			if !mine {
+				busy = append(busy, c)
+				continue
+			}
+			failed, err := q.do(ctx, c)
+			if err = errors.Join(err, q.claims.release(c.Path())); err != nil {
+				return err
+			}
+			if failed && q.options.FailFast {
+				return nil
+			}
 		}
-		if ctx.Err() != nil {
-			return result, ctx.Err()
+		if len(busy) == len(q.pending) {
+			if !waiting {
+				waiting = true
+				q.w.Log.Info("waiting for cells that other processes are at", "cells", len(busy), "first", busy[0].Path())
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(claimPoll):
+			}
 		}
-		number := result.Done + len(result.Failed) + 1
-		w.Progress.Cell(c.Key, number, todo)
-		cell, err := w.runCell(ctx, r, c)
-		if ctx.Err() != nil {
-			return result, ctx.Err()
-		}
-		if err != nil {
-			result.Failed = append(result.Failed, FailedCell{Cell: c.Path(), Error: err.Error()})
-			w.Log.Error("cell failed", "cell", c.Path(), "error", err)
-		} else {
-			result.Done++
-		}
-		w.Progress.CellEnded(cell, number, todo, err)
-		if err != nil && o.FailFast {
-			break
+		q.pending = busy
+	}
+	return nil
+}
+
+// do does a cell whose claim is held, unless another process has done it since
+// the plan was made.
+func (q *queue) do(ctx context.Context, c PlannedCell) (failed bool, err error) {
+	record, recorded, err := q.run.Cell(c.Key)
+	if err != nil {
+		return false, err
+	}
+	if recorded && !record.Started.Equal(c.record.Started) {
+		c.State, c.Why = q.plan.state(c, record, true)
+		switch c.State {
+		case Done:
+			q.ended++
+			q.result.Elsewhere++
+			return false, nil
+		case Retry:
+			q.fail(c, record)
+			return true, nil
 		}
 	}
-	result.Seconds = time.Since(began).Seconds()
-	return result, nil
+	q.w.Progress.Cell(c.Key, q.ended+1, q.total)
+	record, err = q.w.runCell(ctx, q.run, c, q.options.Checkpoint)
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	if err != nil {
+		q.fail(c, record)
+		q.w.Log.Error("cell failed", "cell", c.Path(), "error", record.Error)
+	} else {
+		q.ended++
+		q.result.Done++
+	}
+	q.w.Progress.CellEnded(record, q.ended, q.total, err)
+	return err != nil, nil
+}
+
+func (q *queue) fail(c PlannedCell, record runs.Cell) {
+	q.ended++
+	q.result.Failed = append(q.result.Failed, FailedCell{Cell: c.Path(), Error: record.Error, Log: record.Log})
 }
 
 // needWeights checks before the first cell that every backbone's weights are
 // there or can be installed, so that a run does not fail hours later.
-func (w *Workspace) needWeights(ctx context.Context, p *Plan) error {
+func (w *Workspace) needWeights(ctx context.Context, cells []PlannedCell) error {
 	seen := map[string]bool{}
-	for _, c := range p.Cells {
-		if c.State == Done || seen[c.Backbone] {
+	for _, c := range cells {
+		if seen[c.Backbone] {
 			continue
 		}
 		seen[c.Backbone] = true
@@ -108,24 +210,42 @@ func (w *Workspace) needWeights(ctx context.Context, p *Plan) error {
 			continue
 		}
 		if _, err := w.Cache.Weights(ctx, net.Weights, w.Log); err != nil {
-			return fmt.Errorf("suite %s: %w", p.Suite.Name, err)
+			return err
 		}
 	}
 	return nil
 }
 
+// runRecord is the claim of a run's record, while it is read and rewritten.
+const runRecord = "run.json"
+
 // openRun opens the plan's run, creating it where there is none. The record
-// keeps the suite as resolved by the latest run command.
-func (w *Workspace) openRun(ctx context.Context, p *Plan) (*runs.Run, error) {
+// keeps the suite as resolved by the latest run command that had work to do.
+func (w *Workspace) openRun(ctx context.Context, p *Plan, work bool) (*runs.Run, error) {
+	r, err := w.Runs().Open(p.Run)
+	if err == nil && !work {
+		return r, nil // the record stays as it is
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	config, err := json.Marshal(p.Suite)
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", p.Run, err)
 	}
 	record := runs.Record{
-		Schema: runs.Schema, ID: p.Run, Suite: p.Suite.Name, Created: time.Now().UTC().Truncate(time.Second),
+		Schema: runs.Schema, ID: p.Run, Suite: p.Suite.Name, Created: now(),
 		Config: config, Command: w.Command, Environment: w.environment(ctx, w.open, models.Weights{}),
 	}
-	r, err := w.Runs().Open(p.Run)
+	claims, err := openClaims(w.Runs().Path(p.Run))
+	if err != nil {
+		return nil, fmt.Errorf("run %s: %w", p.Run, err)
+	}
+	defer claims.close()
+	if err = claims.take(ctx, runRecord); err != nil {
+		return nil, fmt.Errorf("run %s: %w", p.Run, err)
+	}
+	r, err = w.Runs().Open(p.Run)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		record.Cells = extended(nil, p.Cells)
@@ -133,13 +253,13 @@ func (w *Workspace) openRun(ctx context.Context, p *Plan) (*runs.Run, error) {
 	case err != nil:
 		return nil, err
 	}
-	if p.Count(Done) == len(p.Cells) {
-		return r, nil // nothing to do: the record stays as it is
-	}
 	record.Created = r.Record.Created
 	record.Cells = extended(r.Record.Cells, p.Cells)
 	return r, r.Update(record)
 }
+
+// now is the time as records keep it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 // extended appends the cells that are not there yet: those of earlier commands
 // stay planned, in their order, which is that of reports.

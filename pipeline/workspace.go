@@ -27,7 +27,9 @@ type Workspace struct {
 	Log      *slog.Logger
 	Progress Progress
 
-	open *models.Backend
+	open  *models.Backend
+	built *runs.Environment // by build
+	tail  *logTail          // of Log
 }
 
 // NewWorkspace fills what a caller leaves out.
@@ -42,6 +44,8 @@ func NewWorkspace(w Workspace) *Workspace {
 	if w.Log == nil {
 		w.Log = slog.New(slog.DiscardHandler)
 	}
+	w.tail = &logTail{}
+	w.Log = slog.New(newTee(w.Log.Handler(), w.tail))
 	if w.Progress == nil {
 		w.Progress = silent{}
 	}

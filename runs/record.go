@@ -8,7 +8,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // The names of files inside a run's or a cell's folder.
@@ -56,13 +59,25 @@ func (r *Run) Cells() ([]Cell, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list cells of %s: %w", r.Dir, err)
 	}
-	cells := make([]Cell, 0, len(names))
-	for _, name := range names {
-		c, err := r.readCell(path.Dir(name))
-		if err != nil {
-			return nil, err
-		}
-		cells = append(cells, c)
+	if len(names) == 0 {
+		return nil, nil
+	}
+	cells := make([]Cell, len(names))
+	var group errgroup.Group // decoding takes most of the time where there are thousands
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	const chunk = 64
+	for from := 0; from < len(names); from += chunk {
+		group.Go(func() (err error) {
+			for i := from; i < min(from+chunk, len(names)); i++ {
+				if cells[i], err = r.readCell(path.Dir(names[i])); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	return cells, nil
 }

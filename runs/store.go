@@ -92,8 +92,11 @@ func (s Store) Open(id string) (*Run, error) {
 	return r, err
 }
 
+// Path returns the folder of a run, whether it is there or not.
+func (s Store) Path(id string) string { return filepath.Join(s.Dir, id) }
+
 func (s Store) open(id string) (*Run, error) {
-	r := &Run{Dir: filepath.Join(s.Dir, id)}
+	r := &Run{Dir: s.Path(id)}
 	file := filepath.Join(r.Dir, recordFile)
 	if err := readJSON(file, &r.Record, &r.Record.Schema); err != nil {
 		return nil, err
@@ -127,7 +130,7 @@ func (s Store) Create(id string, record Record) (*Run, error) {
 			return nil, fmt.Errorf("create run %s: %w", id, err)
 		}
 	}
-	r := &Run{Dir: filepath.Join(s.Dir, id), Record: record}
+	r := &Run{Dir: s.Path(id), Record: record}
 	r.Record.Schema, r.Record.ID = Schema, id
 	file := filepath.Join(r.Dir, recordFile)
 	if _, err := os.Stat(file); err == nil {

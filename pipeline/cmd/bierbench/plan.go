@@ -19,7 +19,7 @@ func newPlanCommand(a *app) *cobra.Command {
   bierbench plan my.yaml --set steps=1000`,
 		Args:      arguments(cobra.MaximumNArgs(1)),
 		ValidArgs: pipeline.BuiltinSuites(),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := f.load(args)
 			if err != nil {
 				return err
@@ -28,7 +28,7 @@ func newPlanCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p, err := w.Plan(s, f.id, f.only)
+			p, err := w.Plan(cmd.Context(), s, f.plan())
 			if err != nil {
 				return err
 			}

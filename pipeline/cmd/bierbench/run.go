@@ -14,14 +14,20 @@ import (
 
 // suiteFlags are what plan and run share.
 type suiteFlags struct {
-	only, id string
-	set      []string
+	only, id  string
+	set       []string
+	sameBuild bool
 }
 
 func (f *suiteFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.only, "only", "", "only the cells whose path, or one of its folders, matches `GLOB`")
 	cmd.Flags().StringVar(&f.id, "run", "", "`ID` of the run (default: the suite's name)")
 	cmd.Flags().StringArrayVar(&f.set, "set", nil, "override `key=value` in every block of the suite; may be repeated")
+	cmd.Flags().BoolVar(&f.sameBuild, "same-build", false, "cells made by another build of bierbench are stale")
+}
+
+func (f *suiteFlags) plan() pipeline.PlanOptions {
+	return pipeline.PlanOptions{Run: f.id, Only: f.only, SameBuild: f.sameBuild}
 }
 
 // load reads the suite named on the command line and applies the overrides.
@@ -51,16 +57,19 @@ func suiteHelp() string {
 
 func newRunCommand(a *app) *cobra.Command {
 	var f suiteFlags
-	var failFast bool
+	var o pipeline.RunOptions
 	cmd := &cobra.Command{
 		Use:   "run [SUITE]",
 		Short: "Train and evaluate every cell of a suite that is not done",
 		Long: `run does the cells of a suite that are not done or have become stale, and nothing
-else: running again continues. One failed cell does not stop the rest.
+else: running again continues. One failed cell does not stop the rest, and is left
+alone by later runs without --retry-failed. Several processes may run one suite in
+one workspace: they share the cells.
 ` + suiteHelp(),
 		Example: `  bierbench run quick
   bierbench run quick --only 'bier-512' --set seeds=[0,1,2]
-  bierbench run my.yaml --run second-try`,
+  bierbench run my.yaml --run second-try
+  bierbench run my.yaml --retry-failed`,
 		Args:      arguments(cobra.MaximumNArgs(1)),
 		ValidArgs: pipeline.BuiltinSuites(),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -72,7 +81,8 @@ else: running again continues. One failed cell does not stop the rest.
 			if err != nil {
 				return err
 			}
-			r, err := w.Run(cmd.Context(), s, pipeline.RunOptions{ID: f.id, Only: f.only, FailFast: failFast})
+			o.ID, o.Only, o.SameBuild = f.id, f.only, f.sameBuild
+			r, err := w.Run(cmd.Context(), s, o)
 			if err != nil {
 				return err
 			}
@@ -83,7 +93,9 @@ else: running again continues. One failed cell does not stop the rest.
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().BoolVar(&failFast, "fail-fast", false, "stop at the first failed cell")
+	cmd.Flags().BoolVar(&o.FailFast, "fail-fast", false, "stop at the first failed cell")
+	cmd.Flags().BoolVar(&o.RetryFailed, "retry-failed", false, "also do the cells that failed before")
+	cmd.Flags().DurationVar(&o.Checkpoint, "checkpoint", pipeline.DefaultCheckpoint, "`TIME` between checkpoints of a training")
 	return cmd
 }
 
@@ -97,13 +109,29 @@ func recalls(cell runs.Cell) string {
 }
 
 func printRun(out io.Writer, r *pipeline.RunResult) error {
-	if r.Done+len(r.Failed) == 0 {
+	if r.Before == r.Cells {
 		fmt.Fprintf(out, "run %s: all %d cells are done already, nothing to do\n", r.Run, r.Cells)
 	} else {
-		fmt.Fprintf(out, "run %s: %d of %d cells done (%d before), %d failed, %.0f s\n", r.Run, r.Done+r.Before, r.Cells, r.Before, len(r.Failed), r.Seconds)
+		elsewhere := ""
+		if r.Elsewhere > 0 {
+			elsewhere = fmt.Sprintf(", %d by other processes", r.Elsewhere)
+		}
+		fmt.Fprintf(out, "run %s: %d of %d cells done (%d before%s), %d failed, %.0f s\n",
+			r.Run, r.Done+r.Elsewhere+r.Before, r.Cells, r.Before, elsewhere, len(r.Failed), r.Seconds)
 	}
+	again := false
 	for _, f := range r.Failed {
-		fmt.Fprintf(out, "  failed %s: %s\n", f.Cell, f.Error)
+		when := ""
+		if f.Before {
+			when, again = " before", true
+		}
+		fmt.Fprintf(out, "  failed%s %s: %s\n", when, f.Cell, f.Error)
+		for _, line := range f.Log {
+			fmt.Fprintf(out, "    %s\n", line)
+		}
+	}
+	if again {
+		fmt.Fprintln(out, "cells that failed before were left alone; --retry-failed does them again")
 	}
 	fmt.Fprintf(out, "next: bierbench report %s\n", r.Run)
 	return nil

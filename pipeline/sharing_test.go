@@ -1,0 +1,114 @@
+package pipeline
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"bierbench/runs"
+)
+
+const sharedSuite = `
+- datasets: [cub/mini]
+  backbone: convnet
+  mode: frozen
+  input: 32
+  methods: [features, baseline, bier]
+  sizes: [24]
+  seeds: [0, 1, 2]
+  steps: 20
+`
+
+// Two processes at one run share its cells: each is done once, the features
+// they all need are computed once, and both return when all cells are done.
+func TestSharedWorkspace(t *testing.T) {
+	dir := t.TempDir()
+	if err := ingestMini(t.Context(), testWorkspace(t, dir, nil), rawMini(t)); err != nil {
+		t.Fatal(err)
+	}
+	suite, err := parseSuite("s", "s.yaml", []byte(sharedSuite))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const processes, cells = 2, 7 // one of features, three each of baseline and bier
+	var seen [processes]counting
+	var results [processes]*RunResult
+	var group errgroup.Group
+	for i := range processes {
+		w := testWorkspace(t, dir, &seen[i])
+		group.Go(func() (err error) {
+			results[i], err = w.Run(t.Context(), suite, RunOptions{})
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	begun := slices.Sorted(slices.Values(slices.Concat(seen[0].cells, seen[1].cells)))
+	if len(begun) != cells || len(slices.Compact(begun)) != cells {
+		t.Errorf("%d cells were begun, want each of %d once: %q", len(begun), cells, begun)
+	}
+	if n := seen[0].stages["features"] + seen[1].stages["features"]; n != 1 {
+		t.Errorf("features were computed %d times, want once", n)
+	}
+	for i, r := range results {
+		if r.Done+r.Elsewhere+r.Before != cells || len(r.Failed) != 0 || r.Done != len(seen[i].cells) {
+			t.Errorf("process %d: %+v; want all %d cells done, %d by it", i, r, cells, len(seen[i].cells))
+		}
+	}
+	if results[0].Done == 0 || results[1].Done == 0 {
+		t.Errorf("one process did nothing: %+v, %+v", results[0], results[1])
+	}
+}
+
+// A run that waits for the cell of another process takes it over when that one
+// ends without finishing it.
+func TestTakenOver(t *testing.T) {
+	dir := t.TempDir()
+	w := testWorkspace(t, dir, nil)
+	if err := ingestMini(t.Context(), w, rawMini(t)); err != nil {
+		t.Fatal(err)
+	}
+	suite, err := parseSuite("s", "s.yaml", []byte(sharedSuite))
+	if err != nil {
+		t.Fatal(err)
+	}
+	only := PlanOptions{Run: "s", Only: "features-*"}
+	p, err := w.Plan(t.Context(), suite, only)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := openClaims(w.Runs().Path("s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = other.try(p.Cells[0].Path()); err != nil {
+		t.Fatal(err)
+	}
+
+	ctx, cancel := context.WithTimeout(t.Context(), 3*claimPoll)
+	defer cancel()
+	if r, err := w.Run(ctx, suite, RunOptions{Only: only.Only}); ctx.Err() == nil {
+		t.Fatalf("%+v, %v; want it to wait for the other process", r, err)
+	}
+	// What a killed process leaves: a record that says running.
+	r, err := w.Runs().Open("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := p.Cells[0]
+	err = r.WriteCell(runs.Cell{Key: c.Key, ConfigHash: c.ConfigHash, DataHash: c.DataHash, Started: now(), Status: runs.Running})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err = w.Plan(t.Context(), suite, only); err != nil || p.Cells[0].State != Running {
+		t.Fatalf("planned as %+v, %v; want %s", p, err, Running)
+	}
+	time.AfterFunc(2*claimPoll, other.close)
+	if r, err := w.Run(t.Context(), suite, RunOptions{Only: only.Only}); err != nil || r.Done != 1 {
+		t.Errorf("%+v, %v; want the cell taken over", r, err)
+	}
+}
