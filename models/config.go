@@ -1,6 +1,7 @@
 package models
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -62,6 +63,13 @@ type Config struct {
 	Classes int `json:"classes"` // classes in a step
 	Images  int `json:"images"`  // images of each class in a step
 	Steps   int `json:"steps"`   // optimizer steps; the model after the last one is evaluated
+	// Accumulate takes a finetuned step's batch through the backbone in so many
+	// chunks, one after the other, which needs that much less memory for the
+	// network's maps and one more forward pass. The loss and its gradient are
+	// those of the whole batch, pairs across chunks included, up to rounding.
+	// They could not be in a backbone that normalises by a batch's statistics;
+	// the ones here keep theirs fixed. 0 and 1 are one chunk.
+	Accumulate int `json:"accumulate,omitempty"`
 
 	BackboneRate  float64 `json:"backbone_rate"`  // Adam's rate for the backbone, per step
 	EmbeddingRate float64 `json:"embedding_rate"` // for the embedding matrices and biases
@@ -72,6 +80,19 @@ type Config struct {
 
 	Seed uint64 `json:"seed"` // root of every random stream of the cell
 }
+
+// MarshalJSON writes one chunk, 0 or 1, as the absent key: a configuration has
+// one text.
+func (c Config) MarshalJSON() ([]byte, error) {
+	type plain Config
+	if c.Accumulate == 1 {
+		c.Accumulate = 0
+	}
+	return json.Marshal(plain(c))
+}
+
+// chunks is how many parts of a batch go through the backbone on their own.
+func (c Config) chunks() int { return max(c.Accumulate, 1) }
 
 // DefaultConfig returns the settings shared by all methods in a mode.
 // Constants are those of the authors' code where it states them.
@@ -184,6 +205,11 @@ func (c Config) Validate() error {
 	oneOf("norm_axis", c.NormAxis, AxisIn, AxisOut)
 	check(c.Classes >= 2, "classes: %d; want at least 2, a batch needs negatives", c.Classes)
 	check(c.Images >= 2, "images: %d; want at least 2, a batch needs positives", c.Images)
+	check(c.Accumulate >= 0, "accumulate: %d; want at least 1", c.Accumulate)
+	if c.Accumulate > 1 {
+		check(c.Mode == Finetune, "accumulate: %d; a frozen backbone is not in the step, use mode finetune or leave it out", c.Accumulate)
+		check(c.Classes*c.Images%c.Accumulate == 0, "accumulate: %d does not divide the batch of %d images (%d classes x %d)", c.Accumulate, c.Classes*c.Images, c.Classes, c.Images)
+	}
 	check(c.Steps >= 1, "steps: %d; want at least 1", c.Steps)
 	check(c.BackboneRate >= 0, "backbone_rate: %g; want at least 0", c.BackboneRate)
 	check(c.EmbeddingRate > 0, "embedding_rate: %g; want more than 0", c.EmbeddingRate)

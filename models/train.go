@@ -7,9 +7,6 @@ import (
 	"math"
 	"time"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -49,6 +46,9 @@ type TrainOptions struct {
 // training the loaded checkpoint then continues to the same bits.
 func (m *Model) Train(ctx stdcontext.Context, data TrainData, o TrainOptions) error {
 	c := m.Config
+	if err := c.CheckDevices(m.backend.Devices); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
 	if c.Mode == Frozen && len(data.Features) != len(data.Classes)*m.width {
 		return fmt.Errorf("train: %d feature values for %d images of width %d", len(data.Features), len(data.Classes), m.width)
 	}
@@ -118,7 +118,12 @@ func (m *Model) Train(ctx stdcontext.Context, data TrainData, o TrainOptions) er
 		}
 		return nil
 	})
-	if err := group.Wait(); err != nil {
+	err = group.Wait()
+	gathered := m.gather() // also of an interrupted model, which the caller may save
+	if err == nil {
+		err = gathered
+	}
+	if err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
 	if o.Checkpoints != "" {
@@ -184,162 +189,4 @@ func (c Config) rate(step int) float64 {
 		return 1
 	}
 	return math.Pow(c.DecayFactor, float64((step-1)/c.DecayEvery))
-}
-
-// stepper runs the compiled training step.
-type stepper struct {
-	model    *Model
-	exec     *context.Exec
-	features *tensors.Tensor // [images, width] on the device, frozen mode
-}
-
-func (m *Model) newStepper(data TrainData) (*stepper, error) {
-	s := &stepper{model: m}
-	trainable := m.trainable()
-	if m.Config.Mode == Frozen {
-		s.features = tensors.FromFlatDataAndDimensions(data.Features, len(data.Classes), m.width)
-	}
-	exec, err := context.NewExec(m.backend.Backend, m.ctx, func(ctx *context.Context, inputs []*Node) []*Node {
-		labels, rates := inputs[0], inputs[1]
-		input := inputs[len(inputs)-1]
-		if m.Config.Mode == Frozen {
-			input = Gather(inputs[3], Reshape(inputs[2], -1, 1))
-		}
-		return m.stepGraph(ctx, trainable, input, labels, rates)
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.exec = exec
-	return s, nil
-}
-
-// trainable returns the variables that training changes, creating their
-// moments where a fresh model has none.
-func (m *Model) trainable() []*context.Variable {
-	var out []*context.Variable
-	complete := true
-	for v := range m.ctx.IterVariables() {
-		if v.Trainable {
-			out = append(out, v)
-			complete = complete && m.ctx.GetVariableByScopeAndName(firstMoment+v.Scope(), v.Name()) != nil
-		}
-	}
-	if complete {
-		return out
-	}
-	return addMoments(m.ctx)
-}
-
-// The order of the scalars that the host hands to a step.
-const (
-	rateBackbone = iota
-	rateEmbedding
-	rateRegressor
-	correctFirst
-	correctSecond
-	scalars
-)
-
-// stepGraph is one optimizer step. input is [batch, width] features or
-// [batch, S, S, 3] uint8 pixels; labels int32 [batch]; rates float32 [scalars].
-// It returns the step's report: total, loss, diversity, then M learner losses
-// and M mean weights, all float32 scalars.
-func (m *Model) stepGraph(ctx *context.Context, trainable []*context.Variable, input, labels, rates *Node) []*Node {
-	c := m.Config
-	labels.AssertDims(c.Classes * c.Images)
-	rates.AssertDims(scalars)
-	g := input.Graph()
-	x := m.pooled(ctx, input)
-	embeddings, matrices := m.learners(ctx, x)
-	metric := boostedLoss(c, embeddings, labels)
-	total := metric.total
-	diversity := ScalarZero(g, total.DType())
-	if c.Diversity == DiversityAdversarial && len(c.Learners) > 1 {
-		diversity = adversarialLoss(c, x, matrices, m.regressors(ctx, g)).total
-		total = Add(total, diversity)
-	}
-	if c.WeightDecay > 0 {
-		total = Add(total, MulScalar(m.kernelNorm(g, trainable), c.WeightDecay))
-	}
-
-	scalar := func(i int) *Node { return Reshape(Slice(rates, AxisElem(i))) }
-	values := make([]*Node, len(trainable))
-	for i, v := range trainable {
-		values[i] = v.ValueGraph(g)
-	}
-	for i, gradient := range Gradient(total, values...) {
-		v := trainable[i]
-		rate := rateBackbone
-		switch {
-		case inScope(v, embeddingScope):
-			rate = rateEmbedding
-		case inScope(v, regressorScope):
-			rate = rateRegressor
-		}
-		adam(ctx, v, gradient, scalar(rate), scalar(correctFirst), scalar(correctSecond))
-	}
-	report := []*Node{total, metric.total, diversity}
-	report = append(report, metric.learner...)
-	return append(report, metric.meanWeight...)
-}
-
-// kernelNorm is the sum of squares of backbone kernels and embedding matrices;
-// biases and regressors are left out.
-func (m *Model) kernelNorm(g *Graph, trainable []*context.Variable) *Node {
-	var sum *Node
-	for _, v := range trainable {
-		if inScope(v, regressorScope) || v.Shape().Rank() < 2 {
-			continue
-		}
-		square := ReduceAllSum(Square(v.ValueGraph(g)))
-		if sum == nil {
-			sum = square
-		} else {
-			sum = Add(sum, square)
-		}
-	}
-	return sum
-}
-
-// step runs one optimizer step on the device and reports it.
-func (s *stepper) step(b batch) (Step, error) {
-	m := s.model
-	c := m.Config
-	number := m.Step + 1
-	factor := c.rate(number)
-	rates := make([]float32, scalars)
-	rates[rateBackbone] = float32(c.BackboneRate * factor)
-	rates[rateEmbedding] = float32(c.EmbeddingRate * factor)
-	rates[rateRegressor] = float32(c.RegressorRate * factor)
-	rates[correctFirst], rates[correctSecond] = corrections(number)
-
-	inputs := []any{b.labels, rates}
-	if c.Mode == Frozen {
-		inputs = append(inputs, b.indices, s.features)
-	} else {
-		inputs = append(inputs, tensors.FromFlatDataAndDimensions(b.pixels, len(b.labels), c.Input, c.Input, 3))
-	}
-	var out []float64
-	err := catch(fmt.Sprintf("step %d", number), func() {
-		for _, t := range s.exec.MustExec(inputs...) {
-			out = append(out, float64(tensors.ToScalar[float32](t)))
-			t.MustFinalizeAll()
-		}
-	})
-	if err != nil {
-		return Step{}, err
-	}
-	learners := len(c.Learners)
-	return Step{
-		Number: number, Total: out[0], Loss: out[1], Diversity: out[2], Rate: c.EmbeddingRate * factor,
-		Learners: out[3 : 3+learners], Weights: out[3+learners:],
-	}, nil
-}
-
-func (s *stepper) close() {
-	s.exec.Finalize()
-	if s.features != nil {
-		s.features.MustFinalizeAll()
-	}
 }

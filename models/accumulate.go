@@ -1,0 +1,159 @@
+package models
+
+import (
+	"errors"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/pkg/ml/context"
+)
+
+// accumulatedScope holds the sum of the backbone's gradients; under it, a
+// parameter keeps its own scope. It is no state: every step begins anew.
+const accumulatedScope = "/accumulated"
+
+// accumulation takes a step in chunks of a batch (gradient caching: Gao et al.
+// 2021, https://arxiv.org/abs/2101.06983, section 3.2). The loss of pairs
+// needs all features of a batch at once, but no other layer's maps: a forward
+// pass of every chunk keeps the features alone; the head then has its loss,
+// its own gradients and those of the features; and a second pass of every
+// chunk takes these back through the backbone.
+type accumulation struct {
+	model    *Model
+	forward  *program // chunk -> pooled features
+	head     *program // all features -> report and their gradient; updates the head
+	backward *program // chunk, gradient of its features -> adds to the backbone's gradients
+	last     *program // updates the backbone
+}
+
+// newAccumulation compiles nothing yet; trainable are all variables that
+// training changes.
+func (m *Model) newAccumulation(trainable []*context.Variable) (*accumulation, error) {
+	var backbone, head []*context.Variable
+	for _, v := range trainable {
+		if inScope(v, backboneScope) {
+			backbone = append(backbone, v)
+		} else {
+			head = append(head, v)
+		}
+	}
+	sums := make([]*context.Variable, len(backbone))
+	for i, v := range backbone {
+		sums[i] = m.ctx.InAbsPath(accumulatedScope+v.Scope()).VariableWithValue(v.Name(), tensors.FromShape(v.Shape())).SetTrainable(false)
+	}
+	var errs []error
+	compile := func(f func(ctx *context.Context, inputs []*Node) []*Node, output layout, inputs ...layout) *program {
+		p, err := m.backend.program(m.ctx, f, output, inputs...)
+		errs = append(errs, err)
+		return p
+	}
+	a := &accumulation{model: m}
+	a.forward = compile(func(ctx *context.Context, inputs []*Node) []*Node {
+		forInference(ctx.In(backboneScope), inputs[0].Graph())
+		return []*Node{m.pooled(ctx, inputs[0])}
+	}, sharded, sharded)
+	a.head = compile(func(ctx *context.Context, inputs []*Node) []*Node {
+		labels, rates, x := inputs[0], inputs[1], inputs[2]
+		total, report := m.objective(ctx, trainable, x, labels)
+		gradients := Gradient(total, append(values(x.Graph(), head), x)...)
+		m.update(ctx, head, gradients[:len(head)], rates)
+		return append(report, gradients[len(head)])
+	}, replicated, sharded, replicated, sharded)
+	a.backward = compile(func(ctx *context.Context, inputs []*Node) []*Node {
+		number, pull, images := inputs[0], inputs[1], inputs[2]
+		g := images.Graph()
+		first := Equal(number, ScalarZero(g, number.DType()))
+		// The gradient of <x, dL/dx> with dL/dx held fixed is dL/dx times that of x.
+		work := ReduceAllSum(Mul(m.pooled(ctx, images), pull))
+		for i, gradient := range Gradient(work, values(g, backbone)...) {
+			before := sums[i].ValueGraph(g)
+			sums[i].SetValueGraph(Add(Where(first, ZerosLike(before), before), gradient))
+		}
+		return []*Node{work}
+	}, replicated, replicated, sharded, sharded)
+	a.last = compile(func(ctx *context.Context, inputs []*Node) []*Node {
+		g := inputs[0].Graph()
+		gradients := values(g, sums)
+		for i, v := range backbone {
+			if decays(v) && m.Config.WeightDecay > 0 {
+				gradients[i] = Add(gradients[i], MulScalar(v.ValueGraph(g), 2*m.Config.WeightDecay))
+			}
+		}
+		m.update(ctx, backbone, gradients, inputs[0])
+		return []*Node{ReduceAllSum(inputs[0])}
+	}, replicated, replicated)
+	return a, errors.Join(errs...)
+}
+
+// step takes the whole step and returns its report.
+func (a *accumulation) step(b batch, rates []float32) ([]float64, error) {
+	m := a.model
+	n, batch := m.Config.chunks(), len(b.labels)
+	chunk := batch / n
+	pixels := func(i int) *tensors.Tensor {
+		size := len(b.pixels) / n
+		return m.images(b.pixels[i*size : (i+1)*size])
+	}
+	features := make([]float32, 0, batch*m.width)
+	for i := range n {
+		images := pixels(i)
+		found, err := a.forward.run(images)
+		if err != nil {
+			return nil, err
+		}
+		x := tensors.MustCopyFlatData[float32](found[0])
+		features = append(features, x...)
+		if err := errors.Join(found[0].FinalizeAll(), images.FinalizeAll()); err != nil {
+			return nil, err
+		}
+	}
+	x := tensors.FromFlatDataAndDimensions(features, batch, m.width)
+	found, err := a.head.run(b.labels, rates, x)
+	if err != nil {
+		return nil, err
+	}
+	report, err := scalarsOf(found[:len(found)-1])
+	if err != nil {
+		return nil, err
+	}
+	gradient := found[len(found)-1]
+	pull := tensors.MustCopyFlatData[float32](gradient)
+	if err := errors.Join(gradient.FinalizeAll(), x.FinalizeAll()); err != nil {
+		return nil, err
+	}
+	for i := range n {
+		images := pixels(i)
+		part := tensors.FromFlatDataAndDimensions(pull[i*chunk*m.width:(i+1)*chunk*m.width], chunk, m.width)
+		if found, err = a.backward.run(int32(i), part, images); err != nil {
+			return nil, err
+		}
+		if err := finish(found[0], part, images); err != nil {
+			return nil, err
+		}
+	}
+	if found, err = a.last.run(rates); err != nil {
+		return nil, err
+	}
+	return report, finish(found[0])
+}
+
+// finish waits for the program with that output and frees it and its inputs.
+func finish(output *tensors.Tensor, inputs ...*tensors.Tensor) error {
+	errs := []error{output.ConstBytes(func([]byte) {}), output.FinalizeAll()}
+	for _, input := range inputs {
+		errs = append(errs, input.FinalizeAll())
+	}
+	return errors.Join(errs...)
+}
+
+func (a *accumulation) free() {
+	for _, p := range []*program{a.forward, a.head, a.backward, a.last} {
+		if p != nil {
+			p.free()
+		}
+	}
+	// The variables go with the programs that use them.
+	if err := a.model.ctx.InAbsPath(accumulatedScope).DeleteVariablesInScope(); err != nil {
+		panic(err) // a variable's memory cannot be freed twice
+	}
+}

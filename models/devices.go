@@ -1,0 +1,168 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/gomlx/gomlx/pkg/core/distributed"
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/pkg/ml/context"
+)
+
+// dataAxis is the one axis of the mesh: devices that share the images of a
+// batch.
+const dataAxis = "data"
+
+// layout is how the devices hold an array.
+type layout int
+
+const (
+	replicated layout = iota // each has all of it
+	sharded                  // each has its part of the first axis, which their number must divide
+)
+
+// program is a computation on the variables of a context. With several devices
+// it is still one computation on whole arrays, which the compiler splits by
+// the layout of its inputs (GoMLX's AutoSharding): variables are replicated,
+// and a matrix of all pairs of a batch spans the devices.
+type program struct {
+	exec   *context.Exec
+	inputs []*distributed.ShardingSpec // nil with one device
+	output *distributed.ShardingSpec   // of every output that is no variable's new value
+}
+
+// program compiles at its first run. inputs are the layouts of f's inputs;
+// output is that of all its outputs, and replicated where f sets variables.
+func (b *Backend) program(ctx *context.Context, f func(ctx *context.Context, inputs []*Node) []*Node, output layout, inputs ...layout) (*program, error) {
+	exec, err := context.NewExec(b.Backend, ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	p := &program{exec: exec}
+	if b.Devices < 2 {
+		return p, nil
+	}
+	mesh, err := distributed.NewDeviceMesh([]int{b.Devices}, []string{dataAxis})
+	if err != nil {
+		return nil, err
+	}
+	specs := map[layout]*distributed.ShardingSpec{replicated: distributed.NewReplicatedShardingSpec(mesh)}
+	if specs[sharded], err = distributed.NewShardingSpec(mesh, distributed.AxisSpec{dataAxis}); err != nil {
+		return nil, err
+	}
+	for _, l := range inputs {
+		p.inputs = append(p.inputs, specs[l])
+	}
+	p.output = specs[output]
+	exec.AutoSharding(mesh).WithInputShardingSpecs(p.inputs...).WithOutputShardingSpecs(p.output)
+	return p, nil
+}
+
+// run executes the program on whole arrays, tensors or what a tensor can be
+// made of, and returns whole arrays, which are the caller's to free. f must
+// have an output: reading it tells that a device has done its part.
+func (p *program) run(inputs ...any) ([]*tensors.Tensor, error) {
+	if p.inputs == nil {
+		return p.exec.Exec(inputs...)
+	}
+	if len(inputs) != len(p.inputs) {
+		return nil, fmt.Errorf("%d inputs of a program that takes %d", len(inputs), len(p.inputs))
+	}
+	parts := make([]any, len(inputs))
+	for i, input := range inputs {
+		t, ok := input.(*tensors.Tensor)
+		if !ok {
+			t = tensors.FromAnyValue(input)
+		}
+		shards, err := distributed.ShardTensor(p.inputs[i], t)
+		if err != nil {
+			return nil, err
+		}
+		defer shards.Finalize() //nolint:errcheck // frees memory that nobody reads
+		parts[i] = shards
+	}
+	found, err := p.exec.Exec(parts...)
+	if err != nil {
+		return nil, err
+	}
+	return p.whole(found)
+}
+
+// whole puts the devices' outputs together: first come all outputs of the
+// first device.
+func (p *program) whole(found []*tensors.Tensor) ([]*tensors.Tensor, error) {
+	n := len(found) / p.exec.NumDevices()
+	out := make([]*tensors.Tensor, n)
+	for i := range out {
+		var shards []*tensors.Tensor
+		for j := i; j < len(found); j += n {
+			shards = append(shards, found[j])
+			// Merging reads one of several replicas. Inputs are freed after this,
+			// so all devices must be done with them.
+			if i == 0 {
+				if err := found[j].ConstBytes(func([]byte) {}); err != nil {
+					return nil, err
+				}
+			}
+		}
+		t, err := distributed.NewTensor(p.output, shards)
+		if err != nil {
+			return nil, err
+		}
+		if out[i], err = t.Merge(); err == nil {
+			err = t.Finalize()
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (p *program) free() { p.exec.Finalize() }
+
+// gather makes the model's variables ordinary tensors again after a program
+// has spread them over several devices.
+func (m *Model) gather() error {
+	var errs []error
+	for v := range m.ctx.IterVariables() {
+		if v.ShardingSpec() == nil {
+			continue
+		}
+		if err := gather(v); err != nil {
+			errs = append(errs, fmt.Errorf("gather %s: %w", v.ScopeAndName(), err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func gather(v *context.Variable) error {
+	value, err := v.Value() // merges the shards
+	if err != nil {
+		return err
+	}
+	spread, err := v.DistributedValue()
+	if err != nil {
+		return err
+	}
+	if err := v.SetValuePreservingOld(value); err != nil {
+		return err
+	}
+	return errors.Join(spread.Finalize(), v.SetShardingSpec(nil))
+}
+
+// CheckDevices reports a training step that so many devices cannot share: each
+// takes as many images of a batch, or of a chunk of it, as the others.
+func (c Config) CheckDevices(devices int) error {
+	batch := c.Classes * c.Images
+	if devices < 2 || c.Untrained || batch%(devices*c.chunks()) == 0 {
+		return nil
+	}
+	if c.chunks() > 1 {
+		return fmt.Errorf("%d devices: they cannot share a batch of %d images (%d classes x %d) in %d chunks evenly; change classes, images, accumulate or devices",
+			devices, batch, c.Classes, c.Images, c.chunks())
+	}
+	return fmt.Errorf("%d devices: they cannot share a batch of %d images (%d classes x %d) evenly; change classes, images or devices",
+		devices, batch, c.Classes, c.Images)
+}

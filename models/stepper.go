@@ -1,0 +1,226 @@
+package models
+
+import (
+	"fmt"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/pkg/ml/context"
+)
+
+// stepper runs the compiled training step.
+type stepper struct {
+	model    *Model
+	whole    *program        // the step in one; nil where chunks is set
+	chunks   *accumulation   // the step in chunks of a batch
+	features *tensors.Tensor // [images, width] on the device; frozen mode on one device
+	table    []float32       // the same on the host; frozen mode on several
+}
+
+func (m *Model) newStepper(data TrainData) (*stepper, error) {
+	s := &stepper{model: m}
+	trainable := m.trainable()
+	var err error
+	if m.Config.chunks() > 1 {
+		s.chunks, err = m.newAccumulation(trainable)
+		return s, err
+	}
+	// One device picks a batch from the table of features itself. For several
+	// the host does: they would need a table each.
+	picks := m.Config.Mode == Frozen && m.backend.Devices < 2
+	if picks {
+		s.features = tensors.FromFlatDataAndDimensions(data.Features, len(data.Classes), m.width)
+	} else {
+		s.table = data.Features
+	}
+	s.whole, err = m.backend.program(m.ctx, func(ctx *context.Context, inputs []*Node) []*Node {
+		labels, rates, input := inputs[0], inputs[1], inputs[2]
+		if picks {
+			input = Gather(inputs[3], Reshape(inputs[2], -1, 1))
+		}
+		total, report := m.objective(ctx, trainable, m.pooled(ctx, input), labels)
+		m.update(ctx, trainable, Gradient(total, values(input.Graph(), trainable)...), rates)
+		return report
+	}, replicated, sharded, replicated, sharded)
+	return s, err
+}
+
+// trainable returns the variables that training changes, creating their
+// moments where a fresh model has none.
+func (m *Model) trainable() []*context.Variable {
+	var out []*context.Variable
+	complete := true
+	for v := range m.ctx.IterVariables() {
+		if v.Trainable {
+			out = append(out, v)
+			complete = complete && m.ctx.GetVariableByScopeAndName(firstMoment+v.Scope(), v.Name()) != nil
+		}
+	}
+	if complete {
+		return out
+	}
+	return addMoments(m.ctx)
+}
+
+// The order of the scalars that the host hands to a step.
+const (
+	rateBackbone = iota
+	rateEmbedding
+	rateRegressor
+	correctFirst
+	correctSecond
+	scalars
+)
+
+// objective is what a step minimises, a scalar, and its report: total, loss,
+// diversity, then M learner losses and M mean weights, all float32 scalars.
+// x is the pooled feature [batch, width]; labels int32 [batch].
+func (m *Model) objective(ctx *context.Context, trainable []*context.Variable, x, labels *Node) (total *Node, report []*Node) {
+	c := m.Config
+	labels.AssertDims(c.Classes * c.Images)
+	g := x.Graph()
+	embeddings, matrices := m.learners(ctx, x)
+	metric := boostedLoss(c, embeddings, labels)
+	total = metric.total
+	diversity := ScalarZero(g, total.DType())
+	if c.Diversity == DiversityAdversarial && len(c.Learners) > 1 {
+		diversity = adversarialLoss(c, x, matrices, m.regressors(ctx, g)).total
+		total = Add(total, diversity)
+	}
+	if c.WeightDecay > 0 {
+		total = Add(total, MulScalar(kernelNorm(g, trainable), c.WeightDecay))
+	}
+	report = append(report, total, metric.total, diversity)
+	report = append(report, metric.learner...)
+	return total, append(report, metric.meanWeight...)
+}
+
+// update takes a step of Adam on variables; gradients are theirs, rates
+// float32 [scalars].
+func (m *Model) update(ctx *context.Context, variables []*context.Variable, gradients []*Node, rates *Node) {
+	rates.AssertDims(scalars)
+	scalar := func(i int) *Node { return Reshape(Slice(rates, AxisElem(i))) }
+	for i, v := range variables {
+		rate := rateBackbone
+		switch {
+		case inScope(v, embeddingScope):
+			rate = rateEmbedding
+		case inScope(v, regressorScope):
+			rate = rateRegressor
+		}
+		adam(ctx, v, gradients[i], scalar(rate), scalar(correctFirst), scalar(correctSecond))
+	}
+}
+
+// values returns the values of variables in a graph.
+func values(g *Graph, variables []*context.Variable) []*Node {
+	out := make([]*Node, len(variables))
+	for i, v := range variables {
+		out[i] = v.ValueGraph(g)
+	}
+	return out
+}
+
+// decays reports whether weight decay applies to a variable: to kernels of the
+// backbone and embedding matrices, not to biases and regressors.
+func decays(v *context.Variable) bool {
+	return !inScope(v, regressorScope) && v.Shape().Rank() >= 2
+}
+
+// kernelNorm is the sum of squares of all variables that decay.
+func kernelNorm(g *Graph, trainable []*context.Variable) *Node {
+	var squares []*Node
+	for _, v := range trainable {
+		if decays(v) {
+			squares = append(squares, ReduceAllSum(Square(v.ValueGraph(g))))
+		}
+	}
+	return sumNodes(squares)
+}
+
+// step runs one optimizer step on the device and reports it.
+func (s *stepper) step(b batch) (Step, error) {
+	m := s.model
+	c := m.Config
+	number := m.Step + 1
+	factor := c.rate(number)
+	rates := make([]float32, scalars)
+	rates[rateBackbone] = float32(c.BackboneRate * factor)
+	rates[rateEmbedding] = float32(c.EmbeddingRate * factor)
+	rates[rateRegressor] = float32(c.RegressorRate * factor)
+	rates[correctFirst], rates[correctSecond] = corrections(number)
+
+	var out []float64
+	err := catch(fmt.Sprintf("step %d", number), func() {
+		var failure error
+		if s.chunks != nil {
+			out, failure = s.chunks.step(b, rates)
+		} else {
+			out, failure = s.stepWhole(b, rates)
+		}
+		if failure != nil {
+			panic(c.explainMemory(failure, m.backend.Devices))
+		}
+	})
+	if err != nil {
+		return Step{}, err
+	}
+	learners := len(c.Learners)
+	return Step{
+		Number: number, Total: out[0], Loss: out[1], Diversity: out[2], Rate: c.EmbeddingRate * factor,
+		Learners: out[3 : 3+learners], Weights: out[3+learners:],
+	}, nil
+}
+
+// stepWhole runs the step in one and returns its report.
+func (s *stepper) stepWhole(b batch, rates []float32) ([]float64, error) {
+	m := s.model
+	inputs := []any{b.labels, rates}
+	switch {
+	case s.features != nil:
+		inputs = append(inputs, b.indices, s.features)
+	case m.Config.Mode == Frozen:
+		picked := make([]float32, 0, len(b.indices)*m.width)
+		for _, i := range b.indices {
+			picked = append(picked, s.table[int(i)*m.width:][:m.width]...)
+		}
+		inputs = append(inputs, tensors.FromFlatDataAndDimensions(picked, len(b.indices), m.width))
+	default:
+		inputs = append(inputs, m.images(b.pixels))
+	}
+	found, err := s.whole.run(inputs...)
+	if err != nil {
+		return nil, err
+	}
+	return scalarsOf(found)
+}
+
+// images is the network's input: pixels are [N, S, S, 3].
+func (m *Model) images(pixels []uint8) *tensors.Tensor {
+	side := m.Config.Input
+	return tensors.FromFlatDataAndDimensions(pixels, len(pixels)/(side*side*3), side, side, 3)
+}
+
+// scalarsOf reads float32 scalars and frees them.
+func scalarsOf(found []*tensors.Tensor) ([]float64, error) {
+	out := make([]float64, len(found))
+	for i, t := range found {
+		out[i] = float64(tensors.ToScalar[float32](t))
+		if err := t.FinalizeAll(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (s *stepper) close() {
+	if s.chunks != nil {
+		s.chunks.free()
+	}
+	if s.whole != nil {
+		s.whole.free()
+	}
+	if s.features != nil {
+		s.features.MustFinalizeAll()
+	}
+}
