@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"bierbench/pipeline"
+)
+
+func newFeaturesCommand(a *app) *cobra.Command {
+	var f suiteFlags
+	cmd := &cobra.Command{
+		Use:   "features [SUITE]",
+		Short: "Build the cached features that the cells of a suite read",
+		Long: `features does what the first frozen cell of a backbone and data set would do: it
+takes every image through the backbone once and keeps what comes out. submit has a
+task do this before cells that would wait for each other.
+` + suiteHelp(),
+		Example:   `  bierbench features quick --only 'cub.*'`,
+		Hidden:    true,
+		Args:      arguments(cobra.MaximumNArgs(1)),
+		ValidArgs: pipeline.BuiltinSuites(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := f.load(args)
+			if err != nil {
+				return err
+			}
+			w, err := a.workspace()
+			if err != nil {
+				return err
+			}
+			p, err := w.Plan(cmd.Context(), s, f.plan())
+			if err != nil {
+				return err
+			}
+			for _, c := range p.Cells {
+				if err := w.Features(cmd.Context(), c); err != nil {
+					return err
+				}
+			}
+			return a.print(map[string]int{"cells": len(p.Cells)}, func(out io.Writer) error {
+				_, err := fmt.Fprintf(out, "the features of %d cells are cached\n", len(p.Cells))
+				return err
+			})
+		},
+	}
+	f.add(cmd)
+	return cmd
+}

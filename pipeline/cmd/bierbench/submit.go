@@ -1,0 +1,150 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"bierbench/pipeline"
+)
+
+func newSubmitCommand(a *app) *cobra.Command {
+	var f suiteFlags
+	var o pipeline.SubmitOptions
+	var engines []string
+	for _, kind := range pipeline.Engines() {
+		engines = append(engines, fmt.Sprintf("  %s: %s", kind.Name, kind.Does))
+	}
+	cmd := &cobra.Command{
+		Use:   "submit [SUITE] --engine ENGINE",
+		Short: "Hand the cells of a suite to a scheduler, a task each",
+		Long: `submit hands the cells that run would do to an engine, a task each, in job arrays:
+` + strings.Join(engines, "\n") + `
+A cell that is with an engine already is left out, so submitting again sends what
+failed to arrive, was killed or was interrupted, and nothing else. Features that
+several cells read and that are not cached are built first, by a task of their own.
+
+A task may take twice the time that plan expects and two minutes, and half as much
+memory again and 256 MiB, rounded up to a class; where plan knows no time or memory
+no limit is set. --sbatch options come after those of submit and win. Slurm tells a
+task a minute before its time is over: it saves its cell, which the next submission
+continues. The CPUs of a task are those of --sbatch --cpus-per-task=N.
+
+The folder runs/RUN/submissions/NUMBER has the suite, the scripts, the logs and a
+copy of this program, which the tasks run: workspace and cache must be on a file
+system that all machines share. Follow the tasks with "bierbench status".
+` + suiteHelp(),
+		Example: `  bierbench submit quick --engine slurm --sbatch --partition=gpu --sbatch --gres=gpu:1
+  bierbench submit my.yaml --engine local --processes 2
+  bierbench submit my.yaml --engine slurm --sbatch --time=600 --retry-failed`,
+		Args:      arguments(cobra.MaximumNArgs(1)),
+		ValidArgs: pipeline.BuiltinSuites(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case o.Processes < 1:
+				return usageError{fmt.Errorf("--processes %d: want at least 1", o.Processes)}
+			case o.Engine != "slurm" && len(o.Options) > 0:
+				return usageError{errors.New("--sbatch is for --engine slurm")}
+			case o.Engine != "local" && cmd.Flags().Changed("processes"):
+				return usageError{errors.New("--processes is for --engine local")}
+			}
+			if err := pipeline.CheckEngine(o.Engine, o.Options); err != nil {
+				return usageError{err}
+			}
+			s, err := f.load(args)
+			if err != nil {
+				return err
+			}
+			w, err := a.workspace()
+			if err != nil {
+				return err
+			}
+			o.Plan = f.plan()
+			if !a.quiet && !a.json {
+				o.OnTask = func(t pipeline.TaskEnd) { printTask(a.stderr, t) }
+			}
+			r, err := w.Submit(cmd.Context(), s, o)
+			if err != nil {
+				return err
+			}
+			if err := a.print(r, func(out io.Writer) error { return printSubmission(out, r) }); err != nil {
+				return err
+			}
+			for _, t := range r.Ended {
+				if t.Error != "" {
+					return reportedError{errors.New("some tasks failed")}
+				}
+			}
+			return nil
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&o.Engine, "engine", "", "`ENGINE` that does the tasks: slurm or local")
+	cmd.Flags().StringArrayVar(&o.Options, "sbatch", nil, "`OPTION` of sbatch, such as --partition=gpu; may be repeated")
+	cmd.Flags().IntVar(&o.Processes, "processes", 1, "`N` tasks at a time, with --engine local")
+	cmd.Flags().BoolVar(&o.RetryFailed, "retry-failed", false, "also submit the cells that failed before")
+	return cmd
+}
+
+// printTask says how a task ended.
+func printTask(out io.Writer, t pipeline.TaskEnd) {
+	what, how := t.Cell, fmt.Sprintf("done, %.1f s", t.Seconds)
+	if t.Features {
+		what = "features of " + t.Cell
+	}
+	if t.Error != "" {
+		how = t.Error
+		if t.Log != "" {
+			how += ", log: " + t.Log
+		}
+	}
+	fmt.Fprintf(out, "[%d/%d] %s: %s\n", t.Number, t.Total, what, how)
+}
+
+func printSubmission(out io.Writer, r *pipeline.SubmitResult) error {
+	left := fmt.Sprintf("%d done, %d failed before, %d with an engine already, %d running", r.Done, r.Failed, r.Active, r.Running)
+	if r.Submission == "" {
+		fmt.Fprintf(out, "run %s: nothing to submit; of %d cells %s\n", r.Run, r.Cells, left)
+	} else {
+		fmt.Fprintf(out, "run %s: submission %s, %d of %d cells (%s)\n", r.Run, r.Submission, r.Sent, r.Cells, left)
+		if err := columns(out, func(out io.Writer) { printArrays(out, r) }); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "folder: %s\n", r.Dir)
+	}
+	if r.Failed > 0 {
+		fmt.Fprintln(out, "cells that failed before were left alone; --retry-failed submits them again")
+	}
+	failed := 0
+	for _, t := range r.Ended {
+		if t.Error != "" {
+			failed++
+			fmt.Fprintf(out, "  failed %s: %s\n", t.Cell, t.Error)
+		}
+	}
+	if len(r.Ended) > 0 {
+		fmt.Fprintf(out, "%d tasks ended, %d failed\n", len(r.Ended), failed)
+	}
+	_, err := fmt.Fprintf(out, "next: bierbench status %s\n", r.Run)
+	return err
+}
+
+func printArrays(out io.Writer, r *pipeline.SubmitResult) {
+	for _, a := range r.Arrays {
+		limits := "no limit known"
+		if a.Seconds > 0 {
+			limits = fmt.Sprintf("%d min", a.Seconds/60)
+		}
+		if a.Memory > 0 {
+			limits += fmt.Sprintf(", %d MiB", a.Memory>>20)
+		}
+		after := ""
+		if a.Needs != nil {
+			after = fmt.Sprintf("after %s_%d", a.Needs.Array, a.Needs.Number)
+		}
+		fmt.Fprintf(out, "  %s\tjob %s\t%d tasks\t%s\t%s\n", a.Name, a.Job, len(a.Cells), limits, after)
+	}
+}

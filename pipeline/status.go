@@ -1,0 +1,183 @@
+package pipeline
+
+import (
+	"context"
+
+	"fmt"
+	"slices"
+
+	"bierbench/runs"
+)
+
+// Status is where the cells of a run stand.
+type Status struct {
+	Run      string         `json:"run"`
+	Counts   map[string]int `json:"counts"` // cells by state
+	Cells    []CellStatus   `json:"cells"`
+	Features []TaskStatus   `json:"features,omitempty"` // tasks that build features, of the latest submission that has any
+	Notes    []string       `json:"notes,omitempty"`    // what could not be found out
+}
+
+// CellStatus is the state of a cell by its record and its claim, and beside it
+// what the engine says of the task that it was submitted with last.
+type CellStatus struct {
+	Cell  string      `json:"cell"`
+	State string      `json:"state"` // done, failed, running, interrupted or planned
+	Error string      `json:"error,omitempty"`
+	Task  *TaskStatus `json:"task,omitempty"`
+}
+
+// TaskStatus is what an engine says of a task. State is in the engine's words
+// and empty where it does not know the task any more.
+type TaskStatus struct {
+	Task
+	Engine   string `json:"engine"`
+	ID       string `json:"id"` // the engine's: 12_3 is task 3 of job 12
+	State    string `json:"state"`
+	Reason   string `json:"reason,omitempty"`
+	Active   bool   `json:"active"`
+	Log      string `json:"log"`
+	Features string `json:"features,omitempty"` // key of the features that it builds
+}
+
+// States returns the states of a CellStatus in the order in which they are
+// summed up.
+func (*Status) States() []string { return []string{Done, Retry, Running, Interrupted, notStarted} }
+
+// notStarted is the state of a cell without a record that nobody is at.
+const notStarted = "planned"
+
+// LatestRun is the run that was submitted last or, where none was, made last.
+func (w *Workspace) LatestRun() (string, error) {
+	infos, err := w.Runs().List()
+	if err != nil {
+		return "", err
+	}
+	if len(infos) == 0 {
+		return "", fmt.Errorf("there are no runs in %s: run \"bierbench run\" or \"bierbench submit\"", w.Runs().Dir)
+	}
+	latest, submitted := infos[0], false
+	when := latest.Record.Created
+	for _, info := range infos {
+		submissions, err := w.submissions(info.ID)
+		if err != nil {
+			return "", err
+		}
+		made, has := info.Record.Created, len(submissions) > 0
+		if has {
+			made = submissions[len(submissions)-1].Created
+		}
+		if has && !submitted || has == submitted && made.After(when) {
+			latest, submitted, when = info, has, made
+		}
+	}
+	return latest.ID, nil
+}
+
+// Status looks at every cell of a run: its record, whether a process holds its
+// claim, and what the engine says that it was submitted to last.
+func (w *Workspace) Status(ctx context.Context, run string) (*Status, error) {
+	r, err := w.Runs().Open(run)
+	if err != nil {
+		return nil, err
+	}
+	submissions, err := w.submissions(run)
+	if err != nil {
+		return nil, err
+	}
+	out := &Status{Run: run, Counts: map[string]int{}, Cells: []CellStatus{}}
+	tasks, err := w.taskStates(ctx, submissions, out)
+	if err != nil {
+		return nil, err
+	}
+	c, err := openClaims(r.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	for _, k := range r.Record.Cells {
+		// The claim first: a process that ends in between has written its record.
+		held, err := c.held(k.Path())
+		if err != nil {
+			return nil, err
+		}
+		record, recorded, err := r.Cell(k)
+		if err != nil {
+			return nil, err
+		}
+		cell := CellStatus{Cell: k.Path(), State: cellState(record, recorded, held), Task: tasks[k.Path()]}
+		if cell.State == Retry {
+			cell.Error = record.Error
+		}
+		out.Counts[cell.State]++
+		out.Cells = append(out.Cells, cell)
+	}
+	return out, nil
+}
+
+// cellState is what a record and a claim say. Only who holds the claim runs a
+// cell: a record says running until it is ended, also that of a killed process.
+func cellState(record runs.Cell, recorded, held bool) string {
+	switch {
+	case recorded && record.Status == runs.Done:
+		return Done
+	case held:
+		return Running
+	case !recorded:
+		return notStarted
+	case record.Status == runs.Failed:
+		return Retry
+	default:
+		return Interrupted
+	}
+}
+
+// taskStates returns the state of the task that each cell was submitted with
+// last, by the cell's path, and adds the tasks of features to the status.
+func (w *Workspace) taskStates(ctx context.Context, submissions []*Submission, out *Status) (map[string]*TaskStatus, error) {
+	known := map[Task]TaskState{}
+	for _, kind := range Engines() {
+		own := slices.DeleteFunc(slices.Clone(submissions), func(s *Submission) bool { return s.Engine != kind.Name })
+		if len(own) == 0 {
+			continue
+		}
+		states, why, err := kind.open(w, SubmitOptions{}).states(ctx, own)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			out.Notes = append(out.Notes, fmt.Sprintf("what %s says is not known: %v", kind.Name, err))
+		case why != "":
+			out.Notes = append(out.Notes, why)
+		}
+		for t, s := range states {
+			known[t] = s
+		}
+	}
+	tasks := map[string]*TaskStatus{}
+	for _, s := range submissions {
+		var features []TaskStatus
+		for _, a := range s.Arrays {
+			if a.Job == "" {
+				continue // the engine never got it
+			}
+			for i, cell := range a.Cells {
+				t := Task{s.Name, a.Name, i + 1}
+				status := TaskStatus{
+					Task: t, Engine: s.Engine, ID: fmt.Sprintf("%s_%d", a.Job, i+1),
+					State: known[t].State, Reason: known[t].Reason, Active: known[t].Active, Log: s.log(a.Job, i+1),
+				}
+				if a.Features != nil {
+					status.Features = a.Features[i]
+					features = append(features, status)
+				} else {
+					tasks[cell] = &status
+				}
+			}
+		}
+		if features != nil {
+			out.Features = features
+		}
+	}
+	return tasks, nil
+}
