@@ -68,6 +68,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 regression (diff --fail), 130 interrupted
 		newSetupCommand(a), newDoctorCommand(a),
 		newIngestCommand(a), newVerifyCommand(a), newInspectCommand(a),
 		newPlanCommand(a), newRunCommand(a), newEvaluateCommand(a),
+		newSubmitCommand(a), newStatusCommand(a), newFeaturesCommand(a),
 		newReportCommand(a), newDiffCommand(a),
 		newListCommand(a), newShowCommand(a), newDemoCommand(a), newMiniCommand(a),
 	)
