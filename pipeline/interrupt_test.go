@@ -60,7 +60,7 @@ func (c *counting) Start(stage string, _ int) {
 }
 
 // testWorkspace is a workspace that shares the user's cache.
-func testWorkspace(t *testing.T, dir string, p Progress) *Workspace {
+func testWorkspace(t testing.TB, dir string, p Progress) *Workspace {
 	t.Helper()
 	cache, err := models.DefaultCache()
 	if err != nil {

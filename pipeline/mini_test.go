@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 }
 
 // rawMini is a folder with the miniature raw data sets, to be read only.
-func rawMini(t *testing.T) string {
+func rawMini(t testing.TB) string {
 	t.Helper()
 	shared.Lock()
 	defer shared.Unlock()
