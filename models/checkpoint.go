@@ -3,6 +3,7 @@ package models
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,10 +13,9 @@ import (
 	"github.com/gomlx/gomlx/pkg/ml/context"
 )
 
-// A checkpoint is one safetensors file, step-<n>.safetensors, with every
-// variable of the model and, before the last step, the moments of Adam. The
-// sampler and every random stream are functions of (seed, step), so the step
-// in the metadata restores them.
+// A checkpoint is one sealed safetensors file, step-<n>.safetensors, with every
+// variable of the model and, before the last step, the moments of Adam. Its
+// metadata says what it belongs to and how training goes on: see resume.go.
 const (
 	checkpointPrefix = "step-"
 	checkpointSuffix = ".safetensors"
@@ -30,43 +30,65 @@ func inScope(v *context.Variable, scope string) bool {
 	return strings.HasPrefix(v.Scope(), "/"+scope+"/") || v.Scope() == "/"+scope
 }
 
+// isMoment reports whether a variable is Adam's, no parameter of the model.
+func isMoment(v *context.Variable) bool {
+	return strings.HasPrefix(v.Scope(), firstMoment+"/") || strings.HasPrefix(v.Scope(), secondMoment+"/")
+}
+
 // Save writes the model's state and removes all but the last two checkpoints.
-// After the last step the moments are left out: what stays is the model.
+// After the last step the moments are left out: what stays is the model. The
+// folder is the model's alone.
 func (m *Model) Save(dir string) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := m.save(dir); err != nil {
 		return fmt.Errorf("save checkpoint: %w", err)
+	}
+	return nil
+}
+
+func (m *Model) save(dir string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
 	}
 	finished := m.Step >= m.Config.Steps
 	var named []NamedTensor
 	for v := range m.ctx.IterVariables() {
-		if finished && strings.HasPrefix(v.Scope(), "/adam/") {
+		if isScratch(v) || finished && isMoment(v) {
 			continue
 		}
 		value, err := v.Value()
 		if err != nil {
-			return fmt.Errorf("save checkpoint: %s: %w", v.ScopeAndName(), err)
+			return fmt.Errorf("%s: %w", v.ScopeAndName(), err)
 		}
 		named = append(named, NamedTensor{Name: checkpointName(v), Value: value})
 	}
-	metadata := map[string]string{
-		"step":    strconv.Itoa(m.Step),
-		"seconds": strconv.FormatFloat(m.Seconds, 'g', -1, 64),
+	metadata, err := m.metadata()
+	if err != nil {
+		return err
 	}
+	metadata[sealField] = openSeal()
 	path := filepath.Join(dir, fmt.Sprintf("%s%08d%s", checkpointPrefix, m.Step, checkpointSuffix))
-	if err := WriteSafetensors(path, named, metadata); err != nil {
-		return fmt.Errorf("save checkpoint: %w", err)
+	if err = writeSafetensors(path, named, metadata, seal); err != nil {
+		return err
+	}
+	if err = removeLeftovers(dir, checkpointPrefix); err != nil {
+		return err
+	}
+	found, err := checkpoints(dir)
+	if err != nil {
+		return err
 	}
 	keep := keepCheckpoints
 	if finished {
 		keep = 1
 	}
-	found, err := checkpoints(dir)
-	if err != nil {
-		return fmt.Errorf("save checkpoint: %w", err)
-	}
-	for _, old := range found[min(keep, len(found)):] {
-		if err := os.Remove(old); err != nil {
-			return fmt.Errorf("save checkpoint: %w", err)
+	for _, c := range found {
+		// One of a later step was passed over because it is broken.
+		if c.step <= m.Step && keep > 0 {
+			keep--
+			continue
+		}
+		if err := os.Remove(c.path); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -76,62 +98,52 @@ func checkpointName(v *context.Variable) string {
 	return strings.TrimPrefix(v.Scope()+"/"+v.Name(), "/")
 }
 
-// checkpoints returns the checkpoint files of a folder, the newest first.
-func checkpoints(dir string) ([]string, error) {
-	found, err := filepath.Glob(filepath.Join(dir, checkpointPrefix+"*"+checkpointSuffix))
-	slices.Sort(found)
-	slices.Reverse(found)
-	return found, err
+// checkpointFile is the name of a checkpoint.
+type checkpointFile struct {
+	path string
+	step int
 }
 
-// Load continues from the newest whole checkpoint in dir; a broken one is
-// passed over for the one before it and named in skipped. It returns
-// ErrNoCheckpoint when none is whole. The model must be fresh.
+// checkpoints returns the checkpoint files of a folder, the newest first.
+// A folder that is not there holds none.
+func checkpoints(dir string) ([]checkpointFile, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var found []checkpointFile
+	for _, e := range entries {
+		digits, ok := strings.CutPrefix(e.Name(), checkpointPrefix)
+		digits, whole := strings.CutSuffix(digits, checkpointSuffix)
+		if step, err := strconv.Atoi(digits); ok && whole && err == nil {
+			found = append(found, checkpointFile{filepath.Join(dir, e.Name()), step})
+		}
+	}
+	slices.SortFunc(found, func(a, b checkpointFile) int { return b.step - a.step })
+	return found, nil
+}
+
+// Load continues from the newest whole checkpoint in dir. A broken one, of
+// which any byte is not as it was written or which has no seal, is passed over
+// for the one before it and named in skipped. It returns ErrNoCheckpoint when
+// none is whole. A whole one that another configuration or another version of
+// the computation wrote is an error that says what differs; Train returns one
+// where the training data is another. The model must be fresh.
 func (m *Model) Load(dir string) (skipped []error, err error) {
 	found, err := checkpoints(dir)
 	if err != nil {
 		return nil, fmt.Errorf("load checkpoint: %w", err)
 	}
-	for _, path := range found {
-		if err := m.loadFile(path); err != nil {
+	for _, c := range found {
+		values, metadata, err := readSafetensors(c.path, checkSeal)
+		if err != nil {
 			skipped = append(skipped, fmt.Errorf("load checkpoint: %w", err))
 			continue
+		}
+		if err = m.resume(values, metadata); err != nil {
+			return skipped, fmt.Errorf("load checkpoint: %s: %w", c.path, err)
 		}
 		return skipped, nil
 	}
 	return skipped, fmt.Errorf("load checkpoint: %s: %w", dir, ErrNoCheckpoint)
-}
-
-func (m *Model) loadFile(path string) error {
-	values, metadata, err := ReadSafetensors(path)
-	if err != nil {
-		return err
-	}
-	step, err := strconv.Atoi(metadata["step"])
-	if err != nil {
-		return fmt.Errorf("%s: step: %w", path, err)
-	}
-	seconds, err := strconv.ParseFloat(metadata["seconds"], 64)
-	if err != nil {
-		return fmt.Errorf("%s: seconds: %w", path, err)
-	}
-	if step < m.Config.Steps {
-		m.trainable() // creates the moments that the file must hold
-	}
-	for v := range m.ctx.IterVariables() {
-		value, ok := values[checkpointName(v)]
-		if !ok {
-			return fmt.Errorf("%s: tensor %s is missing", path, checkpointName(v))
-		}
-		if !value.Shape().Equal(v.Shape()) {
-			return fmt.Errorf("%s: tensor %s: want shape %s, got %s", path, checkpointName(v), v.Shape(), value.Shape())
-		}
-	}
-	for v := range m.ctx.IterVariables() {
-		if err := v.SetValue(values[checkpointName(v)]); err != nil {
-			return fmt.Errorf("%s: tensor %s: %w", path, checkpointName(v), err)
-		}
-	}
-	m.Step, m.Seconds = step, seconds
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // replaceFile writes a file under a temporary name, syncs it and renames it to
@@ -48,4 +49,22 @@ func ignoreClosed(err error) error {
 		return nil
 	}
 	return err
+}
+
+// removeLeftovers removes the temporary files that killed processes left in a
+// folder, of files whose name begins with prefix. No other process may be
+// writing such a file.
+func removeLeftovers(dir, prefix string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), "."+prefix) && strings.HasSuffix(e.Name(), ".tmp") {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -112,7 +112,7 @@ func TestTrainFrozen(t *testing.T) {
 	if err != nil || len(found) != keepCheckpoints {
 		t.Fatalf("checkpoints %v (%v), want %d", found, err, keepCheckpoints)
 	}
-	if err = os.Truncate(found[0], 1000); err != nil {
+	if err = os.Truncate(found[0].path, 1000); err != nil {
 		t.Fatal(err)
 	}
 	continued, rest := trained(t, c, data, dir)
