@@ -2,6 +2,7 @@ package models
 
 import (
 	"errors"
+	"strings"
 
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
@@ -11,6 +12,10 @@ import (
 // accumulatedScope holds the sum of the backbone's gradients; under it, a
 // parameter keeps its own scope. It is no state: every step begins anew.
 const accumulatedScope = "/accumulated"
+
+// isScratch reports whether a variable lives no longer than a step: checkpoints
+// leave it out.
+func isScratch(v *context.Variable) bool { return strings.HasPrefix(v.Scope(), accumulatedScope+"/") }
 
 // accumulation takes a step in chunks of a batch (gradient caching: Gao et al.
 // 2021, https://arxiv.org/abs/2101.06983, section 3.2). The loss of pairs

@@ -21,7 +21,7 @@ import (
 func (m *Model) Digest() (string, error) {
 	var parameters []*context.Variable
 	for v := range m.ctx.IterVariables() {
-		if !isMoment(v) {
+		if !isMoment(v) && !isScratch(v) {
 			parameters = append(parameters, v)
 		}
 	}
