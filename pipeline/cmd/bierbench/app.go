@@ -29,7 +29,9 @@ type app struct {
 	logLevel       string
 	printed        bool // a result is on stdout
 
-	open *pipeline.Workspace
+	open     *pipeline.Workspace
+	progress *progress // on stderr; nil where there is none
+	events   *events   // on stdout, with --json while the command works; else nil
 }
 
 // newRootCommand lists every command, one line each.
@@ -63,14 +65,20 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 regression (diff --fail), 130 interrupted
 	flags.BoolVar(&a.json, "json", false, "print results and errors as JSON")
 	flags.BoolVar(&a.quiet, "quiet", false, "no progress bar, no log below warnings")
 	flags.StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		if a.json && streams(cmd) {
+			a.events = newEvents(a.stdout, a.quiet)
+		}
+	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newSetupCommand(a), newDoctorCommand(a),
-		newIngestCommand(a), newVerifyCommand(a), newInspectCommand(a),
-		newPlanCommand(a), newRunCommand(a), newEvaluateCommand(a),
+		streaming(newIngestCommand(a)), streaming(newVerifyCommand(a)), newInspectCommand(a),
+		newPlanCommand(a), streaming(newRunCommand(a)), streaming(newEvaluateCommand(a)),
 		newSubmitCommand(a), newStatusCommand(a), newFeaturesCommand(a),
 		newReportCommand(a), newDiffCommand(a),
-		newListCommand(a), newShowCommand(a), newDemoCommand(a), newMiniCommand(a),
+		newListCommand(a), newShowCommand(a), streaming(newDemoCommand(a)), newMiniCommand(a),
+		newEventsTopic(),
 	)
 	return root
 }
@@ -93,27 +101,52 @@ func (a *app) workspace() (*pipeline.Workspace, error) {
 	if a.quiet {
 		level = max(level, slog.LevelWarn)
 	}
-	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+	var to io.Writer = a.stderr
+	terminal := newScreen(a.stderr)
+	if terminal != nil {
+		to = terminal // above the bars
+	}
+	log := slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level}))
 	cache, err := models.DefaultCache()
 	if err != nil {
 		return nil, err
 	}
+	var watch pipeline.Progress
+	switch {
+	case a.events != nil:
+		watch = a.events
+	case !a.quiet && !a.json:
+		a.progress = newProgress(a.stderr, terminal, log)
+		watch = a.progress
+	}
 	a.open = pipeline.NewWorkspace(pipeline.Workspace{
-		Dir: a.dir, Backend: a.backend, Devices: a.devices, Command: append([]string{"bierbench"}, a.args...), Cache: cache, Log: log,
-		Progress: newProgress(a.stderr, a.quiet || a.json, terminalWidth(a.stderr), log),
+		Dir: a.dir, Backend: a.backend, Devices: a.devices, Command: append([]string{"bierbench"}, a.args...), Cache: cache, Log: log, Progress: watch,
 	})
 	return a.open, nil
 }
 
 func (a *app) close() {
+	a.endProgress()
 	if a.open != nil {
 		a.open.Close()
 	}
 }
 
-// print writes a result: as JSON with --json, else by text.
+// endProgress takes the bars away, so that other output has the terminal.
+func (a *app) endProgress() {
+	if a.progress != nil {
+		a.progress.close()
+	}
+}
+
+// print writes a result: as the last event or a JSON value with --json, else by
+// text.
 func (a *app) print(value any, text func(w io.Writer) error) error {
 	a.printed = true
+	a.endProgress()
+	if a.events != nil {
+		return a.events.emit(resultEvent{event: now(eventResult), Result: value})
+	}
 	if a.json {
 		encoder := json.NewEncoder(a.stdout)
 		encoder.SetIndent("", "  ")
@@ -123,13 +156,18 @@ func (a *app) print(value any, text func(w io.Writer) error) error {
 }
 
 // printError is how --json says that a command failed: on stdout, unless a result
-// is there already. So stdout is one JSON value.
-func (a *app) printError(err error, code int) {
+// is there already. So stdout is one JSON value, or ends with one event that says
+// how the command ended.
+func (a *app) printError(cmd *cobra.Command, err error, code int) {
 	out := a.stdout
 	if a.printed {
 		out = a.stderr
 	}
-	_ = json.NewEncoder(out).Encode(map[string]any{"error": err.Error(), "code": code}) // there is nobody else to tell
+	var value any = map[string]any{"error": err.Error(), "code": code}
+	if streams(cmd) {
+		value = errorEvent{event: now(eventError), Error: err.Error(), Code: code}
+	}
+	_ = json.NewEncoder(out).Encode(value) // there is nobody else to tell
 }
 
 // completeRuns offers the IDs of the workspace's runs to a shell.

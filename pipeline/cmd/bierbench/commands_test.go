@@ -11,10 +11,16 @@ import (
 // commandLine runs one command line in this process, in an empty workspace.
 func commandLine(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	dir := t.TempDir()
+	return commandLineIn(t, t.TempDir(), args...)
+}
+
+// commandLineIn runs one command line in this process, in a workspace.
+func commandLineIn(t *testing.T, dir string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	output := t.TempDir()
 	var files [2]*os.File
 	for i, name := range []string{"stdout", "stderr"} {
-		f, err := os.Create(filepath.Join(dir, name))
+		f, err := os.Create(filepath.Join(output, name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,6 +46,13 @@ func TestHelp(t *testing.T) {
 		t.Run(cmd.Name(), func(t *testing.T) {
 			if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
 				t.Errorf("short help %q; want a line without a full stop", cmd.Short)
+			}
+			if !cmd.Runnable() {
+				out, _, code := commandLine(t, "help", cmd.Name())
+				if code != exitOK || cmd.Long == "" || !strings.Contains(out, cmd.Long) {
+					t.Errorf("code %d, help on a topic:\n%s", code, out)
+				}
+				return
 			}
 			if cmd.Example == "" {
 				t.Fatal("no example")
@@ -85,7 +98,8 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// With --json, stdout is one JSON value whatever happens.
+// With --json, stdout of a command without events is one JSON value whatever
+// happens. TestEvents has the others.
 func TestJSON(t *testing.T) {
 	for _, tt := range []struct {
 		name string

@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
+	"unicode"
 )
 
 func main() {
@@ -61,7 +63,7 @@ func execute(ctx context.Context, stdout, stderr *os.File, args []string) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	a.close()
 	if err == nil {
 		return exitOK
@@ -72,14 +74,14 @@ func execute(ctx context.Context, stdout, stderr *os.File, args []string) int {
 	switch {
 	case ctx.Err() != nil:
 		code = exitInterrupted
-		err = errors.New("interrupted: what was finished is kept; the same command continues")
+		err = fmt.Errorf("interrupted: what was finished is kept; this continues: %s", shellCommand(args))
 	case usage:
 		code = exitUsage
 	case errors.Is(err, errRegression):
 		code = exitRegression
 	}
 	if a.json {
-		a.printError(err, code)
+		a.printError(cmd, err, code)
 	} else if !reported {
 		fmt.Fprintf(stderr, "bierbench: %v\n", err)
 		if code == exitUsage {
@@ -87,4 +89,18 @@ func execute(ctx context.Context, stdout, stderr *os.File, args []string) int {
 		}
 	}
 	return code
+}
+
+// shellCommand is a command line as one types it into a shell.
+func shellCommand(args []string) string {
+	words := []string{"bierbench"}
+	for _, a := range args {
+		if a == "" || strings.ContainsFunc(a, func(r rune) bool {
+			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./:=,+@%", r)
+		}) {
+			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+		words = append(words, a)
+	}
+	return strings.Join(words, " ")
 }

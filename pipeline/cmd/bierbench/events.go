@@ -1,0 +1,187 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bierbench/runs"
+)
+
+// The kinds of events.
+const (
+	eventCell     = "cell"
+	eventProgress = "progress"
+	eventStep     = "step"
+	eventResult   = "result"
+	eventError    = "error"
+)
+
+// eventsHelp documents the events.
+const eventsHelp = `With --json, a command that takes long (demo, evaluate, ingest, run, submit,
+verify, show --follow) prints events: one JSON object a line, each with
+"time" (RFC 3339, UTC) and "event", which says what else it holds.
+
+  event     fields
+  cell      a cell changed its state: "cell" (its path), "state" (started, done,
+            failed; with show --follow also running and interrupted), "number" and
+            "total" (of the cells that this command does), when done "seconds" and
+            "metrics" (protocol -> metric -> fraction), when failed "error"
+  progress  how far a stage is, at most once a second: "stage", "done", "total" (0
+            where it is not known), "note" (such as the loss); none with --quiet
+  step      show --follow only: a training step, at most once a second and cell:
+            "cell", "step", "loss", "learning_rate", "training_seconds"
+  result    the last line of a command that did its work: "result", the value that
+            a command without events prints alone
+  error     the last line of one that did not: "error" (a sentence), "code" (the
+            exit code)
+
+A run with failed cells ends with its result; the exit code is 1 all the same, and
+the error is on stderr. All other commands print one JSON value with --json.`
+
+// newEventsTopic is the help topic about events: a command that does nothing.
+func newEventsTopic() *cobra.Command {
+	return &cobra.Command{Use: "events", Short: "What commands print with --json while they work", Long: eventsHelp}
+}
+
+// The fields of every event. What an event does not have is left out.
+type event struct {
+	Time  time.Time `json:"time"`
+	Event string    `json:"event"`
+}
+
+type cellEvent struct {
+	event
+	Cell    string                        `json:"cell"`
+	State   string                        `json:"state"`
+	Number  int                           `json:"number,omitempty"`
+	Total   int                           `json:"total,omitempty"`
+	Seconds float64                       `json:"seconds,omitempty"`
+	Metrics map[string]map[string]float64 `json:"metrics,omitempty"`
+	Error   string                        `json:"error,omitempty"`
+}
+
+type progressEvent struct {
+	event
+	Stage string `json:"stage"`
+	Done  int    `json:"done"`
+	Total int    `json:"total"`
+	Note  string `json:"note,omitempty"`
+}
+
+type stepEvent struct {
+	event
+	Cell    string  `json:"cell"`
+	Step    int     `json:"step"`
+	Loss    float64 `json:"loss"`
+	Rate    float64 `json:"learning_rate"`
+	Seconds float64 `json:"training_seconds"`
+}
+
+type resultEvent struct {
+	event
+	Result any `json:"result"`
+}
+
+type errorEvent struct {
+	event
+	Error string `json:"error"`
+	Code  int    `json:"code"`
+}
+
+// events writes events, and is the Progress of a command that streams them.
+type events struct {
+	quiet bool // no progress
+
+	mu      sync.Mutex
+	encoder *json.Encoder
+	cell    string
+	stage   progressEvent
+	said    time.Time // when the stage's progress was last told
+}
+
+func newEvents(out io.Writer, quiet bool) *events {
+	return &events{quiet: quiet, encoder: json.NewEncoder(out)}
+}
+
+// streaming marks a command that prints events with --json.
+func streaming(cmd *cobra.Command) *cobra.Command {
+	if cmd.Annotations == nil {
+		cmd.Annotations = map[string]string{}
+	}
+	cmd.Annotations["events"] = "always"
+	return cmd
+}
+
+// streams reports whether a command line prints events with --json: always, or
+// because it follows something.
+func streams(cmd *cobra.Command) bool {
+	follow := cmd.Flags().Lookup("follow")
+	return cmd.Annotations["events"] != "" || (follow != nil && follow.Value.String() == "true")
+}
+
+// now is the head of an event.
+func now(kind string) event { return event{Time: time.Now().UTC(), Event: kind} }
+
+// emit writes one event.
+func (e *events) emit(value any) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.encoder.Encode(value)
+}
+
+// Cell tells that a cell begins.
+func (e *events) Cell(k runs.Key, number, total int) {
+	e.cell = k.Path()
+	e.tell(cellEvent{event: now(eventCell), Cell: e.cell, State: "started", Number: number, Total: total})
+}
+
+// CellEnded tells how a cell ended.
+func (e *events) CellEnded(c runs.Cell, number, total int, err error) {
+	told := cellEvent{event: now(eventCell), Cell: e.cell, State: runs.Done, Number: number, Total: total}
+	if c.Dataset != "" { // a cell that failed at once may have no record
+		told.Cell = c.Path()
+	}
+	if err != nil {
+		told.State, told.Error = runs.Failed, err.Error()
+	} else {
+		told.Seconds, told.Metrics = c.Timing["total"], metrics(c)
+	}
+	e.tell(told)
+}
+
+// metrics are those of a cell by protocol.
+func metrics(c runs.Cell) map[string]map[string]float64 {
+	found := map[string]map[string]float64{}
+	for _, evaluation := range c.Evaluations {
+		found[evaluation.Protocol] = evaluation.Metrics
+	}
+	return found
+}
+
+// Start tells that a stage begins.
+func (e *events) Start(stage string, total int) {
+	e.stage = progressEvent{Stage: stage, Total: total}
+	e.said = time.Time{}
+	e.Advance(0, "")
+}
+
+// Advance tells how far the stage is, unless that was told less than a second ago.
+func (e *events) Advance(done int, note string) {
+	if e.quiet || time.Since(e.said) < time.Second {
+		return
+	}
+	e.said = time.Now()
+	e.stage.event, e.stage.Done, e.stage.Note = now(eventProgress), done, note
+	e.tell(e.stage)
+}
+
+// Finish has nothing to tell: what comes next says it.
+func (*events) Finish() {}
+
+// tell writes an event on the way. A reader that went away is no reason to stop;
+// the result at the end says that it cannot be written.
+func (e *events) tell(value any) { _ = e.emit(value) }
