@@ -95,6 +95,9 @@ func pearson[T float32 | float64](ctx context.Context, b *Backend, values []T, w
 		}
 		block := tensors.FromFlatDataAndDimensions(z, rows, width)
 		next, failure := exec.Exec1(sum, block)
+		if failure == nil {
+			failure = next.ConstBytes(func([]byte) {}) // the device reads its inputs until it is there
+		}
 		if failure = errors.Join(failure, sum.FinalizeAll(), block.FinalizeAll()); failure != nil {
 			return nil, failure
 		}

@@ -31,32 +31,53 @@ type EmbedData struct {
 // normalised slices of all learners, scaled, so that a plain dot product is
 // the score. No part of the diversity loss takes part.
 func (m *Model) Embed(ctx stdcontext.Context, data EmbedData) ([]float32, error) {
-	exec, err := context.NewExec(m.backend.Backend, m.ctx, func(ctx *context.Context, input *Node) *Node {
-		forInference(ctx.In(backboneScope), input.Graph())
-		embeddings, _ := m.learners(ctx, m.pooled(ctx, input))
-		return testVector(m.Config, embeddings)
-	})
+	out, err := m.embed(ctx, data)
+	if gathered := m.gather(); err == nil {
+		err = gathered
+	}
 	if err != nil {
 		return nil, fmt.Errorf("embed: %w", err)
 	}
-	defer exec.Finalize()
+	return out, nil
+}
+
+func (m *Model) embed(ctx stdcontext.Context, data EmbedData) ([]float32, error) {
+	program, err := m.backend.program(m.ctx, func(ctx *context.Context, inputs []*Node) []*Node {
+		input := inputs[0]
+		forInference(ctx.In(backboneScope), input.Graph())
+		embeddings, _ := m.learners(ctx, m.pooled(ctx, input))
+		return []*Node{testVector(m.Config, embeddings)}
+	}, sharded, sharded)
+	if err != nil {
+		return nil, err
+	}
+	defer program.free()
 	size := m.Config.Size
 	rows := embedBatch
 	if m.Config.Mode == Frozen {
 		rows = 1024 // one small product each
 	}
+	rows = roundUp(rows, max(m.backend.Devices, 1))
+	what := fmt.Sprintf("a batch of %d features", rows)
+	if m.Config.Mode == Finetune {
+		what = fmt.Sprintf("a batch of %d images of %dx%d", rows, m.Config.Input, m.Config.Input)
+	}
 	out := make([]float32, data.Images*size)
 	for lo := 0; lo < data.Images; lo += rows {
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("embed: %w", ctx.Err())
+			return nil, ctx.Err()
 		}
 		n := min(rows, data.Images-lo)
 		input, err := m.embedInput(ctx, data, lo, n, rows)
 		if err != nil {
-			return nil, fmt.Errorf("embed: %w", err)
+			return nil, err
 		}
-		err = catch("embed", func() {
-			result := exec.MustExec(input)[0]
+		err = catch("run", func() {
+			found, failure := program.run(input)
+			if failure != nil {
+				panic(explainForwardMemory(failure, what))
+			}
+			result := found[0]
 			tensors.MustConstFlatData(result, func(flat []float32) { copy(out[lo*size:(lo+n)*size], flat) })
 			result.MustFinalizeAll()
 			input.MustFinalizeAll()

@@ -15,8 +15,9 @@ import (
 // ExtractFeatures returns the pooled features of n images, row-major
 // [n, net.Features]. weights is the file of pretrained weights; a network
 // without gets the same random values every time. Images go through the
-// network in batches of the given size; the last one is filled with black
-// images, so that one program serves all.
+// network in batches of the given size, or the next one that the backend's
+// devices can share; the last one is filled with black images, so that one
+// program serves all.
 //
 // pixels writes image i, [input, input, 3] uint8 RGB, to dst. It is called
 // from several goroutines, a batch ahead of the device. progress, which may be
@@ -28,7 +29,8 @@ func ExtractFeatures(ctx context.Context, b *Backend, net Backbone, weights stri
 	if batch < 1 || n < 0 {
 		return nil, fmt.Errorf("extract features: %d images in batches of %d; want at least 0 in batches of at least 1", n, batch)
 	}
-	exec, err := b.extractor(net, weights, input, batch)
+	batch = roundUp(batch, max(b.Devices, 1))
+	program, err := b.extractor(net, weights, input, batch)
 	if err != nil {
 		return nil, fmt.Errorf("extract features: %w", err)
 	}
@@ -57,7 +59,11 @@ func ExtractFeatures(ctx context.Context, b *Backend, net Backbone, weights stri
 			rows := min(batch, n-done)
 			err := catch("run "+net.Name, func() {
 				images := tensors.FromFlatDataAndDimensions(rgb, batch, input, input, 3)
-				features := exec.MustExec(images)[0]
+				found, failure := program.run(images)
+				if failure != nil {
+					panic(explainForwardMemory(failure, fmt.Sprintf("a batch of %d images of %dx%d", batch, input, input)))
+				}
+				features := found[0]
 				tensors.MustConstFlatData(features, func(flat []float32) {
 					copy(out[done*net.Features:(done+rows)*net.Features], flat)
 				})
@@ -88,41 +94,42 @@ func ExtractFeatures(ctx context.Context, b *Backend, net Backbone, weights stri
 type extractor struct {
 	key       string // of everything that decides the program and its values
 	variables *mlcontext.Context
-	exec      *mlcontext.Exec
+	program   *program
 }
 
 // extractor returns the program from [batch, input, input, 3] uint8 RGB to
 // pooled features. The backend keeps the last one: a suite takes the same
 // backbone to several data sets in a row.
-func (b *Backend) extractor(net Backbone, weights string, input, batch int) (*mlcontext.Exec, error) {
+func (b *Backend) extractor(net Backbone, weights string, input, batch int) (*program, error) {
 	b.lock.Lock()
 	defer b.lock.Unlock()
 	key := fmt.Sprintf("%s %s %d %d", net.Name, weights, input, batch)
 	if b.extracting.key == key {
-		return b.extracting.exec, nil
+		return b.extracting.program, nil
 	}
 	b.extracting.free()
 	variables := mlcontext.New()
 	if err := net.AddVariables(variables.In(backboneScope), weights, rand.New(rand.NewPCG(0, 0))); err != nil {
 		return nil, err
 	}
-	exec, err := mlcontext.NewExec(b.Backend, variables, func(ctx *mlcontext.Context, rgb *Node) *Node {
+	p, err := b.program(variables, func(ctx *mlcontext.Context, inputs []*Node) []*Node {
+		rgb := inputs[0]
 		ctx = ctx.In(backboneScope).Reuse()
 		forInference(ctx, rgb.Graph())
-		return net.Forward(ctx, net.Normalize(rgb))
-	})
+		return []*Node{net.Forward(ctx, net.Normalize(rgb))}
+	}, sharded, sharded)
 	if err != nil {
 		variables.Finalize()
 		return nil, err
 	}
-	b.extracting = extractor{key, variables, exec}
-	return exec, nil
+	b.extracting = extractor{key, variables, p}
+	return p, nil
 }
 
 // free gives the device's memory back.
 func (e *extractor) free() {
-	if e.exec != nil {
-		e.exec.Finalize()
+	if e.program != nil {
+		e.program.free()
 		e.variables.Finalize()
 	}
 	*e = extractor{}

@@ -60,14 +60,11 @@ func (c Config) explainMemory(err error, devices int) error {
 	return &memoryError{what, advice, err}
 }
 
-// explainInferenceMemory does the same for images that are only taken forward.
-func explainInferenceMemory(err error, batch, input int) error {
+// explainForwardMemory does the same for a batch that is only taken forward,
+// whose size is no setting.
+func explainForwardMemory(err error, what string) error {
 	if err == nil || !isOutOfMemory(err) {
 		return err
 	}
-	return &memoryError{
-		what:   fmt.Sprintf("a batch of %d images of %dx%d", batch, input, input),
-		advice: "let no other program use the device, or lower the input's size",
-		cause:  err,
-	}
+	return &memoryError{what, "end other programs on the device, share the batch among more devices, or lower input", err}
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
+	"github.com/gomlx/gomlx/backends"
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 	"golang.org/x/sync/errgroup"
@@ -13,7 +15,7 @@ import (
 
 const (
 	// blockScores bounds the scores that are held at a time: 64 MiB of float32,
-	// twice while the device computes the next block.
+	// and as much again for each device that computes the next block.
 	blockScores = 16 << 20
 	// blockRows is a multiple that keeps all rows and columns of a product in
 	// the kernels' main loops, where equal vectors get equal scores: the
@@ -37,10 +39,26 @@ func (r rows) tensor(from, count, padded int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(flat, padded, r.width)
 }
 
+// scored is a block of queries and its product with the gallery.
+type scored struct {
+	from, count   int // queries [from, from+count)
+	input, scores *tensors.Tensor
+}
+
+// free waits until the scores are there: the device reads the input and the
+// gallery up to then.
+func (s scored) free() error {
+	return errors.Join(s.scores.ConstBytes(func([]byte) {}), s.scores.FinalizeAll(), s.input.FinalizeAll())
+}
+
 // scoreBlocks computes the dot products of all queries with all of a gallery,
 // a block of queries at a time. visit gets the scores of one query; it is
 // called by several goroutines, worker is the caller's number below
 // scoreWorkers. The row is only valid during the call.
+//
+// Every device of the backend has the gallery and takes one block after the
+// other, all with the program and the shape of a single device: a score's bits
+// do not depend on how many there are.
 func scoreBlocks(ctx context.Context, b *Backend, queries, gallery rows, visit func(worker, query int, row []float32)) error {
 	padded := roundUp(gallery.count, blockRows)
 	block := min(roundUp(queries.count, blockRows), max(blockScores/padded/blockRows, 1)*blockRows)
@@ -48,33 +66,43 @@ func scoreBlocks(ctx context.Context, b *Backend, queries, gallery rows, visit f
 	if err != nil {
 		return err
 	}
-	shelved := gallery.tensor(0, gallery.count, padded)
-	defer shelved.MustFinalizeAll()
-
-	type scored struct {
-		from, count int // queries [from, from+count)
-		scores      *tensors.Tensor
-	}
+	blocks := (queries.count + block - 1) / block
+	var next atomic.Int64 // the block that is taken next
 	results := make(chan scored)
 	group, ctx := errgroup.WithContext(ctx)
+	var devices sync.WaitGroup
+	for device := range min(max(b.Devices, 1), blocks) {
+		shelved := gallery.tensor(0, gallery.count, padded)
+		defer shelved.MustFinalizeAll()
+		devices.Add(1)
+		group.Go(func() error {
+			defer devices.Done()
+			for {
+				from := int(next.Add(1)-1) * block
+				if from >= queries.count {
+					return nil
+				}
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				count := min(block, queries.count-from)
+				input := queries.tensor(from, count, block)
+				out, _, err := exec.ExecWithGraphOnDevice(backends.DeviceNum(device), input, shelved)
+				if err != nil {
+					return errors.Join(err, input.FinalizeAll())
+				}
+				done := scored{from, count, input, out[0]}
+				select {
+				case results <- done:
+				case <-ctx.Done():
+					return errors.Join(ctx.Err(), done.free())
+				}
+			}
+		})
+	}
 	group.Go(func() error {
-		defer close(results)
-		for from := 0; from < queries.count; from += block {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			count := min(block, queries.count-from)
-			input := queries.tensor(from, count, block)
-			scores, failure := exec.Exec1(input, shelved)
-			if failure = errors.Join(failure, input.FinalizeAll()); failure != nil {
-				return failure
-			}
-			select {
-			case results <- scored{from, count, scores}:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
+		devices.Wait()
+		close(results)
 		return nil
 	})
 	group.Go(func() error {
@@ -84,7 +112,7 @@ func scoreBlocks(ctx context.Context, b *Backend, queries, gallery rows, visit f
 					visit(worker, r.from+q, flat[q*padded:][:gallery.count])
 				})
 			})
-			if failure = errors.Join(failure, r.scores.FinalizeAll()); failure != nil {
+			if failure = errors.Join(failure, r.free()); failure != nil {
 				return failure
 			}
 		}
