@@ -51,6 +51,8 @@ type Plan struct {
 	weights   map[string]string // backbone -> SHA-256 of its pretrained weights, where that is known
 	build     runs.Environment  // of this process, as far as it is known before the backend is open
 	sameBuild bool
+
+	checkpoints int64 // bytes that a training holds besides its result, by Estimate
 }
 
 // PlanOptions choose the cells of a plan.

@@ -64,6 +64,9 @@ func (w *Workspace) Run(ctx context.Context, s *Suite, o RunOptions) (*RunResult
 	if err != nil {
 		return nil, err
 	}
+	if err = w.Estimate(p); err != nil {
+		w.Log.Warn("the run goes on without an estimate", "error", err)
+	}
 	q := &queue{w: w, plan: p, options: o, result: &RunResult{Run: o.ID, Cells: len(p.Cells), Failed: []FailedCell{}}}
 	for _, c := range p.Cells {
 		switch {

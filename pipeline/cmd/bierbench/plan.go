@@ -7,15 +7,26 @@ import (
 	"github.com/spf13/cobra"
 
 	"bierbench/pipeline"
+	"bierbench/runs"
 )
 
 func newPlanCommand(a *app) *cobra.Command {
 	var f suiteFlags
+	var probe bool
 	cmd := &cobra.Command{
 		Use:   "plan [SUITE]",
-		Short: "List the cells of a suite and what is done already",
-		Long:  "plan lists the cells that run would look at, each with its state, and trains nothing.\n" + suiteHelp(),
+		Short: "List the cells of a suite, what is done already and what the rest takes",
+		Long: `plan lists the cells that run would look at, each with its state, and the time,
+memory and disk that it still needs. Times come from what cells took on this
+machine; a "?" is a kind of cell that was never done here. --probe tries 20 steps,
+64 images and a search for each of those and keeps the times. plan trains no cell.
+
+Memory is the process's; of a training end to end it is not known before a cell or
+a probe was done. Features that are computed once for many cells are in the cost of
+the first of them.
+` + suiteHelp(),
 		Example: `  bierbench plan quick
+  bierbench plan quick --probe
   bierbench plan my.yaml --set steps=1000`,
 		Args:      arguments(cobra.MaximumNArgs(1)),
 		ValidArgs: pipeline.BuiltinSuites(),
@@ -32,33 +43,108 @@ func newPlanCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(planned(p), func(out io.Writer) error {
-				err := columns(out, func(out io.Writer) {
-					for _, c := range p.Cells {
-						fmt.Fprintf(out, "%s\t%s\t%s\n", c.State, c.Path(), c.Why)
-					}
-				})
-				fmt.Fprintf(out, "%d cells: %d done, %d to do, %d interrupted, %d stale, %d failed before\n", len(p.Cells), p.Count(pipeline.Done),
-					p.Count(pipeline.Todo), p.Count(pipeline.Interrupted), p.Count(pipeline.Stale), p.Count(pipeline.Retry))
+			if probe {
+				if _, err := w.Probe(cmd.Context(), p); err != nil {
+					return err
+				}
+			}
+			if err := w.Estimate(p); err != nil {
 				return err
-			})
+			}
+			t := w.Total(p)
+			return a.print(planned(p, t), func(out io.Writer) error { return printPlan(out, p, t, probe) })
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().BoolVar(&probe, "probe", false, "try what was never measured on this machine")
 	return cmd
+}
+
+// printPlan writes a line for each cell, then the totals.
+func printPlan(out io.Writer, p *pipeline.Plan, t pipeline.Total, probed bool) error {
+	err := columns(out, func(out io.Writer) {
+		fmt.Fprintf(out, "state\tcell\ttime\tmemory\tdisk\t\n")
+		for _, c := range p.Cells {
+			if c.State == pipeline.Done {
+				fmt.Fprintf(out, "%s\t%s\t\t\t\t%s\n", c.State, c.Path(), c.Why)
+				continue
+			}
+			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", c.State, c.Path(), costTime(c.Cost), costBytes(c.Cost.Memory), costBytes(c.Cost.Disk), c.Why)
+		}
+	})
+	fmt.Fprintf(out, "%d cells: %d done, %d to do, %d interrupted, %d stale, %d failed before", len(p.Cells), p.Count(pipeline.Done),
+		p.Count(pipeline.Todo), p.Count(pipeline.Interrupted), p.Count(pipeline.Stale), p.Count(pipeline.Retry))
+	if n := p.Count(pipeline.Running); n > 0 {
+		fmt.Fprintf(out, ", %d running", n)
+	}
+	fmt.Fprintln(out)
+	if t.Cells == 0 {
+		return err
+	}
+	total := humanSeconds(t.Seconds)
+	switch {
+	case t.Unknown == t.Cells:
+		total = "not known"
+	case t.Unknown > 0:
+		total = fmt.Sprintf("%s and %d cells of unknown time", total, t.Unknown)
+	}
+	free := "not known"
+	if t.Free > 0 {
+		free = humanBytes(t.Free)
+	}
+	fmt.Fprintf(out, "time %s, memory %s, disk %s (%s while it runs), free %s\n", total, costBytes(t.Memory), humanBytes(t.Disk), humanBytes(t.Peak), free)
+	if !t.Fits() {
+		fmt.Fprintf(out, "warning: the disk is too small: %s needed, %s free\n", humanBytes(t.Peak), free)
+	}
+	if t.Unknown > 0 && !probed {
+		fmt.Fprintln(out, "?: never done on this machine; --probe tries 20 steps of each kind")
+	}
+	return err
+}
+
+// costTime is a cell's time, with its basis where that is a probe.
+func costTime(c runs.Cost) string {
+	switch c.Basis {
+	case "":
+		return "?"
+	case "probe":
+		return humanSeconds(c.Seconds) + " (probe)"
+	}
+	return humanSeconds(c.Seconds)
+}
+
+// costBytes is a size, or "?" where it is not known.
+func costBytes(n int64) string {
+	if n == 0 {
+		return "?"
+	}
+	return humanBytes(n)
+}
+
+// plannedSuite is plan --json: sizes in bytes, times in seconds.
+type plannedSuite struct {
+	Run   string         `json:"run"`
+	Suite string         `json:"suite"`
+	Cells []plannedCell  `json:"cells"`
+	Total pipeline.Total `json:"total"`
+	Fits  bool           `json:"fits"` // on the disk
 }
 
 // plannedCell is one cell of plan --json.
 type plannedCell struct {
-	Cell  string `json:"cell"`
-	State string `json:"state"`
-	Why   string `json:"why,omitempty"`
+	Cell  string     `json:"cell"`
+	State string     `json:"state"`
+	Why   string     `json:"why,omitempty"`
+	Cost  *runs.Cost `json:"cost,omitempty"` // of what is not done; seconds are 0 where basis is empty
 }
 
-func planned(p *pipeline.Plan) []plannedCell {
-	out := make([]plannedCell, len(p.Cells))
+func planned(p *pipeline.Plan, t pipeline.Total) plannedSuite {
+	out := plannedSuite{Run: p.Run, Suite: p.Suite.Name, Cells: make([]plannedCell, len(p.Cells)), Total: t, Fits: t.Fits()}
 	for i, c := range p.Cells {
-		out[i] = plannedCell{Cell: c.Path(), State: c.State, Why: c.Why}
+		out.Cells[i] = plannedCell{Cell: c.Path(), State: c.State, Why: c.Why}
+		if c.State != pipeline.Done {
+			out.Cells[i].Cost = &p.Cells[i].Cost
+		}
 	}
 	return out
 }

@@ -1,0 +1,334 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"bierbench/models"
+	"bierbench/runs"
+)
+
+// Total is what the cells of a plan that are not done need together.
+type Total struct {
+	Cells   int     `json:"cells"`   // that are not done
+	Unknown int     `json:"unknown"` // of them, whose time is not known and not in Seconds
+	Seconds float64 `json:"seconds"` // one after the other
+	Memory  int64   `json:"memory"`  // of the largest whose memory is known, bytes
+	Disk    int64   `json:"disk"`    // bytes that stay
+	Peak    int64   `json:"peak"`    // bytes while it runs, with the checkpoints of a training
+	Free    int64   `json:"free"`    // bytes of the workspace's file system; 0 where it does not say
+}
+
+// Fits reports whether the disk has room.
+func (t Total) Fits() bool { return t.Free == 0 || t.Peak <= t.Free }
+
+// Estimate fills the cost of every cell that is not done: the time from what
+// was measured on this machine, the memory from measured peaks or, in frozen
+// mode, from the sizes of the tables, the disk from the sizes of the files.
+// Features are in the cost of the first cell that needs them.
+func (w *Workspace) Estimate(p *Plan) error {
+	e, err := w.newEstimator(p)
+	if err != nil {
+		return fmt.Errorf("estimate: %w", err)
+	}
+	for i := range p.Cells {
+		if p.Cells[i].State == Done {
+			p.Cells[i].Cost = runs.Cost{}
+			continue
+		}
+		if p.Cells[i].Cost, err = e.cost(p.Cells[i]); err != nil {
+			return fmt.Errorf("estimate %s: %w", p.Cells[i].Path(), err)
+		}
+	}
+	p.checkpoints = e.checkpoints
+	return nil
+}
+
+// Total adds up the costs that Estimate filled in.
+func (w *Workspace) Total(p *Plan) Total {
+	t := Total{Free: freeBytes(w.Dir)}
+	for _, c := range p.Cells {
+		if c.State == Done {
+			continue
+		}
+		t.Cells++
+		if c.Cost.Basis == "" {
+			t.Unknown++
+		}
+		t.Seconds += c.Cost.Seconds
+		t.Memory = max(t.Memory, c.Cost.Memory)
+		t.Disk += c.Cost.Disk
+	}
+	t.Peak = t.Disk + p.checkpoints
+	return t
+}
+
+// freeBytes is the room for ordinary users on a folder's file system, 0 where
+// that is not known.
+func freeBytes(dir string) int64 {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return 0
+	}
+	return int64(s.Bavail) * s.Bsize
+}
+
+// idleMemory is the resident memory of a process with the CPU backend that does
+// a cell without any data, bytes.
+const idleMemory = 250 << 20
+
+// estimator answers for the cells of one plan.
+type estimator struct {
+	w           *Workspace
+	run         string // folder
+	found       *measurements
+	weights     map[string]string   // SHA-256 by backbone
+	kinds       map[kindKey]parts   // one for all seeds
+	parameters  map[string]int64    // of backbones
+	counted     map[string]struct{} // feature keys that an earlier cell pays for, or that are cached
+	checkpoints int64               // most bytes that a training holds besides its result
+}
+
+// kindKey tells cells apart that differ in more than the seed.
+type kindKey struct{ config, data string }
+
+// parts are what the cells of a kind need, features apart.
+type parts struct {
+	known    bool    // whether the time of every part is
+	basis    string  // of the least certain one
+	step     float64 // seconds
+	once     float64 // seconds besides steps and features
+	memory   int64
+	disk     int64
+	features string // key; empty where the cell needs none
+}
+
+func (w *Workspace) newEstimator(p *Plan) (*estimator, error) {
+	found, err := w.measured()
+	if err != nil {
+		return nil, err
+	}
+	return &estimator{
+		w: w, run: filepath.Join(w.Runs().Dir, p.Run), found: found, weights: p.weights,
+		kinds: map[kindKey]parts{}, parameters: map[string]int64{}, counted: map[string]struct{}{},
+	}, nil
+}
+
+// cost is what a cell still needs.
+func (e *estimator) cost(c PlannedCell) (runs.Cost, error) {
+	key := kindKey{c.ConfigHash, c.data.Dir}
+	x, ok := e.kinds[key]
+	if !ok {
+		var err error
+		if x, err = e.parts(c); err != nil {
+			return runs.Cost{}, err
+		}
+		e.kinds[key] = x
+	}
+	left := c.Config.Steps
+	if c.State == Interrupted || c.State == Retry || c.State == Running {
+		left = max(0, left-checkpointStep(filepath.Join(e.run, filepath.FromSlash(c.Path()), "checkpoint")))
+	}
+	cost := runs.Cost{Seconds: x.once + x.step*float64(left), Memory: x.memory, Disk: x.disk, Basis: x.basis}
+	known := x.known
+	if _, paid := e.counted[x.features]; x.features != "" && !paid {
+		e.counted[x.features] = struct{}{}
+		net, err := models.BackboneNamed(c.Backbone)
+		if err != nil {
+			return cost, err
+		}
+		t := e.time(workFeatures, featuresKind(c.Config), float64(c.manifest.Rows))
+		cost.Seconds += t.seconds + t.setup
+		cost.Disk += int64(c.manifest.Rows) * int64(net.Features*4+8)
+		known = known && t.known
+		cost.Basis = weaker(cost.Basis, t.basis)
+	}
+	if !known {
+		cost.Seconds, cost.Basis = 0, ""
+	}
+	return cost, nil
+}
+
+// predicted is what the record of a cell that begins says of its cost: that of
+// the whole cell also where it is continued, as the record's time is.
+func (c PlannedCell) predicted() *runs.Cost {
+	switch {
+	case (c.State == Interrupted || c.State == Retry) && c.record.Predicted != nil:
+		return c.record.Predicted
+	case c.Cost == runs.Cost{}:
+		return nil
+	}
+	return &c.Cost
+}
+
+// timed is the time of a piece of work.
+type timed struct {
+	known          bool
+	basis          string
+	seconds, setup float64
+}
+
+// time estimates an amount of a kind of work by the measured rate.
+func (e *estimator) time(work, of string, amount float64) timed {
+	found := e.found.near(work, of, amount)
+	if len(found) == 0 && work == workEvaluate { // a multiply-add is one in all widths
+		found = nearestAmounts(e.found.works[work], amount)
+	}
+	if len(found) == 0 {
+		return timed{}
+	}
+	return timed{
+		known: true, basis: found[len(found)-1].Basis,
+		seconds: amount * median(found, func(m measurement) float64 { return m.Seconds / m.Amount }),
+		setup:   median(found, func(m measurement) float64 { return m.Setup }),
+	}
+}
+
+// weaker is the less certain of two bases; empty is that of nothing.
+func weaker(a, b string) string {
+	if a == "" || b == basisProbe {
+		return b
+	}
+	return a
+}
+
+// parts estimates what is the same for all seeds.
+func (e *estimator) parts(c PlannedCell) (x parts, err error) {
+	net, err := models.BackboneNamed(c.Backbone)
+	if err != nil {
+		return x, err
+	}
+	kind, err := trainKind(c.Config)
+	if err != nil {
+		return x, err
+	}
+	all, err := searches(c.manifest)
+	if err != nil {
+		return x, err
+	}
+	x.known = true
+	add := func(t timed) {
+		x.known = x.known && t.known
+		x.basis = weaker(x.basis, t.basis)
+		x.once += t.setup
+	}
+	test := float64(testImages(c.manifest))
+	evaluation := e.time(workEvaluate, evaluateKind(c.Config), evaluateAmount(c.Config, all))
+	add(evaluation)
+	x.once += evaluation.seconds
+	if !c.Config.Untrained {
+		steps := e.time(workTrain, kind, float64(c.Config.Steps))
+		embed := e.time(workEmbed, embedKind(c.Config), test)
+		add(steps)
+		add(embed)
+		x.step = steps.seconds / float64(c.Config.Steps)
+		x.once += embed.seconds
+	}
+	// What is in no stage is small; a cell of unknown overhead has a known time.
+	x.once += e.time(workOverhead, overheadKind(c.Config), float64(c.manifest.Rows)).seconds
+	if c.Config.Mode == models.Frozen {
+		if x.features, err = e.features(c, net); err != nil {
+			return x, err
+		}
+	}
+	parameters := headParameters(c.Config, net.Features) + e.trained(c.Config, net)
+	x.memory = e.memory(c, net, kind, parameters)
+	x.disk = cellDisk(c, all, parameters)
+	if !c.Config.Untrained {
+		// Values and two moments: two checkpoints that are kept and one that is
+		// being written.
+		e.checkpoints = max(e.checkpoints, (3*3-1)*4*parameters)
+	}
+	return x, nil
+}
+
+// features returns the key of the features that a cell needs, empty where they
+// are cached.
+func (e *estimator) features(c PlannedCell, net models.Backbone) (string, error) {
+	key := models.FeaturesKey(c.manifest.Digest, e.weights[c.Backbone], net, c.Config.Input)
+	if _, ok := e.counted[key]; ok {
+		return key, nil
+	}
+	_, err := os.Stat(filepath.Join(e.w.featuresDir(), key+".arrow"))
+	switch {
+	case err == nil:
+		return "", nil
+	case errors.Is(err, fs.ErrNotExist):
+		return key, nil
+	default:
+		return "", err
+	}
+}
+
+// trained is the number of a backbone's values where it is part of the model.
+func (e *estimator) trained(c models.Config, net models.Backbone) int64 {
+	if c.Mode != models.Finetune {
+		return 0
+	}
+	n, ok := e.parameters[net.Name]
+	if !ok {
+		n = e.w.backboneParameters(net)
+		e.parameters[net.Name] = n
+	}
+	return n
+}
+
+// memory is a measured peak of the kind with the difference of the tables, or
+// in frozen mode that of a process with a backend and the tables and parameters
+// beside it. What a network's maps take in a training end to end is not known
+// before it was tried: 0.
+func (e *estimator) memory(c PlannedCell, net models.Backbone, kind string, parameters int64) int64 {
+	bytes := tables(c.Config, net.Features, c.manifest)
+	if found := e.found.near(workMemory, kind, float64(bytes)); len(found) > 0 {
+		peak := median(found, func(m measurement) float64 { return float64(m.Memory) - m.Amount })
+		return max(int64(peak), 0) + bytes
+	}
+	if c.Config.Mode != models.Frozen {
+		return 0
+	}
+	return idleMemory + bytes + 4*4*parameters // values, gradients, two moments
+}
+
+// cellDisk is the size of a done cell's files. The rows of the Arrow files are
+// those of their schemas; a line of train.jsonl and cell.json are as long as
+// usual.
+func cellDisk(c PlannedCell, all []search, parameters int64) int64 {
+	const (
+		embeddingRow = 8 + 4 + 4 + 1                         // id, class, split, list
+		queryRow     = 8 + 5*4 + 2*8 + nearestKept*(8+4) + 8 // id, class, draw, ranks, AP, R-precision, nearest, scores, their offsets
+		fixed        = 12 << 10                              // cell.json, schemas and footers
+	)
+	bytes := int64(testImages(c.manifest))*int64(c.Config.Size*4+embeddingRow) + fixed
+	for _, s := range all {
+		bytes += int64(s.draws) * int64(s.queries) * queryRow
+	}
+	if !c.Config.Untrained {
+		line := int64(140 + 40*len(c.Config.Learners))
+		bytes += 4*parameters + int64(c.Config.Steps)*line
+	}
+	return bytes
+}
+
+// checkpointStep is the step of the newest checkpoint in a folder, by the names
+// of the files; 0 where there is none.
+func checkpointStep(dir string) int {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return 0 // there is none yet
+	}
+	newest := 0
+	for _, f := range files {
+		name, ok := strings.CutSuffix(strings.TrimPrefix(f.Name(), "step-"), ".safetensors")
+		if n, err := strconv.Atoi(name); ok && err == nil {
+			newest = max(newest, n)
+		}
+	}
+	return newest
+}
