@@ -351,8 +351,8 @@ func TestDigest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := newTestModel(t, c).Digest(); err != nil || again != fresh || len(fresh) != 64 {
-		t.Errorf("the same model again has %q (%v), want %q", again, err, fresh)
+	if again, againErr := newTestModel(t, c).Digest(); againErr != nil || again != fresh || len(fresh) != 64 {
+		t.Errorf("the same model again has %q (%v), want %q", again, againErr, fresh)
 	}
 	if err = m.Train(t.Context(), data, TrainOptions{Checkpoints: dir}); err != nil {
 		t.Fatal(err)
@@ -383,13 +383,13 @@ func TestDigest(t *testing.T) {
 	if _, err = loaded.Load(dir); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := loaded.Digest(); err != nil || got != done {
-		t.Errorf("after loading %s (%v), want %s", got, err, done)
+	if got, gotErr := loaded.Digest(); gotErr != nil || got != done {
+		t.Errorf("after loading %s (%v), want %s", got, gotErr, done)
 	}
 	// The moments do not enter, one value does.
 	loaded.trainable()
-	if got, err := loaded.Digest(); err != nil || got != done {
-		t.Errorf("with moments %s (%v), want %s", got, err, done)
+	if got, gotErr := loaded.Digest(); gotErr != nil || got != done {
+		t.Errorf("with moments %s (%v), want %s", got, gotErr, done)
 	}
 	v := loaded.ctx.GetVariableByScopeAndName("/embedding/learner0", "biases")
 	if err = v.SetValue(tensors.FromFlatDataAndDimensions([]float32{0, 1e-30}, 2)); err != nil {
