@@ -8,11 +8,14 @@ import (
 	"path/filepath"
 )
 
+// temporary is how the names of files begin that are being written.
+const temporary = ".tmp-"
+
 // writeFile writes a file to a temporary name beside it, syncs and renames it.
 // Until it returns, path holds what it held before.
 func writeFile(path string, write func(f *os.File) error) (err error) {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".tmp-"+filepath.Base(path)+"-*")
+	f, err := os.CreateTemp(dir, temporary+filepath.Base(path)+"-*")
 	if err != nil {
 		return err
 	}

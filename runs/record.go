@@ -132,6 +132,21 @@ func (r *Run) readCell(dir string) (Cell, error) {
 	return c, nil
 }
 
+// Sweep removes the files that killed processes left half written in a cell's
+// folder. Nobody else may be writing there.
+func (r *Run) Sweep(k Key) error {
+	left, err := filepath.Glob(filepath.Join(r.CellDir(k), temporary+"*"))
+	if err != nil {
+		return fmt.Errorf("sweep cell %s: %w", k.Path(), err)
+	}
+	for _, file := range left {
+		if err := os.Remove(file); err != nil {
+			return fmt.Errorf("sweep cell %s: %w", k.Path(), err)
+		}
+	}
+	return nil
+}
+
 // WriteCell writes a cell's record, in place of one that is there.
 func (r *Run) WriteCell(c Cell) error {
 	c.Schema = Schema

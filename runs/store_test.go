@@ -255,3 +255,32 @@ func TestSteps(t *testing.T) {
 		t.Errorf("a broken line in the middle: %v, want its number", err)
 	}
 }
+
+// What a killed process left half written goes, what is whole stays.
+func TestSweep(t *testing.T) {
+	store := Store{Dir: t.TempDir()}
+	r, err := store.Create("r", Record{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := Key{Group: Group{Dataset: "cub", Variant: "v", Backbone: "b", Mode: "frozen", Method: "m", Size: 8}}
+	if err = r.Sweep(k); err != nil {
+		t.Errorf("no folder yet: %v", err)
+	}
+	if err = r.WriteCell(Cell{Key: k, Status: Running}); err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(r.CellDir(k), ".tmp-cell.json-123")
+	if err = os.WriteFile(left, []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err = r.Sweep(k); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = os.Stat(left); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is still there (%v)", left, err)
+	}
+	if _, found, err := r.Cell(k); err != nil || !found {
+		t.Errorf("the record is gone: %v, %v", found, err)
+	}
+}

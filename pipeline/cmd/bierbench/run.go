@@ -20,10 +20,15 @@ type suiteFlags struct {
 }
 
 func (f *suiteFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.only, "only", "", "only the cells whose path, or one of its folders, matches `GLOB`")
+	f.addChoice(cmd)
 	cmd.Flags().StringVar(&f.id, "run", "", "`ID` of the run (default: the suite's name)")
-	cmd.Flags().StringArrayVar(&f.set, "set", nil, "override `key=value` in every block of the suite; may be repeated")
 	cmd.Flags().BoolVar(&f.sameBuild, "same-build", false, "cells made by another build of bierbench are stale")
+}
+
+// addChoice adds the flags that choose and change cells.
+func (f *suiteFlags) addChoice(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.only, "only", "", "only the cells whose path, or one of its folders, matches `GLOB`")
+	cmd.Flags().StringArrayVar(&f.set, "set", nil, "override `key=value` in every block of the suite; may be repeated")
 }
 
 func (f *suiteFlags) plan() pipeline.PlanOptions {

@@ -1,0 +1,335 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"bierbench/runs"
+)
+
+// VerifyOptions choose what VerifyResume does.
+type VerifyOptions struct {
+	Only    string   // glob of the cell; of several that match, the first is taken
+	Kills   int      // how often the process is killed, at least 1
+	Seed    uint64   // of the moments of the kills
+	Program []string // starts bierbench; the workspace and the run are appended
+	// OnKill is told of each kill; it may be nil.
+	OnKill func(k Kill)
+}
+
+// Kill is one SIGKILL.
+type Kill struct {
+	Number int     `json:"number"`
+	Stage  string  `json:"stage"` // set-up, features, train, evaluate or write: what the files say it hit
+	After  float64 `json:"after"` // seconds since the process began
+}
+
+// VerifyResult says whether a killed and continued cell ended as an
+// uninterrupted one did.
+type VerifyResult struct {
+	Cell      string         `json:"cell"`
+	Kills     []Kill         `json:"kills"`
+	Stages    map[string]int `json:"stages"` // kills in each stage
+	Runs      int            `json:"runs"`   // killed and continued to the end, and compared
+	Equal     bool           `json:"equal"`
+	Different []string       `json:"different"` // names of what differs
+	Seconds   float64        `json:"seconds"`
+}
+
+// The stages that a kill can hit, as VerifyResume aims at them in turn.
+const (
+	stageSetUp    = "set-up"
+	stageFeatures = "features"
+	stageTrain    = "train"
+	stageEvaluate = "evaluate"
+	stageWrite    = "write"
+	anywhere      = "anywhere"
+)
+
+// verifyPatience is how long a process may take beyond the uninterrupted one
+// before VerifyResume gives up on it.
+const verifyPatience = 10
+
+// VerifyResume does one cell of a suite without interruption, then again with
+// the process killed at random moments and started anew, and compares the two:
+// metrics, the model's digest, embeddings and queries. It works in a folder of
+// its own beside the workspace's and removes it.
+func (w *Workspace) VerifyResume(ctx context.Context, s *Suite, o VerifyOptions) (*VerifyResult, error) {
+	began := time.Now()
+	p, err := w.Plan(ctx, s, PlanOptions{Run: s.Name, Only: o.Only})
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(w.Dir, ".verify-resume-")
+	if err != nil {
+		return nil, fmt.Errorf("verify resume: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	v, err := newVerification(w, s, o, p.Cells[0], dir)
+	if err != nil {
+		return nil, fmt.Errorf("verify resume: %w", err)
+	}
+	result, err := v.verify(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("verify resume of %s: %w", v.cell, err)
+	}
+	result.Seconds = time.Since(began).Seconds()
+	return result, nil
+}
+
+// verification is a VerifyResume under way.
+type verification struct {
+	options VerifyOptions
+	dir     string // of the workspace it works in
+	suite   string // file
+	key     runs.Key
+	cell    string
+	random  *rand.Rand
+	whole   time.Duration // the uninterrupted run took
+	every   time.Duration // between checkpoints
+	old     []string      // files that earlier processes left half written
+}
+
+func newVerification(w *Workspace, s *Suite, o VerifyOptions, c PlannedCell, dir string) (*verification, error) {
+	raw, err := filepath.Abs(w.datasetsDir())
+	if err != nil {
+		return nil, err
+	}
+	if err = os.Symlink(raw, filepath.Join(dir, "datasets")); err != nil {
+		return nil, err
+	}
+	text, err := s.YAML()
+	if err != nil {
+		return nil, err
+	}
+	v := &verification{
+		options: o, dir: dir, suite: filepath.Join(dir, "suite.yaml"), key: c.Key, cell: c.Path(),
+		random: rand.New(rand.NewPCG(o.Seed, 0)), every: DefaultCheckpoint,
+	}
+	return v, os.WriteFile(v.suite, text, 0o644)
+}
+
+// verify compares one uninterrupted run with as many killed ones as it takes.
+func (v *verification) verify(ctx context.Context) (*VerifyResult, error) {
+	r := &VerifyResult{Cell: v.cell, Kills: []Kill{}, Stages: map[string]int{}, Different: []string{}}
+	start := time.Now()
+	if err := v.finish(ctx, "whole"); err != nil {
+		return nil, err
+	}
+	v.whole = time.Since(start)
+	v.every = v.whole / 10 // a kill in training then loses little, and finds checkpoints being written
+	want, err := v.outcome("whole")
+	if err != nil {
+		return nil, err
+	}
+	for n := 1; len(r.Kills) < v.options.Kills; n++ {
+		run := fmt.Sprintf("killed-%d", n)
+		// The features are made again, so that kills hit that too.
+		if err = os.RemoveAll(filepath.Join(v.dir, "models")); err != nil {
+			return nil, err
+		}
+		before := len(r.Kills)
+		if err = v.killed(ctx, run, r); err != nil {
+			return nil, err
+		}
+		if len(r.Kills) == before && n > 10*v.options.Kills {
+			return nil, fmt.Errorf("the cell was finished %d times before a kill could hit it", n)
+		}
+		got, err := v.outcome(run)
+		if err != nil {
+			return nil, err
+		}
+		r.Runs++
+		for name := range maps.Keys(want) {
+			if got[name] != want[name] {
+				r.Different = append(r.Different, run+" "+name)
+			}
+		}
+		if len(got) != len(want) {
+			r.Different = append(r.Different, fmt.Sprintf("%s has %d results, want %d", run, len(got), len(want)))
+		}
+		if err = os.RemoveAll(filepath.Join(v.dir, "runs", run)); err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(r.Different)
+	r.Equal = len(r.Different) == 0
+	return r, nil
+}
+
+// killed takes a run to its end, killing its process up to five times, and no
+// more often than is asked for in all.
+func (v *verification) killed(ctx context.Context, run string, r *VerifyResult) error {
+	for _, aim := range []string{stageFeatures, stageTrain, anywhere, stageWrite, stageEvaluate} {
+		if len(r.Kills) == v.options.Kills {
+			break
+		}
+		k, done, err := v.kill(ctx, run, aim)
+		if err != nil {
+			return err
+		}
+		if done {
+			break
+		}
+		k.Number = len(r.Kills) + 1
+		r.Kills = append(r.Kills, k)
+		r.Stages[k.Stage]++
+		if v.options.OnKill != nil {
+			v.options.OnKill(k)
+		}
+	}
+	return v.finish(ctx, run)
+}
+
+// command is a process that does the cell in a run.
+func (v *verification) command(ctx context.Context, run string, output io.Writer) *exec.Cmd {
+	args := append(slices.Clone(v.options.Program[1:]), "run", v.suite, "--run", run, "--only", v.cell,
+		"--checkpoint", v.every.String(), "-C", v.dir, "--log-level", "warn")
+	c := exec.CommandContext(ctx, v.options.Program[0], args...)
+	c.Stdout, c.Stderr = output, output
+	return c
+}
+
+// finish lets a run come to its end.
+func (v *verification) finish(ctx context.Context, run string) error {
+	var output strings.Builder
+	if err := v.command(ctx, run, &output).Run(); err != nil {
+		return fmt.Errorf("run %s: %w\n%s", run, errors.Join(ctx.Err(), err), strings.TrimSpace(output.String()))
+	}
+	return nil
+}
+
+// kill starts the run's process and kills it at a random moment, or once what
+// it is aimed at has begun. done is true when the process ended before.
+func (v *verification) kill(ctx context.Context, run, aim string) (k Kill, done bool, err error) {
+	c := v.command(ctx, run, io.Discard)
+	v.old = v.unfinished(run)
+	if err = c.Start(); err != nil {
+		return k, false, err
+	}
+	began := time.Now()
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	moment := time.Duration(v.random.Float64() * float64(v.whole))
+	if aim != anywhere { // a little after the stage has begun
+		moment = time.Duration(v.random.Float64() * float64(v.whole) / 50)
+	}
+	reached := time.Time{}
+	for {
+		select {
+		case err = <-ended:
+			if err != nil {
+				return k, false, fmt.Errorf("run %s: %w", run, errors.Join(ctx.Err(), err))
+			}
+			return k, true, nil
+		case <-time.After(2 * time.Millisecond):
+		}
+		if time.Since(began) > verifyPatience*v.whole+time.Minute {
+			return k, false, errors.Join(fmt.Errorf("run %s does not end", run), c.Process.Kill())
+		}
+		if reached.IsZero() && (aim == anywhere || v.stage(run) == aim) {
+			reached = time.Now()
+		}
+		// A file is written in less time than a moment.
+		if !reached.IsZero() && (aim == stageWrite || time.Since(reached) >= moment) {
+			break
+		}
+	}
+	k = Kill{After: time.Since(began).Seconds()}
+	if err = c.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return k, false, err
+	}
+	if err = <-ended; err == nil {
+		return k, true, nil
+	}
+	k.Stage = v.stage(run)
+	return k, false, nil
+}
+
+// stage says by the files of a run what its process is at, or was at when it
+// was killed.
+func (v *verification) stage(run string) string {
+	there := func(pattern ...string) bool {
+		found, err := filepath.Glob(filepath.Join(append([]string{v.dir}, pattern...)...))
+		return err == nil && len(found) > 0
+	}
+	cell := filepath.Join("runs", run, filepath.FromSlash(v.cell))
+	fresh := func(file string) bool { return !slices.Contains(v.old, file) }
+	switch {
+	case slices.ContainsFunc(v.unfinished(run), fresh):
+		return stageWrite
+	case there(cell, "embeddings.arrow"):
+		return stageEvaluate
+	case there(cell, "train.jsonl"):
+		return stageTrain
+	case there(cell, "cell.json") && !there("models", "features", "*.arrow"):
+		return stageFeatures
+	default:
+		return stageSetUp
+	}
+}
+
+// unfinished returns the temporary files of a run's cell.
+func (v *verification) unfinished(run string) []string {
+	var files []string
+	for _, dir := range []string{"", "checkpoint"} {
+		found, err := filepath.Glob(filepath.Join(v.dir, "runs", run, filepath.FromSlash(v.cell), dir, ".*"))
+		if err == nil { // the pattern is well formed
+			files = append(files, found...)
+		}
+	}
+	return files
+}
+
+// outcome is what must be equal: the metrics and the model's digest in the
+// record, and the digests of embeddings and queries.
+func (v *verification) outcome(run string) (map[string]string, error) {
+	r, err := (runs.Store{Dir: filepath.Join(v.dir, "runs")}).Open(run)
+	if err != nil {
+		return nil, err
+	}
+	c, found, err := r.Cell(v.key)
+	if err != nil {
+		return nil, err
+	}
+	if !found || c.Status != runs.Done {
+		return nil, fmt.Errorf("run %s did not finish the cell: %s", run, c.Error)
+	}
+	evaluations, err := json.Marshal(c.Evaluations)
+	if err != nil {
+		return nil, err
+	}
+	correlation, err := json.Marshal(c.Correlation)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{
+		"evaluations": string(evaluations), "correlation": string(correlation), "model digest": c.ModelDigest,
+	}
+	files := []string{r.EmbeddingsPath(v.key)}
+	for _, e := range c.Evaluations {
+		files = append(files, r.QueriesPath(v.key, e.Protocol))
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256(data)
+		out[filepath.Base(file)] = hex.EncodeToString(sum[:])
+	}
+	return out, nil
+}
