@@ -15,6 +15,7 @@ import (
 	"github.com/gomlx/gomlx/backends"
 	"github.com/gomlx/gomlx/backends/simplego"
 	"github.com/gomlx/gomlx/backends/xla"
+	"github.com/gomlx/gomlx/pkg/core/distributed"
 	"github.com/gomlx/gomlx/pkg/core/graph"
 )
 
@@ -40,6 +41,10 @@ type Backend struct {
 	lock       sync.Mutex
 	product    *graph.Exec // of scores
 	extracting extractor   // the last one
+
+	meshed  sync.Once
+	mesh    *distributed.DeviceMesh // of the devices that share the work
+	meshErr error
 }
 
 // Finalize frees the backend's programs and the backend itself.

@@ -43,7 +43,7 @@ func (b *Backend) program(ctx *context.Context, f func(ctx *context.Context, inp
 	if b.Devices < 2 {
 		return p, nil
 	}
-	mesh, err := distributed.NewDeviceMesh([]int{b.Devices}, []string{dataAxis})
+	mesh, err := b.deviceMesh()
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +57,15 @@ func (b *Backend) program(ctx *context.Context, f func(ctx *context.Context, inp
 	p.output = specs[output]
 	exec.AutoSharding(mesh).WithInputShardingSpecs(p.inputs...).WithOutputShardingSpecs(p.output)
 	return p, nil
+}
+
+// deviceMesh is the backend's one mesh: programs that share variables must
+// share it.
+func (b *Backend) deviceMesh() (*distributed.DeviceMesh, error) {
+	b.meshed.Do(func() {
+		b.mesh, b.meshErr = distributed.NewDeviceMesh([]int{b.Devices}, []string{dataAxis})
+	})
+	return b.mesh, b.meshErr
 }
 
 // run executes the program on whole arrays, tensors or what a tensor can be

@@ -1,0 +1,129 @@
+package models
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// A batch in chunks reports the losses of the whole batch and ends with its
+// parameters, on one device and on two.
+func TestAccumulate(t *testing.T) {
+	for _, diversity := range []string{DiversityNone, DiversityAdversarial} {
+		t.Run(diversity, func(t *testing.T) {
+			c := spreadConfig(Finetune, diversity)
+			c.Accumulate = 1
+			if c.WeightDecay == 0 {
+				t.Fatal("want weight decay: its gradient is added once, not once for each chunk")
+			}
+			whole := newModel(t, onDevices(t, 1), c, "")
+			want := trainTo(t, whole, "", 0)
+			check := func(name string, chunks, devices int) *Model {
+				c.Accumulate = chunks
+				m := newModel(t, onDevices(t, devices), c, "")
+				checkCurve(t, name, trainTo(t, m, "", 0), want)
+				checkParameters(t, m, whole)
+				return m
+			}
+			two := check("two chunks", 2, 1)
+			check("four chunks", 4, 1)
+			if diversity == DiversityNone {
+				checkContinues(t, two)
+			} else {
+				check("three chunks on two devices", 3, 2)
+			}
+		})
+	}
+}
+
+// checkContinues: the accumulated gradients are no state. They are not saved,
+// and a training that continues from a checkpoint ends with the bits of the
+// one that was not interrupted.
+func checkContinues(t *testing.T, whole *Model) {
+	t.Helper()
+	c, dir := whole.Config, t.TempDir()
+	trainTo(t, newModel(t, onDevices(t, 1), c, ""), dir, 3)
+	found, err := checkpoints(dir)
+	if err != nil || len(found) == 0 {
+		t.Fatalf("%v, %v", found, err)
+	}
+	values, _, err := ReadSafetensors(found[0].path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range values {
+		if strings.HasPrefix("/"+name, accumulatedScope) {
+			t.Errorf("the checkpoint holds %s", name)
+		}
+	}
+	m := newModel(t, onDevices(t, 1), c, dir)
+	if m.Step != 3 {
+		t.Fatalf("continued at step %d, want 3", m.Step)
+	}
+	trainTo(t, m, dir, 0)
+	saved := newModel(t, onDevices(t, 1), c, dir)
+	for name, m := range map[string]*Model{"continued": m, "saved": saved} {
+		if got, want := digest(t, m), digest(t, whole); got != want {
+			t.Errorf("%s: digest %s, want %s", name, got, want)
+		}
+	}
+}
+
+func digest(t *testing.T, m *Model) string {
+	t.Helper()
+	d, err := m.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestAccumulateConfig(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*Config)
+		want   string // part of the error; "" for none
+	}{
+		{"absent", func(*Config) {}, ""},
+		{"one chunk", func(c *Config) { c.Accumulate = 1 }, ""},
+		{"one chunk of a frozen backbone is no chunk", func(c *Config) { c.Mode, c.Accumulate = Frozen, 1 }, ""},
+		{"divides 24", func(c *Config) { c.Accumulate = 8 }, ""},
+		{"negative", func(c *Config) { c.Accumulate = -1 }, "accumulate: -1; want at least 1"},
+		{"does not divide 24", func(c *Config) { c.Accumulate = 5 }, "accumulate: 5 does not divide the batch of 24 images (6 classes x 4)"},
+		{"frozen", func(c *Config) { c.Mode, c.Accumulate = Frozen, 2 }, "use mode finetune"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := spreadConfig(Finetune, DiversityNone)
+			tt.change(&c)
+			err := c.Validate()
+			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// Hashes of configurations are over their JSON: what a cell was recorded with
+// before the option existed must stay what it is.
+func TestAccumulateText(t *testing.T) {
+	c := spreadConfig(Finetune, DiversityNone)
+	texts := map[int]string{}
+	for _, n := range []int{0, 1, 2} {
+		c.Accumulate = n
+		text, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[n] = string(text)
+	}
+	if strings.Contains(texts[0], "accumulate") || texts[1] != texts[0] {
+		t.Errorf("one chunk is written:\n%s\n%s", texts[0], texts[1])
+	}
+	if !strings.Contains(texts[2], `"accumulate":2`) {
+		t.Errorf("two chunks are not written: %s", texts[2])
+	}
+	var back Config
+	if err := json.Unmarshal([]byte(texts[2]), &back); err != nil || back.Accumulate != 2 {
+		t.Errorf("read back %d, %v", back.Accumulate, err)
+	}
+}
