@@ -27,7 +27,7 @@ verify, show --follow) prints events: one JSON object a line, each with
 
   event     fields
   cell      a cell changed its state: "cell" (its path), "state" (started, done,
-            failed; with show --follow also running and interrupted), "number" and
+            failed; with show --follow also planned, running, interrupted), "number" and
             "total" (of the cells that this command does), when done "seconds" and
             "metrics" (protocol -> metric -> fraction), when failed "error"
   progress  how far a stage is, at most once a second: "stage", "done", "total" (0
@@ -182,6 +182,6 @@ func (e *events) Advance(done int, note string) {
 // Finish has nothing to tell: what comes next says it.
 func (*events) Finish() {}
 
-// tell writes an event on the way. A reader that went away is no reason to stop;
-// the result at the end says that it cannot be written.
+// tell writes an event on the way. Where that fails, so does the result at the end,
+// which says it.
 func (e *events) tell(value any) { _ = e.emit(value) }

@@ -57,8 +57,10 @@ func TestProgressOnTerminal(t *testing.T) {
 	}{
 		{"wide", 160, `  0% |                    | (0/4) cells, 30s, cub.official-s256-jpeg/lite0-frozen/bier-512/seed-0`, // nothing to tell the rest from
 			` 30% |██████              | (30/100) train, loss 12.6452, 1216 images/s, 30s, 1m10s left`},
-		{"usual", 80, `  0% |          | (0/4) cells, 30s, cub.official-s256-jpeg/lite0-frozen/bier-5…`,
-			` 30% |███       | (30/100) train, loss 12.6452, 1216 images/s, 30s, 1m10s left`},
+		{
+			"usual", 80, `  0% |          | (0/4) cells, 30s, cub.official-s256-jpeg/lite0-frozen/bier-5…`,
+			` 30% |███       | (30/100) train, loss 12.6452, 1216 images/s, 30s, 1m10s left`,
+		},
 		{"narrow", 30, `  0% |   | (0/4) cells, 30s,…`, ` 30% |   | (30/100) train, l…`},
 		{"very narrow", 8, `  0% |…`, ` 30% |…`},
 	} {

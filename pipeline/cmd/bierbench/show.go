@@ -15,19 +15,28 @@ import (
 )
 
 func newShowCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var follow bool
+	cmd := &cobra.Command{
 		Use:   "show RUN[/CELL]",
 		Short: "Show the cells of a run, or one cell's record",
+		Long: `show prints the cells of a run and their states, or all that one cell's record
+says. With --follow it prints each change of a run that another process works at:
+the states of cells and, once a second, the latest step of those that train. It
+ends when no planned cell is left.`,
 		Example: `  bierbench show quick
+  bierbench show quick --follow
   bierbench show quick/cub.official-s256-jpeg/lite0-frozen/bier-512/seed-0`,
 		Args:              arguments(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeRuns,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.workspace()
 			if err != nil {
 				return err
 			}
 			id, cell, one := strings.Cut(args[0], "/")
+			if follow {
+				return a.follow(cmd.Context(), w, id, cell)
+			}
 			r, err := w.Runs().Open(id)
 			if err != nil {
 				return err
@@ -49,6 +58,8 @@ func newShowCommand(a *app) *cobra.Command {
 			return a.print(cells[i], func(out io.Writer) error { return printCell(out, cells[i]) })
 		},
 	}
+	cmd.Flags().BoolVar(&follow, "follow", false, "print changes until no planned cell is left")
+	return cmd
 }
 
 func printCells(out io.Writer, cells []runs.Cell) error {

@@ -43,14 +43,14 @@ func (e *emulator) Write(text []byte) (int, error) {
 }
 
 func (e *emulator) one(s string) (rest string, ok bool) {
-	switch {
-	case s[0] == '\r':
+	switch s[0] {
+	case '\r':
 		e.x = 0
 		return s[1:], true
-	case s[0] == '\n':
+	case '\n':
 		e.down()
 		return s[1:], true
-	case s[0] == 0x1b:
+	case 0x1b:
 		end := strings.IndexFunc(s, func(r rune) bool { return r >= '@' && r <= '~' && r != '[' })
 		if end < 0 {
 			return s, false

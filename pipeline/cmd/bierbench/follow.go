@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"bierbench/pipeline"
+	"bierbench/runs"
+)
+
+// followEvery is how often a followed run is looked at.
+const followEvery = time.Second
+
+// follow prints what happens to a run, or to one of its cells, until no cell is
+// left to do.
+func (a *app) follow(ctx context.Context, w *pipeline.Workspace, run, cell string) error {
+	f, err := w.Follow(run, cell)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for began := true; ; began = false {
+		seen, summary, err := f.Poll()
+		if err != nil {
+			return err
+		}
+		if began && a.events == nil && !summary.Ended() {
+			if err = printSummary(a.stdout, summary); err != nil {
+				return err
+			}
+		}
+		for _, s := range seen {
+			if a.events != nil {
+				err = a.events.emit(followedEvent(s))
+			} else {
+				err = printFollowed(a.stdout, s)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if summary.Ended() {
+			return a.print(summary, func(out io.Writer) error { return printSummary(out, summary) })
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// followedEvent is what a Follower saw as an event.
+func followedEvent(s pipeline.Followed) any {
+	if s.Step != nil {
+		return stepEvent{
+			event: now(eventStep), Cell: s.Cell, Step: s.Step.Step, Loss: s.Step.Loss, Rate: s.Step.Rate, Seconds: s.Step.Seconds,
+		}
+	}
+	e := cellEvent{event: now(eventCell), Cell: s.Cell, State: s.State}
+	switch s.State {
+	case runs.Done:
+		e.Seconds, e.Metrics = s.Record.Timing["total"], metrics(s.Record)
+	case runs.Failed:
+		e.Error = s.Record.Error
+	}
+	return e
+}
+
+func printFollowed(out io.Writer, s pipeline.Followed) error {
+	line := fmt.Sprintf("%-11s %s", s.State, s.Cell)
+	switch {
+	case s.Step != nil:
+		line = fmt.Sprintf("step %-6d %s loss %.4f, rate %.3g, %.1f s", s.Step.Step, s.Cell, s.Step.Loss, s.Step.Rate, s.Step.Seconds)
+	case s.State == runs.Done:
+		line += fmt.Sprintf(" %s %.1f s", recalls(s.Record), s.Record.Timing["total"])
+	case s.State == runs.Failed:
+		line += ": " + s.Record.Error
+	}
+	_, err := fmt.Fprintln(out, time.Now().Format(time.TimeOnly), printable(line))
+	return err
+}
+
+func printSummary(out io.Writer, s pipeline.FollowSummary) error {
+	_, err := fmt.Fprintf(out, "run %s: %d of %d cells done, %d failed, %d running, %d interrupted, %d not begun\n",
+		s.Run, s.Done, s.Cells, s.Failed, s.Running, s.Interrupted, s.Planned)
+	return err
+}

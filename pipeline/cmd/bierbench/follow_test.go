@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A run that another terminal works at is shown as it goes on, and its end ends the
+// command.
+func TestShowFollow(t *testing.T) {
+	dir := miniWorkspace(t)
+	suite := filepath.Join(dir, "s.yaml")
+	if out, _, code := commandLineIn(t, dir, "show", "s", "--follow", "--json"); code != exitFailed || !strings.Contains(out, `"event":"error"`) {
+		t.Errorf("a run that is not there: code %d, %s", code, out)
+	}
+	var running sync.WaitGroup
+	running.Go(func() {
+		if _, stderr, code := commandLineIn(t, dir, "run", suite, "--set", "steps=600"); code != exitFailed { // one cell fails
+			t.Errorf("run: code %d: %s", code, stderr)
+		}
+	})
+	record := filepath.Join(dir, "runs", "s", "run.json")
+	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(record); err == nil {
+			break
+		} else if time.Since(start) > time.Minute {
+			t.Fatal(err)
+		}
+	}
+	out, stderr, code := commandLineIn(t, dir, "show", "s", "--follow", "--json")
+	if code != exitOK || stderr != "" {
+		t.Errorf("code %d: %s", code, stderr)
+	}
+	running.Wait()
+	var kinds []string
+	steps := 0
+	for _, e := range decoded(t, out) {
+		switch e["event"] {
+		case eventCell:
+			cell := e["cell"].(string)
+			kinds = append(kinds, fmt.Sprint(e["state"], " ", cell[strings.Index(cell, "frozen/")+7:]))
+		case eventStep:
+			steps++
+			if e["step"].(float64) < 1 || e["loss"].(float64) <= 0 {
+				t.Errorf("%v", e)
+			}
+		case eventResult:
+			kinds = append(kinds, fmt.Sprint(e["result"]))
+		}
+	}
+	t.Logf("%s", out)
+	for _, want := range []string{"done bier-24/seed-0", "failed greedy-24/seed-0", "done abier-24/seed-0", "map[cells:3 done:2 failed:1 interrupted:0 planned:0 run:s running:0]"} {
+		if !slices.Contains(kinds, want) {
+			t.Errorf("no %q in %q", want, kinds)
+		}
+	}
+	if steps == 0 {
+		t.Errorf("no step in\n%s", out)
+	}
+
+	// It is over: only the summary is left, and of one cell its state.
+	out, _, code = commandLineIn(t, dir, "show", "s", "--follow")
+	if want := "run s: 2 of 3 cells done, 1 failed, 0 running, 0 interrupted, 0 not begun\n"; code != exitOK || out != want {
+		t.Errorf("code %d, %q, want %q", code, out, want)
+	}
+	out, _, code = commandLineIn(t, dir, "show", "s/cub.mini-s256-jpeg/convnet-frozen/greedy-24/seed-0", "--follow")
+	if code != exitOK || !strings.Contains(out, "failed      cub.mini-s256-jpeg/convnet-frozen/greedy-24/seed-0: train: batch of 400") {
+		t.Errorf("code %d, %s", code, out)
+	}
+}
+
+// An interrupt ends it with code 130.
+func TestShowFollowInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "runs", "s"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	record := `{"schema": 1, "id": "s", "cells": [{"dataset": "cub", "variant": "mini", "backbone": "convnet", "mode": "frozen", "method": "bier", "embedding_size": 8, "seed": 0}]}`
+	if err := os.WriteFile(filepath.Join(dir, "runs", "s", "run.json"), []byte(record), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	out, err := os.Create(filepath.Join(dir, "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+	defer cancel()
+	if code := execute(ctx, out, out, []string{"show", "s", "--follow", "-C", dir}); code != exitInterrupted {
+		t.Errorf("code %d, want %d", code, exitInterrupted)
+	}
+	text, err := os.ReadFile(out.Name())
+	if err != nil || !strings.HasPrefix(string(text), "run s: 0 of 1 cells done, 0 failed, 0 running, 0 interrupted, 1 not begun\nbierbench: ") {
+		t.Errorf("%v, %s", err, text)
+	}
+}

@@ -1,0 +1,292 @@
+package pipeline
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"bierbench/runs"
+)
+
+// The states of a followed cell that its record does not tell; the others are
+// runs.Running, runs.Done and runs.Failed.
+const (
+	FollowPlanned     = "planned"     // it has no record, or its record was removed to do it again
+	FollowInterrupted = "interrupted" // the record says running, but no process is at it
+)
+
+// A Follower watches a run that other processes work at. It reads what they
+// leave in the run's folder and writes nothing.
+type Follower struct {
+	w     *Workspace
+	id    string
+	only  string // path of the one cell to follow; empty for all
+	run   *runs.Run
+	file  fs.FileInfo // of run.json as read
+	cells map[string]*followedCell
+}
+
+type followedCell struct {
+	file   fs.FileInfo // of the record as read; nil where there is none
+	record runs.Cell
+	state  string
+	steps  fs.FileInfo // of train.jsonl as read
+	offset int64       // of it, up to which it is read
+	last   int         // the step seen last
+}
+
+// Followed is what a Follower saw of one cell: its state has changed, or training
+// has gone on.
+type Followed struct {
+	Cell   string // path
+	State  string // the new state; empty for a step
+	Record runs.Cell
+	Step   *runs.TrainStep
+}
+
+// FollowSummary counts the followed cells by state.
+type FollowSummary struct {
+	Run         string `json:"run"`
+	Cells       int    `json:"cells"`
+	Done        int    `json:"done"`
+	Failed      int    `json:"failed"`
+	Running     int    `json:"running"`
+	Interrupted int    `json:"interrupted"`
+	Planned     int    `json:"planned"`
+}
+
+// Ended reports whether no cell is left to do.
+func (s FollowSummary) Ended() bool { return s.Done+s.Failed == s.Cells }
+
+// Follow begins to watch a run that is there, or one of its planned cells.
+func (w *Workspace) Follow(id, cell string) (*Follower, error) {
+	f := &Follower{w: w, id: id, only: cell, cells: map[string]*followedCell{}}
+	keys, err := f.keys()
+	if err != nil {
+		return nil, err
+	}
+	if cell != "" && len(keys) == 0 {
+		return nil, fmt.Errorf("run %s has no cell %q", id, cell)
+	}
+	return f, nil
+}
+
+// keys returns the cells to follow; a run may get more of them.
+func (f *Follower) keys() ([]runs.Key, error) {
+	if f.run != nil {
+		file, err := os.Stat(filepath.Join(f.run.Dir, "run.json"))
+		if err != nil {
+			return nil, fmt.Errorf("follow run %s: %w", f.id, err)
+		}
+		if !same(file, f.file) {
+			f.run = nil
+		}
+		f.file = file
+	}
+	if f.run == nil {
+		r, err := f.w.Runs().Open(f.id)
+		if err != nil {
+			return nil, err
+		}
+		f.run = r
+	}
+	if f.only == "" {
+		return f.run.Record.Cells, nil
+	}
+	for _, k := range f.run.Record.Cells {
+		if k.Path() == f.only {
+			return []runs.Key{k}, nil
+		}
+	}
+	return nil, nil
+}
+
+// same reports whether a file has not been written since. Records are replaced,
+// never written in place.
+func same(a, b fs.FileInfo) bool {
+	return a != nil && b != nil && os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
+}
+
+// Poll returns what has changed since the last Poll, in the run's order: each new
+// state, and of each cell that trains the latest step. The first Poll says which
+// cells are running or interrupted, and of a single cell its state.
+func (f *Follower) Poll() ([]Followed, FollowSummary, error) {
+	keys, err := f.keys()
+	if err != nil {
+		return nil, FollowSummary{}, err
+	}
+	held, err := f.claimed()
+	if err != nil {
+		return nil, FollowSummary{}, err
+	}
+	defer held.close()
+	summary := FollowSummary{Run: f.id, Cells: len(keys)}
+	var seen []Followed
+	for _, k := range keys {
+		path := k.Path()
+		c := f.cells[path]
+		first := c == nil
+		if first {
+			c = &followedCell{}
+			f.cells[path] = c
+		}
+		before := c.state
+		if err := f.look(c, k, held); err != nil {
+			return nil, FollowSummary{}, err
+		}
+		changed := c.state != before && (!first || f.only != "" || c.state == runs.Running || c.state == FollowInterrupted)
+		state := Followed{Cell: path, State: c.state, Record: c.record}
+		if changed && c.state == runs.Running {
+			seen = append(seen, state)
+		}
+		if c.state == runs.Running || (before == runs.Running && c.state != FollowPlanned) {
+			step, err := c.step(f.run.StepsPath(k))
+			if err != nil {
+				return nil, FollowSummary{}, fmt.Errorf("follow cell %s: %w", path, err)
+			}
+			if step != nil {
+				seen = append(seen, Followed{Cell: path, Step: step})
+			}
+		}
+		if changed && c.state != runs.Running {
+			seen = append(seen, state)
+		}
+		switch c.state {
+		case runs.Done:
+			summary.Done++
+		case runs.Failed:
+			summary.Failed++
+		case runs.Running:
+			summary.Running++
+		case FollowInterrupted:
+			summary.Interrupted++
+		default:
+			summary.Planned++
+		}
+	}
+	return seen, summary, nil
+}
+
+// followClaims are the run's claims, or nothing where it has none.
+type followClaims struct{ *claims }
+
+// claimed opens the run's claims without making them.
+func (f *Follower) claimed() (followClaims, error) {
+	if _, err := os.Stat(filepath.Join(f.run.Dir, claimsFile)); errors.Is(err, fs.ErrNotExist) {
+		return followClaims{}, nil
+	}
+	c, err := openClaims(f.run.Dir)
+	return followClaims{c}, err
+}
+
+func (c followClaims) close() {
+	if c.claims != nil {
+		c.claims.close()
+	}
+}
+
+// look brings a cell's record and state up to date.
+func (f *Follower) look(c *followedCell, k runs.Key, held followClaims) error {
+	if err := f.read(c, k); err != nil {
+		return err
+	}
+	switch {
+	case c.file == nil:
+		c.state = FollowPlanned
+		return nil
+	case c.record.Status != runs.Running || held.claims == nil:
+		c.state = c.record.Status
+		return nil
+	}
+	busy, err := held.held(k.Path())
+	if err != nil {
+		return err
+	}
+	if busy {
+		c.state = runs.Running
+		return nil
+	}
+	// It may have ended between the two looks: a claim is given back after the
+	// record is written.
+	if err := f.read(c, k); err != nil {
+		return err
+	}
+	switch {
+	case c.file == nil:
+		c.state = FollowPlanned
+	case c.record.Status == runs.Running:
+		c.state = FollowInterrupted
+	default:
+		c.state = c.record.Status
+	}
+	return nil
+}
+
+// read reads a cell's record if it is another one than before.
+func (f *Follower) read(c *followedCell, k runs.Key) error {
+	file, err := os.Stat(filepath.Join(f.run.CellDir(k), "cell.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		c.file, c.record = nil, runs.Cell{}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("follow cell %s: %w", k.Path(), err)
+	}
+	if same(file, c.file) {
+		return nil
+	}
+	record, there, err := f.run.Cell(k)
+	if err != nil {
+		return err
+	}
+	if !there {
+		file = nil // removed in the meantime
+	}
+	c.file, c.record = file, record
+	return nil
+}
+
+// step returns the latest training step, nil if none has come since.
+func (c *followedCell) step(path string) (*runs.TrainStep, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if c.steps == nil || !os.SameFile(info, c.steps) || info.Size() < c.offset {
+		c.offset = 0 // another file: training began anew or continues from a checkpoint
+	}
+	c.steps = info
+	added, err := io.ReadAll(io.NewSectionReader(file, c.offset, info.Size()-c.offset))
+	if err != nil {
+		return nil, err
+	}
+	whole := bytes.LastIndexByte(added, '\n')
+	if whole < 0 {
+		return nil, nil // at most a line that is being written
+	}
+	lines := added[:whole]
+	c.offset += int64(whole) + 1
+	line := lines[bytes.LastIndexByte(lines, '\n')+1:]
+	var step runs.TrainStep
+	if err := json.Unmarshal(line, &step); err != nil {
+		return nil, fmt.Errorf("%s: before byte %d: %w", path, c.offset, err)
+	}
+	if step.Step == c.last {
+		return nil, nil
+	}
+	c.last = step.Step
+	return &step, nil
+}
