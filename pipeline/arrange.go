@@ -83,8 +83,20 @@ type extraction struct {
 	key     string
 	cells   int
 	first   string    // path of the first of them
-	cost    runs.Cost // at most
+	cost    runs.Cost // of the dearest cell that reads it: an estimate has the features in one of them
 	builder *Task     // task that builds it, nil where the cell does
+}
+
+// dearer is the larger of two costs; what is not known of one is not known.
+func dearer(a, b runs.Cost) runs.Cost {
+	out := runs.Cost{Seconds: max(a.Seconds, b.Seconds), Memory: max(a.Memory, b.Memory)}
+	if a.Seconds == 0 || b.Seconds == 0 {
+		out.Seconds = 0
+	}
+	if a.Memory == 0 || b.Memory == 0 {
+		out.Memory = 0
+	}
+	return out
 }
 
 // needs is what makes an array of its own.
@@ -93,34 +105,50 @@ type needs struct {
 	key             string // of features that another task builds first
 }
 
-// arrange lays the cells of a submission out in arrays of at most limit tasks.
-// Features that are not cached and that several cells read get a task of the
-// first array, or are those of a task of building, by key; the cells wait for it.
-func (w *Workspace) arrange(name string, cells []PlannedCell, building map[string]Task, limit int) ([]Array, error) {
-	missing := map[string]*extraction{}
-	var order []*extraction
-	keys := make([]string, len(cells)) // of missing features
-	digests := map[string]string{}
-	for i, c := range cells {
+// extractions finds the features that cells of a plan read and that are not
+// cached, by their key. keys are those of the cells in cells that read any.
+func (w *Workspace) extractions(plan, cells []PlannedCell) (order []*extraction, keys map[runs.Key]*extraction, err error) {
+	missing, digests := map[string]*extraction{}, map[string]string{}
+	keys = map[runs.Key]*extraction{}
+	for _, c := range plan {
+		if c.State == Done {
+			continue
+		}
 		key, file, err := w.featuresFile(c, digests)
 		if err != nil {
-			return nil, fmt.Errorf("cell %s: %w", c.Path(), err)
+			return nil, nil, fmt.Errorf("cell %s: %w", c.Path(), err)
 		}
 		if key == "" {
 			continue
 		}
-		if _, err := os.Stat(file); err == nil {
-			continue
-		}
-		keys[i] = key
-		e := missing[key]
-		if e == nil {
-			e = &extraction{key: key, first: c.Path()}
+		if e := missing[key]; e != nil {
+			e.cost = dearer(e.cost, c.Cost)
+		} else if _, err := os.Stat(file); err != nil {
+			e = &extraction{key: key, cost: c.Cost}
 			missing[key] = e
 			order = append(order, e)
 		}
-		e.cells++
-		e.cost.Seconds, e.cost.Memory = max(e.cost.Seconds, c.Cost.Seconds), max(e.cost.Memory, c.Cost.Memory)
+		if e := missing[key]; e != nil {
+			keys[c.Key] = e
+		}
+	}
+	for _, c := range cells {
+		if e := keys[c.Key]; e != nil {
+			if e.cells++; e.cells == 1 {
+				e.first = c.Path()
+			}
+		}
+	}
+	return order, keys, nil
+}
+
+// arrange lays some cells of a plan out in arrays of at most limit tasks.
+// Features that are not cached and that several of them read get a task of the
+// first arrays, or are those of a task of building, by key: the cells wait for it.
+func (w *Workspace) arrange(name string, plan, cells []PlannedCell, building map[string]Task, limit int) ([]Array, error) {
+	order, keys, err := w.extractions(plan, cells)
+	if err != nil {
+		return nil, err
 	}
 	arrays := newArrays("features", limit)
 	for _, e := range order {
@@ -135,10 +163,10 @@ func (w *Workspace) arrange(name string, cells []PlannedCell, building map[strin
 	}
 	features := arrays.all
 	arrays = newArrays("cells", limit)
-	for i, c := range cells {
+	for _, c := range cells {
 		cost, n := c.Cost, needs{}
 		var builder *Task
-		if e := missing[keys[i]]; e != nil {
+		if e := keys[c.Key]; e != nil {
 			if builder = e.builder; builder != nil {
 				n.key = e.key
 			} else {

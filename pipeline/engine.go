@@ -17,7 +17,7 @@ type engine interface {
 	// with this process; else at once.
 	wait(ctx context.Context, s *Submission) ([]TaskEnd, error)
 	// states says what the engine knows of the tasks of submissions of one run.
-	// A task that it knows nothing of is left out, and why says so.
+	// A task that it knows nothing of is left out; why may give the reason.
 	states(ctx context.Context, submissions []*Submission) (known map[Task]TaskState, why string, err error)
 }
 

@@ -175,7 +175,7 @@ func (e *slurm) states(ctx context.Context, submissions []*Submission) (map[Task
 	}
 	out, err = slurmOutput(ctx, "sacct", "--noheader", "--parsable2", "--allocations", list, "--format=JobID,State")
 	if err != nil { // accounting is a choice of the cluster's
-		return known, fmt.Sprintf("%d tasks are not in Slurm's queue any more, and what became of them is not kept: %v", len(tasks)-len(known), err), nil
+		return known, err.Error(), nil
 	}
 	for line := range strings.Lines(out) {
 		id, state, _ := strings.Cut(strings.TrimSpace(line), "|")

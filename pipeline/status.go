@@ -2,8 +2,8 @@ package pipeline
 
 import (
 	"context"
-
 	"fmt"
+	"maps"
 	"slices"
 
 	"bierbench/runs"
@@ -86,7 +86,7 @@ func (w *Workspace) Status(ctx context.Context, run string) (*Status, error) {
 		return nil, err
 	}
 	out := &Status{Run: run, Counts: map[string]int{}, Cells: []CellStatus{}}
-	tasks, err := w.taskStates(ctx, submissions, out)
+	tasks, why, err := w.taskStates(ctx, submissions, out)
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +95,7 @@ func (w *Workspace) Status(ctx context.Context, run string) (*Status, error) {
 		return nil, err
 	}
 	defer c.close()
+	forgotten := 0
 	for _, k := range r.Record.Cells {
 		// The claim first: a process that ends in between has written its record.
 		held, err := c.held(k.Path())
@@ -109,8 +110,14 @@ func (w *Workspace) Status(ctx context.Context, run string) (*Status, error) {
 		if cell.State == Retry {
 			cell.Error = record.Error
 		}
+		if cell.State != Done && cell.Task != nil && cell.Task.State == "" {
+			forgotten++
+		}
 		out.Counts[cell.State]++
 		out.Cells = append(out.Cells, cell)
+	}
+	if forgotten > 0 && why != "" {
+		out.Notes = append(out.Notes, fmt.Sprintf("tasks of cells that are not done and whose state is not kept any more: %d (%s)", forgotten, why))
 	}
 	return out, nil
 }
@@ -133,28 +140,28 @@ func cellState(record runs.Cell, recorded, held bool) string {
 }
 
 // taskStates returns the state of the task that each cell was submitted with
-// last, by the cell's path, and adds the tasks of features to the status.
-func (w *Workspace) taskStates(ctx context.Context, submissions []*Submission, out *Status) (map[string]*TaskStatus, error) {
+// last, by the cell's path, and adds the tasks of features to the status. why is
+// the reason for which an engine does not know a task any more.
+func (w *Workspace) taskStates(ctx context.Context, submissions []*Submission, out *Status) (tasks map[string]*TaskStatus, why string, err error) {
 	known := map[Task]TaskState{}
 	for _, kind := range Engines() {
 		own := slices.DeleteFunc(slices.Clone(submissions), func(s *Submission) bool { return s.Engine != kind.Name })
 		if len(own) == 0 {
 			continue
 		}
-		states, why, err := kind.open(w, SubmitOptions{}).states(ctx, own)
-		switch {
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case err != nil:
+		states, reason, err := kind.open(w, SubmitOptions{}).states(ctx, own)
+		if ctx.Err() != nil {
+			return nil, "", ctx.Err()
+		}
+		if err != nil {
 			out.Notes = append(out.Notes, fmt.Sprintf("what %s says is not known: %v", kind.Name, err))
-		case why != "":
-			out.Notes = append(out.Notes, why)
 		}
-		for t, s := range states {
-			known[t] = s
+		if reason != "" {
+			why = reason
 		}
+		maps.Copy(known, states)
 	}
-	tasks := map[string]*TaskStatus{}
+	tasks = map[string]*TaskStatus{}
 	for _, s := range submissions {
 		var features []TaskStatus
 		for _, a := range s.Arrays {
@@ -179,5 +186,5 @@ func (w *Workspace) taskStates(ctx context.Context, submissions []*Submission, o
 			out.Features = features
 		}
 	}
-	return tasks, nil
+	return tasks, why, nil
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"bierbench/models"
 )
@@ -22,6 +23,7 @@ type SubmitOptions struct {
 	Options     []string      // of sbatch, for the engine slurm
 	Processes   int           // at a time, for the engine local; 1 when not given
 	RetryFailed bool          // also submit the cells that failed before
+	Checkpoint  time.Duration // between checkpoints of a training; 0 is DefaultCheckpoint
 	OnTask      func(TaskEnd) // is told of each task that ends here, from one goroutine
 }
 
@@ -69,9 +71,16 @@ func (w *Workspace) Submit(ctx context.Context, s *Suite, o SubmitOptions) (*Sub
 
 // submit makes a submission and hands it over; nil where nothing is to be done.
 func (w *Workspace) submit(ctx context.Context, s *Suite, o SubmitOptions, e engine, result *SubmitResult) (*Submission, error) {
+	limit, err := e.limit(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("submit %s: %w", s.Name, err)
+	}
 	p, err := w.Plan(ctx, s, o.Plan)
 	if err != nil {
 		return nil, err
+	}
+	if err = w.Estimate(p); err != nil {
+		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
 	}
 	claimed, err := openClaims(w.Runs().Path(p.Run))
 	if err != nil {
@@ -79,10 +88,6 @@ func (w *Workspace) submit(ctx context.Context, s *Suite, o SubmitOptions, e eng
 	}
 	defer claimed.close()
 	if err = claimed.take(ctx, submitting); err != nil {
-		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
-	}
-	limit, err := e.limit(ctx)
-	if err != nil {
 		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
 	}
 	active, err := w.activeTasks(ctx, p.Run, o)
@@ -110,7 +115,7 @@ func (w *Workspace) submit(ctx context.Context, s *Suite, o SubmitOptions, e eng
 		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
 	}
 	submission.Engine, submission.Options = o.Engine, o.Options
-	if submission.Arrays, err = w.arrange(submission.Name, cells, active.features, limit); err != nil {
+	if submission.Arrays, err = w.arrange(submission.Name, p.Cells, cells, active.features, limit); err != nil {
 		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
 	}
 	if err = w.writeSubmission(submission, s, o); err != nil {
@@ -231,16 +236,20 @@ func (w *Workspace) writeSubmission(submission *Submission, s *Suite, o SubmitOp
 	if w.Devices > 1 {
 		global = append(global, "--devices", fmt.Sprint(w.Devices))
 	}
+	run := append(slices.Clone(global), "run")
+	if o.RetryFailed {
+		run = append(run, "--retry-failed")
+	}
+	if o.Plan.SameBuild {
+		run = append(run, "--same-build")
+	}
+	if o.Checkpoint > 0 {
+		run = append(run, "--checkpoint", o.Checkpoint.String())
+	}
 	for _, a := range submission.Arrays {
-		command := append(slices.Clone(global), "run")
-		switch {
-		case a.Features != nil:
+		command := slices.Clone(run)
+		if a.Features != nil {
 			command = append(slices.Clone(global), "features")
-		case o.RetryFailed:
-			command = append(command, "--retry-failed")
-		}
-		if o.Plan.SameBuild && a.Features == nil {
-			command = append(command, "--same-build")
 		}
 		command = append(command, "--run", submission.Run, submission.Suite)
 		script := taskScript(submission.list(a), w.Cache.Dir, command)

@@ -86,6 +86,7 @@ system that all machines share. Follow the tasks with "bierbench status".
 	cmd.Flags().StringArrayVar(&o.Options, "sbatch", nil, "`OPTION` of sbatch, such as --partition=gpu; may be repeated")
 	cmd.Flags().IntVar(&o.Processes, "processes", 1, "`N` tasks at a time, with --engine local")
 	cmd.Flags().BoolVar(&o.RetryFailed, "retry-failed", false, "also submit the cells that failed before")
+	cmd.Flags().DurationVar(&o.Checkpoint, "checkpoint", pipeline.DefaultCheckpoint, "`TIME` between checkpoints of a training")
 	return cmd
 }
 
@@ -144,6 +145,9 @@ func printArrays(out io.Writer, r *pipeline.SubmitResult) {
 		after := ""
 		if a.Needs != nil {
 			after = fmt.Sprintf("after %s_%d", a.Needs.Array, a.Needs.Number)
+			if a.Needs.Submission != r.Submission {
+				after += " of submission " + a.Needs.Submission
+			}
 		}
 		fmt.Fprintf(out, "  %s\tjob %s\t%d tasks\t%s\t%s\n", a.Name, a.Job, len(a.Cells), limits, after)
 	}
