@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -207,15 +209,18 @@ func checkEmbed(t *testing.T, m *Model) {
 	}
 }
 
+// checkClose compares numbers, tolerance is relative to the largest.
 func checkClose(t *testing.T, name string, got, want []float32, tolerance float64) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Fatalf("%s: %d numbers, want %d", name, len(got), len(want))
 	}
-	worst := 0.0
+	worst, largest := 0.0, 0.0
 	for i := range got {
 		worst = max(worst, math.Abs(float64(got[i]-want[i])))
+		largest = max(largest, math.Abs(float64(want[i])))
 	}
+	worst /= largest
 	if !(worst <= tolerance) {
 		t.Errorf("%s: %g apart, want at most %g", name, worst, tolerance)
 	}
@@ -229,5 +234,54 @@ func TestTrainDevicesRefuses(t *testing.T) {
 	err := newModel(t, onDevices(t, 2), c, "").Train(t.Context(), spreadData(c), TrainOptions{OnStep: func(Step) error { steps++; return nil }})
 	if want := "train: 2 devices: they cannot share a batch of 15 images (5 classes x 3) evenly"; err == nil || !strings.HasPrefix(err.Error(), want) || steps > 0 {
 		t.Errorf("after %d steps: %v\nwant %s", steps, err, want)
+	}
+}
+
+// Every number of a search is the same on one, two and four devices. The
+// gallery is large enough for five blocks of queries, which is no multiple of
+// the devices, and the last block is part-filled.
+func TestRetrieveDevices(t *testing.T) {
+	s := randomSearch(rand.New(rand.NewPCG(3, 1)), 8200, 12, 300)
+	s.Nearest = 3
+	if blocks := len(s.QueryIDs) * len(s.GalleryIDs) / blockScores; blocks != 4 {
+		t.Fatalf("%d full blocks, want 4", blocks)
+	}
+	var want *Retrieval
+	for _, n := range []int{1, 2, 4} {
+		got, err := Retrieve(t.Context(), onDevices(t, n), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 1 {
+			want = got
+		} else if !reflect.DeepEqual(got, want) {
+			t.Errorf("%d devices: the search's results are others", n)
+		}
+	}
+}
+
+// Features are one device's also where the devices cannot share the batch that
+// was asked for, and the last batch is part-filled.
+func TestExtractFeaturesDevices(t *testing.T) {
+	const n, side, batch = 21, 32, 6
+	rgb := patternImages(n, side)
+	size := len(rgb) / n
+	var want []float32
+	for _, devices := range []int{1, 2, 4} {
+		done := 0
+		got, err := ExtractFeatures(t.Context(), onDevices(t, devices), convnet(), "", n, side, batch, func(i int, dst []uint8) error {
+			copy(dst, rgb[i*size:(i+1)*size])
+			return nil
+		}, func(n int) { done = n })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if done != n {
+			t.Errorf("%d devices: %d images reported, want %d", devices, done, n)
+		}
+		if devices == 1 {
+			want = got
+		}
+		checkClose(t, fmt.Sprintf("features on %d devices", devices), got, want, 1e-6)
 	}
 }

@@ -16,19 +16,28 @@ type memoryError struct {
 }
 
 func (e *memoryError) Error() string {
-	// The allocator may append pages on what it holds.
-	cause, _, _ := strings.Cut(e.cause.Error(), "\n")
+	// The plugin's own words stand at the end of what was being done, and may
+	// go on for pages about what is held.
+	cause := e.cause.Error()
+	if at := strings.Index(cause, pluginError); at >= 0 {
+		cause = cause[at:]
+	}
+	cause, _, _ = strings.Cut(cause, "\n")
 	return fmt.Sprintf("%v with %s: %s (%s)", ErrOutOfMemory, e.what, e.advice, cause)
 }
 
 func (e *memoryError) Unwrap() []error { return []error{ErrOutOfMemory, e.cause} }
 
-// isOutOfMemory reports whether an error is the device's allocator's. PJRT
-// hands XLA's status on as a text: its code, or what allocators without a code
-// say.
+// pluginError begins what a PJRT plugin says.
+const pluginError = "PJRT error (code="
+
+// isOutOfMemory reports whether an error is of the device's allocator. The
+// binding hands a plugin's status on as a text: code 8 is RESOURCE_EXHAUSTED
+// (https://github.com/openxla/xla/blob/main/xla/pjrt/c/pjrt_c_api.h,
+// PJRT_Error_Code). Libraries below XLA have their own words, under any code.
 func isOutOfMemory(err error) bool {
-	text := strings.ToLower(err.Error())
-	for _, sign := range []string{"resource_exhausted", "resource exhausted", "out of memory", "failed to allocate", "bad_alloc"} {
+	text := err.Error()
+	for _, sign := range []string{pluginError + "8)", "RESOURCE_EXHAUSTED", "Out of memory", "OUT_OF_MEMORY", "out of memory", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED"} {
 		if strings.Contains(text, sign) {
 			return true
 		}
