@@ -80,8 +80,8 @@ func TestFollow(t *testing.T) {
 	var dead *claims // a worker that ends without a word
 	claim := func(c *claims) {
 		t.Helper()
-		if ok, err := c.try(path); err != nil || !ok {
-			t.Fatal(ok, err)
+		if ok, failed := c.try(path); failed != nil || !ok {
+			t.Fatal(ok, failed)
 		}
 	}
 	for i, tt := range []struct {

@@ -1,0 +1,148 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"bierbench/runs"
+)
+
+// scalar is one value of one curve of a cell, for other tools' files.
+type scalar struct {
+	tag   string // "train/loss"
+	step  int    // of training, 1-based
+	at    time.Time
+	value float64
+}
+
+// curves returns what train.jsonl says of each step. A cell that was continued has
+// the time that training took in all, without the pauses.
+func curves(c runs.Cell, steps []runs.TrainStep) []scalar {
+	diverse := slices.ContainsFunc(steps, func(s runs.TrainStep) bool { return s.Diversity != 0 })
+	var list []scalar
+	for _, s := range steps {
+		at := c.Started.Add(time.Duration(s.Seconds * float64(time.Second)))
+		add := func(tag string, value float64) { list = append(list, scalar{tag, s.Step, at, value}) }
+		add("train/loss", s.Loss)
+		add("train/total", s.Total)
+		add("train/learning_rate", s.Rate)
+		if diverse {
+			add("train/diversity", s.Diversity)
+		}
+		for i, loss := range s.Learners {
+			add(fmt.Sprintf("train/learner_%d/loss", i+1), loss)
+		}
+		for i, weight := range s.Weights {
+			add(fmt.Sprintf("train/learner_%d/weight", i+1), weight)
+		}
+	}
+	return list
+}
+
+// outcomes returns what a cell's record says at its end, at the last of its steps.
+func outcomes(c runs.Cell, steps []runs.TrainStep) []scalar {
+	step := 0
+	at := ended(c)
+	if len(steps) > 0 {
+		last := steps[len(steps)-1]
+		step = last.Step
+		if trained := c.Started.Add(time.Duration(last.Seconds * float64(time.Second))); trained.After(at) {
+			at = trained // the total of a continued cell is that of its last attempt
+		}
+	}
+	var list []scalar
+	add := func(tag string, value float64) { list = append(list, scalar{tag, step, at, value}) }
+	for _, e := range c.Evaluations {
+		for _, name := range slices.Sorted(maps.Keys(e.Metrics)) {
+			add(part(e.Protocol)+"/"+part(name), e.Metrics[name])
+		}
+		for i, l := range e.Learners {
+			add(fmt.Sprintf("%s/learner_%d/R@1", part(e.Protocol), i+1), l.R1)
+			add(fmt.Sprintf("%s/learner_%d/R@1 cumulative", part(e.Protocol), i+1), l.Cumulative)
+		}
+	}
+	if c.Correlation != nil {
+		if c.Correlation.Learners != nil {
+			add("correlation/learners", *c.Correlation.Learners)
+		}
+		add("correlation/dimensions", c.Correlation.Dimensions)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Timing)) {
+		add("seconds/"+part(name), c.Timing[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Throughput)) {
+		add("throughput/"+part(strings.ReplaceAll(name, "/s", " per second")), c.Throughput[name])
+	}
+	if c.Memory > 0 {
+		add("memory/bytes", float64(c.Memory))
+	}
+	return list
+}
+
+// part is a name as one part of a tag: a slash would make two of it.
+func part(name string) string { return strings.ReplaceAll(name, "/", "_") }
+
+// ended is when the last attempt at a cell ended.
+func ended(c runs.Cell) time.Time {
+	return c.Started.Add(time.Duration(c.Timing["total"] * float64(time.Second)))
+}
+
+// setting is one option of a cell.
+type setting struct {
+	name  string
+	value any // string, float64, bool, or the JSON of anything else
+}
+
+// text is the value as text, numbers as they are written in the record.
+func (s setting) text() string {
+	switch v := s.value.(type) {
+	case string:
+		return v
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	case bool:
+		return strconv.FormatBool(v)
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// options returns what identifies and configures a cell, by name.
+func options(c runs.Cell) ([]setting, error) {
+	var config map[string]json.RawMessage
+	if len(c.Config) > 0 {
+		if err := json.Unmarshal(c.Config, &config); err != nil {
+			return nil, fmt.Errorf("cell %s: config: %w", c.Path(), err)
+		}
+	}
+	values := map[string]any{}
+	for name, raw := range config {
+		var value any
+		if err := json.Unmarshal(raw, &value); err != nil {
+			return nil, fmt.Errorf("cell %s: config: %s: %w", c.Path(), name, err)
+		}
+		switch value.(type) {
+		case string, float64, bool:
+		default:
+			var b bytes.Buffer
+			if err := json.Compact(&b, raw); err != nil {
+				return nil, fmt.Errorf("cell %s: config: %s: %w", c.Path(), name, err)
+			}
+			value = b.String()
+		}
+		values[name] = value
+	}
+	values["dataset"], values["variant"], values["backbone"], values["mode"] = c.Dataset, c.Variant, c.Backbone, c.Mode
+	values["method"], values["size"], values["seed"] = c.Method, float64(c.Size), float64(c.Seed)
+	var list []setting
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		list = append(list, setting{name, values[name]})
+	}
+	return list, nil
+}
