@@ -40,6 +40,8 @@ func (w *Workspace) runCell(ctx context.Context, r *runs.Run, c PlannedCell, che
 		if err := os.RemoveAll(r.CellDir(c.Key)); err != nil {
 			return runs.Cell{}, fmt.Errorf("cell %s: %w", c.Path(), err)
 		}
+	} else if err := r.Sweep(c.Key); err != nil {
+		return runs.Cell{}, err
 	}
 	config, err := json.Marshal(c.Config)
 	if err != nil {
@@ -50,9 +52,7 @@ func (w *Workspace) runCell(ctx context.Context, r *runs.Run, c PlannedCell, che
 		Schema: runs.Schema, Key: c.Key, Config: config, ConfigHash: c.ConfigHash, DataHash: c.DataHash,
 		Started: now(), Status: runs.Running, Timing: map[string]float64{}, Throughput: map[string]float64{},
 	}
-	if c.Cost != (runs.Cost{}) {
-		a.record.Predicted = &c.Cost
-	}
+	a.record.Predicted = c.predicted()
 	err = r.WriteCell(a.record)
 	if err == nil {
 		err = a.fill(ctx)
@@ -73,6 +73,7 @@ func (w *Workspace) runCell(ctx context.Context, r *runs.Run, c PlannedCell, che
 	if err != nil {
 		return a.record, fmt.Errorf("cell %s: %w", c.Path(), err)
 	}
+	w.remember(ctx, r, c, a.record)
 	return a.record, nil
 }
 
@@ -108,13 +109,13 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 	defer a.data.Close()
 	features := models.Features{}
 	if c.Config.Mode == models.Frozen {
-		var took float64
+		var took extracted
 		if features, took, err = w.pooled(ctx, a.data, c.Config, a.weights); err != nil {
 			return err
 		}
-		if took > 0 {
-			a.record.Timing["features"] = took
-			a.record.Throughput["features images/s"] = float64(a.data.Len()) / took
+		if took.images > 0 {
+			a.record.Timing["features"] = took.seconds
+			a.record.Throughput["features images/s"] = float64(took.images) / took.seconds
 		}
 	}
 	test := testRows(a.data)
@@ -150,6 +151,9 @@ func (a *attempt) trainAndEmbed(ctx context.Context, features models.Features, t
 		return nil, err
 	}
 	if err = a.train(ctx, m, features); err != nil {
+		return nil, err
+	}
+	if a.record.ModelDigest, err = m.Digest(); err != nil {
 		return nil, err
 	}
 	began := time.Now()

@@ -2,8 +2,9 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -14,64 +15,78 @@ import (
 // extractBatch is how many images go through a frozen backbone at a time.
 const extractBatch = 32
 
-// pooled returns the backbone's pooled feature of every row of a data set,
-// from the cache or computed into it. seconds is 0 when they were cached.
-// Processes that need the same features wait for the one that computes them.
-func (w *Workspace) pooled(ctx context.Context, data *datasets.Dataset, c models.Config, weights models.Weights) (f models.Features, seconds float64, err error) {
+// extracted says what it took to compute features; zero when they were cached.
+type extracted struct {
+	images  int
+	seconds float64
+}
+
+// pooled returns the backbone's pooled feature of every row of a data set, from
+// the cache or computed into it. Processes that need the same features wait for
+// the one that computes them; what a killed one has computed is kept.
+func (w *Workspace) pooled(ctx context.Context, data *datasets.Dataset, c models.Config, weights models.Weights) (models.Features, extracted, error) {
+	var none extracted
 	net, err := models.BackboneNamed(c.Backbone)
 	if err != nil {
-		return f, 0, err
+		return models.Features{}, none, err
 	}
 	key := models.FeaturesKey(data.Manifest.Digest, weights.SHA256, net, c.Input)
 	path := filepath.Join(w.featuresDir(), key+".arrow")
-	if _, err = os.Stat(path); err == nil {
-		f, err = models.ReadFeatures(path, key)
-		return f, 0, err
+	f, err := models.ReadFeatures(path, key)
+	if err == nil {
+		return f, none, nil
 	}
-	claims, err := openClaims(w.featuresDir())
+	if !errors.Is(err, fs.ErrNotExist) {
+		w.Log.Debug("the cached features cannot be used", "error", err) // said again when they are replaced
+	}
+	stage := fmt.Sprintf("features %s %s", data.Manifest.Set, c.Backbone)
+	release, err := w.claimFeatures(ctx, key, stage)
 	if err != nil {
-		return f, 0, err
+		return models.Features{}, none, fmt.Errorf("%s: %w", stage, err)
 	}
-	defer claims.close()
-	mine, err := claims.try(key)
-	if err != nil {
-		return f, 0, err
-	}
-	if !mine {
-		w.Log.Info("waiting for features that another process computes", "dataset", data.Manifest.Set, "backbone", c.Backbone)
-		if err = claims.take(ctx, key); err != nil {
-			return f, 0, err
-		}
-	}
-	if _, err = os.Stat(path); err == nil {
-		f, err = models.ReadFeatures(path, key)
-		return f, 0, err
+	defer release()
+	if f, err = models.ReadFeatures(path, key); err == nil { // another process was faster
+		return f, none, nil
 	}
 	b, err := w.backend(ctx)
 	if err != nil {
-		return f, 0, err
+		return models.Features{}, none, err
+	}
+	x := models.Extraction{
+		Path: path, Key: key, IDs: make([]int64, data.Len()),
+		Net: net, Weights: weights.Path, Input: c.Input, Batch: extractBatch, Log: w.Log,
+		Pixels:   func(i int, dst []uint8) error { return data.Pixels(i, datasets.View{Size: c.Input}, dst) },
+		Progress: func(done int) { w.Progress.Advance(done, "") },
+	}
+	for i := range x.IDs {
+		x.IDs[i] = data.ID(i)
 	}
 	began := time.Now()
-	stage := fmt.Sprintf("features %s %s", data.Manifest.Set, c.Backbone)
 	w.Progress.Start(stage, data.Len())
-	values, err := models.ExtractFeatures(ctx, b, net, weights.Path, data.Len(), c.Input, extractBatch,
-		func(i int, dst []uint8) error { return data.Pixels(i, datasets.View{Size: c.Input}, dst) },
-		func(done int) { w.Progress.Advance(done, "") })
+	f, computed, err := models.CachedFeatures(ctx, b, x)
 	w.Progress.Finish()
 	if err != nil {
-		return f, 0, fmt.Errorf("%s: %w", stage, err)
+		return f, none, fmt.Errorf("%s: %w", stage, err)
 	}
-	f = models.Features{Key: key, Width: net.Features, Values: values, IDs: make([]int64, data.Len())}
-	for i := range f.IDs {
-		f.IDs[i] = data.ID(i)
-	}
-	if err = os.MkdirAll(w.featuresDir(), 0o777); err != nil {
-		return f, 0, fmt.Errorf("%s: %w", stage, err)
-	}
-	if err = models.WriteFeatures(path, f); err != nil {
-		return f, 0, fmt.Errorf("%s: %w", stage, err)
-	}
-	took := time.Since(began).Seconds()
-	w.Log.Info("features computed", "dataset", data.Manifest.Set, "backbone", c.Backbone, "images", data.Len(), "images/s", float64(data.Len())/took)
+	took := extracted{computed, time.Since(began).Seconds()}
+	w.Log.Info("features computed", "dataset", data.Manifest.Set, "backbone", c.Backbone, "images", computed, "images/s", float64(computed)/took.seconds)
 	return f, took, nil
+}
+
+// claimFeatures waits until no other process computes the features of a key.
+func (w *Workspace) claimFeatures(ctx context.Context, key, stage string) (release func(), err error) {
+	c, err := openClaims(w.featuresDir())
+	if err != nil {
+		return nil, err
+	}
+	mine, err := c.try(key)
+	if err == nil && !mine {
+		w.Log.Info("waiting for another process", "stage", stage)
+		err = c.take(ctx, key)
+	}
+	if err != nil {
+		c.close()
+		return nil, err
+	}
+	return c.close, nil
 }

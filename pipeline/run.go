@@ -163,17 +163,16 @@ func (q *queue) do(ctx context.Context, c PlannedCell) (failed bool, err error) 
 	if err != nil {
 		return false, err
 	}
-	if recorded && !record.Started.Equal(c.record.Started) {
-		c.State, c.Why = q.plan.state(c, record, true)
-		switch c.State {
-		case Done:
-			q.ended++
-			q.result.Elsewhere++
-			return false, nil
-		case Retry:
-			q.fail(c, record)
-			return true, nil
-		}
+	// The record may be newer than the plan.
+	tried := c.State == Retry && record.Started.Equal(c.record.Started)
+	switch c.State, c.Why = q.plan.state(c, record, recorded); {
+	case c.State == Done:
+		q.ended++
+		q.result.Elsewhere++
+		return false, nil
+	case c.State == Retry && !tried: // it has failed since
+		q.fail(c, record)
+		return true, nil
 	}
 	q.w.Progress.Cell(c.Key, q.ended+1, q.total)
 	record, err = q.w.runCell(ctx, q.run, c, q.options.Checkpoint)

@@ -112,3 +112,55 @@ func TestTakenOver(t *testing.T) {
 		t.Errorf("%+v, %v; want the cell taken over", r, err)
 	}
 }
+
+// What another process ends while a run waits for it is not done again.
+func TestEndedElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	w := testWorkspace(t, dir, nil)
+	if err := ingestMini(t.Context(), w, rawMini(t)); err != nil {
+		t.Fatal(err)
+	}
+	suite, err := parseSuite("s", "s.yaml", []byte(sharedSuite))
+	if err != nil {
+		t.Fatal(err)
+	}
+	only := PlanOptions{Run: "s", Only: "features-*"}
+	p, err := w.Plan(t.Context(), suite, only)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := p.Cells[0]
+	r, err := w.Runs().Create("s", runs.Record{Cells: []runs.Key{c.Key}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, status := range []string{runs.Done, runs.Failed} {
+		t.Run(status, func(t *testing.T) {
+			other, err := openClaims(r.Dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err = other.try(c.Path()); err != nil {
+				t.Fatal(err)
+			}
+			record := runs.Cell{Key: c.Key, ConfigHash: c.ConfigHash, DataHash: c.DataHash, Started: now(), Status: runs.Running}
+			if err = r.WriteCell(record); err != nil {
+				t.Fatal(err)
+			}
+			time.AfterFunc(2*claimPoll, func() {
+				record.Status = status
+				if status == runs.Failed {
+					record.Error = "no luck"
+				}
+				if err := r.WriteCell(record); err != nil {
+					t.Error(err)
+				}
+				other.close()
+			})
+			got, err := w.Run(t.Context(), suite, RunOptions{Only: only.Only, RetryFailed: true})
+			if err != nil || got.Done != 0 || got.Elsewhere+len(got.Failed) != 1 || (status == runs.Done) != (got.Elsewhere == 1) {
+				t.Errorf("%+v, %v; want the cell %s by the other process", got, err, status)
+			}
+		})
+	}
+}
