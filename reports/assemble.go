@@ -119,6 +119,12 @@ func (r *Report) addGroup(s source, run string, id runs.Group, keys []runs.Key, 
 		}
 		return &c.Correlation.Dimensions
 	})
+	if g.Forecast = forecast(done); g.Forecast != nil {
+		if r.Forecast == nil {
+			r.Forecast = &Forecast{}
+		}
+		r.Forecast.add(*g.Forecast)
+	}
 	var steps [][]runs.TrainStep
 	for _, c := range done {
 		if t := s.steps[c.Key]; len(t) > 0 {

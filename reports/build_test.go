@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -194,5 +195,46 @@ func TestWarnsOfMixedResults(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("warnings %s, want %q", got, want)
 		}
+	}
+}
+
+// What was planned is compared cell by cell: only cells with a predicted time
+// count in the times, and only those with both in the memory.
+func TestForecast(t *testing.T) {
+	cell := func(predicted *runs.Cost, total float64, memory int64) runs.Cell {
+		return runs.Cell{Status: runs.Done, Predicted: predicted, Timing: map[string]float64{"total": total}, Memory: memory}
+	}
+	got := forecast([]runs.Cell{
+		cell(&runs.Cost{Seconds: 10, Memory: 300, Basis: "measured"}, 12, 310),
+		cell(&runs.Cost{Seconds: 11, Memory: 320, Basis: "probe"}, 9, 290),
+		cell(&runs.Cost{Memory: 900, Basis: ""}, 50, 0), // its time and its peak are not known
+		cell(nil, 60, 999),                              // of another version
+	})
+	want := Forecast{Cells: 3, Timed: 2, Seconds: 21, Actual: 21, Memory: 320, Peak: 310}
+	if got == nil || *got != want {
+		t.Fatalf("%+v, want %+v", got, want)
+	}
+	if forecast([]runs.Cell{cell(nil, 60, 999), cell(&runs.Cost{Disk: 5}, 1, 1)}) != nil {
+		t.Error("a forecast of cells without one")
+	}
+	plain := sample()
+	for i := range plain.cells {
+		plain.cells[i].Predicted = nil
+	}
+	r := assemble([]source{plain}, sampleOptions())
+	if r.Forecast != nil || r.planned() != nil {
+		t.Error("a section without a prediction")
+	}
+	var page, text strings.Builder
+	if err := errors.Join(r.HTML(&page), r.Markdown(&text)); err != nil || strings.Contains(page.String()+text.String(), "Planned and actual") {
+		t.Errorf("the section is in the report, %v", err)
+	}
+	r = assemble([]source{sample(), sample()}, sampleOptions())
+	rows := r.planned().Rows
+	if len(rows) != 2*8 { // four methods with predictions on two sets, in two runs
+		t.Errorf("%d rows, want 16", len(rows))
+	}
+	if r.Forecast.Cells != 46 || r.Forecast.Timed != 34 { // of 24 a run one failed; features have no time
+		t.Errorf("%+v in all", r.Forecast)
 	}
 }

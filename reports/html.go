@@ -131,6 +131,7 @@ type reportPage struct {
 	Headlines     []tableView
 	Anatomy       []tableView
 	Costs         []tableView
+	Plan          []tableView
 	Receipts      []tableView
 	Settings      []tableView
 	Environment   []tableView
@@ -157,6 +158,7 @@ func (r *Report) HTML(w io.Writer) error {
 		Headlines:   view("results", r.headlines(whole)...),
 		Anatomy:     view("anatomy", r.anatomy()),
 		Costs:       view("costs", r.costs()),
+		Plan:        view("plan", r.planned()),
 		Receipts:    view("receipts", r.receipts()),
 		Settings:    view("settings", differing, shared),
 		Environment: view("environment", r.environments()),

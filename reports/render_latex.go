@@ -13,7 +13,11 @@ func (t *Table) LaTeX(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("\\begin{table}\n\\centering\n")
 	if t.Title != "" {
-		fmt.Fprintf(&b, "\\caption{%s}\n", latex(strings.Join(append([]string{t.Title}, t.Notes...), ". ")))
+		caption := t.Title
+		for _, n := range t.Notes {
+			caption = strings.TrimSuffix(caption, ".") + ". " + n
+		}
+		fmt.Fprintf(&b, "\\caption{%s}\n", latex(caption))
 	}
 	b.WriteString("\\begin{tabular}{")
 	for _, c := range t.Columns {

@@ -45,6 +45,7 @@ type Report struct {
 	Results      []Result      `json:"results"` // by protocol, then in the suite's order
 	Groups       []Group       `json:"groups"`  // in the suite's order
 	Failures     []Failure     `json:"failures"`
+	Forecast     *Forecast     `json:"forecast,omitempty"` // all groups together; nil where no cell has a prediction
 	Environments []Environment `json:"environments"`
 	Warnings     []string      `json:"warnings"` // what a reader must know before trusting the numbers
 }
@@ -108,6 +109,7 @@ type Group struct {
 	Dimensions  *runs.Summary      `json:"correlation_dimensions,omitempty"` // between all dimensions
 	Timing      map[string]float64 `json:"timing"`                           // stage -> seconds of a cell, mean over seeds
 	Throughput  map[string]float64 `json:"throughput"`                       // mean over seeds
+	Forecast    *Forecast          `json:"forecast,omitempty"`               // nil where no cell has a prediction
 	Config      json.RawMessage    `json:"config,omitempty"`                 // of its first cell, without the seed
 	ConfigHash  []string           `json:"config_hashes"`                    // one unless its cells were trained differently
 	DataHash    []string           `json:"data_hashes"`

@@ -78,7 +78,7 @@ func (r *Report) costs() *Table {
 			rates = appendNew(rates, name)
 		}
 	}
-	known := []string{"features", "train", "embed", "evaluate", "total"}
+	known := []string{"features", "train", "embed", "evaluate", "overhead", "total"}
 	slices.SortFunc(stages, func(a, b string) int {
 		if i, j := slices.Index(known, a), slices.Index(known, b); i >= 0 || j >= 0 {
 			return (i+len(known)+1)%(len(known)+1) - (j+len(known)+1)%(len(known)+1)
@@ -215,7 +215,7 @@ func (r *Report) long() *Table {
 		"run", "dataset", "variant", "backbone", "mode", "method", "embedding_size", "protocol", "at", "metric",
 		"seeds", "mean", "low", "high", "sd", "pessimistic", "optimistic", "collapsed",
 		"base", "delta", "delta_low", "delta_high", "p", "p_holm", "verdict", "gained", "lost", "not_compared",
-		"queries", "gallery", "excluded", "correlation_learners", "correlation_dimensions", "seconds", "test_hash", "data_hash",
+		"queries", "gallery", "excluded", "correlation_learners", "correlation_dimensions", "seconds", "planned_seconds", "planned_memory", "peak_memory", "test_hash", "data_hash",
 	} {
 		t.Columns = append(t.Columns, text(k, k))
 	}
@@ -251,6 +251,7 @@ func (r *Report) long() *Table {
 			for _, s := range []Entry{summary(g.Learners), summary(g.Dimensions), stage(g, "total")} {
 				row = append(row, value(s.Value))
 			}
+			row = append(row, g.Forecast.perCell()...)
 			row = append(row, value(strings.Join(x.TestHashes, " ")), value(strings.Join(g.DataHash, " ")))
 			t.add(x.Group, row...)
 		}

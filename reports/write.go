@@ -56,7 +56,7 @@ func (r *Report) Text(w io.Writer) error {
 	return nil
 }
 
-// LaTeX writes the results and the learners as tables for the booktabs package.
+// LaTeX writes the results, the learners and what was planned as tables for the booktabs package.
 func (r *Report) LaTeX(w io.Writer) error {
 	if _, err := fmt.Fprintf(w, "%% %s\n%% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}\n", comment(r.Title)); err != nil {
 		return err
@@ -65,7 +65,7 @@ func (r *Report) LaTeX(w io.Writer) error {
 		_, err := io.WriteString(w, "% no cell is done yet\n")
 		return err
 	}
-	for _, t := range present(append(r.headlines(paper), r.anatomy())) {
+	for _, t := range present(append(r.headlines(paper), r.anatomy(), r.planned())) {
 		if _, err := io.WriteString(w, "\n"); err != nil {
 			return err
 		}
@@ -122,6 +122,7 @@ func (r *Report) Markdown(w io.Writer) error {
 		{"Without a result", []*Table{r.failures()}},
 		{"Learners", []*Table{r.anatomy()}},
 		{"Time", []*Table{r.costs()}},
+		{"Plan", []*Table{r.planned()}},
 		{"Data", []*Table{r.receipts()}},
 		{"Settings", []*Table{differing, shared}},
 		{"Environment", []*Table{r.environments()}},

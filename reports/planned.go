@@ -1,0 +1,116 @@
+package reports
+
+import (
+	"fmt"
+
+	"bierbench/runs"
+)
+
+// Forecast compares what was predicted of done cells before they began with what
+// they took. Seconds and Actual are sums over the timed cells, Memory and Peak
+// the largest over the cells for which there are both.
+type Forecast struct {
+	Cells   int     `json:"cells"`   // done, with a prediction
+	Timed   int     `json:"timed"`   // of them, with a predicted time
+	Seconds float64 `json:"seconds"` // predicted
+	Actual  float64 `json:"actual_seconds"`
+	Memory  int64   `json:"memory"` // predicted, bytes
+	Peak    int64   `json:"peak_memory"`
+}
+
+// forecast compares the cells of a group; nil where none has a prediction of
+// its time or memory.
+func forecast(done []runs.Cell) *Forecast {
+	var f Forecast
+	for _, c := range done {
+		if c.Predicted == nil {
+			continue
+		}
+		f.Cells++
+		if total, ok := c.Timing["total"]; ok && c.Predicted.Basis != "" {
+			f.Timed++
+			f.Seconds += c.Predicted.Seconds
+			f.Actual += total
+		}
+		if c.Predicted.Memory > 0 && c.Memory > 0 {
+			f.Memory = max(f.Memory, c.Predicted.Memory)
+			f.Peak = max(f.Peak, c.Memory)
+		}
+	}
+	if f.Timed == 0 && f.Memory == 0 {
+		return nil
+	}
+	return &f
+}
+
+// add adds the cells of another grouf.
+func (f *Forecast) add(other Forecast) {
+	f.Cells += other.Cells
+	f.Timed += other.Timed
+	f.Seconds += other.Seconds
+	f.Actual += other.Actual
+	f.Memory = max(f.Memory, other.Memory)
+	f.Peak = max(f.Peak, other.Peak)
+}
+
+// entries returns the values of a row of the table, after those of its grouf.
+func (f Forecast) entries() []Entry {
+	out := []Entry{count(f.Cells), count(f.Timed), none(), none(), none(), none(), none()}
+	if f.Timed > 0 {
+		out[2], out[3] = seconds(f.Seconds), seconds(f.Actual)
+		if f.Seconds > 0 {
+			ratio := f.Actual / f.Seconds
+			out[4] = Entry{Value: ratio, Text: significant(ratio)}
+		}
+	}
+	if f.Memory > 0 {
+		out[5], out[6] = megabytes(f.Memory), megabytes(f.Peak)
+	}
+	return out
+}
+
+// perCell is the predicted seconds of a cell, mean over the timed ones, the
+// predicted memory and the peak: empty where they are not known.
+func (f *Forecast) perCell() []Entry {
+	out := make([]Entry, 3)
+	if f == nil {
+		return out
+	}
+	if f.Timed > 0 {
+		out[0].Value = f.Seconds / float64(f.Timed)
+	}
+	if f.Memory > 0 {
+		out[1].Value, out[2].Value = int(f.Memory), int(f.Peak)
+	}
+	return out
+}
+
+// megabytes shows bytes.
+func megabytes(n int64) Entry { return Entry{Value: int(n), Text: thousands(int((n + 5e5) / 1e6))} }
+
+// planned shows for each group what plan said and what its cells took; nil where
+// no cell has a prediction.
+func (r *Report) planned() *Table {
+	if r.Forecast == nil {
+		return nil
+	}
+	t := &Table{Title: "Planned and actual"}
+	t.Columns = append(
+		r.groupColumns(),
+		number("cells", "Cells", ""), number("timed", "Timed", ""),
+		number("planned_seconds", "Planned", "s"), number("actual_seconds", "Actual", "s"), number("ratio", "Actual / planned", ""),
+		number("planned_memory", "Planned memory", "MB"), number("peak_memory", "Peak memory", "MB"),
+	)
+	for _, g := range r.Groups {
+		if g.Forecast != nil {
+			t.add(g.Group, append(r.groupEntries(g), g.Forecast.entries()...)...)
+		}
+	}
+	all := r.Forecast
+	t.Notes = []string{"Timed are the cells whose time was predicted before they began; seconds are sums over them. Memory is that of the largest cell."}
+	if all.Seconds > 0 {
+		t.Notes = append(t.Notes, fmt.Sprintf("All: %s of %s cells with a predicted time, %s s planned, %s s actual, %s times as long.",
+			thousands(all.Timed), thousands(all.Cells), significant(all.Seconds), significant(all.Actual), significant(all.Actual/all.Seconds)))
+	}
+	return t
+}
