@@ -208,7 +208,7 @@ func TestForecast(t *testing.T) {
 		cell(&runs.Cost{Seconds: 10, Memory: 300, Basis: "measured"}, 12, 310),
 		cell(&runs.Cost{Seconds: 11, Memory: 320, Basis: "probe"}, 9, 290),
 		cell(&runs.Cost{Memory: 900, Basis: ""}, 50, 0), // its time and its peak are not known
-		cell(nil, 60, 999),                              // of another version
+		cell(nil, 60, 999), // of another version
 	})
 	want := Forecast{Cells: 3, Timed: 2, Seconds: 21, Actual: 21, Memory: 320, Peak: 310}
 	if got == nil || *got != want {

@@ -1,0 +1,130 @@
+package pipeline
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"testing"
+
+	"bierbench/runs"
+)
+
+const probeSuite = `
+- datasets: [cub/mini]
+  backbone: convnet
+  mode: frozen
+  input: 32
+  methods: [features, ensemble]
+  sizes: [24]
+  seeds: [0, 1]
+  steps: 6
+- datasets: [cub/mini]
+  backbone: convnet
+  mode: finetune
+  input: 32
+  methods: [baseline]
+  sizes: [24]
+  steps: 3
+`
+
+// A plan knows no time in a new workspace, that of a probe after one, and that
+// of the cells after a run; the records keep what was predicted.
+func TestProbeThenMeasure(t *testing.T) {
+	suite, err := parseSuite("s", "s.yaml", []byte(probeSuite))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := testWorkspace(t, t.TempDir(), nil)
+	if err = ingestMini(t.Context(), w, rawMini(t)); err != nil {
+		t.Fatal(err)
+	}
+	plan := func(run, basis string) *Plan {
+		t.Helper()
+		p, failed := w.Plan(t.Context(), suite, PlanOptions{Run: run})
+		if failed == nil {
+			failed = w.Estimate(p)
+		}
+		if failed != nil {
+			t.Fatal(failed)
+		}
+		for _, c := range p.Cells {
+			if c.Cost.Basis != basis || (c.Cost.Seconds > 0) != (basis != "") || c.Cost.Disk == 0 {
+				t.Errorf("%s: %+v, want basis %q", c.Path(), c.Cost, basis)
+			}
+			if known := c.Mode == "frozen" || basis != ""; (c.Cost.Memory > 0) != known {
+				t.Errorf("%s: memory %d", c.Path(), c.Cost.Memory)
+			}
+		}
+		return p
+	}
+	p := plan("s", "")
+	// Features, two trainings, and evaluations of 128 numbers, of an ensemble and
+	// of one learner.
+	works, err := w.Probe(t.Context(), p)
+	if err != nil || works != 1+2+3 {
+		t.Fatalf("%d works, %v; want 6", works, err)
+	}
+	if works, err = w.Probe(t.Context(), p); err != nil || works != 0 {
+		t.Errorf("%d works in a second probe, %v; want none", works, err)
+	}
+	if _, err = os.Stat(w.featuresDir()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the probe left features: %v", err)
+	}
+	if _, err = w.Runs().Open("s"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the probe left a run: %v", err)
+	}
+	p = plan("s", basisProbe)
+	if p.Cells[0].Cost.Seconds <= 0 {
+		t.Errorf("%+v", p.Cells[0].Cost)
+	}
+
+	r, err := w.Run(t.Context(), suite, RunOptions{})
+	if err != nil || r.Done != len(p.Cells) {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	run, err := w.Runs().Open("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range p.Cells {
+		record, ok, err := run.Cell(c.Key)
+		if err != nil || !ok {
+			t.Fatal(err)
+		}
+		if record.Predicted == nil || *record.Predicted != c.Cost {
+			t.Errorf("%s: predicted %+v, want what plan said: %+v", c.Path(), record.Predicted, c.Cost)
+		}
+		// Sizes, not times: they are the same on every machine.
+		size := folderBytes(t, run, record.Key)
+		if predicted := record.Predicted.Disk - featuresShare(c); predicted < size*9/10 || predicted > size*11/10 {
+			t.Errorf("%s: %d bytes on disk, %d predicted", c.Path(), size, predicted)
+		}
+	}
+	plan("again", basisMeasured)
+}
+
+// folderBytes is the size of the files of a cell.
+func folderBytes(t *testing.T, r *runs.Run, k runs.Key) int64 {
+	t.Helper()
+	var size int64
+	err := fs.WalkDir(os.DirFS(r.CellDir(k)), ".", func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		size += info.Size()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return size
+}
+
+// featuresShare is the size of the cached features in the cost of the first cell.
+func featuresShare(c PlannedCell) int64 {
+	if c.Method != "features" {
+		return 0
+	}
+	return int64(c.manifest.Rows) * (128*4 + 8)
+}
