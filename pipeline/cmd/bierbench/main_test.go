@@ -23,7 +23,12 @@ import (
 var update = flag.Bool("update", false, "rewrite the expected output in testdata/script")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"bierbench": main, "interrupted": interrupted, "stubborn": stubborn})
+	testscript.Main(m, map[string]func(){
+		"bierbench": main, "stubborn": stubborn,
+		"interrupted": func() { signalled(os.Interrupt) },
+		"terminated":  func() { signalled(syscall.SIGTERM) },
+		"killed":      func() { signalled(os.Kill) },
+	})
 }
 
 // TestScripts runs testdata/script/*.txtar: a story each, its first line says
@@ -124,9 +129,10 @@ func replace(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(name, []byte(strings.ReplaceAll(string(data), words[0], words[1])), 0o666))
 }
 
-// interrupted FILE COMMAND ARG... is a program: it runs a command, interrupts it as
-// soon as the file is there and not empty, and ends with the command's exit code.
-func interrupted() {
+// signalled is the programs interrupted, terminated and killed FILE COMMAND ARG...:
+// they run a command, send it a signal as soon as the file is there and not empty,
+// and end with the command's exit code, 137 where it was killed.
+func signalled(signal os.Signal) {
 	cmd := exec.Command(os.Args[2], os.Args[3:]...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Start(); err != nil {
@@ -144,8 +150,11 @@ func interrupted() {
 			os.Exit(cmd.ProcessState.ExitCode())
 		case <-time.After(5 * time.Millisecond):
 			if info, err := os.Stat(os.Args[1]); err == nil && info.Size() > 0 {
-				_ = cmd.Process.Signal(os.Interrupt) // it may have ended, which the code says
+				_ = cmd.Process.Signal(signal) // it may have ended, which the code says
 				<-ended
+				if cmd.ProcessState.ExitCode() < 0 {
+					os.Exit(137)
+				}
 				os.Exit(cmd.ProcessState.ExitCode())
 			}
 		}
