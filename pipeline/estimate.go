@@ -1,11 +1,13 @@
 package pipeline
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -232,7 +234,7 @@ func (e *estimator) parts(c PlannedCell) (x parts, err error) {
 		x.once += embed.seconds
 	}
 	// What is in no stage is small; a cell of unknown overhead has a known time.
-	x.once += e.time(workOverhead, overheadKind(c.Config), float64(c.manifest.Rows)).seconds
+	x.once += e.overhead(c)
 	if c.Config.Mode == models.Frozen {
 		if x.features, err = e.features(c, net); err != nil {
 			return x, err
@@ -247,6 +249,19 @@ func (e *estimator) parts(c PlannedCell) (x parts, err error) {
 		e.checkpoints = max(e.checkpoints, (3*3-1)*4*parameters)
 	}
 	return x, nil
+}
+
+// overhead is the least that was measured, per image of the data set: waiting
+// for another process's features counts as overhead of a cell, but is none of
+// its kind.
+func (e *estimator) overhead(c PlannedCell) float64 {
+	rows := float64(c.manifest.Rows)
+	found := e.found.near(workOverhead, overheadKind(c.Config), rows)
+	if len(found) == 0 {
+		return 0
+	}
+	rate := func(m measurement) float64 { return m.Seconds / m.Amount }
+	return rows * rate(slices.MinFunc(found, func(a, b measurement) int { return cmp.Compare(rate(a), rate(b)) }))
 }
 
 // features returns the key of the features that a cell needs, empty where they

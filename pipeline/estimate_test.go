@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -61,6 +62,7 @@ func fabricated(t *testing.T) []measurement {
 		{Work: workFeatures, Of: featuresKind(c), Amount: 1000, Seconds: 10, Basis: basisMeasured},
 		{Work: workEmbed, Of: embedKind(c), Amount: 50, Seconds: 1, Setup: 1, Basis: basisMeasured},
 		{Work: workEvaluate, Of: evaluateKind(c), Amount: 1e6, Seconds: 1e-3, Basis: basisMeasured},
+		{Work: workOverhead, Of: overheadKind(c), Amount: 150, Seconds: 300, Basis: basisMeasured}, // that waited
 		{Work: workOverhead, Of: overheadKind(c), Amount: 150, Seconds: 3, Basis: basisMeasured},
 		{Work: workMemory, Of: kind, Amount: 1000, Memory: 500_001_000, Basis: basisMeasured},
 	}
@@ -296,6 +298,41 @@ func TestPredicted(t *testing.T) {
 		got := c.cell.predicted()
 		if (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// The estimate of 5,000 interrupted cells of as many kinds, each with its
+// features, on a machine with as many measurements as are kept.
+func BenchmarkEstimateOfThousands(b *testing.B) {
+	w := NewWorkspace(Workspace{Dir: b.TempDir(), Backend: models.BackendCPU})
+	found := make([]measurement, mostMeasurements)
+	for i := range found {
+		found[i] = measurement{Work: workTrain, Of: fmt.Sprintf("convnet frozen 12x5 [4 8 12] eta adversarial %08d", i), Amount: 400, Seconds: 2, Setup: 5, Basis: basisMeasured}
+	}
+	if err := w.addMeasured(b.Context(), found); err != nil {
+		b.Fatal(err)
+	}
+	p := &Plan{Run: "r", Suite: &Suite{Name: "s"}, weights: map[string]string{}}
+	for i := range 5000 {
+		c := PlannedCell{
+			Key:        runs.Key{Group: runs.Group{Dataset: "cub", Variant: "v", Backbone: "convnet", Mode: models.Frozen, Method: "bier", Size: 24}, Seed: i},
+			Config:     models.DefaultConfig(models.Frozen),
+			ConfigHash: fmt.Sprint(i), State: Interrupted, manifest: cubManifest(),
+		}
+		c.Config.Backbone, c.Config.Learners, c.Config.Size, c.Config.Input = "convnet", []int{4, 8, 12 + i}, 24+i, 32+i
+		p.Cells = append(p.Cells, c)
+		dir := filepath.Join(w.Dir, "runs", "r", filepath.FromSlash(c.Path()), "checkpoint")
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			b.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "step-00000100.safetensors"), nil, 0o666); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		if err := w.Estimate(p); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

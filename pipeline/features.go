@@ -69,6 +69,7 @@ func (w *Workspace) pooled(ctx context.Context, data *datasets.Dataset, c models
 		return f, none, fmt.Errorf("%s: %w", stage, err)
 	}
 	took := extracted{computed, time.Since(began).Seconds()}
+	w.rememberFeatures(ctx, c, took)
 	w.Log.Info("features computed", "dataset", data.Manifest.Set, "backbone", c.Backbone, "images", computed, "images/s", float64(computed)/took.seconds)
 	return f, took, nil
 }

@@ -142,6 +142,17 @@ func TestIncludeErrors(t *testing.T) {
 	}
 }
 
+// Where a cell is in two blocks, the message says in which files.
+func TestSeen(t *testing.T) {
+	here := position{"a.yaml", 7}
+	if got := (position{"a.yaml", 3}).seen(here); got != "line 3" {
+		t.Error(got)
+	}
+	if got := (position{"b.yaml", 3}).seen(here); got != "b.yaml:3" {
+		t.Error(got)
+	}
+}
+
 // A written suite reads back equal, whatever was built in, included or set.
 func TestSuiteYAML(t *testing.T) {
 	check := func(name string, s *Suite) {

@@ -239,7 +239,7 @@ func readMeasurements(file string) (all []measurement, lines int, err error) {
 
 // sound reports whether a measurement can be counted with.
 func (m measurement) sound() bool {
-	for _, v := range []float64{m.Amount, m.Seconds, m.Setup, float64(m.Memory)} {
+	for _, v := range []float64{m.Amount, m.Seconds, m.Seconds / m.Amount, m.Setup, float64(m.Memory)} {
 		if v < 0 || math.IsNaN(v) || math.IsInf(v, 0) {
 			return false
 		}

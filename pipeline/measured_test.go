@@ -199,3 +199,33 @@ func TestStepTime(t *testing.T) {
 		}
 	}
 }
+
+// Whatever is in the file of measurements, what is read can be counted with,
+// and tidying keeps what counts.
+func FuzzMeasurements(f *testing.F) {
+	f.Add([]byte(`{"work":"train","of":"a","amount":10,"seconds":5,"basis":"measured","at":"2026-01-02T03:04:05Z"}` + "\n"))
+	f.Add([]byte(`{"work":"memory","of":"a","amount":10,"memory":-5,"basis":"probe"}` + "\n{\n\x00"))
+	f.Add([]byte(`{"work":"train","of":"a","amount":1e-320,"seconds":1e300,"basis":"measured"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file := filepath.Join(t.TempDir(), "m.jsonl")
+		if err := os.WriteFile(file, data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		before, _, err := readMeasurements(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range before {
+			if !m.sound() {
+				t.Errorf("%+v", m)
+			}
+		}
+		if err = tidyMeasurements(file); err != nil {
+			t.Fatal(err)
+		}
+		after, _, err := readMeasurements(file)
+		if err != nil || len(after) != len(latest(before)) && len(after) != len(before) {
+			t.Errorf("%d measurements of %d, %v", len(after), len(before), err)
+		}
+	})
+}

@@ -110,7 +110,7 @@ func (w *Workspace) Plan(ctx context.Context, s *Suite, o PlanOptions) (*Plan, e
 			}
 			for _, c := range cells {
 				if earlier, ok := planned[c.Key]; ok {
-					return nil, b.at.errorf("cell %s is in the block of line %d already", c.Path(), earlier.line)
+					return nil, b.at.errorf("cell %s is in the block of %s already", c.Path(), earlier.seen(b.at))
 				}
 				planned[c.Key] = b.at
 				if o.Only != "" && !matches(o.Only, c.Path()) {

@@ -67,6 +67,15 @@ func (p position) errorf(format string, args ...any) error {
 	return fmt.Errorf("%s:%d: %w", p.file, p.line, fmt.Errorf(format, args...))
 }
 
+// seen names the place to somebody who is at another: its line, and its file
+// where that is another one.
+func (p position) seen(from position) string {
+	if p.file == from.file {
+		return fmt.Sprintf("line %d", p.line)
+	}
+	return fmt.Sprintf("%s:%d", p.file, p.line)
+}
+
 // BuiltinSuites returns the names of the suites that come with bierbench.
 func BuiltinSuites() []string {
 	files, _ := fs.Glob(builtin, "suites/*.yaml") // the pattern is well formed

@@ -213,7 +213,15 @@ func (w *Workspace) remember(ctx context.Context, r *runs.Run, c PlannedCell, re
 	}
 }
 
-// taken is what a done cell took.
+// rememberFeatures stores what features took; they may be computed for no cell.
+func (w *Workspace) rememberFeatures(ctx context.Context, c models.Config, took extracted) {
+	m := measurement{Work: workFeatures, Of: featuresKind(c), Amount: float64(took.images), Seconds: took.seconds}
+	if err := w.addMeasured(ctx, withBasis([]measurement{m}, basisMeasured)); err != nil && ctx.Err() == nil {
+		w.Log.Warn("what the features took is not kept for estimates", "backbone", c.Backbone, "error", err)
+	}
+}
+
+// taken is what a done cell took, features apart.
 func taken(r *runs.Run, c PlannedCell, record runs.Cell) ([]measurement, error) {
 	kind, err := trainKind(c.Config)
 	if err != nil {
@@ -229,7 +237,6 @@ func taken(r *runs.Run, c PlannedCell, record runs.Cell) ([]measurement, error) 
 	}
 	rows, test := float64(c.manifest.Rows), float64(testImages(c.manifest))
 	found := []measurement{
-		{Work: workFeatures, Of: featuresKind(c.Config), Amount: rows, Seconds: record.Timing["features"]},
 		{Work: workEmbed, Of: embedKind(c.Config), Amount: test, Seconds: record.Timing["embed"]},
 		{Work: workEvaluate, Of: evaluateKind(c.Config), Amount: evaluateAmount(c.Config, all), Seconds: record.Timing["evaluate"]},
 		{Work: workOverhead, Of: overheadKind(c.Config), Amount: rows, Seconds: max(record.Timing["overhead"], 0)},
