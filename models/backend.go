@@ -51,7 +51,7 @@ type Backend struct {
 func (b *Backend) Finalize() {
 	b.lock.Lock()
 	defer b.lock.Unlock()
-	b.extracting.free()
+	_ = b.extracting.free() // the backend goes with its memory
 	if b.product != nil {
 		b.product.Finalize()
 		b.product = nil

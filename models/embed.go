@@ -2,8 +2,11 @@ package models
 
 import (
 	stdcontext "context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
@@ -29,67 +32,80 @@ type EmbedData struct {
 
 // Embed returns the test-time vectors, row-major [images, Config.Size]: the
 // normalised slices of all learners, scaled, so that a plain dot product is
-// the score. No part of the diversity loss takes part.
+// the score. No part of the diversity loss takes part. The vectors are the same
+// bits for any number of devices.
 func (m *Model) Embed(ctx stdcontext.Context, data EmbedData) ([]float32, error) {
-	out, err := m.embed(ctx, data)
-	if gathered := m.gather(); err == nil {
-		err = gathered
-	}
+	program, err := m.backend.forward(m.ctx, func(ctx *context.Context, input *Node) *Node {
+		forInference(ctx.In(backboneScope), input.Graph())
+		embeddings, _ := m.learners(ctx, m.pooled(ctx, input))
+		return testVector(m.Config, embeddings)
+	})
 	if err != nil {
+		return nil, fmt.Errorf("embed: %w", err)
+	}
+	out, err := m.embed(ctx, program, data)
+	if err = errors.Join(err, program.free()); err != nil {
 		return nil, fmt.Errorf("embed: %w", err)
 	}
 	return out, nil
 }
 
-func (m *Model) embed(ctx stdcontext.Context, data EmbedData) ([]float32, error) {
-	program, err := m.backend.program(m.ctx, func(ctx *context.Context, inputs []*Node) []*Node {
-		input := inputs[0]
-		forInference(ctx.In(backboneScope), input.Graph())
-		embeddings, _ := m.learners(ctx, m.pooled(ctx, input))
-		return []*Node{testVector(m.Config, embeddings)}
-	}, sharded, sharded)
-	if err != nil {
-		return nil, err
-	}
-	defer program.free()
+// embed runs the program on all batches; every device of the backend takes one
+// after the other.
+func (m *Model) embed(ctx stdcontext.Context, program *forward, data EmbedData) ([]float32, error) {
 	size := m.Config.Size
 	rows := embedBatch
 	if m.Config.Mode == Frozen {
 		rows = 1024 // one small product each
 	}
-	rows = roundUp(rows, max(m.backend.Devices, 1))
 	what := fmt.Sprintf("a batch of %d features", rows)
 	if m.Config.Mode == Finetune {
 		what = fmt.Sprintf("a batch of %d images of %dx%d", rows, m.Config.Input, m.Config.Input)
 	}
 	out := make([]float32, data.Images*size)
-	for lo := 0; lo < data.Images; lo += rows {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		n := min(rows, data.Images-lo)
-		input, err := m.embedInput(ctx, data, lo, n, rows)
-		if err != nil {
-			return nil, err
-		}
-		err = catch("run", func() {
-			found, failure := program.run(input)
-			if failure != nil {
-				panic(explainForwardMemory(failure, what))
-			}
-			result := found[0]
-			tensors.MustConstFlatData(result, func(flat []float32) { copy(out[lo*size:(lo+n)*size], flat) })
-			result.MustFinalizeAll()
-			input.MustFinalizeAll()
-		})
-		if err != nil {
-			return nil, err
-		}
-		if data.Progress != nil {
-			data.Progress(lo + n)
+	var next atomic.Int64 // the batch that is taken next
+	var lock sync.Mutex
+	done := 0
+	report := func(n int) {
+		lock.Lock()
+		defer lock.Unlock()
+		if done += n; data.Progress != nil {
+			data.Progress(done)
 		}
 	}
-	return out, nil
+	group, ctx := errgroup.WithContext(ctx)
+	for device := range program.devices() {
+		group.Go(func() error {
+			for {
+				lo := int(next.Add(1)-1) * rows
+				if lo >= data.Images {
+					return nil
+				}
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				n := min(rows, data.Images-lo)
+				input, err := m.embedInput(ctx, data, lo, n, rows)
+				if err != nil {
+					return err
+				}
+				err = catch("run the model", func() {
+					result, failure := program.run(device, input)
+					if failure != nil {
+						panic(explainForwardMemory(failure, what))
+					}
+					tensors.MustConstFlatData(result, func(flat []float32) { copy(out[lo*size:(lo+n)*size], flat) })
+					result.MustFinalizeAll()
+					input.MustFinalizeAll()
+				})
+				if err != nil {
+					return err
+				}
+				report(n)
+			}
+		})
+	}
+	return out, group.Wait()
 }
 
 // embedInput is the input of images lo..lo+n, padded to rows so that one

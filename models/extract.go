@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"sync"
 
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
@@ -15,9 +16,10 @@ import (
 // ExtractFeatures returns the pooled features of n images, row-major
 // [n, net.Features]. weights is the file of pretrained weights; a network
 // without gets the same random values every time. Images go through the
-// network in batches of the given size, or the next one that the backend's
-// devices can share; the last one is filled with black images, so that one
-// program serves all.
+// network in batches of the given size; the last one is filled with black
+// images, so that one program serves all. Every device of the backend takes
+// one batch after the other, and the features are the same bits for any number
+// of them.
 //
 // pixels writes image i, [input, input, 3] uint8 RGB, to dst. It is called
 // from several goroutines, a batch ahead of the device. progress, which may be
@@ -29,7 +31,6 @@ func ExtractFeatures(ctx context.Context, b *Backend, net Backbone, weights stri
 	if batch < 1 || n < 0 {
 		return nil, fmt.Errorf("extract features: %d images in batches of %d; want at least 0 in batches of at least 1", n, batch)
 	}
-	batch = roundUp(batch, max(b.Devices, 1))
 	program, err := b.extractor(net, weights, input, batch)
 	if err != nil {
 		return nil, fmt.Errorf("extract features: %w", err)
@@ -37,7 +38,11 @@ func ExtractFeatures(ctx context.Context, b *Backend, net Backbone, weights stri
 
 	out := make([]float32, n*net.Features)
 	group, ctx := errgroup.WithContext(ctx)
-	batches := make(chan []uint8) // one is being computed, the next is being filled
+	type filled struct {
+		lo  int // its first image
+		rgb []uint8
+	}
+	batches := make(chan filled) // some are being computed, the next is being filled
 	group.Go(func() error {
 		defer close(batches)
 		for lo := 0; lo < n; lo += batch {
@@ -46,43 +51,49 @@ func ExtractFeatures(ctx context.Context, b *Backend, net Backbone, weights stri
 				return err
 			}
 			select {
-			case batches <- rgb:
+			case batches <- filled{lo, rgb}:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
 		}
 		return nil
 	})
-	group.Go(func() error {
-		done := 0
-		for rgb := range batches {
-			rows := min(batch, n-done)
-			err := catch("run "+net.Name, func() {
-				images := tensors.FromFlatDataAndDimensions(rgb, batch, input, input, 3)
-				found, failure := program.run(images)
-				if failure != nil {
-					panic(explainForwardMemory(failure, fmt.Sprintf("a batch of %d images of %dx%d", batch, input, input)))
-				}
-				features := found[0]
-				tensors.MustConstFlatData(features, func(flat []float32) {
-					copy(out[done*net.Features:(done+rows)*net.Features], flat)
-				})
-				features.MustFinalizeAll()
-				images.MustFinalizeAll()
-			})
-			if err != nil {
-				return err
-			}
-			done += rows
-			if progress != nil {
-				progress(done)
-			}
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
+	var lock sync.Mutex
+	done := 0
+	report := func(rows int) {
+		lock.Lock()
+		defer lock.Unlock()
+		if done += rows; progress != nil {
+			progress(done)
 		}
-		return nil
-	})
+	}
+	for device := range program.devices() {
+		group.Go(func() error {
+			for next := range batches {
+				rows := min(batch, n-next.lo)
+				err := catch("run "+net.Name, func() {
+					images := tensors.FromFlatDataAndDimensions(next.rgb, batch, input, input, 3)
+					features, failure := program.run(device, images)
+					if failure != nil {
+						panic(explainForwardMemory(failure, fmt.Sprintf("a batch of %d images of %dx%d", batch, input, input)))
+					}
+					tensors.MustConstFlatData(features, func(flat []float32) {
+						copy(out[next.lo*net.Features:(next.lo+rows)*net.Features], flat)
+					})
+					features.MustFinalizeAll()
+					images.MustFinalizeAll()
+				})
+				if err != nil {
+					return err
+				}
+				report(rows)
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+			}
+			return nil
+		})
+	}
 	if err := group.Wait(); err != nil {
 		return nil, fmt.Errorf("extract features: %w", err)
 	}
@@ -94,30 +105,31 @@ func ExtractFeatures(ctx context.Context, b *Backend, net Backbone, weights stri
 type extractor struct {
 	key       string // of everything that decides the program and its values
 	variables *mlcontext.Context
-	program   *program
+	program   *forward
 }
 
 // extractor returns the program from [batch, input, input, 3] uint8 RGB to
 // pooled features. The backend keeps the last one: a suite takes the same
 // backbone to several data sets in a row.
-func (b *Backend) extractor(net Backbone, weights string, input, batch int) (*program, error) {
+func (b *Backend) extractor(net Backbone, weights string, input, batch int) (*forward, error) {
 	b.lock.Lock()
 	defer b.lock.Unlock()
 	key := fmt.Sprintf("%s %s %d %d", net.Name, weights, input, batch)
 	if b.extracting.key == key {
 		return b.extracting.program, nil
 	}
-	b.extracting.free()
+	if err := b.extracting.free(); err != nil {
+		return nil, err
+	}
 	variables := mlcontext.New()
 	if err := net.AddVariables(variables.In(backboneScope), weights, rand.New(rand.NewPCG(0, 0))); err != nil {
 		return nil, err
 	}
-	p, err := b.program(variables, func(ctx *mlcontext.Context, inputs []*Node) []*Node {
-		rgb := inputs[0]
+	p, err := b.forward(variables, func(ctx *mlcontext.Context, rgb *Node) *Node {
 		ctx = ctx.In(backboneScope).Reuse()
 		forInference(ctx, rgb.Graph())
-		return []*Node{net.Forward(ctx, net.Normalize(rgb))}
-	}, sharded, sharded)
+		return net.Forward(ctx, net.Normalize(rgb))
+	})
 	if err != nil {
 		variables.Finalize()
 		return nil, err
@@ -127,12 +139,14 @@ func (b *Backend) extractor(net Backbone, weights string, input, batch int) (*pr
 }
 
 // free gives the device's memory back.
-func (e *extractor) free() {
+func (e *extractor) free() error {
+	var err error
 	if e.program != nil {
-		e.program.free()
+		err = e.program.free()
 		e.variables.Finalize()
 	}
 	*e = extractor{}
+	return err
 }
 
 // fetch returns the pixels of images lo to lo+count, size bytes each, followed

@@ -1,0 +1,96 @@
+package models
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/gomlx/gomlx/backends"
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/pkg/ml/context"
+)
+
+// forward is a computation that changes no variable, of one input with a fixed
+// shape. Each of the backend's devices can run it, with its own copy of the
+// variables: batches are shared by giving every device whole ones. All run one
+// program on one shape, so a result's bits do not depend on how many devices
+// there are or on which of them a batch was.
+type forward struct {
+	backend *Backend
+	exec    *Exec
+	lock    sync.Mutex
+	device  int                                     // that run is starting
+	copies  []map[*context.Variable]*tensors.Tensor // by device; the first one has the variables themselves
+}
+
+// forward compiles at its first run. f gets ctx and the input.
+func (b *Backend) forward(ctx *context.Context, f func(ctx *context.Context, input *Node) *Node) (*forward, error) {
+	exec, err := NewExec(b.Backend, func(input *Node) *Node { return f(ctx, input) })
+	if err != nil {
+		return nil, err
+	}
+	p := &forward{backend: b, exec: exec, copies: make([]map[*context.Variable]*tensors.Tensor, max(b.Devices, 1))}
+	exec.SetSideParamsHook(func(g *Graph, inputs []backends.Buffer, _ []bool) error {
+		for v := range ctx.IterVariables() {
+			if !v.InUseByGraph(g) {
+				continue
+			}
+			value, failure := p.value(v)
+			if failure != nil {
+				return failure
+			}
+			handle := g.GetParameterByName(v.ParameterName()).GetParameterHandle()
+			if inputs[handle], failure = value.Buffer(b.Backend, backends.DeviceNum(p.device)); failure != nil {
+				return failure
+			}
+		}
+		return nil
+	})
+	return p, nil
+}
+
+// value is a variable's tensor on the device that run is starting.
+func (p *forward) value(v *context.Variable) (*tensors.Tensor, error) {
+	value, err := v.Value()
+	if err != nil || p.device == 0 {
+		return value, err
+	}
+	copies := p.copies[p.device]
+	if copies == nil {
+		copies = map[*context.Variable]*tensors.Tensor{}
+		p.copies[p.device] = copies
+	}
+	if copies[v] == nil {
+		if copies[v], err = value.LocalClone(); err != nil {
+			return nil, err
+		}
+	}
+	return copies[v], nil
+}
+
+// devices is how many goroutines can run the program at a time.
+func (p *forward) devices() int { return len(p.copies) }
+
+// run starts the program on a device and returns its output, which is the
+// caller's to free. The device reads the input until the output is there.
+func (p *forward) run(device int, input *tensors.Tensor) (*tensors.Tensor, error) {
+	p.lock.Lock() // while it starts; devices compute side by side
+	defer p.lock.Unlock()
+	p.device = device
+	found, _, err := p.exec.ExecWithGraphOnDevice(backends.DeviceNum(device), input)
+	if err != nil {
+		return nil, err
+	}
+	return found[0], nil
+}
+
+func (p *forward) free() error {
+	p.exec.Finalize()
+	var errs []error
+	for _, copies := range p.copies {
+		for _, t := range copies {
+			errs = append(errs, t.FinalizeAll())
+		}
+	}
+	return errors.Join(errs...)
+}
