@@ -21,6 +21,7 @@ import (
 	"unicode"
 
 	"github.com/goccy/go-yaml"
+	"golang.org/x/sys/unix"
 
 	"bierbench/runs"
 )
@@ -60,13 +61,8 @@ func MLflow(ctx context.Context, r *runs.Run, dir string) (string, error) {
 	if err = s.writeExperiment(r.Record); err != nil {
 		return "", fmt.Errorf("mlflow: %w", err)
 	}
-	for _, c := range cells {
-		if err = ctx.Err(); err != nil {
-			return "", err
-		}
-		if err = s.writeCell(r, c); err != nil {
-			return "", fmt.Errorf("mlflow: cell %s: %w", c.Path(), err)
-		}
+	if err = s.writeCells(ctx, r, cells); err != nil {
+		return "", fmt.Errorf("mlflow: %w", err)
 	}
 	return filepath.Join(dir, s.experiment), nil
 }
@@ -140,54 +136,77 @@ func (s fileStore) writeExperiment(record runs.Record) error {
 	if err != nil {
 		return err
 	}
-	return s.write(s.experiment, map[string][]byte{
+	for name, content := range map[string][]byte{
 		"meta.yaml": meta, "tags/bierbench.run": []byte(record.ID), "tags/bierbench.suite": []byte(record.Suite),
-	})
-}
-
-// writeCell puts a whole run in the place of an earlier one. A kill between the two
-// steps loses the run, and the next export brings it back; there is never a mixture.
-func (s fileStore) writeCell(r *runs.Run, c runs.Cell) error {
-	files, err := s.cellFiles(r, c)
-	if err != nil {
-		return err
-	}
-	id := runID(r.Record.ID, c.Key)
-	temporary := ".bierbench-" + id
-	if err := s.root.RemoveAll(temporary); err != nil { // left by a kill
-		return err
-	}
-	if err := s.write(temporary, files); err != nil {
-		return errors.Join(err, s.root.RemoveAll(temporary))
-	}
-	place := path.Join(s.experiment, id)
-	if err := s.root.RemoveAll(place); err != nil {
-		return err
-	}
-	return s.root.Rename(temporary, place)
-}
-
-// write writes the files of a folder, each whole or not at all.
-func (s fileStore) write(folder string, files map[string][]byte) error {
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		place := path.Join(folder, name)
-		if err := s.root.MkdirAll(path.Dir(place), 0o755); err != nil {
+	} {
+		place := filepath.Join(s.dir, s.experiment, filepath.FromSlash(name)) // of fixed names
+		if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
 			return err
 		}
-		unfinished := path.Join(path.Dir(place), ".unfinished")
-		f, err := s.root.Create(unfinished)
-		if err != nil {
-			return err
-		}
-		_, err = f.Write(files[name])
-		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-			return errors.Join(err, s.root.Remove(unfinished))
-		}
-		if err = s.root.Rename(unfinished, place); err != nil {
+		if err := replace(place, content); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// writeCells writes the runs of all cells beside the experiment, syncs them at once
+// (a cell has a hundred small files) and then puts each in the place of an earlier
+// one. A kill in between leaves whole runs only; one may be missing until the next
+// export.
+func (s fileStore) writeCells(ctx context.Context, r *runs.Run, cells []runs.Cell) (err error) {
+	temporary := ".bierbench-" + s.experiment
+	if err = s.root.RemoveAll(temporary); err != nil { // left by a kill
+		return err
+	}
+	defer func() { err = errors.Join(err, s.root.RemoveAll(temporary)) }()
+	for _, c := range cells {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		files, err := s.cellFiles(r, c)
+		if err != nil {
+			return fmt.Errorf("cell %s: %w", c.Path(), err)
+		}
+		folder := path.Join(temporary, runID(r.Record.ID, c.Key))
+		for _, part := range []string{"artifacts", "metrics", "params", "tags"} { // MLflow wants all, also empty ones
+			if err := s.root.MkdirAll(path.Join(folder, part), 0o755); err != nil {
+				return fmt.Errorf("cell %s: %w", c.Path(), err)
+			}
+		}
+		for name, content := range files {
+			place := path.Join(folder, name)
+			if err := s.root.MkdirAll(path.Dir(place), 0o755); err != nil {
+				return fmt.Errorf("cell %s: %w", c.Path(), err)
+			}
+			if err := s.root.WriteFile(place, content, 0o644); err != nil {
+				return fmt.Errorf("cell %s: %w", c.Path(), err)
+			}
+		}
+	}
+	if err := s.sync(); err != nil {
+		return err
+	}
+	for _, c := range cells {
+		id := runID(r.Record.ID, c.Key)
+		place := path.Join(s.experiment, id)
+		if err := s.root.RemoveAll(place); err != nil {
+			return err
+		}
+		if err := s.root.Rename(path.Join(temporary, id), place); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sync writes what is in the file system's memory to the disk.
+func (s fileStore) sync() error {
+	d, err := s.root.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Syncfs(int(d.Fd())), d.Close())
 }
 
 // cellFiles returns the files of a cell's run by their names in its folder.
@@ -203,7 +222,7 @@ func (s fileStore) cellFiles(r *runs.Run, c runs.Cell) (map[string][]byte, error
 	id := runID(r.Record.ID, c.Key)
 	run := storedRun{
 		ArtifactURI: s.uri(s.experiment, id, "artifacts"), ExperimentID: s.experiment, LifecycleStage: "active",
-		RunID: id, RunUUID: id, RunName: c.Path(), SourceName: "bierbench", SourceType: sourceLocal, SourceVersion: c.Environment.Commit,
+		RunID: id, RunUUID: id, RunName: c.Path(), SourceName: "bierbench", SourceType: sourceLocal, SourceVersion: commit(c),
 		StartTime: c.Started.UnixMilli(), Status: statusRunning, Tags: []string{}, UserID: "unknown",
 	}
 	switch c.Status {
@@ -232,7 +251,7 @@ func (s fileStore) cellFiles(r *runs.Run, c runs.Cell) (map[string][]byte, error
 	}
 	parameters := newNames()
 	for _, o := range settings {
-		files["params/"+parameters.of(o.name)] = []byte(o.text())
+		files["params/"+parameters.of(part(o.name))] = []byte(o.text())
 	}
 	for name, value := range cellTags(r.Record.ID, c) {
 		files["tags/"+name] = []byte(value)
@@ -257,7 +276,7 @@ func cellTags(run string, c runs.Cell) map[string]string {
 	e := c.Environment
 	tags := map[string]string{
 		"mlflow.runName": c.Path(), "mlflow.source.name": "bierbench", "mlflow.source.type": "LOCAL",
-		"mlflow.source.git.commit": strings.TrimSuffix(e.Commit, "+dirty"),
+		"mlflow.source.git.commit": commit(c),
 		"bierbench.run":            run, "bierbench.cell": c.Path(), "bierbench.group": c.Group.Path(), "bierbench.status": c.Status,
 		"bierbench.error": c.Error, "bierbench.config_hash": c.ConfigHash, "bierbench.data_hash": c.DataHash, "bierbench.model_digest": c.ModelDigest,
 		"environment.go": e.Go, "environment.gomlx": e.GoMLX, "environment.plugin": e.Plugin, "environment.backend": e.Backend,
@@ -271,17 +290,27 @@ func cellTags(run string, c runs.Cell) map[string]string {
 	return tags
 }
 
+// commit is that of the code without its mark, empty where it is not known.
+func commit(c runs.Cell) string {
+	revision := strings.TrimSuffix(c.Environment.Commit, "+dirty")
+	if revision == "unknown" {
+		return ""
+	}
+	return revision
+}
+
 // names maps names to such that MLflow allows as a file below one folder: two
 // different ones stay different.
 type names struct {
-	given map[string]string // name -> MLflow's
-	taken map[string]bool
+	given   map[string]string // name -> MLflow's
+	files   map[string]bool   // MLflow's names
+	folders map[string]bool   // above them
 }
 
-func newNames() names { return names{map[string]string{}, map[string]bool{}} }
+func newNames() names { return names{map[string]string{}, map[string]bool{}, map[string]bool{}} }
 
 // of returns the name as MLflow allows it: letters, digits, spaces and _ - . / with
-// parts that are no dots alone. "@" is "_at_", so R@1 is R_at_1.
+// parts that do not begin with a dot. "@" is "_at_", so R@1 is R_at_1.
 func (n names) of(name string) string {
 	if known, ok := n.given[name]; ok {
 		return known
@@ -294,16 +323,35 @@ func (n names) of(name string) string {
 	}, strings.ReplaceAll(name, "@", "_at_"))
 	parts := strings.Split(clean, "/")
 	for i, part := range parts {
-		if part = strings.TrimSpace(part); strings.Trim(part, ".") == "" {
-			part = "_" + strings.Repeat("_", len(part))
+		inner := strings.TrimLeft(part, ".")
+		if part = strings.Repeat("_", len(part)-len(inner)) + inner; part == "" {
+			part = "_"
 		}
 		parts[i] = part
 	}
 	clean = strings.Join(parts, "/")
-	if len(clean) > 200 || n.taken[clean] {
+	above := folders(clean)
+	if slices.ContainsFunc(above, func(folder string) bool { return n.files[folder] }) {
+		clean = strings.ReplaceAll(clean, "/", "_")
+	}
+	if len(clean) > 200 || n.files[clean] || n.folders[clean] {
 		sum := sha256.Sum256([]byte(name))
 		clean = clean[:min(len(clean), 200)] + "-" + hex.EncodeToString(sum[:4])
 	}
-	n.given[name], n.taken[clean] = clean, true
+	n.given[name], n.files[clean] = clean, true
+	for _, folder := range folders(clean) {
+		n.folders[folder] = true
+	}
 	return clean
+}
+
+// folders are those above a file.
+func folders(name string) []string {
+	var list []string
+	for i, r := range name {
+		if r == '/' {
+			list = append(list, name[:i])
+		}
+	}
+	return list
 }

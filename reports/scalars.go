@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +28,7 @@ func curves(c runs.Cell, steps []runs.TrainStep) []scalar {
 	diverse := slices.ContainsFunc(steps, func(s runs.TrainStep) bool { return s.Diversity != 0 })
 	var list []scalar
 	for _, s := range steps {
-		at := c.Started.Add(time.Duration(s.Seconds * float64(time.Second)))
+		at := after(c.Started, s.Seconds)
 		add := func(tag string, value float64) { list = append(list, scalar{tag, s.Step, at, value}) }
 		add("train/loss", s.Loss)
 		add("train/total", s.Total)
@@ -52,7 +53,7 @@ func outcomes(c runs.Cell, steps []runs.TrainStep) []scalar {
 	if len(steps) > 0 {
 		last := steps[len(steps)-1]
 		step = last.Step
-		if trained := c.Started.Add(time.Duration(last.Seconds * float64(time.Second))); trained.After(at) {
+		if trained := after(c.Started, last.Seconds); trained.After(at) {
 			at = trained // the total of a continued cell is that of its last attempt
 		}
 	}
@@ -89,8 +90,10 @@ func outcomes(c runs.Cell, steps []runs.TrainStep) []scalar {
 func part(name string) string { return strings.ReplaceAll(name, "/", "_") }
 
 // ended is when the last attempt at a cell ended.
-func ended(c runs.Cell) time.Time {
-	return c.Started.Add(time.Duration(c.Timing["total"] * float64(time.Second)))
+func ended(c runs.Cell) time.Time { return after(c.Started, c.Timing["total"]) }
+
+func after(t time.Time, seconds float64) time.Time {
+	return t.Add(time.Duration(math.Round(seconds * float64(time.Second))))
 }
 
 // setting is one option of a cell.

@@ -147,10 +147,10 @@ func textValue(tag string, settings []setting) []byte {
 		fmt.Fprintf(&table, "| %s | %s |\n", markdown(s.name), markdown(s.text()))
 	}
 	tensor := enum(nil, 1, typeString)
-	tensor = message(tensor, 2, nil)                  // tensor_shape: no dimension
+	tensor = message(tensor, 2, nil)                 // tensor_shape: no dimension
 	tensor = str(tensor, 8, table.String())          // string_val
 	metadata := message(nil, 1, str(nil, 1, "text")) // plugin_data: plugin_name
-	metadata = enum(metadata, 4, 2)                   // data_class: tensor
+	metadata = enum(metadata, 4, 2)                  // data_class: tensor
 	b := str(nil, 1, tag)
 	b = message(b, 9, metadata)
 	return message(b, 8, tensor)
