@@ -140,7 +140,8 @@ func (e *slurm) wait(context.Context, *Submission) ([]TaskEnd, error) { return n
 // then sacct, where accounting is on.
 func (e *slurm) states(ctx context.Context, submissions []*Submission) (map[Task]TaskState, string, error) {
 	known := map[Task]TaskState{}
-	tasks := map[string]Task{} // by Slurm's name
+	tasks := map[string]Task{}     // by Slurm's name
+	rest := map[string]TaskState{} // by job
 	var jobs []string
 	for _, s := range submissions {
 		for _, a := range s.Arrays {
@@ -168,8 +169,11 @@ func (e *slurm) states(ctx context.Context, submissions []*Submission) (map[Task
 		}
 		if t, ok := tasks[f[0]+"_"+f[1]]; ok {
 			known[t] = taskState(f[2], f[3])
+		} else if f[1] == "N/A" {
+			rest[f[0]] = taskState(f[2], f[3])
 		}
 	}
+	restOf(known, tasks, rest)
 	if len(known) == len(tasks) {
 		return known, "", nil
 	}
@@ -180,12 +184,27 @@ func (e *slurm) states(ctx context.Context, submissions []*Submission) (map[Task
 	for line := range strings.Lines(out) {
 		id, state, _ := strings.Cut(strings.TrimSpace(line), "|")
 		t, ours := tasks[id]
+		word, reason, _ := strings.Cut(state, " ") // CANCELLED by 1000
 		if _, ok := known[t]; ours && !ok {
-			word, rest, _ := strings.Cut(state, " ") // CANCELLED by 1000
-			known[t] = taskState(word, rest)
+			known[t] = taskState(word, reason)
+		} else if job, _, ok := strings.Cut(id, "_["); ok {
+			rest[job] = taskState(word, reason)
 		}
 	}
+	restOf(known, tasks, rest)
 	return known, "", nil
+}
+
+// restOf gives the tasks that Slurm has no line for the state of their job's
+// rest: those that were cancelled before they began have one line together.
+func restOf(known map[Task]TaskState, tasks map[string]Task, rest map[string]TaskState) {
+	for id, t := range tasks {
+		job, _, _ := strings.Cut(id, "_")
+		state, ok := rest[job]
+		if _, own := known[t]; ok && !own && !state.Active {
+			known[t] = state
+		}
+	}
 }
 
 // taskState keeps Slurm's words. A state that is not one of an end is active:
