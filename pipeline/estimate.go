@@ -95,6 +95,7 @@ type estimator struct {
 	kinds       map[kindKey]parts   // one for all seeds
 	parameters  map[string]int64    // of backbones
 	counted     map[string]struct{} // feature keys that an earlier cell pays for, or that are cached
+	compiled    map[string]bool     // kinds of features that an earlier cell compiles
 	checkpoints int64               // most bytes that a training holds besides its result
 }
 
@@ -119,7 +120,7 @@ func (w *Workspace) newEstimator(p *Plan) (*estimator, error) {
 	}
 	return &estimator{
 		w: w, run: filepath.Join(w.Runs().Dir, p.Run), found: found, weights: p.weights,
-		kinds: map[kindKey]parts{}, parameters: map[string]int64{}, counted: map[string]struct{}{},
+		kinds: map[kindKey]parts{}, parameters: map[string]int64{}, counted: map[string]struct{}{}, compiled: map[string]bool{},
 	}, nil
 }
 
@@ -146,8 +147,13 @@ func (e *estimator) cost(c PlannedCell) (runs.Cost, error) {
 		if err != nil {
 			return cost, err
 		}
-		t := e.time(workFeatures, featuresKind(c.Config), float64(c.manifest.Rows))
-		cost.Seconds += t.seconds + t.setup
+		kind := featuresKind(c.Config)
+		t := e.time(workFeatures, kind, float64(c.manifest.Rows))
+		cost.Seconds += t.seconds
+		if !e.compiled[kind] { // a process keeps the network for the next data set
+			e.compiled[kind] = true
+			cost.Seconds += t.setup
+		}
 		cost.Disk += int64(c.manifest.Rows) * int64(net.Features*4+8)
 		known = known && t.known
 		cost.Basis = weaker(cost.Basis, t.basis)

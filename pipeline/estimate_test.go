@@ -176,7 +176,17 @@ func TestEstimateUnknown(t *testing.T) {
 		t.Errorf("%+v with an evaluation of another width", p.Cells[1].Cost)
 	}
 
-	w := measuring(t, fabricated(t)...)
+	// A second data set needs features of its own, but not to compile again.
+	found = fabricated(t)
+	found[1].Setup = 9
+	w := measuring(t, found...)
+	p := planOf(t, Todo, Todo)
+	p.Cells[1].manifest.Digest, p.Cells[1].data.Dir = "other", "other"
+	if err := w.Estimate(p); err != nil || !near(p.Cells[0].Cost.Seconds, p.Cells[1].Cost.Seconds+9) {
+		t.Errorf("%+v and %+v, %v; want 9 s more for the first", p.Cells[0].Cost, p.Cells[1].Cost, err)
+	}
+
+	w = measuring(t, fabricated(t)...)
 	net, err := models.BackboneNamed("convnet")
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +197,7 @@ func TestEstimateUnknown(t *testing.T) {
 	if err = os.WriteFile(filepath.Join(w.featuresDir(), models.FeaturesKey("d", "", net, 32)+".arrow"), nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	p := planOf(t, Todo, Todo)
+	p = planOf(t, Todo, Todo)
 	if err = w.Estimate(p); err != nil || p.Cells[0].Cost != p.Cells[1].Cost {
 		t.Errorf("%+v and %+v, %v; the features are cached", p.Cells[0].Cost, p.Cells[1].Cost, err)
 	}

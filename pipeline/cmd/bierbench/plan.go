@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -62,7 +63,8 @@ the first of them.
 
 // printPlan writes a line for each cell, then the totals.
 func printPlan(out io.Writer, p *pipeline.Plan, t pipeline.Total, probed bool) error {
-	err := columns(out, func(out io.Writer) {
+	var table strings.Builder
+	err := columns(&table, func(out io.Writer) {
 		fmt.Fprintf(out, "state\tcell\ttime\tmemory\tdisk\t\n")
 		for _, c := range p.Cells {
 			if c.State == pipeline.Done {
@@ -72,6 +74,9 @@ func printPlan(out io.Writer, p *pipeline.Plan, t pipeline.Total, probed bool) e
 			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", c.State, c.Path(), costTime(c.Cost), costBytes(c.Cost.Memory), costBytes(c.Cost.Disk), c.Why)
 		}
 	})
+	for line := range strings.Lines(table.String()) {
+		fmt.Fprintln(out, strings.TrimRight(line, " \n"))
+	}
 	fmt.Fprintf(out, "%d cells: %d done, %d to do, %d interrupted, %d stale, %d failed before", len(p.Cells), p.Count(pipeline.Done),
 		p.Count(pipeline.Todo), p.Count(pipeline.Interrupted), p.Count(pipeline.Stale), p.Count(pipeline.Retry))
 	if n := p.Count(pipeline.Running); n > 0 {
