@@ -98,8 +98,8 @@ func (r *Report) planned() *Table {
 	t.Columns = append(
 		r.groupColumns(),
 		number("cells", "Cells", ""), number("timed", "Timed", ""),
-		number("planned_seconds", "Planned", "s"), number("actual_seconds", "Actual", "s"), number("ratio", "Actual / planned", ""),
-		number("planned_memory", "Planned memory", "MB"), number("peak_memory", "Peak memory", "MB"),
+		number("planned_seconds", "Planned", "s"), number("actual_seconds", "Actual", "s"), number("ratio", "Ratio", ""),
+		number("planned_memory", "Planned", "MB"), number("peak_memory", "Peak", "MB"),
 	)
 	for _, g := range r.Groups {
 		if g.Forecast != nil {
@@ -107,7 +107,7 @@ func (r *Report) planned() *Table {
 		}
 	}
 	all := r.Forecast
-	t.Notes = []string{"Timed are the cells whose time was predicted before they began; seconds are sums over them. Memory is that of the largest cell."}
+	t.Notes = []string{"Timed are the cells whose time was predicted before they began; seconds are sums over them, and the ratio is actual to planned. Memory is that of the largest cell."}
 	if all.Seconds > 0 {
 		t.Notes = append(t.Notes, fmt.Sprintf("All: %s of %s cells with a predicted time, %s s planned, %s s actual, %s times as long.",
 			thousands(all.Timed), thousands(all.Cells), significant(all.Seconds), significant(all.Actual), significant(all.Actual/all.Seconds)))
