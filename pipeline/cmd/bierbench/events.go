@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bierbench/pipeline"
 	"bierbench/runs"
 )
 
@@ -16,6 +17,7 @@ const (
 	eventCell     = "cell"
 	eventProgress = "progress"
 	eventStep     = "step"
+	eventTask     = "task"
 	eventResult   = "result"
 	eventError    = "error"
 )
@@ -34,6 +36,10 @@ verify, show --follow) prints events: one JSON object a line, each with
             where it is not known), "note" (such as the loss); none with --quiet
   step      show --follow only: a training step, at most once a second and cell:
             "cell", "step", "loss", "learning_rate", "training_seconds"
+  task      submit --engine local only: a task ended: "task" (its id), "cell",
+            "features" (it built the features that the cell reads), "state" (done or
+            failed), "number" and "total", "seconds", when failed "error" and "log"
+            (a file)
   result    the last line of a command that did its work: "result", the value that
             a command without events prints alone
   error     the last line of one that did not: "error" (a sentence), "code" (the
@@ -79,6 +85,19 @@ type stepEvent struct {
 	Loss    float64 `json:"loss"`
 	Rate    float64 `json:"learning_rate"`
 	Seconds float64 `json:"training_seconds"`
+}
+
+type taskEvent struct {
+	event
+	Task     string  `json:"task"`
+	Cell     string  `json:"cell"`
+	Features bool    `json:"features"`
+	State    string  `json:"state"`
+	Number   int     `json:"number"`
+	Total    int     `json:"total"`
+	Seconds  float64 `json:"seconds"`
+	Error    string  `json:"error,omitempty"`
+	Log      string  `json:"log,omitempty"`
 }
 
 type resultEvent struct {
@@ -149,6 +168,18 @@ func (e *events) CellEnded(c runs.Cell, number, total int, err error) {
 		told.State, told.Error = runs.Failed, err.Error()
 	} else {
 		told.Seconds, told.Metrics = c.Timing["total"], metrics(c)
+	}
+	e.tell(told)
+}
+
+// task tells that a task of an engine ended.
+func (e *events) task(t pipeline.TaskEnd) {
+	told := taskEvent{
+		event: now(eventTask), Task: t.Task, Cell: t.Cell, Features: t.Features, State: runs.Done,
+		Number: t.Number, Total: t.Total, Seconds: t.Seconds, Error: t.Error, Log: t.Log,
+	}
+	if t.Error != "" {
+		told.State = runs.Failed
 	}
 	e.tell(told)
 }

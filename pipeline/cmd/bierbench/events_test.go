@@ -136,7 +136,7 @@ func TestEventsRate(t *testing.T) {
 func TestEventsHelp(t *testing.T) {
 	out, _, _ := commandLine(t, "help", "events")
 	for kind, value := range map[string]any{
-		eventCell: cellEvent{}, eventProgress: progressEvent{}, eventStep: stepEvent{}, eventResult: resultEvent{}, eventError: errorEvent{},
+		eventCell: cellEvent{}, eventProgress: progressEvent{}, eventStep: stepEvent{}, eventTask: taskEvent{}, eventResult: resultEvent{}, eventError: errorEvent{},
 	} {
 		_, about, ok := strings.Cut(out, "\n  "+kind+" ")
 		if !ok {

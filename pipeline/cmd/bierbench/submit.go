@@ -63,7 +63,10 @@ system that all machines share. Follow the tasks with "bierbench status".
 				return err
 			}
 			o.Plan = f.plan()
-			if !a.quiet && !a.json {
+			switch {
+			case a.events != nil:
+				o.OnTask = a.events.task
+			case !a.quiet:
 				o.OnTask = func(t pipeline.TaskEnd) { printTask(a.stderr, t) }
 			}
 			r, err := w.Submit(cmd.Context(), s, o)
