@@ -185,12 +185,12 @@ func (r slurmRun) command(want int, args ...string) string {
 
 func (r slurmRun) submit() pipeline.SubmitResult {
 	r.t.Helper()
-	var out pipeline.SubmitResult
+	var last struct{ Result pipeline.SubmitResult } // the only event
 	text := r.command(0, "submit", "tiny.yaml", "--engine", "slurm", "--checkpoint", "200ms", "--sbatch", "--comment=it's $HOME", "--json")
-	if err := json.Unmarshal([]byte(text), &out); err != nil {
+	if err := json.Unmarshal([]byte(text), &last); err != nil {
 		r.t.Fatal(err)
 	}
-	return out
+	return last.Result
 }
 
 func (r slurmRun) status() pipeline.Status {
