@@ -123,7 +123,7 @@ func (a *accumulation) step(b batch, rates []float32) ([]float64, error) {
 	}
 	gradient := found[len(found)-1]
 	pull := tensors.MustCopyFlatData[float32](gradient)
-	if err := errors.Join(gradient.FinalizeAll(), x.FinalizeAll()); err != nil {
+	if err = errors.Join(gradient.FinalizeAll(), x.FinalizeAll()); err != nil {
 		return nil, err
 	}
 	for i := range n {
@@ -132,7 +132,7 @@ func (a *accumulation) step(b batch, rates []float32) ([]float64, error) {
 		if found, err = a.backward.run(int32(i), part, images); err != nil {
 			return nil, err
 		}
-		if err := finish(found[0], part, images); err != nil {
+		if err = finish(found[0], part, images); err != nil {
 			return nil, err
 		}
 	}

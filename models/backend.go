@@ -70,7 +70,7 @@ func OpenBackend(ctx context.Context, config string, devices int, cache Cache, l
 	if err != nil {
 		return nil, err
 	}
-	if available := int(b.NumDevices()); devices < 1 || devices > available {
+	if available := b.NumDevices(); devices < 1 || devices > available {
 		b.Finalize()
 		return nil, fmt.Errorf("%d devices: want 1 to %d, backend %s has no more", devices, available, b.Config)
 	}

@@ -57,6 +57,10 @@ func TestOpenBackendRefuses(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `"xla:tpu" is not one of`) {
 		t.Errorf("unknown backend: %v", err)
 	}
+	_, err = OpenBackend(t.Context(), BackendGo, 2, Cache{}, quiet())
+	if err == nil || !strings.Contains(err.Error(), "2 devices: want 1 to 1, backend go has no more") {
+		t.Errorf("two devices of one: %v", err)
+	}
 	// A plugin that is none: the binding says why, we say where to look.
 	folder := t.TempDir()
 	plugin := filepath.Join(folder, "pjrt_c_api_cpu_plugin.so")

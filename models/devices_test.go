@@ -74,7 +74,11 @@ func trainTo(t *testing.T, m *Model, dir string, last int) []Step {
 	if dir != "" {
 		o.Every = time.Nanosecond
 	}
-	if err := m.Train(ctx, spreadData(m.Config), o); err != nil && !(last > 0 && errors.Is(err, stdcontext.Canceled)) {
+	err := m.Train(ctx, spreadData(m.Config), o)
+	if last > 0 && errors.Is(err, stdcontext.Canceled) {
+		err = nil
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	return steps

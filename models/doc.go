@@ -14,6 +14,12 @@
 // [height, width, 1, channels]. Pooled features are [N, Features], embeddings
 // [N, Size], labels int32 [N]. Rates are per optimizer step.
 //
+// Devices. Several devices of a backend share a training step: it stays one
+// program on the whole batch, whose images, learners' outputs and pairs the
+// compiler splits; the loss curve is one device's up to rounding, and the same
+// bits whenever it is repeated. Features, embeddings and searches are shared by
+// whole batches and blocks, and are the same bits on any number of devices.
+//
 // Functions that build a graph take and return *Node and panic where a shape
 // is wrong; exported functions that run one return errors.
 package models

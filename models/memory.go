@@ -53,7 +53,7 @@ func (c Config) explainMemory(err error, devices int) error {
 	}
 	batch := c.Classes * c.Images
 	what := fmt.Sprintf("a batch of %d images (%d classes x %d)", batch, c.Classes, c.Images)
-	advice := "lower classes or images"
+	advice, chunks := "lower classes or images", ""
 	if c.Mode == Finetune {
 		what += fmt.Sprintf(" of %dx%d", c.Input, c.Input)
 		if c.chunks() > 1 {
@@ -61,12 +61,12 @@ func (c Config) explainMemory(err error, devices int) error {
 		}
 		for n := c.chunks() + 1; n <= batch; n++ {
 			if batch%(n*max(devices, 1)) == 0 {
-				advice += fmt.Sprintf(", or set accumulate: %d", n)
+				chunks = fmt.Sprintf(", or set accumulate: %d", n)
 				break
 			}
 		}
 	}
-	return &memoryError{what, advice, err}
+	return &memoryError{what, advice + chunks, err}
 }
 
 // explainForwardMemory does the same for a batch that is only taken forward,

@@ -2,6 +2,7 @@ package models
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/gomlx/gomlx/pkg/core/dtypes"
@@ -35,7 +36,7 @@ func TestIsOutOfMemory(t *testing.T) {
 }
 
 func TestExplainMemory(t *testing.T) {
-	cause := errors.New("failed to execute graph: PJRT error (code=8): Out of memory while trying to allocate 4770354232 bytes.\nBufferAssignment stats:")
+	cause := fmt.Errorf("failed to execute graph: %s", "PJRT error (code=8): Out of memory while trying to allocate 4770354232 bytes.\nBufferAssignment stats:")
 	const why = " (PJRT error (code=8): Out of memory while trying to allocate 4770354232 bytes.)"
 	finetune, frozen := DefaultConfig(Finetune), DefaultConfig(Frozen)
 	chunked := func(n int) Config { c := finetune; c.Accumulate = n; return c }

@@ -118,13 +118,13 @@ func (m *Model) Train(ctx stdcontext.Context, data TrainData, o TrainOptions) er
 		}
 		return nil
 	})
-	err = group.Wait()
+	failure := group.Wait()
 	gathered := m.gather() // also of an interrupted model, which the caller may save
-	if err == nil {
-		err = gathered
+	if failure == nil {
+		failure = gathered
 	}
-	if err != nil {
-		return fmt.Errorf("train: %w", err)
+	if failure != nil {
+		return fmt.Errorf("train: %w", failure)
 	}
 	if o.Checkpoints != "" {
 		if err := m.Save(o.Checkpoints); err != nil {
