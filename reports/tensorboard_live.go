@@ -1,0 +1,92 @@
+package reports
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"bierbench/runs"
+)
+
+// LiveEvents is an event file that grows while a cell trains, for a TensorBoard that
+// looks on. What is in it survives a kill: each step is one write, and a record that
+// was cut is passed over. A nil LiveEvents writes nothing.
+type LiveEvents struct {
+	file *os.File
+	cell runs.Cell
+	last int // step
+}
+
+// eventSession is the field of an Event that holds a SessionLog.
+const eventSession = 7
+
+// OpenLiveEvents begins another event file in dir, for a cell that trains on after a
+// step, 0 at its beginning. What earlier files say of later steps was lost with the
+// process that wrote it: the new file tells TensorBoard to forget it.
+func OpenLiveEvents(dir string, c runs.Cell, after int, now time.Time) (*LiveEvents, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("tensorboard: %w", err)
+	}
+	earlier, err := filepath.Glob(filepath.Join(filepath.Clean(dir), "events.out.tfevents.*"))
+	if err != nil {
+		return nil, fmt.Errorf("tensorboard: %w", err)
+	}
+	// TensorBoard reads the files in the order of their names.
+	name := filepath.Join(dir, fmt.Sprintf("events.out.tfevents.%06d.bierbench", len(earlier)+1))
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("tensorboard: %w", err)
+	}
+	l := &LiveEvents{file: file, cell: c, last: after}
+	settings, err := options(c)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	head := frame(nil, eventOf(now, 0, eventVersion, []byte("brain.Event:2")))
+	head = frame(head, eventOf(now, after+1, eventSession, enum(nil, 1, 1))) // status: start
+	summary := message(nil, 1, textValue("config", settings))
+	summary = message(summary, 1, sessionValue("_hparams_/session_start_info", 3, sessionStart(c, settings)))
+	head = frame(head, eventOf(now, after+1, eventSummary, summary))
+	if _, err = file.Write(head); err != nil {
+		return nil, errors.Join(fmt.Errorf("tensorboard: %w", err), file.Close())
+	}
+	return l, nil
+}
+
+// Step adds the values of a training step.
+func (l *LiveEvents) Step(s runs.TrainStep, now time.Time) error {
+	if l == nil {
+		return nil
+	}
+	l.last = s.Step
+	return l.put(curves(l.cell, []runs.TrainStep{s}), now)
+}
+
+// End adds what the record of the finished cell says, at its last step.
+func (l *LiveEvents) End(c runs.Cell, now time.Time) error {
+	if l == nil {
+		return nil
+	}
+	return l.put(outcomes(c, []runs.TrainStep{{Step: l.last}}), now)
+}
+
+func (l *LiveEvents) put(values []scalar, now time.Time) error {
+	var summary []byte
+	for _, v := range values {
+		summary = message(summary, 1, scalarValue(v))
+	}
+	if _, err := l.file.Write(frame(nil, eventOf(now, l.last, eventSummary, summary))); err != nil {
+		return fmt.Errorf("tensorboard: %w", err)
+	}
+	return nil
+}
+
+// Close ends the file.
+func (l *LiveEvents) Close() error {
+	if l == nil {
+		return nil
+	}
+	return l.file.Close()
+}
