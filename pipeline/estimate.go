@@ -249,7 +249,7 @@ func (e *estimator) parts(c PlannedCell) (x parts, err error) {
 		}
 	}
 	parameters := headParameters(c.Config, net.Features) + e.trained(c.Config, net)
-	x.memory = e.memory(c, net, kind, parameters)
+	x.memory = e.memory(c, net, kind, all, parameters)
 	x.disk = cellDisk(c, all, parameters)
 	if !c.Config.Untrained {
 		// Values and two moments: two checkpoints that are kept and one that is
@@ -303,20 +303,34 @@ func (e *estimator) trained(c models.Config, net models.Backbone) int64 {
 	return n
 }
 
-// memory is a measured peak of the kind with the difference of the tables, or
-// in frozen mode that of a process with a backend and the tables and parameters
-// beside it. What a network's maps take in a training end to end is not known
-// before it was tried: 0.
-func (e *estimator) memory(c PlannedCell, net models.Backbone, kind string, parameters int64) int64 {
+// memory is a measured peak of the kind, with the difference of the tables. A
+// probe's has no search in it. Without one it is, in frozen mode, that of a
+// process with a backend and the tables, parameters and scores beside it; what a
+// network's maps take in a training end to end is not known before it was tried: 0.
+func (e *estimator) memory(c PlannedCell, net models.Backbone, kind string, all []search, parameters int64) int64 {
 	bytes := tables(c.Config, net.Features, c.manifest)
-	if found := e.found.near(workMemory, kind, float64(bytes)); len(found) > 0 {
-		peak := median(found, func(m measurement) float64 { return float64(m.Memory) - m.Amount })
-		return max(int64(peak), 0) + bytes
-	}
+	formula := idleMemory + bytes + 4*4*parameters + scoreBytes(all) // values, gradients, two moments
 	if c.Config.Mode != models.Frozen {
-		return 0
+		formula = 0
 	}
-	return idleMemory + bytes + 4*4*parameters // values, gradients, two moments
+	found := e.found.near(workMemory, kind, float64(bytes))
+	if len(found) == 0 {
+		return formula
+	}
+	peak := max(int64(median(found, func(m measurement) float64 { return float64(m.Memory) - m.Amount })), 0) + bytes
+	if found[0].Basis == basisProbe {
+		return max(peak+scoreBytes(all), formula)
+	}
+	return peak
+}
+
+// scoreBytes is the memory of the scores of a search: one block of them.
+func scoreBytes(all []search) int64 {
+	most := 0
+	for _, s := range all {
+		most = max(most, 4*s.queries*s.gallery)
+	}
+	return int64(min(most, 64<<20))
 }
 
 // cellDisk is the size of a done cell's files. The rows of the Arrow files are

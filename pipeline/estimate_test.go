@@ -171,6 +171,11 @@ func TestEstimateUnknown(t *testing.T) {
 		t.Errorf("%+v, want the basis of the least certain part", p.Cells[0].Cost)
 	}
 	found = fabricated(t)
+	found[len(found)-1].Basis = basisProbe // without the 100 x 100 scores of 4 bytes
+	if a, b := estimate(found).Cells[1].Cost.Memory, estimate(fabricated(t)).Cells[1].Cost.Memory; a != b+40_000 {
+		t.Errorf("memory %d by a probe, %d by a cell", a, b)
+	}
+	found = fabricated(t)
 	found[3].Of = "[1 2 3]" // scores of another width are rated the same
 	if p := estimate(found); p.Cells[1].Cost.Basis != basisMeasured {
 		t.Errorf("%+v with an evaluation of another width", p.Cells[1].Cost)
