@@ -16,7 +16,8 @@ type engine interface {
 	// wait returns when the submission's tasks have ended, where the engine ends
 	// with this process; else at once.
 	wait(ctx context.Context, s *Submission) ([]TaskEnd, error)
-	// states says what the engine knows of the tasks of submissions of one run.
+	// states says what the engine knows of the tasks of submissions of one run. It
+	// fills in ids that it knows of and the submissions do not.
 	// A task that it knows nothing of is left out; why may give the reason.
 	states(ctx context.Context, submissions []*Submission) (known map[Task]TaskState, why string, err error)
 }

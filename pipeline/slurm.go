@@ -139,6 +139,9 @@ func (e *slurm) wait(context.Context, *Submission) ([]TaskEnd, error) { return n
 // states asks squeue, whose controller also remembers what has ended lately, and
 // then sacct, where accounting is on.
 func (e *slurm) states(ctx context.Context, submissions []*Submission) (map[Task]TaskState, string, error) {
+	if err := adopt(ctx, submissions); err != nil {
+		return nil, "", err
+	}
 	known := map[Task]TaskState{}
 	tasks := map[string]Task{}     // by Slurm's name
 	rest := map[string]TaskState{} // by job
@@ -193,6 +196,33 @@ func (e *slurm) states(ctx context.Context, submissions []*Submission) (map[Task
 	}
 	restOf(known, tasks, rest)
 	return known, "", nil
+}
+
+// adopt finds the jobs of arrays that have none in their record: of a submit that
+// was killed between sbatch's answer and noting it. The script tells whose a job is.
+func adopt(ctx context.Context, submissions []*Submission) error {
+	arrays := map[string]*Array{} // by script
+	for _, s := range submissions {
+		for i := range s.Arrays {
+			if a := &s.Arrays[i]; a.Job == "" {
+				arrays[s.script(*a)] = a
+			}
+		}
+	}
+	if len(arrays) == 0 {
+		return nil
+	}
+	out, err := slurmOutput(ctx, "squeue", "--noheader", "--states=all", "--me", "--format=%F|%o")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(out) {
+		job, script, _ := strings.Cut(strings.TrimSpace(line), "|")
+		if a := arrays[script]; a != nil {
+			a.Job = job
+		}
+	}
+	return nil
 }
 
 // restOf gives the tasks that Slurm has no line for the state of their job's

@@ -94,7 +94,10 @@ func (w *Workspace) submissionsDir(run string) string {
 // submissions returns those of a run, oldest first. A folder without a record
 // is of one that was killed before an engine got anything.
 func (w *Workspace) submissions(run string) ([]*Submission, error) {
-	dir := w.submissionsDir(run)
+	dir, err := filepath.Abs(w.submissionsDir(run))
+	if err != nil {
+		return nil, fmt.Errorf("submissions of %s: %w", run, err)
+	}
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -284,6 +285,26 @@ func TestSlurm(t *testing.T) {
 		t.Errorf("submitted again: %+v; want 5 cells with Slurm already", again)
 	}
 
+	// A submit that was killed before it noted the jobs: Slurm knows their scripts.
+	record := filepath.Join(sent.Dir, "submission.json")
+	whole, err := os.ReadFile(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs := regexp.MustCompile(`"job": "\d+",`)
+	if found := jobs.FindAll(whole, -1); len(found) != 4 {
+		t.Fatalf("%q in %s; want 4 jobs", found, record)
+	}
+	if err = os.WriteFile(record, jobs.ReplaceAll(whole, nil), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if again := r.submit(); again.Submission != "" || again.Active != 5 {
+		t.Errorf("submitted again without the jobs: %+v; want 5 cells with Slurm already", again)
+	}
+	if err = os.WriteFile(record, whole, 0o644); err != nil {
+		t.Fatal(err)
+	}
+
 	killed, told := "baseline-24/seed-0", "baseline-24/seed-1"
 	for _, cell := range []string{killed, told} {
 		end := filepath.Join("convnet-finetune", cell)
@@ -310,9 +331,9 @@ func TestSlurm(t *testing.T) {
 		if c.State != "interrupted" || c.Task.State != want {
 			t.Errorf("%+v of %+v; want interrupted and %s", c.Task, c, want)
 		}
-		log, err := os.ReadFile(c.Task.Log)
-		if saved := strings.Contains(string(log), "interrupted: what was finished is kept"); err != nil || saved != (cell == told) {
-			t.Errorf("log of %s: %v\n%s", end, err, log)
+		log, logErr := os.ReadFile(c.Task.Log)
+		if saved := strings.Contains(string(log), "interrupted: what was finished is kept"); logErr != nil || saved != (cell == told) {
+			t.Errorf("log of %s: %v\n%s", end, logErr, log)
 		}
 	}
 	eventually(t, "the other tasks end", func() bool { return ended(r.status()) })
