@@ -22,8 +22,8 @@ type scalar struct {
 	value float64
 }
 
-// curves returns what train.jsonl says of each step. A cell that was continued has
-// the time that training took in all, without the pauses.
+// curves returns what train.jsonl says of each step, at the time at which it would
+// have been taken, had the last attempt done all of them.
 func curves(c runs.Cell, steps []runs.TrainStep) []scalar {
 	diverse := slices.ContainsFunc(steps, func(s runs.TrainStep) bool { return s.Diversity != 0 })
 	var list []scalar
@@ -54,7 +54,7 @@ func outcomes(c runs.Cell, steps []runs.TrainStep) []scalar {
 		last := steps[len(steps)-1]
 		step = last.Step
 		if trained := after(c.Started, last.Seconds); trained.After(at) {
-			at = trained // the total of a continued cell is that of its last attempt
+			at = trained // no total is known, as of a failed cell
 		}
 	}
 	var list []scalar
@@ -89,7 +89,8 @@ func outcomes(c runs.Cell, steps []runs.TrainStep) []scalar {
 // part is a name as one part of a tag: a slash would make two of it.
 func part(name string) string { return strings.ReplaceAll(name, "/", "_") }
 
-// ended is when the last attempt at a cell ended.
+// ended is when a cell ended, had its last attempt done all of it. It is the beginning
+// where that is not known.
 func ended(c runs.Cell) time.Time { return after(c.Started, c.Timing["total"]) }
 
 func after(t time.Time, seconds float64) time.Time {

@@ -31,8 +31,8 @@ func liveCell(t *testing.T, dir string) {
 		}
 		for step := after + 1; step <= until; step++ {
 			now = now.Add(time.Second)
-			if err := l.Step(runs.TrainStep{Step: step, Loss: float64(step) + float64(number)/10}, now); err != nil {
-				t.Fatal(err)
+			if failed = l.Step(runs.TrainStep{Step: step, Loss: float64(step) + float64(number)/10}, now); failed != nil {
+				t.Fatal(failed)
 			}
 		}
 		return l

@@ -31,7 +31,6 @@ type progress struct {
 	mu    sync.Mutex
 	run   position // cells that ended, of those to do
 	cell  string   // path of the cell at hand
-	ended int      // cells that ended while this command ran
 	stage string
 	at    position // of the stage
 	note  string
@@ -82,7 +81,6 @@ func (p *progress) CellEnded(cell runs.Cell, number, total int, err error) {
 	}
 	fmt.Fprintln(p.out, printable(line))
 	p.run.done, p.run.total = number, total
-	p.ended++
 	p.cell = ""
 	p.draw(true)
 }
@@ -205,8 +203,8 @@ func (p *progress) draw(now bool) {
 	if p.run.total > 0 {
 		elapsed := time.Since(p.run.began)
 		words := []string{"cells, " + seconds(elapsed)}
-		if p.ended > 0 {
-			left := elapsed / time.Duration(p.ended) * time.Duration(p.run.total-p.run.done)
+		if p.run.done > 0 { // by this process or by others that share the run
+			left := elapsed / time.Duration(p.run.done) * time.Duration(p.run.total-p.run.done)
 			words = append(words, "about "+seconds(left)+" left")
 		}
 		lines = append(lines, bar(p.run, append(words, p.cell), columns))
