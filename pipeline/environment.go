@@ -45,6 +45,26 @@ func (w *Workspace) build(ctx context.Context) runs.Environment {
 	return *w.built
 }
 
+// expected is the environment that cells would have now, as far as it is known
+// without opening the backend: a plugin that is hashed anew each time takes too
+// long for a plan.
+func (w *Workspace) expected(ctx context.Context) runs.Environment {
+	e := w.build(ctx)
+	e.Devices = w.Devices
+	switch {
+	case w.open != nil:
+		e.Backend, e.Plugin = w.open.Config, w.open.Plugin
+	case w.Backend == models.BackendCPU, w.Backend == "" && !models.HasGPU():
+		e.Backend = models.BackendCPU
+		if p, err := w.Cache.FindPlugin(); err == nil && p.Pinned {
+			e.Plugin = p.String()
+		}
+	default:
+		e.Backend = w.Backend
+	}
+	return e
+}
+
 // numericModules are the modules whose code takes part in a cell's numbers.
 func numericModules() []string {
 	return []string{

@@ -49,7 +49,7 @@ type Plan struct {
 	Cells []PlannedCell
 
 	weights   map[string]string // backbone -> SHA-256 of its pretrained weights, where that is known
-	build     runs.Environment  // of this process, as far as it is known before the backend is open
+	build     runs.Environment  // what cells would be made by now, as far as that is known before the backend is open
 	sameBuild bool
 
 	checkpoints int64 // bytes that a training holds besides its result, by Estimate
@@ -76,7 +76,7 @@ func (p *Plan) Count(state string) int {
 // Plan resolves a suite in the workspace against the records of a run. All data
 // sets of the suite must be prepared, or with Only those of its cells.
 func (w *Workspace) Plan(ctx context.Context, s *Suite, o PlanOptions) (*Plan, error) {
-	p := &Plan{Run: o.Run, Suite: s, weights: map[string]string{}, build: w.build(ctx), sameBuild: o.SameBuild}
+	p := &Plan{Run: o.Run, Suite: s, weights: map[string]string{}, build: w.expected(ctx), sameBuild: o.SameBuild}
 	done, err := w.recorded(o.Run)
 	if err != nil {
 		return nil, err

@@ -26,6 +26,8 @@ func TestState(t *testing.T) {
 	}
 	other := record("c", "d", "w", runs.Done)
 	other.Environment.Commit = "j"
+	devices := record("c", "d", "w", runs.Done)
+	devices.Environment.Devices, devices.Environment.Plugin = 4, "q"
 	for _, c := range []struct {
 		name      string
 		old       runs.Cell
@@ -44,13 +46,15 @@ func TestState(t *testing.T) {
 		{"weights that are not installed change nothing", record("c", "d", "x", runs.Done), true, "", false, Done, ""},
 		{"a backbone without weights", record("c", "d", "", runs.Done), true, "", false, Done, ""},
 		{"another commit is said", other, true, "w", false, Done, "commit j -> k"},
+		{"other devices are said", devices, true, "w", false, Done, "plugin q -> p, devices 4 -> 1"},
+		{"other devices, one build asked for", devices, true, "w", true, Stale, "devices 4 -> 1"},
 		{"another commit, one build asked for", other, true, "w", true, Stale, "commit j -> k"},
 		{"killed or interrupted", record("c", "d", "w", runs.Running), true, "w", false, Interrupted, ""},
 		{"killed before its environment was written", record("c", "d", "", runs.Running), true, "w", false, Interrupted, ""},
 		{"interrupted, then the configuration changed", record("x", "d", "w", runs.Running), true, "w", false, Stale, "configuration"},
 		{"failed", record("c", "d", "w", runs.Failed), true, "w", false, Retry, ""},
 	} {
-		p := &Plan{weights: map[string]string{"lite0": c.weights}, build: runs.Environment{Commit: "k"}, sameBuild: c.sameBuild}
+		p := &Plan{weights: map[string]string{"lite0": c.weights}, build: runs.Environment{Commit: "k", Plugin: "p", Devices: 1}, sameBuild: c.sameBuild}
 		got, why := p.state(planned, c.old, c.recorded)
 		if got != c.want || (c.why == "") != (why == "") || !strings.Contains(why, c.why) {
 			t.Errorf("%s: %s (%q), want %s (%q)", c.name, got, why, c.want, c.why)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"bierbench/runs"
@@ -80,8 +81,10 @@ func compact(value json.RawMessage) string {
 	return out.String()
 }
 
-// otherBuild names what differs between the build that made a record and this
-// one, as far as both are known: the commit, and the Go modules built in.
+// otherBuild names what differs between what made a record and what would make
+// it now, as far as both are known: the commit, the Go modules built in, the
+// backend with its plugin, and the number of devices. All of these can change
+// the last bits of a result.
 func otherBuild(old, now runs.Environment) string {
 	var changes []string
 	differ := func(what, was, is string) {
@@ -93,6 +96,13 @@ func otherBuild(old, now runs.Environment) string {
 	differ("Go", old.Go, now.Go)
 	for _, module := range slices.Sorted(maps.Keys(old.Modules)) {
 		differ(module, old.Modules[module], now.Modules[module])
+	}
+	differ("backend", old.Backend, now.Backend)
+	if old.Backend == now.Backend {
+		differ("plugin", old.Plugin, now.Plugin)
+	}
+	if old.Devices > 0 && now.Devices > 0 {
+		differ("devices", strconv.Itoa(old.Devices), strconv.Itoa(now.Devices))
 	}
 	return strings.Join(changes, ", ")
 }
