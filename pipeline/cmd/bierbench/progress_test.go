@@ -196,3 +196,50 @@ func TestProgressInFile(t *testing.T) {
 		}
 	})
 }
+
+// Lines are drawn over whole, by shorter and by fewer ones, and text goes above them.
+func TestScreen(t *testing.T) {
+	terminal := newEmulator(t, 20)
+	s := &playing(terminal).screen
+	for i, tt := range []struct {
+		does func()
+		want string
+	}{
+		{func() { s.draw([]string{"first line", "second line"}) }, "first line|second line"},
+		{func() { s.draw([]string{"1", "2"}) }, "1|2"},
+		{func() { _, _ = s.Write([]byte("a log line\n")) }, "a log line|1|2"},
+		{func() { s.draw([]string{"3"}) }, "a log line|3"},
+		{func() { s.draw([]string{"4", "5"}) }, "a log line|4|5"},
+		{func() { _, _ = s.Write([]byte("a log line that is wrapped\n")) }, "a log line|a log line that is w|rapped|4|5"},
+		{func() { s.draw(nil) }, "a log line|a log line that is w|rapped"},
+		{func() { _, _ = s.Write([]byte("the end\n")) }, "a log line|a log line that is w|rapped|the end"},
+	} {
+		tt.does()
+		if got := strings.Join(terminal.text(), "|"); got != tt.want {
+			t.Errorf("after %d: %s\nwant %s", i+1, got, tt.want)
+		}
+	}
+}
+
+// The time goes on, and the size of the terminal is followed, while a stage says
+// nothing.
+func TestProgressWithoutAdvance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		terminal := newEmulator(t, 80)
+		p := newProgress(nil, &playing(terminal).screen, slog.New(slog.DiscardHandler))
+		p.Start("compile x", 0)
+		time.Sleep(5500 * time.Millisecond)
+		if got := terminal.text(); !slices.Equal(got, []string{"| (0/-) compile, 5s, x"}) {
+			t.Errorf("after 5.5 s: %q", got)
+		}
+		terminal.resize(16, true)
+		time.Sleep(time.Second)
+		if got := terminal.text(); !slices.Equal(got, []string{"| (0/-) compil…"}) {
+			t.Errorf("a second after the resize: %q", got)
+		}
+		p.close()
+		if got := terminal.text(); len(got) > 0 {
+			t.Errorf("left: %q", got)
+		}
+	})
+}

@@ -110,6 +110,7 @@ func bar(at position, words []string, columns int) string {
 		progressbar.OptionSetWriter(io.Discard), // its text is taken instead
 		progressbar.OptionSetWidth(min(columns/8, 20)),
 		progressbar.OptionShowCount(),
+		progressbar.OptionSetSpinnerChangeInterval(0), // else a bar of unknown length starts a goroutine
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionShowDescriptionAtLineEnd(),
@@ -120,7 +121,8 @@ func bar(at position, words []string, columns int) string {
 	} else {
 		_ = b.Set(at.done)
 	}
-	text := strings.TrimRight(strings.TrimPrefix(b.String(), "\r "), " ") // "  5% |"
+	text := strings.TrimRight(strings.TrimPrefix(b.String(), "\r"), " ")
+	text = strings.TrimPrefix(text, " ") // "  5% |" is enough
 	return fit(printable(text), columns-1)
 }
 
