@@ -60,14 +60,14 @@ func (c *counting) Start(stage string, _ int) {
 }
 
 // testWorkspace is a workspace that shares the user's cache.
-func testWorkspace(t testing.TB, dir string, p Progress) *Workspace {
-	t.Helper()
+func testWorkspace(tb testing.TB, dir string, p Progress) *Workspace {
+	tb.Helper()
 	cache, err := models.DefaultCache()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	w := NewWorkspace(Workspace{Dir: dir, Backend: models.BackendCPU, Cache: cache, Progress: p})
-	t.Cleanup(w.Close)
+	tb.Cleanup(w.Close)
 	return w
 }
 

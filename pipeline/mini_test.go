@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 }
 
 // rawMini is a folder with the miniature raw data sets, to be read only.
-func rawMini(t testing.TB) string {
-	t.Helper()
+func rawMini(tb testing.TB) string {
+	tb.Helper()
 	shared.Lock()
 	defer shared.Unlock()
 	raw := filepath.Join(shared.dir, "raw")
@@ -38,11 +38,11 @@ func rawMini(t testing.TB) string {
 		return raw
 	}
 	unfinished := filepath.Join(shared.dir, "unfinished")
-	if err := datasets.WriteMini(t.Context(), unfinished, datasets.DefaultMini()); err != nil {
-		t.Fatal(err)
+	if err := datasets.WriteMini(tb.Context(), unfinished, datasets.DefaultMini()); err != nil {
+		tb.Fatal(err)
 	}
 	if err := os.Rename(unfinished, raw); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return raw
 }

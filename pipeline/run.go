@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"time"
 
 	"bierbench/models"
@@ -221,6 +222,9 @@ func (w *Workspace) needWeights(ctx context.Context, cells []PlannedCell) error 
 // runRecord is the claim of a run's record, while it is read and rewritten.
 const runRecord = "run.json"
 
+// runSuite is the resolved suite as a suite file, beside the record.
+const runSuite = "suite.yaml"
+
 // openRun opens the plan's run, creating it where there is none. The record
 // keeps the suite as resolved by the latest run command that had work to do.
 func (w *Workspace) openRun(ctx context.Context, p *Plan, work bool) (*runs.Run, error) {
@@ -239,6 +243,10 @@ func (w *Workspace) openRun(ctx context.Context, p *Plan, work bool) (*runs.Run,
 		Schema: runs.Schema, ID: p.Run, Suite: p.Suite.Name, Created: now(),
 		Config: config, Command: w.Command, Environment: w.environment(ctx, w.open, models.Weights{}),
 	}
+	suite, err := p.Suite.YAML()
+	if err != nil {
+		return nil, fmt.Errorf("run %s: %w", p.Run, err)
+	}
 	claims, err := openClaims(w.Runs().Path(p.Run))
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", p.Run, err)
@@ -251,13 +259,19 @@ func (w *Workspace) openRun(ctx context.Context, p *Plan, work bool) (*runs.Run,
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		record.Cells = extended(nil, p.Cells)
-		return w.Runs().Create(p.Run, record)
-	case err != nil:
+		r, err = w.Runs().Create(p.Run, record)
+	case err == nil:
+		record.Created = r.Record.Created
+		record.Cells = extended(r.Record.Cells, p.Cells)
+		err = r.Update(record)
+	}
+	if err == nil {
+		err = writeWhole(filepath.Join(r.Dir, runSuite), suite, 0o644)
+	}
+	if err != nil {
 		return nil, err
 	}
-	record.Created = r.Record.Created
-	record.Cells = extended(r.Record.Cells, p.Cells)
-	return r, r.Update(record)
+	return r, nil
 }
 
 // now is the time as records keep it.

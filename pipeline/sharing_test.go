@@ -91,8 +91,8 @@ func TestTakenOver(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), 3*claimPoll)
 	defer cancel()
-	if r, err := w.Run(ctx, suite, RunOptions{Only: only.Only}); ctx.Err() == nil {
-		t.Fatalf("%+v, %v; want it to wait for the other process", r, err)
+	if waited, failed := w.Run(ctx, suite, RunOptions{Only: only.Only}); ctx.Err() == nil {
+		t.Fatalf("%+v, %v; want it to wait for the other process", waited, failed)
 	}
 	// What a killed process leaves: a record that says running.
 	r, err := w.Runs().Open("s")
@@ -152,8 +152,8 @@ func TestEndedElsewhere(t *testing.T) {
 				if status == runs.Failed {
 					record.Error = "no luck"
 				}
-				if err := r.WriteCell(record); err != nil {
-					t.Error(err)
+				if failed := r.WriteCell(record); failed != nil {
+					t.Error(failed)
 				}
 				other.close()
 			})
