@@ -11,6 +11,7 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models"
+	"bierbench/reports"
 	"bierbench/runs"
 )
 
@@ -25,12 +26,15 @@ type attempt struct {
 	data       *datasets.Dataset
 	record     runs.Cell
 	trained    float64 // seconds of training in earlier attempts
+
+	tensorBoard bool                // write live event files
+	live        *reports.LiveEvents // nil where there are none
 }
 
 // runCell trains and evaluates one cell, whose claim the caller holds, and
 // writes its record. An interrupted cell is left running, with a checkpoint,
 // and is continued by the next run.
-func (w *Workspace) runCell(ctx context.Context, r *runs.Run, c PlannedCell, checkpoint time.Duration) (runs.Cell, error) {
+func (w *Workspace) runCell(ctx context.Context, r *runs.Run, c PlannedCell, o RunOptions) (runs.Cell, error) {
 	began := time.Now()
 	w.tail.reset()
 	resetPeak()
@@ -47,7 +51,7 @@ func (w *Workspace) runCell(ctx context.Context, r *runs.Run, c PlannedCell, che
 	if err != nil {
 		return runs.Cell{}, fmt.Errorf("cell %s: %w", c.Path(), err)
 	}
-	a := attempt{w: w, run: r, cell: c, checkpoint: checkpoint}
+	a := attempt{w: w, run: r, cell: c, checkpoint: o.Checkpoint, tensorBoard: o.TensorBoard}
 	a.record = runs.Cell{
 		Schema: runs.Schema, Key: c.Key, Config: config, ConfigHash: c.ConfigHash, DataHash: c.DataHash,
 		Started: now(), Status: runs.Running, Timing: map[string]float64{}, Throughput: map[string]float64{},
@@ -58,10 +62,14 @@ func (w *Workspace) runCell(ctx context.Context, r *runs.Run, c PlannedCell, che
 		err = a.fill(ctx)
 	}
 	a.record.Memory = peakMemory()
+	defer func() { _ = a.live.Close() }() // each step was written
 	switch {
 	case err == nil:
 		a.record.Status = runs.Done
 		account(a.record.Timing, time.Since(began).Seconds()+a.trained)
+		if failed := a.live.End(a.record, time.Now()); failed != nil {
+			w.Log.Warn("the last of the live curves is missing", "cell", c.Path(), "error", failed)
+		}
 	case ctx.Err() != nil:
 		return a.record, fmt.Errorf("cell %s: %w", c.Path(), ctx.Err())
 	default:
@@ -189,6 +197,11 @@ func (a *attempt) train(ctx context.Context, m *models.Model, features models.Fe
 	if err = runs.KeepSteps(steps, m.Step); err != nil {
 		return err
 	}
+	if a.tensorBoard {
+		if a.live, err = reports.OpenLiveEvents(filepath.Join(a.run.CellDir(c.Key), "tensorboard"), a.record, m.Step, time.Now()); err != nil {
+			return err
+		}
+	}
 	train := a.data.Rows(datasets.Train)
 	input := models.TrainData{Workers: a.w.Workers, Features: selected(features, train)}
 	for _, i := range train {
@@ -206,10 +219,14 @@ func (a *attempt) train(ctx context.Context, m *models.Model, features models.Fe
 			wait += s.Wait
 			images := float64(s.Number-first) * float64(c.Config.Classes*c.Config.Images)
 			a.w.Progress.Advance(s.Number, fmt.Sprintf("loss %.4f, %.0f images/s", s.Loss, images/max(s.Seconds-a.trained, 1e-9)))
-			return runs.AppendStep(steps, runs.TrainStep{
+			step := runs.TrainStep{
 				Step: s.Number, Loss: s.Loss, Total: s.Total, Rate: s.Rate, Learners: s.Learners,
 				Weights: s.Weights, Diversity: s.Diversity, Seconds: s.Seconds,
-			})
+			}
+			if failed := a.live.Step(step, time.Now()); failed != nil {
+				return failed
+			}
+			return runs.AppendStep(steps, step)
 		},
 	})
 	a.w.Progress.Finish()

@@ -20,6 +20,7 @@ type RunOptions struct {
 	FailFast    bool          // stop at the first failed cell
 	RetryFailed bool          // also do the cells that failed before
 	SameBuild   bool          // cells of another build of bierbench are stale
+	TensorBoard bool          // event files grow in the folder of each cell while it trains
 	Checkpoint  time.Duration // between checkpoints of a training; 0 is DefaultCheckpoint
 }
 
@@ -176,7 +177,7 @@ func (q *queue) do(ctx context.Context, c PlannedCell) (failed bool, err error) 
 		return true, nil
 	}
 	q.w.Progress.Cell(c.Key, q.ended+1, q.total)
-	record, err = q.w.runCell(ctx, q.run, c, q.options.Checkpoint)
+	record, err = q.w.runCell(ctx, q.run, c, q.options)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}

@@ -100,6 +100,7 @@ one workspace: they share the cells.
 	f.add(cmd)
 	cmd.Flags().BoolVar(&o.FailFast, "fail-fast", false, "stop at the first failed cell")
 	cmd.Flags().BoolVar(&o.RetryFailed, "retry-failed", false, "also do the cells that failed before")
+	cmd.Flags().BoolVar(&o.TensorBoard, "tensorboard", false, "write event files into each cell's folder tensorboard/ while it trains")
 	cmd.Flags().DurationVar(&o.Checkpoint, "checkpoint", pipeline.DefaultCheckpoint, "`TIME` between checkpoints of a training")
 	return cmd
 }
