@@ -40,7 +40,7 @@ func adversarialLoss(c Config, x *Node, matrices []*Node, regressors []regressor
 	var d diversity
 	for i, w := range matrices {
 		w.AssertDims(x.Shape().Dim(1), -1)
-		outputs[i] = reverseGradient(Dot(features, w))
+		outputs[i] = reverseGradient(constantProduct(features, w))
 		d.embeddingNorms = append(d.embeddingNorms, unitNorm(w, c.NormAxis))
 	}
 	for i := range m {

@@ -101,7 +101,7 @@ func (m *Model) learners(ctx *context.Context, x *Node) (embeddings, matrices []
 		w := in.GetVariable("weights").ValueGraph(g)
 		bias := in.GetVariable("biases").ValueGraph(g)
 		w.AssertDims(m.width, d)
-		y := Dot(x, w)
+		y := constantProduct(x, w)
 		if m.Config.Mode == Finetune {
 			y = product(x, w) // the gradient reaches x too
 		}
