@@ -125,6 +125,8 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 			a.record.Timing["features"] = took.seconds
 			a.record.Throughput["features images/s"] = float64(took.images) / took.seconds
 		}
+	} else {
+		w.features = models.Features{} // the network needs the memory
 	}
 	test := testRows(a.data)
 	embedding := &runs.Embeddings{Width: c.Config.Size}
@@ -193,10 +195,11 @@ func (a *attempt) train(ctx context.Context, m *models.Model, features models.Fe
 	if err != nil && !errors.Is(err, models.ErrNoCheckpoint) {
 		return err
 	}
-	steps := a.run.StepsPath(c.Key)
-	if err = runs.KeepSteps(steps, m.Step); err != nil {
+	steps, err := runs.OpenSteps(a.run.StepsPath(c.Key), m.Step)
+	if err != nil {
 		return err
 	}
+	defer func() { _ = steps.Close() }() // each line was written
 	if a.tensorBoard {
 		if a.live, err = reports.OpenLiveEvents(filepath.Join(a.run.CellDir(c.Key), "tensorboard"), a.record, m.Step, time.Now()); err != nil {
 			return err
@@ -226,7 +229,7 @@ func (a *attempt) train(ctx context.Context, m *models.Model, features models.Fe
 			if failed := a.live.Step(step, time.Now()); failed != nil {
 				return failed
 			}
-			return runs.AppendStep(steps, step)
+			return steps.Append(step)
 		},
 	})
 	a.w.Progress.Finish()

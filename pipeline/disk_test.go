@@ -86,7 +86,7 @@ func TestRunDiskFull(t *testing.T) {
 			if err = syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size=16m"); err != nil {
 				t.Fatal(err)
 			}
-			if r, err = w.Run(t.Context(), suite, RunOptions{}); err != nil || len(r.Failed) > 0 {
+			if r, err = w.Run(t.Context(), suite, RunOptions{RetryFailed: true}); err != nil || len(r.Failed) > 0 {
 				t.Fatalf("with more room: %+v, %v", r, err)
 			}
 			got := outputs(t, w, "s")

@@ -24,6 +24,9 @@ type extracted struct {
 // pooled returns the backbone's pooled feature of every row of a data set, from
 // the cache or computed into it. Processes that need the same features wait for
 // the one that computes them; what a killed one has computed is kept.
+//
+// The latest ones stay in memory: reading them takes longer than all else that
+// a small cell needs beside its own work. Callers must not change them.
 func (w *Workspace) pooled(ctx context.Context, data *datasets.Dataset, c models.Config, weights models.Weights) (models.Features, extracted, error) {
 	var none extracted
 	net, err := models.BackboneNamed(c.Backbone)
@@ -31,9 +34,14 @@ func (w *Workspace) pooled(ctx context.Context, data *datasets.Dataset, c models
 		return models.Features{}, none, err
 	}
 	key := models.FeaturesKey(data.Manifest.Digest, weights.SHA256, net, c.Input)
+	if w.features.Key == key {
+		return w.features, none, nil
+	}
+	w.features = models.Features{} // no two of them at a time
 	path := filepath.Join(w.featuresDir(), key+".arrow")
 	f, err := models.ReadFeatures(path, key)
 	if err == nil {
+		w.features = f
 		return f, none, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -46,6 +54,7 @@ func (w *Workspace) pooled(ctx context.Context, data *datasets.Dataset, c models
 	}
 	defer release()
 	if f, err = models.ReadFeatures(path, key); err == nil { // another process was faster
+		w.features = f
 		return f, none, nil
 	}
 	b, err := w.backend(ctx)
@@ -68,6 +77,7 @@ func (w *Workspace) pooled(ctx context.Context, data *datasets.Dataset, c models
 	if err != nil {
 		return f, none, fmt.Errorf("%s: %w", stage, err)
 	}
+	w.features = f
 	took := extracted{computed, time.Since(began).Seconds()}
 	w.rememberFeatures(ctx, c, took)
 	w.Log.Info("features computed", "dataset", data.Manifest.Set, "backbone", c.Backbone, "images", computed, "images/s", float64(computed)/took.seconds)

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -53,7 +54,11 @@ func followedRun(t *testing.T, cells int) (w *Workspace, r *runs.Run, write func
 	}
 	step = func(seed, number int) {
 		t.Helper()
-		if err := runs.AppendStep(r.StepsPath(key(seed)), runs.TrainStep{Step: number, Loss: 1 / float64(number)}); err != nil {
+		log, err := runs.OpenSteps(r.StepsPath(key(seed)), number-1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err = errors.Join(log.Append(runs.TrainStep{Step: number, Loss: 1 / float64(number)}), log.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -101,10 +106,7 @@ func TestFollow(t *testing.T) {
 				t.Fatal(err)
 			}
 			claim(dead)
-			if err := runs.KeepSteps(steps, 1); err != nil { // the checkpoint was of step 1
-				t.Fatal(err)
-			}
-			step(2, 2)
+			step(2, 2) // the checkpoint was of step 1
 		}, "2:running 2:2", "1/4 done, 1 failed, 1 running, 0 interrupted, 1 planned, ended false"},
 		{func() {
 			half, err := os.OpenFile(steps, os.O_APPEND|os.O_WRONLY, 0)

@@ -29,7 +29,9 @@ type Workspace struct {
 
 	open  *models.Backend
 	built *runs.Environment // by build
-	tail  *logTail          // of Log
+
+	features models.Features // the latest ones, by pooled
+	tail     *logTail        // of Log
 }
 
 // NewWorkspace fills what a caller leaves out.

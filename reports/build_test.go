@@ -39,12 +39,19 @@ func stored(t *testing.T, s source) *runs.Run {
 				t.Fatal(err)
 			}
 		}
+		log, err := runs.OpenSteps(r.StepsPath(c.Key), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, step := range s.steps[c.Key] {
 			if step.Step <= 3 {
-				if err := runs.AppendStep(r.StepsPath(c.Key), step); err != nil {
+				if err = log.Append(step); err != nil {
 					t.Fatal(err)
 				}
 			}
+		}
+		if err = log.Close(); err != nil {
+			t.Fatal(err)
 		}
 		if err := r.WriteCell(c); err != nil {
 			t.Fatal(err)

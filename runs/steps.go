@@ -5,57 +5,44 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 )
 
-// AppendStep adds a line to train.jsonl. A line that an earlier process left
-// unfinished is cut off first.
-func AppendStep(path string, step TrainStep) (err error) {
+// StepLog appends to train.jsonl. It keeps the file open: a small step takes no
+// longer than opening a file.
+type StepLog struct{ file *os.File }
+
+// OpenSteps opens train.jsonl to go on after a step, 0 for a training that
+// begins. Lines of later steps are dropped, when training continues from a
+// checkpoint that is older than the last line, and so is a line that an earlier
+// process left unfinished.
+func OpenSteps(path string, last int) (*StepLog, error) {
+	if err := keepSteps(path, last); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open steps: %w", err)
+	}
+	return &StepLog{f}, nil
+}
+
+// Append adds a line.
+func (l *StepLog) Append(step TrainStep) error {
 	line, err := json.Marshal(step)
 	if err != nil {
-		return fmt.Errorf("append step %d to %s: %w", step.Step, path, err)
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return fmt.Errorf("append step %d: %w", step.Step, err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	end, err := wholeLines(f)
-	if err != nil {
-		return fmt.Errorf("append step %d to %s: %w", step.Step, path, err)
-	}
-	if err := f.Truncate(end); err != nil {
-		return fmt.Errorf("append step %d: %w", step.Step, err)
+		return fmt.Errorf("append step %d to %s: %w", step.Step, l.file.Name(), err)
 	}
 	// One write: a kill leaves a cut line at most.
-	if _, err := f.WriteAt(append(line, '\n'), end); err != nil {
+	if _, err = l.file.Write(append(line, '\n')); err != nil {
 		return fmt.Errorf("append step %d: %w", step.Step, err)
 	}
 	return nil
 }
 
-// wholeLines returns the size of f up to and with its last newline.
-func wholeLines(f *os.File) (int64, error) {
-	end, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return 0, err
-	}
-	buf := make([]byte, 1, 4096)
-	for end > 0 {
-		n := min(int64(len(buf)), end)
-		if _, err := f.ReadAt(buf[:n], end-n); err != nil {
-			return 0, err
-		}
-		if i := bytes.LastIndexByte(buf[:n], '\n'); i >= 0 {
-			return end - n + int64(i) + 1, nil
-		}
-		end -= n
-		buf = buf[:cap(buf)]
-	}
-	return 0, nil
-}
+// Close closes the file.
+func (l *StepLog) Close() error { return l.file.Close() }
 
 // ReadSteps reads train.jsonl; nil if there is none. A last line without its
 // newline was cut by a kill and is ignored.
@@ -67,6 +54,10 @@ func ReadSteps(path string) ([]TrainStep, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read steps: %w", err)
 	}
+	return parseSteps(path, data)
+}
+
+func parseSteps(path string, data []byte) ([]TrainStep, error) {
 	var steps []TrainStep
 	for n := 1; ; n++ {
 		line, rest, found := bytes.Cut(data, []byte("\n"))
@@ -82,11 +73,18 @@ func ReadSteps(path string) ([]TrainStep, error) {
 	}
 }
 
-// KeepSteps drops the lines after a step, when training continues from a
-// checkpoint that is older than the last line.
-func KeepSteps(path string, last int) error {
-	steps, err := ReadSteps(path)
-	if err != nil || steps == nil {
+// keepSteps rewrites the file without the lines after a step and without an
+// unfinished one, where there are such lines.
+func keepSteps(path string, last int) error {
+	before, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("keep steps: %w", err)
+	}
+	steps, err := parseSteps(path, before)
+	if err != nil {
 		return err
 	}
 	var kept bytes.Buffer
@@ -100,6 +98,9 @@ func KeepSteps(path string, last int) error {
 		}
 		kept.Write(line)
 		kept.WriteByte('\n')
+	}
+	if bytes.Equal(kept.Bytes(), before) {
+		return nil
 	}
 	return writeFile(path, func(f *os.File) error {
 		_, err := f.Write(kept.Bytes())

@@ -219,12 +219,23 @@ func TestSteps(t *testing.T) {
 		t.Fatalf("no file: %v, %v, want nothing", steps, err)
 	}
 	want := []TrainStep{{Step: 1, Loss: 0.5, Learners: []float64{1, 2}}, {Step: 2, Loss: 0.25}, {Step: 3}}
-	for _, s := range want[:2] {
-		if err := AppendStep(path, s); err != nil {
+	goOn := func(last int, steps ...TrainStep) {
+		t.Helper()
+		log, err := OpenSteps(path, last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range steps {
+			if err = log.Append(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err = log.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	// A kill in the middle of a line, longer than one block of the search.
+	goOn(0, want[:2]...)
+	// A kill in the middle of a line.
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -236,17 +247,20 @@ func TestSteps(t *testing.T) {
 	if got, err := ReadSteps(path); err != nil || !cmp.Equal(got, want[:2]) {
 		t.Errorf("with a cut last line: %v, %v, want %v", got, err, want[:2])
 	}
-	if err := AppendStep(path, want[2]); err != nil {
-		t.Fatal(err)
-	}
+	goOn(2, want[2])
 	if got, err := ReadSteps(path); err != nil || !cmp.Equal(got, want) {
 		t.Errorf("after going on: %v, %v, want %v", got, err, want)
 	}
-	if err := KeepSteps(path, 2); err != nil {
+	goOn(2)
+	if got, err := ReadSteps(path); err != nil || !cmp.Equal(got, want[:2]) {
+		t.Errorf("from an older checkpoint: %v, %v, want %v", got, err, want[:2])
+	}
+	if err := os.WriteFile(path, []byte(`{"step": 1`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := ReadSteps(path); err != nil || !cmp.Equal(got, want[:2]) {
-		t.Errorf("after KeepSteps: %v, %v, want %v", got, err, want[:2])
+	goOn(0, want[0])
+	if got, err := ReadSteps(path); err != nil || !cmp.Equal(got, want[:1]) {
+		t.Errorf("after a cut first line: %v, %v, want %v", got, err, want[:1])
 	}
 	if err := os.WriteFile(path, []byte("{\"step\":1}\nnonsense\n{\"step\":3}\n"), 0o644); err != nil {
 		t.Fatal(err)
