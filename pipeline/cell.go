@@ -156,6 +156,7 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 // trainAndEmbed trains the cell from its last checkpoint and returns the
 // vectors of the test rows.
 func (a *attempt) trainAndEmbed(ctx context.Context, features models.Features, test []int) ([]float32, error) {
+	began := time.Now()
 	m, err := models.NewModel(a.backend, a.cell.Config, a.weights.Path)
 	if err != nil {
 		return nil, err
@@ -163,10 +164,11 @@ func (a *attempt) trainAndEmbed(ctx context.Context, features models.Features, t
 	if err = a.train(ctx, m, features); err != nil {
 		return nil, err
 	}
+	a.record.Timing["train"] = a.trained + time.Since(began).Seconds()
 	if a.record.ModelDigest, err = m.Digest(); err != nil {
 		return nil, err
 	}
-	began := time.Now()
+	began = time.Now()
 	a.w.Progress.Start("embed "+a.cell.Path(), len(test))
 	values, err := m.Embed(ctx, models.EmbedData{
 		Images: len(test), Features: selected(features, test), Workers: a.w.Workers,
@@ -236,7 +238,6 @@ func (a *attempt) train(ctx context.Context, m *models.Model, features models.Fe
 	if err != nil {
 		return err
 	}
-	a.record.Timing["train"] = m.Seconds
 	a.record.Throughput["train steps/s"] = float64(m.Step) / m.Seconds
 	a.record.Throughput["train images/s"] = float64(m.Step*c.Config.Classes*c.Config.Images) / m.Seconds
 	if taken := m.Seconds - a.trained; taken > 0 {

@@ -57,7 +57,7 @@ type Cell struct {
 	Log         []string           `json:"log,omitempty"` // the last lines of the log of a failed cell
 	Evaluations []Evaluation       `json:"evaluations"`
 	Correlation *Correlation       `json:"correlation,omitempty"`
-	Timing      map[string]float64 `json:"timing"`                 // stage -> seconds: features, train, embed, evaluate, total
+	Timing      map[string]float64 `json:"timing"`                 // stage -> seconds: features, train (with set-up and the last save), embed, evaluate, overhead (in no stage), total
 	Throughput  map[string]float64 `json:"throughput"`             // "train images/s", "train steps/s", "embed images/s"
 	Memory      int64              `json:"memory,omitempty"`       // most resident memory of the process while it did the cell, bytes; 0 where it is not known
 	ModelDigest string             `json:"model_digest,omitempty"` // SHA-256, hex, of the trained variables
