@@ -51,6 +51,9 @@ func NewModel(b *Backend, c Config, weights string) (*Model, error) {
 	return m, nil
 }
 
+// Finalize frees the model's variables on the backend; it cannot be used after.
+func (m *Model) Finalize() { m.ctx.Finalize() }
+
 // addLearners creates the embedding matrices and, for the adversarial loss,
 // the regressors: Xavier-uniform weights and zero biases.
 func (m *Model) addLearners() {

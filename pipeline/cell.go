@@ -161,6 +161,7 @@ func (a *attempt) trainAndEmbed(ctx context.Context, features models.Features, t
 	if err != nil {
 		return nil, err
 	}
+	defer m.Finalize()
 	if err = a.train(ctx, m, features); err != nil {
 		return nil, err
 	}
