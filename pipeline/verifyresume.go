@@ -63,6 +63,10 @@ const (
 // before VerifyResume gives up on it.
 const verifyPatience = 10
 
+// mostFiles bounds how many files a process may write before one of them is
+// where it is killed: the record and some of about ten checkpoints.
+const mostFiles = 4
+
 // VerifyResume does one cell of a suite without interruption, then again with
 // the process killed at random moments and started anew, and compares the two:
 // metrics, the model's digest, embeddings and queries. It works in a folder of
@@ -173,7 +177,7 @@ func (v *verification) verify(ctx context.Context) (*VerifyResult, error) {
 // killed takes a run to its end, killing its process up to five times, and no
 // more often than is asked for in all.
 func (v *verification) killed(ctx context.Context, run string, r *VerifyResult) error {
-	for _, aim := range []string{stageFeatures, stageTrain, anywhere, stageWrite, stageEvaluate} {
+	for _, aim := range []string{stageFeatures, stageTrain, stageWrite, anywhere, stageEvaluate} {
 		if len(r.Kills) == v.options.Kills {
 			break
 		}
@@ -223,11 +227,21 @@ func (v *verification) kill(ctx context.Context, run, aim string) (k Kill, done 
 	began := time.Now()
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
-	moment := time.Duration(v.random.Float64() * float64(v.whole))
-	if aim != anywhere { // a little after the stage has begun
-		moment = time.Duration(v.random.Float64() * float64(v.whole) / 50)
+	x := v.random.Float64()
+	moment, poll := time.Duration(x*float64(v.whole)/2), 2*time.Millisecond // half of the cell is done already
+	switch aim { // after the stage has begun: mostly soon, for it may be short
+	case anywhere:
+	case stageEvaluate:
+		moment = time.Duration(x * x * x * float64(v.whole) / 100)
+	default:
+		moment = time.Duration(x * x * x * float64(v.whole) / 20)
 	}
-	reached := time.Time{}
+	files := v.random.IntN(mostFiles) // to let be written before the one that is hit
+	if aim == stageWrite {            // it takes about a millisecond
+		moment, poll = 0, 100*time.Microsecond
+	}
+	var reached time.Time
+	var seen []string
 	for {
 		select {
 		case err = <-ended:
@@ -235,16 +249,26 @@ func (v *verification) kill(ctx context.Context, run, aim string) (k Kill, done 
 				return k, false, fmt.Errorf("run %s: %w", run, errors.Join(ctx.Err(), err))
 			}
 			return k, true, nil
-		case <-time.After(2 * time.Millisecond):
+		case <-time.After(poll):
 		}
 		if time.Since(began) > verifyPatience*v.whole+time.Minute {
 			return k, false, errors.Join(fmt.Errorf("run %s does not end", run), c.Process.Kill())
 		}
-		if reached.IsZero() && (aim == anywhere || v.stage(run) == aim) {
+		switch {
+		case !reached.IsZero():
+		case aim == stageWrite:
+			for _, file := range v.unfinished(run) {
+				if !slices.Contains(v.old, file) && !slices.Contains(seen, file) {
+					seen = append(seen, file)
+				}
+			}
+			if len(seen) > files {
+				reached = time.Now()
+			}
+		case aim == anywhere || v.stage(run) == aim:
 			reached = time.Now()
 		}
-		// A file is written in less time than a moment.
-		if !reached.IsZero() && (aim == stageWrite || time.Since(reached) >= moment) {
+		if !reached.IsZero() && time.Since(reached) >= moment {
 			break
 		}
 	}
