@@ -229,7 +229,7 @@ func (v *verification) kill(ctx context.Context, run, aim string) (k Kill, done 
 	go func() { ended <- c.Wait() }()
 	x := v.random.Float64()
 	moment, poll := time.Duration(x*float64(v.whole)/2), 2*time.Millisecond // half of the cell is done already
-	switch aim { // after the stage has begun: mostly soon, for it may be short
+	switch aim {                                                            // after the stage has begun: mostly soon, for it may be short
 	case anywhere:
 	case stageEvaluate:
 		moment = time.Duration(x * x * x * float64(v.whole) / 100)
