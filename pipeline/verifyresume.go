@@ -228,8 +228,10 @@ func (v *verification) kill(ctx context.Context, run, aim string) (k Kill, done 
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
 	x := v.random.Float64()
-	moment, poll := time.Duration(x*float64(v.whole)/2), 2*time.Millisecond // half of the cell is done already
-	switch aim {                                                            // after the stage has begun: mostly soon, for it may be short
+	// Half of the cell is done already when a kill is aimed anywhere. What has a
+	// stage for its aim comes after that has begun, mostly soon: it may be short.
+	moment, poll := time.Duration(x*float64(v.whole)/2), 2*time.Millisecond
+	switch aim {
 	case anywhere:
 	case stageEvaluate:
 		moment = time.Duration(x * x * x * float64(v.whole) / 100)
