@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -189,17 +190,6 @@ func (w *Workspace) inspectOne(e datasets.Entry) (Inspected, error) {
 		return Inspected{}, err
 	}
 	sheet := filepath.Join(dir, e.Set+"."+e.Variant+".png")
-	f, err := os.CreateTemp(dir, ".sheet-*")
-	if err != nil {
-		return Inspected{}, err
-	}
-	defer os.Remove(f.Name()) // gone already after the rename
-	err = datasets.ContactSheet(data, f)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return Inspected{}, err
-	}
-	if err = os.Chmod(f.Name(), 0o644); err != nil {
-		return Inspected{}, err
-	}
-	return Inspected{Inspection: in, Sheet: sheet}, os.Rename(f.Name(), sheet)
+	err = writeBy(sheet, 0o644, func(w io.Writer) error { return datasets.ContactSheet(data, w) })
+	return Inspected{Inspection: in, Sheet: sheet}, err
 }

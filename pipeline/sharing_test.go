@@ -22,23 +22,30 @@ const sharedSuite = `
   steps: 20
 `
 
-// Two processes at one run share its cells: each is done once, the features
-// they all need are computed once, and both return when all cells are done.
-func TestSharedWorkspace(t *testing.T) {
-	dir := t.TempDir()
-	if err := ingestMini(t.Context(), testWorkspace(t, dir, nil), rawMini(t)); err != nil {
+// sharedWorkspace is a workspace with what sharedSuite needs.
+func sharedWorkspace(t *testing.T) (*Workspace, *Suite) {
+	t.Helper()
+	w := testWorkspace(t, t.TempDir(), nil)
+	if err := ingestMini(t.Context(), w, rawMini(t)); err != nil {
 		t.Fatal(err)
 	}
 	suite, err := parseSuite("s", "s.yaml", []byte(sharedSuite))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return w, suite
+}
+
+// Two processes at one run share its cells: each is done once, the features
+// they all need are computed once, and both return when all cells are done.
+func TestSharedWorkspace(t *testing.T) {
+	first, suite := sharedWorkspace(t)
 	const processes, cells = 2, 7 // one of features, three each of baseline and bier
 	var seen [processes]counting
 	var results [processes]*RunResult
 	var group errgroup.Group
 	for i := range processes {
-		w := testWorkspace(t, dir, &seen[i])
+		w := testWorkspace(t, first.Dir, &seen[i])
 		group.Go(func() (err error) {
 			results[i], err = w.Run(t.Context(), suite, RunOptions{})
 			return err
@@ -67,15 +74,7 @@ func TestSharedWorkspace(t *testing.T) {
 // A run that waits for the cell of another process takes it over when that one
 // ends without finishing it.
 func TestTakenOver(t *testing.T) {
-	dir := t.TempDir()
-	w := testWorkspace(t, dir, nil)
-	if err := ingestMini(t.Context(), w, rawMini(t)); err != nil {
-		t.Fatal(err)
-	}
-	suite, err := parseSuite("s", "s.yaml", []byte(sharedSuite))
-	if err != nil {
-		t.Fatal(err)
-	}
+	w, suite := sharedWorkspace(t)
 	only := PlanOptions{Run: "s", Only: "features-*"}
 	p, err := w.Plan(t.Context(), suite, only)
 	if err != nil {
@@ -115,15 +114,7 @@ func TestTakenOver(t *testing.T) {
 
 // What another process ends while a run waits for it is not done again.
 func TestEndedElsewhere(t *testing.T) {
-	dir := t.TempDir()
-	w := testWorkspace(t, dir, nil)
-	if err := ingestMini(t.Context(), w, rawMini(t)); err != nil {
-		t.Fatal(err)
-	}
-	suite, err := parseSuite("s", "s.yaml", []byte(sharedSuite))
-	if err != nil {
-		t.Fatal(err)
-	}
+	w, suite := sharedWorkspace(t)
 	only := PlanOptions{Run: "s", Only: "features-*"}
 	p, err := w.Plan(t.Context(), suite, only)
 	if err != nil {

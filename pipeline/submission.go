@@ -160,21 +160,3 @@ func (w *Workspace) newSubmission(run string) (*Submission, error) {
 	}
 	return s, os.MkdirAll(filepath.Join(s.dir, "logs"), 0o777)
 }
-
-// writeWhole writes a file to a temporary name beside it, syncs and renames it.
-func writeWhole(path string, data []byte, mode fs.FileMode) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-"+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}

@@ -314,20 +314,11 @@ func keptProgram(dir string) (string, error) {
 	if err = os.MkdirAll(folder, 0o777); err != nil {
 		return "", err
 	}
-	copied, err := os.CreateTemp(folder, ".tmp-*")
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Seek(0, io.SeekStart)
-	if err == nil {
-		_, err = io.Copy(copied, f)
-	}
-	err = errors.Join(err, copied.Chmod(0o755), copied.Sync(), copied.Close())
-	if err == nil {
-		err = os.Rename(copied.Name(), kept)
-	}
-	if err != nil {
-		return "", errors.Join(err, os.Remove(copied.Name()))
-	}
-	return kept, nil
+	return kept, writeBy(kept, 0o755, func(w io.Writer) error {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		_, err := io.Copy(w, f)
+		return err
+	})
 }

@@ -23,11 +23,7 @@ task do this before cells that would wait for each other.
 		Args:      arguments(cobra.MaximumNArgs(1)),
 		ValidArgs: pipeline.BuiltinSuites(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := f.load(args)
-			if err != nil {
-				return err
-			}
-			w, err := a.workspace()
+			w, s, err := f.load(a, args)
 			if err != nil {
 				return err
 			}

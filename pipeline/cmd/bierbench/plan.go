@@ -32,11 +32,7 @@ the first of them.
 		Args:      arguments(cobra.MaximumNArgs(1)),
 		ValidArgs: pipeline.BuiltinSuites(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := f.load(args)
-			if err != nil {
-				return err
-			}
-			w, err := a.workspace()
+			w, s, err := f.load(a, args)
 			if err != nil {
 				return err
 			}

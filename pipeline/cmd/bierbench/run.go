@@ -35,25 +35,27 @@ func (f *suiteFlags) plan() pipeline.PlanOptions {
 	return pipeline.PlanOptions{Run: f.id, Only: f.only, SameBuild: f.sameBuild}
 }
 
-// load reads the suite named on the command line and applies the overrides.
-func (f *suiteFlags) load(args []string) (*pipeline.Suite, error) {
+// load reads the suite named on the command line, applies the overrides, and
+// returns it with the workspace.
+func (f *suiteFlags) load(a *app, args []string) (*pipeline.Workspace, *pipeline.Suite, error) {
 	name := "quick"
 	if len(args) == 1 {
 		name = args[0]
 	}
 	s, err := pipeline.LoadSuite(name)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, nil, usageError{err}
 	}
 	for _, assignment := range f.set {
-		if err := s.Set(assignment); err != nil {
-			return nil, usageError{err}
+		if err = s.Set(assignment); err != nil {
+			return nil, nil, usageError{err}
 		}
 	}
 	if f.id == "" {
 		f.id = s.Name
 	}
-	return s, nil
+	w, err := a.workspace()
+	return w, s, err
 }
 
 func suiteHelp() string {
@@ -78,11 +80,7 @@ one workspace: they share the cells.
 		Args:      arguments(cobra.MaximumNArgs(1)),
 		ValidArgs: pipeline.BuiltinSuites(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := f.load(args)
-			if err != nil {
-				return err
-			}
-			w, err := a.workspace()
+			w, s, err := f.load(a, args)
 			if err != nil {
 				return err
 			}

@@ -54,11 +54,7 @@ system that all machines share. Follow the tasks with "bierbench status".
 			if err := pipeline.CheckEngine(o.Engine, o.Options); err != nil {
 				return usageError{err}
 			}
-			s, err := f.load(args)
-			if err != nil {
-				return err
-			}
-			w, err := a.workspace()
+			w, s, err := f.load(a, args)
 			if err != nil {
 				return err
 			}

@@ -34,11 +34,7 @@ takes the first.
 			if o.Kills < 1 {
 				return usageError{fmt.Errorf("--kills %d: want at least 1", o.Kills)}
 			}
-			s, err := f.load(args)
-			if err != nil {
-				return err
-			}
-			w, err := a.workspace()
+			w, s, err := f.load(a, args)
 			if err != nil {
 				return err
 			}
