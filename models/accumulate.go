@@ -62,7 +62,7 @@ func (m *Model) newAccumulation(trainable []*context.Variable) (*accumulation, e
 		total, report := m.objective(ctx, trainable, x, labels)
 		gradients := Gradient(total, append(values(x.Graph(), head), x)...)
 		m.update(ctx, head, gradients[:len(head)], rates)
-		return append(report, gradients[len(head)])
+		return []*Node{report, gradients[len(head)]}
 	}, replicated, sharded, replicated, sharded)
 	a.backward = compile(func(ctx *context.Context, inputs []*Node) []*Node {
 		number, pull, images := inputs[0], inputs[1], inputs[2]
@@ -117,11 +117,11 @@ func (a *accumulation) step(b batch, rates []float32) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	report, err := scalarsOf(found[:len(found)-1])
+	report, err := numbersOf(found[0])
 	if err != nil {
 		return nil, err
 	}
-	gradient := found[len(found)-1]
+	gradient := found[1]
 	pull := tensors.MustCopyFlatData[float32](gradient)
 	if err = errors.Join(gradient.FinalizeAll(), x.FinalizeAll()); err != nil {
 		return nil, err

@@ -8,89 +8,183 @@ import (
 )
 
 // boosted is the loss of an ensemble of M learners on one batch of N images.
+// What is boosted, and the shape of its weights, depends on the rule: the
+// loss's terms for none, eta and additive, similarities [N, columns] for
+// gradient and for a loss without terms.
 type boosted struct {
 	total      *Node   // scalar: the mean of learner
-	learner    []*Node // M scalars: sum over pairs of W w^m l^m
-	weights    []*Node // M x [N, N]: w^m, constants for the gradient
-	ensemble   []*Node // M x [N, N]: A_m, the activations of the first m learners together
+	learner    []*Node // M scalars: with terms sum of W w^m l^m, else L(s^m), whose gradient is weighted
+	weights    []*Node // M: w^m, constants for the gradient
+	ensemble   []*Node // M: A_m or S_m, of the first m learners together
 	meanWeight []*Node // M scalars: sum of W w^m over sum of W
+	bins       *Node   // [M, 2, weightBins]: how the weights are distributed, see weightShares
 }
 
-// boostedLoss trains learner m on the pairs that the learners before it get
-// wrong. embeddings are the learners' raw outputs, M x [N, d_m]; labels is
-// int32 [N]. The rules are those of BIER's papers (eta) and of the authors'
-// released script (additive); with none every learner sees every pair alike.
-func boostedLoss(c Config, embeddings []*Node, labels *Node) boosted {
-	if len(embeddings) == 0 {
-		panic(errors.New("boosted loss: no learners"))
-	}
+// boostedLoss trains learner m on what the learners before it get wrong.
+// embeddings are the learners' raw outputs, M x [N, d_m]; proxies theirs, M x
+// [classes*proxies, d_m], nil for a loss without; labels is int32 [N], for
+// proxies counted from 0. Rules eta (BIER's papers) and additive (the authors'
+// released script) weight the terms of a loss by the slope of l at the
+// ensemble's activation. Rule gradient does so for any loss: what flows back
+// through a similarity is multiplied by the loss's derivative at the ensemble's
+// similarity, as a share of the largest that it can be. With none every
+// learner sees everything alike.
+func boostedLoss(c Config, embeddings, proxies []*Node, labels *Node) boosted {
 	loss, err := LossNamed(c.Loss)
 	if err != nil {
 		panic(err)
 	}
-	labels.AssertRank(1)
-	n := labels.Shape().Dim(0)
-	p := newPairs(c, labels, embeddings[0].DType())
-	sum := ReduceAllSum(p.weights)
-
-	var b boosted
-	weights := OnesLike(p.weights)
-	ensemble := ZerosLike(p.weights)
-	if c.Boosting == BoostingAdditive {
-		ensemble = AddScalar(ensemble, c.BoostingStart)
+	if len(embeddings) == 0 || proxies != nil && len(proxies) != len(embeddings) {
+		panic(fmt.Errorf("boosted loss: %d learners with %d tables of proxies", len(embeddings), len(proxies)))
 	}
+	n, dtype := labels.Shape().Dim(0), embeddings[0].DType()
+	p := newPairs(c, labels, dtype)
+	if loss.Proxies != nil {
+		if proxies == nil {
+			panic(errors.New("boosted loss: the loss compares with proxies, and there are none"))
+		}
+		each := loss.Proxies(c)
+		p = newProxyPairs(labels, proxies[0].Shape().Dim(0)/each, each, dtype)
+	}
+	var b boosted
+	rule := newRule(c, loss, p)
 	for m, f := range embeddings {
 		f.AssertDims(n, -1)
-		activation := loss.activation(c, cosine(f), p.same)
-		weighted := Mul(p.weights, weights)
-		b.learner = append(b.learner, ReduceAllSum(Mul(weighted, loss.term(activation))))
-		b.weights = append(b.weights, weights)
-		b.meanWeight = append(b.meanWeight, ratio(ReduceAllSum(weighted), sum))
-
-		ensemble = StopGradient(combine(c, m+1, ensemble, activation))
-		b.ensemble = append(b.ensemble, ensemble)
-		weights = StopGradient(nextWeights(c, loss, ensemble, p.same))
+		var similarity, penalty *Node
+		if loss.Proxies == nil {
+			similarity = cosine(f)
+		} else {
+			unit := normalise(proxies[m])
+			similarity = product(normalise(f), Transpose(unit, 0, 1))
+			if loss.penalty != nil {
+				penalty = loss.penalty(c, unit)
+			}
+		}
+		similarity.AssertDims(p.same.Shape().Dimensions...)
+		learner := rule.learner(similarity)
+		if penalty != nil {
+			learner = Add(learner, penalty)
+		}
+		b.learner = append(b.learner, learner)
+		b.weights = append(b.weights, rule.weights)
+		b.meanWeight = append(b.meanWeight, ratio(ReduceAllSum(Mul(rule.static, rule.weights)), ReduceAllSum(rule.static)))
+		rule.advance(m+1, similarity)
+		b.ensemble = append(b.ensemble, rule.ensemble)
 	}
 	b.total = DivScalar(sumNodes(b.learner), len(b.learner))
+	b.bins = rule.distribution(b.weights)
 	return b
 }
 
-// combine returns A_m from A_(m-1) and learner m's activation, m from 1.
-// Without boosting there is no ensemble in training: it stays at 0.
-func combine(c Config, m int, ensemble, activation *Node) *Node {
+// rule is a boosting rule on its way from learner to learner.
+type rule struct {
+	config   Config
+	loss     Loss
+	pairs    pairs
+	onTerms  bool  // the loss's terms are boosted, else similarities
+	static   *Node // W, of the shape of what is boosted
+	weights  *Node // of the next learner
+	ensemble *Node // of the learners so far
+}
+
+func newRule(c Config, loss Loss, p pairs) *rule {
+	r := &rule{config: c, loss: loss, pairs: p, static: p.weights}
+	switch c.Boosting {
+	case BoostingNone, BoostingEta, BoostingAdditive:
+		r.onTerms = loss.terms != nil
+		if !r.onTerms && c.Boosting != BoostingNone {
+			panic(fmt.Errorf("boosted loss: boosting: rule %s needs a loss that is a sum over pairs or triplets", c.Boosting))
+		}
+	case BoostingGradient:
+	default:
+		panic(fmt.Errorf("boosted loss: boosting: %q is not one of %q", c.Boosting, []string{BoostingNone, BoostingEta, BoostingAdditive, BoostingGradient}))
+	}
+	if r.onTerms {
+		r.static = loss.terms.weights(p)
+	}
+	r.weights, r.ensemble = OnesLike(r.static), ZerosLike(r.static)
+	if c.Boosting == BoostingAdditive {
+		r.ensemble = AddScalar(r.ensemble, c.BoostingStart)
+	}
+	return r
+}
+
+// learner is the loss of the next learner's similarities under its weights.
+func (r *rule) learner(similarity *Node) *Node {
+	if r.onTerms {
+		term := r.loss.terms.term(r.config, r.loss.terms.activation(r.config, similarity, r.pairs))
+		return ReduceAllSum(Mul(Mul(r.static, r.weights), term))
+	}
+	if r.config.Boosting == BoostingGradient {
+		weights := r.weights
+		similarity = IdentityWithCustomGradient(similarity, func(_, v *Node) *Node { return Mul(v, weights) })
+	}
+	return r.loss.of(r.config, similarity, r.pairs)
+}
+
+// advance takes learner m, from 1, into the ensemble and sets the weights of
+// the one after it. They are not renormalised. Without boosting there is no
+// ensemble in training: it stays at 0.
+func (r *rule) advance(m int, similarity *Node) {
+	c, before := r.config, r.ensemble
+	joined := similarity
+	if r.onTerms {
+		joined = r.loss.terms.activation(c, similarity, r.pairs)
+	}
 	switch c.Boosting {
 	case BoostingNone:
-		return ensemble
+		return
 	case BoostingAdditive:
-		return Add(ensemble, MulScalar(activation, c.Shrinkage))
+		r.ensemble = StopGradient(Add(before, MulScalar(joined, c.Shrinkage)))
+		factor := Where(r.negatives(), Scalar(before.Graph(), before.DType(), c.NegativeFactor), OnesLike(before))
+		r.weights = StopGradient(Mul(r.slope(), factor))
 	default:
 		eta := learnerEta(m)
-		return Add(MulScalar(ensemble, 1-eta), MulScalar(activation, eta))
+		r.ensemble = StopGradient(Add(MulScalar(before, 1-eta), MulScalar(joined, eta)))
+		if r.onTerms {
+			r.weights = StopGradient(r.slope())
+		} else {
+			r.weights = StopGradient(r.derivative())
+		}
 	}
 }
 
-// nextWeights returns w^(m+1) [N, N] from A_m; weights are not renormalised.
-func nextWeights(c Config, loss Loss, ensemble, same *Node) *Node {
-	switch c.Boosting {
-	case BoostingNone:
-		return OnesLike(ensemble)
-	case BoostingEta:
-		return loss.weight(ensemble)
-	case BoostingAdditive:
-		g, dtype := ensemble.Graph(), ensemble.DType()
-		factor := Where(same, ScalarOne(g, dtype), Scalar(g, dtype, c.NegativeFactor))
-		return Mul(loss.weight(ensemble), factor)
-	default:
-		panic(fmt.Errorf("boosted loss: boosting: %q is not one of %q", c.Boosting, []string{BoostingNone, BoostingEta, BoostingAdditive}))
+// negatives is true for negative pairs where pairs are boosted; no triplet is
+// one.
+func (r *rule) negatives() *Node {
+	if r.static.Shape().EqualDimensions(r.pairs.negative.Shape()) {
+		return r.pairs.negative
 	}
+	return LessThan(r.static, ZerosLike(r.static))
+}
+
+// slope is -l'(A) at the ensemble's activations.
+func (r *rule) slope() *Node {
+	at := Identity(r.ensemble) // a gradient does not reach a node behind StopGradient itself
+	return Neg(Gradient(ReduceAllSum(r.loss.terms.term(r.config, at)), at)[0])
+}
+
+// derivative is |dL/dS| at the ensemble's similarities, divided by the largest
+// value that it can have for that entry or, where the loss states none, by the
+// largest among the batch's entries of its kind, positive or negative.
+func (r *rule) derivative() *Node {
+	at := Identity(r.ensemble)
+	size := Abs(Gradient(r.loss.of(r.config, at, r.pairs), at)[0])
+	if r.loss.bound != nil {
+		return ratio(size, r.loss.bound(r.config, r.pairs))
+	}
+	share := func(kind *Node) *Node {
+		of := Where(kind, size, ZerosLike(size))
+		return ratio(of, BroadcastToShape(ReduceAllMax(of), of.Shape()))
+	}
+	return Add(share(r.pairs.positive), share(r.pairs.negative))
 }
 
 // learnerEta is the step of learner m, from 1: 2/(m+1).
 func learnerEta(m int) float64 { return 2 / float64(m+1) }
 
-// ratio returns a/b for scalars, 0 where b is 0.
+// ratio returns a/b, entry by entry, 0 where b is 0. b is not negative.
 func ratio(a, b *Node) *Node {
-	zero, one := ScalarZero(b.Graph(), b.DType()), ScalarOne(b.Graph(), b.DType())
-	some := GreaterThan(b, zero)
-	return Where(some, Div(a, Where(some, b, one)), zero)
+	some := GreaterThan(b, ZerosLike(b))
+	return Where(some, Div(a, Where(some, b, OnesLike(b))), ZerosLike(b))
 }

@@ -31,7 +31,7 @@ func tinyData() TrainData {
 
 func newTestModel(t *testing.T, c Config) *Model {
 	t.Helper()
-	m, err := NewModel(testBackend(t), c, "")
+	m, err := NewModel(testBackend(t), c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +268,7 @@ func TestCheckpointOfAnother(t *testing.T) {
 		change func(metadata map[string]string)
 		want   string
 	}{
-		{"another option", func(c *Config) { c.Alpha = 3 }, none, "alpha is 2 in the checkpoint, want 3"},
+		{"another option", func(c *Config) { c.Shrinkage = 3 }, none, "shrinkage is 0.06 in the checkpoint, want 3"},
 		{"two", func(c *Config) { c.Steps, c.Learners = 40, []int{3, 3} }, none, "learners is [2,4] in the checkpoint, want [3,3]; steps is 30 in the checkpoint, want 40"},
 		{"another seed", func(c *Config) { c.Seed = 6 }, none, "seed is 5 in the checkpoint, want 6"},
 		{"an option that is left out when it is not set", func(*Config) {}, replace("config", `"size"`, `"untrained":true,"size"`), "untrained is true in the checkpoint, want nothing"},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 )
@@ -16,9 +17,23 @@ const (
 	BoostingNone     = "none"     // every learner sees every pair with weight 1
 	BoostingEta      = "eta"      // the papers' rule: A_m = (1-eta_m) A_(m-1) + eta_m act_m
 	BoostingAdditive = "additive" // the released script's rule: A_m = A_(m-1) + shrinkage act_m
+	BoostingGradient = "gradient" // rule eta for any loss: by its derivative at the ensemble's similarities
 
 	DiversityNone        = "none"
+	DiversityActivation  = "activation"  // BIER's: squared products of the learners' outputs, during training
 	DiversityAdversarial = "adversarial" // A-BIER's regressors with gradient reversal, during training
+
+	InitialXavier      = "xavier"      // uniform in +-sqrt(6/(in+out))
+	InitialOrthogonal  = "orthogonal"  // columns of all learners together at right angles
+	InitialActivation  = "activation"  // Xavier, then the activation loss on frozen features until it converges
+	InitialAdversarial = "adversarial" // Xavier, then the adversarial loss
+
+	SelectLast       = "last"       // the model after the last step
+	SelectValidation = "validation" // the best on classes held out of the training part
+	SelectPeek       = "peek"       // the best on the test classes: no honest number
+
+	EvaluateTest       = "test"       // the test images
+	EvaluateValidation = "validation" // the training images of the held-out classes: for choosing settings
 
 	ScaleSize  = "size"  // a learner's slice is scaled by d_m/d (the authors' code)
 	ScaleBoost = "boost" // by sqrt(2m/(M(M+1))): the dot product is the boosted ensemble's score
@@ -43,22 +58,37 @@ type Config struct {
 	Learners []int  `json:"learners"` // widths of the learners, in boosting order; they sum to Size
 	Scale    string `json:"scale"`    // how slices are scaled at test time: size, boost or none
 
-	Loss     string  `json:"loss"`      // a name of Losses
-	Alpha    float64 `json:"alpha"`     // binomial deviance: steepness
-	Beta     float64 `json:"beta"`      // binomial deviance: the similarity that separates
-	C        float64 `json:"c"`         // binomial deviance: cost of a negative pair
-	PosCount string  `json:"pos_count"` // with_diagonal or without
+	Loss string `json:"loss"` // a name of Losses
+	// Constants are numbers of the loss by name. Those that are not there have
+	// the loss's own defaults; the record holds all.
+	Constants map[string]float64 `json:"constants"`
+	PosCount  string             `json:"pos_count"` // with_diagonal or without
 
-	Boosting       string  `json:"boosting"`        // none, eta or additive
+	Boosting       string  `json:"boosting"`        // none, eta, additive or gradient
 	BoostingStart  float64 `json:"boosting_start"`  // additive: A_0
 	Shrinkage      float64 `json:"shrinkage"`       // additive: the step
 	NegativeFactor float64 `json:"negative_factor"` // additive: weight of negative pairs
 
-	Diversity string  `json:"diversity"`  // none or adversarial
+	Diversity string  `json:"diversity"`  // none, activation or adversarial; during training
 	LambdaDiv float64 `json:"lambda_div"` // weight of the whole diversity term
 	LambdaW   float64 `json:"lambda_w"`   // weight of its unit-norm constraints
 	Hidden    int     `json:"hidden"`     // hidden units of a regressor
 	NormAxis  string  `json:"norm_axis"`  // in or out
+
+	Initial string `json:"initial"` // of the embedding matrices: xavier, orthogonal, activation or adversarial
+	// The optimisation before training where Initial is activation or
+	// adversarial. It ends by the rule of Model.Initialise.
+	InitialSteps     int     `json:"initial_steps"`     // at most
+	InitialRate      float64 `json:"initial_rate"`      // Adam's, per step
+	InitialTolerance float64 `json:"initial_tolerance"` // it has converged when the loss improves by less, relative
+	InitialLambdaW   float64 `json:"initial_lambda_w"`  // weight of its unit-norm constraints
+	InitialNormAxis  string  `json:"initial_norm_axis"` // in or out
+
+	Selection   string  `json:"selection"`    // which model is evaluated: last, validation or peek
+	SelectEvery int     `json:"select_every"` // steps between two models that are compared
+	SelectBy    string  `json:"select_by"`    // metric that they are compared by: "R@1" or "MAP@R"
+	HeldOut     float64 `json:"held_out"`     // share of the training classes kept out of training where validation asks for it
+	Evaluate    string  `json:"evaluate"`     // what the model is evaluated on: test or validation
 
 	Classes int `json:"classes"` // classes in a step
 	Images  int `json:"images"`  // images of each class in a step
@@ -74,6 +104,7 @@ type Config struct {
 	BackboneRate  float64 `json:"backbone_rate"`  // Adam's rate for the backbone, per step
 	EmbeddingRate float64 `json:"embedding_rate"` // for the embedding matrices and biases
 	RegressorRate float64 `json:"regressor_rate"` // for the regressors of the adversarial loss
+	ProxyRate     float64 `json:"proxy_rate"`     // for the proxies of a loss that has them
 	WeightDecay   float64 `json:"weight_decay"`   // times the sum of squared backbone kernels and embedding matrices, added to the loss
 	DecayFactor   float64 `json:"decay_factor"`   // the rates are multiplied by it ...
 	DecayEvery    int     `json:"decay_every"`    // ... every so many steps; 0 never
@@ -81,14 +112,28 @@ type Config struct {
 	Seed uint64 `json:"seed"` // root of every random stream of the cell
 }
 
-// MarshalJSON writes one chunk, 0 or 1, as the absent key: a configuration has
-// one text.
+// MarshalJSON writes one chunk, 0 or 1, as the absent key, and every constant
+// of the loss: a configuration has one text.
 func (c Config) MarshalJSON() ([]byte, error) {
 	type plain Config
 	if c.Accumulate == 1 {
 		c.Accumulate = 0
 	}
+	if loss, err := LossNamed(c.Loss); err == nil {
+		given := c.Constants
+		c.Constants = map[string]float64{}
+		for _, constant := range loss.Constants {
+			c.Constants[constant.Name] = constant.Default
+		}
+		maps.Copy(c.Constants, given)
+	}
 	return json.Marshal(plain(c))
+}
+
+// HoldsOut reports whether classes of the training part are kept out of
+// training.
+func (c Config) HoldsOut() bool {
+	return c.Selection == SelectValidation || c.Evaluate == EvaluateValidation
 }
 
 // chunks is how many parts of a batch go through the backbone on their own.
@@ -98,33 +143,41 @@ func (c Config) chunks() int { return max(c.Accumulate, 1) }
 // Constants are those of the authors' code where it states them.
 func DefaultConfig(mode string) Config {
 	c := Config{
-		Mode:           mode,
-		Input:          224,
-		Size:           512,
-		Scale:          ScaleSize,
-		Loss:           "binomial_deviance",
-		Alpha:          2,
-		Beta:           0.5,
-		C:              25,
-		PosCount:       WithDiagonal,
-		Boosting:       BoostingNone,
-		BoostingStart:  0.5,
-		Shrinkage:      0.06,
-		NegativeFactor: 2,
-		Diversity:      DiversityNone,
-		LambdaDiv:      5e-5,
-		LambdaW:        1e5,
-		Hidden:         512,
-		NormAxis:       AxisIn,
-		DecayFactor:    0.5,
+		Mode:             mode,
+		Input:            224,
+		Size:             512,
+		Scale:            ScaleSize,
+		Loss:             "binomial_deviance",
+		PosCount:         WithDiagonal,
+		Boosting:         BoostingNone,
+		BoostingStart:    0.5,
+		Shrinkage:        0.06,
+		NegativeFactor:   2,
+		Diversity:        DiversityNone,
+		LambdaDiv:        5e-5,
+		LambdaW:          1e5,
+		Hidden:           512,
+		NormAxis:         AxisIn,
+		Initial:          InitialXavier,
+		InitialSteps:     2000,
+		InitialRate:      1e-3,
+		InitialTolerance: 1e-3,
+		InitialLambdaW:   100,
+		InitialNormAxis:  AxisOut,
+		Selection:        SelectLast,
+		SelectEvery:      100,
+		SelectBy:         "R@1",
+		HeldOut:          0.2,
+		Evaluate:         EvaluateTest,
+		DecayFactor:      0.5,
 	}
 	switch mode {
 	case Frozen:
 		c.Classes, c.Images, c.Steps = 12, 5, 400
-		c.EmbeddingRate, c.RegressorRate = 3e-4, 3e-4
+		c.EmbeddingRate, c.RegressorRate, c.ProxyRate = 3e-4, 3e-4, 3e-2
 	case Finetune:
 		c.Classes, c.Images, c.Steps = 8, 4, 1000
-		c.BackboneRate, c.EmbeddingRate, c.RegressorRate = 1e-5, 1e-4, 1e-5
+		c.BackboneRate, c.EmbeddingRate, c.RegressorRate, c.ProxyRate = 1e-5, 1e-4, 1e-5, 1e-2
 		c.WeightDecay = 2e-4
 	}
 	return c
@@ -188,14 +241,13 @@ func (c Config) Validate() error {
 	}
 	check(len(c.Learners) > 0 && sum == c.Size, "learners: %v sum to %d; want size %d", c.Learners, sum, c.Size)
 	oneOf("scale", c.Scale, ScaleSize, ScaleBoost, ScaleNone)
-	if _, err := LossNamed(c.Loss); err != nil {
-		errs = append(errs, err)
-	}
-	check(c.Alpha > 0, "alpha: %g; want more than 0", c.Alpha)
-	check(c.Beta >= -1 && c.Beta <= 1, "beta: %g; want a cosine in [-1, 1]", c.Beta)
-	check(c.C > 0, "c: %g; want more than 0", c.C)
 	oneOf("pos_count", c.PosCount, WithDiagonal, WithoutDiagonal)
-	oneOf("boosting", c.Boosting, BoostingNone, BoostingEta, BoostingAdditive)
+	oneOf("boosting", c.Boosting, BoostingNone, BoostingEta, BoostingAdditive, BoostingGradient)
+	if loss, err := LossNamed(c.Loss); err != nil {
+		errs = append(errs, err)
+	} else {
+		errs = append(errs, loss.check(c))
+	}
 	check(c.Shrinkage > 0, "shrinkage: %g; want more than 0", c.Shrinkage)
 	check(c.NegativeFactor > 0, "negative_factor: %g; want more than 0", c.NegativeFactor)
 	oneOf("diversity", c.Diversity, DiversityNone, DiversityAdversarial)
@@ -203,6 +255,18 @@ func (c Config) Validate() error {
 	check(c.LambdaW >= 0, "lambda_w: %g; want at least 0", c.LambdaW)
 	check(c.Hidden > 0, "hidden: %d; want at least 1", c.Hidden)
 	oneOf("norm_axis", c.NormAxis, AxisIn, AxisOut)
+	oneOf("initial", c.Initial, InitialXavier)
+	check(c.InitialSteps >= 1, "initial_steps: %d; want at least 1", c.InitialSteps)
+	check(c.InitialRate > 0, "initial_rate: %g; want more than 0", c.InitialRate)
+	check(c.InitialTolerance >= 0, "initial_tolerance: %g; want at least 0", c.InitialTolerance)
+	check(c.InitialLambdaW >= 0, "initial_lambda_w: %g; want at least 0", c.InitialLambdaW)
+	oneOf("initial_norm_axis", c.InitialNormAxis, AxisIn, AxisOut)
+	oneOf("selection", c.Selection, SelectLast)
+	check(c.SelectEvery >= 1, "select_every: %d; want at least 1", c.SelectEvery)
+	oneOf("select_by", c.SelectBy, "R@1", "MAP@R")
+	check(c.HeldOut > 0 && c.HeldOut < 1, "held_out: %g; want a share of the classes between 0 and 1", c.HeldOut)
+	oneOf("evaluate", c.Evaluate, EvaluateTest)
+	check(c.Selection != SelectPeek || c.Evaluate == EvaluateTest, "selection: %s looks at the test classes; want evaluate %s", SelectPeek, EvaluateTest)
 	check(c.Classes >= 2, "classes: %d; want at least 2, a batch needs negatives", c.Classes)
 	check(c.Images >= 2, "images: %d; want at least 2, a batch needs positives", c.Images)
 	check(c.Accumulate >= 0, "accumulate: %d; want at least 1", c.Accumulate)
@@ -214,6 +278,7 @@ func (c Config) Validate() error {
 	check(c.BackboneRate >= 0, "backbone_rate: %g; want at least 0", c.BackboneRate)
 	check(c.EmbeddingRate > 0, "embedding_rate: %g; want more than 0", c.EmbeddingRate)
 	check(c.RegressorRate >= 0, "regressor_rate: %g; want at least 0", c.RegressorRate)
+	check(c.ProxyRate >= 0, "proxy_rate: %g; want at least 0", c.ProxyRate)
 	check(c.WeightDecay >= 0, "weight_decay: %g; want at least 0", c.WeightDecay)
 	check(c.DecayFactor > 0 && c.DecayFactor <= 1, "decay_factor: %g; want (0, 1]", c.DecayFactor)
 	check(c.DecayEvery >= 0, "decay_every: %d; want at least 0", c.DecayEvery)

@@ -32,7 +32,7 @@ func (g goldenLoss) config(t *testing.T) Config {
 	c.Boosting = translate(t, "rule", g.Rule, map[string]string{"none": BoostingNone, "a": BoostingEta, "b": BoostingAdditive})
 	c.PosCount = translate(t, "npos_mode", g.NposMode, map[string]string{"code": WithDiagonal, "offdiag": WithoutDiagonal})
 	c.Learners = g.Sizes
-	c.Alpha, c.Beta, c.C = g.Alpha, g.Beta, g.C
+	c.Constants = map[string]float64{"alpha": g.Alpha, "beta": g.Beta, "C": g.C}
 	for value, dst := range map[*float64]*float64{g.Shrinkage: &c.Shrinkage, g.A0: &c.BoostingStart, g.NegFactor: &c.NegativeFactor} {
 		if value != nil {
 			*dst = *value
@@ -98,7 +98,7 @@ func goldenBinomial(t *testing.T, c goldenCase) map[string][]float64 {
 			put("cosine", cosine(f))
 		}
 		put("static_weights", newPairs(config, in[0], embeddings[0].DType()).weights)
-		b := boostedLoss(config, embeddings, in[0])
+		b := boostedLoss(config, embeddings, nil, in[0])
 		put("boost_weights", b.weights...)
 		put("ensemble_act", b.ensemble...)
 		put("learner_loss", b.learner...)

@@ -27,11 +27,11 @@ func scalarPair(t *testing.T, c Config, same bool, cosines []float64) (w, l []fl
 		t.Fatal(err)
 	}
 	results := evaluate(t, goBackend(t), inputs, func(in []*Node) []*Node {
-		b := boostedLoss(c, in[1:], in[0])
+		b := boostedLoss(c, in[1:], nil, in[0])
 		p := newPairs(c, in[0], in[1].DType())
 		out := b.weights
 		for _, f := range in[1:] {
-			out = append(out, loss.term(loss.activation(c, cosine(f), p.same)))
+			out = append(out, loss.terms.term(c, loss.terms.activation(c, cosine(f), p)))
 		}
 		return out
 	})
@@ -112,13 +112,13 @@ func TestBoostedGradient(t *testing.T) {
 					p := newPairs(c, in[0], in[1].DType())
 					var terms []*Node
 					for m, f := range in[1:] {
-						l := loss.term(loss.activation(c, cosine(f), p.same))
+						l := loss.terms.term(c, loss.terms.activation(c, cosine(f), p))
 						terms = append(terms, ReduceAllSum(Mul(Mul(p.weights, weights[m]), l)))
 					}
 					return DivScalar(sumNodes(terms), len(terms))
 				}
 				results := evaluate(t, backend, inputs, func(in []*Node) []*Node {
-					b := boostedLoss(c, in[1:], in[0])
+					b := boostedLoss(c, in[1:], nil, in[0])
 					return append(Gradient(b.total, in[1:]...), b.weights...)
 				})
 				gradients, weights := results[:len(sizes)], results[len(sizes):]
@@ -199,7 +199,7 @@ func TestBoostedLossDegenerate(t *testing.T) {
 				x := tensors.FromFlatDataAndDimensions(rows, n, 2)
 				y := tensors.FromFlatDataAndDimensions(test.labels, n)
 				results := evaluate(t, goBackend(t), []*tensors.Tensor{y, x, x}, func(in []*Node) []*Node {
-					b := boostedLoss(c, in[1:], in[0])
+					b := boostedLoss(c, in[1:], nil, in[0])
 					out := append([]*Node{b.total}, b.meanWeight...)
 					return append(out, Gradient(b.total, in[1:]...)...)
 				})
@@ -227,14 +227,14 @@ func TestDevianceTails(t *testing.T) {
 		t.Fatal(err)
 	}
 	results := evaluate(t, goBackend(t), []*tensors.Tensor{vector(activations)}, func(in []*Node) []*Node {
-		l := loss.term(in[0])
-		return []*Node{l, loss.weight(in[0]), Gradient(ReduceAllSum(l), in[0])[0]}
+		l := loss.terms.term(DefaultConfig(Frozen), in[0])
+		return []*Node{l, Gradient(ReduceAllSum(l), in[0])[0]}
 	})
 	for i, a := range activations {
 		want := math.Max(-a, 0) + math.Log1p(math.Exp(-math.Abs(a)))
 		slope := 1 / (1 + math.Exp(a))
 		for name, pair := range map[string][2]float64{
-			"term": {results[0][i], want}, "weight": {results[1][i], slope}, "slope": {-results[2][i], slope},
+			"term": {results[0][i], want}, "slope": {-results[1][i], slope},
 		} {
 			if math.Abs(pair[0]-pair[1]) > 1e-13*pair[1] {
 				t.Errorf("%s at %g: got %g, want %g", name, a, pair[0], pair[1])
@@ -261,7 +261,7 @@ func TestBoostedLossFloat32(t *testing.T) {
 		single = append(single, tensors.FromFlatDataAndDimensions(small, len(labels), d))
 	}
 	graph := func(in []*Node) []*Node {
-		b := boostedLoss(c, in[1:], in[0])
+		b := boostedLoss(c, in[1:], nil, in[0])
 		return append([]*Node{b.total, testVector(c, in[1:])}, Gradient(b.total, in[1:]...)...)
 	}
 	backend := goBackend(t)
@@ -283,7 +283,7 @@ func TestBoostedLossRefuses(t *testing.T) {
 			c := DefaultConfig(Frozen)
 			change(&c)
 			_, err := ExecOnce(goBackend(t).Backend, func(y, x *Node) *Node {
-				return boostedLoss(c, []*Node{x, x}, y).total
+				return boostedLoss(c, []*Node{x, x}, nil, y).total
 			}, []int32{0, 0, 1}, [][]float32{{1}, {2}, {3}})
 			if err == nil {
 				t.Fatal("no error")

@@ -15,6 +15,7 @@ const (
 	backboneScope  = "backbone"
 	embeddingScope = "embedding"
 	regressorScope = "regressor"
+	proxyScope     = "proxy" // used in training alone
 )
 
 // Model is a backbone with an embedding layer: M independent fully connected
@@ -27,13 +28,16 @@ type Model struct {
 	backbone Backbone
 	ctx      *context.Context
 	width    int      // of the pooled feature
+	classes  int      // of the training part
 	sampling sampling // what is known of the batches
 }
 
 // NewModel returns the model before its first step. weights is the file of the
 // backbone's pretrained weights; it is not read when the backbone is trained
 // from scratch, nor in frozen mode, where features are computed elsewhere.
-func NewModel(b *Backend, c Config, weights string) (*Model, error) {
+// classes is the number of classes that it is trained on: a loss may have
+// proxies of them.
+func NewModel(b *Backend, c Config, weights string, classes int) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
@@ -41,13 +45,19 @@ func NewModel(b *Backend, c Config, weights string) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	m := &Model{Config: c, backend: b, backbone: net, ctx: context.New(), width: net.Features}
+	m := &Model{Config: c, backend: b, backbone: net, ctx: context.New(), width: net.Features, classes: classes}
 	if c.Mode == Finetune {
 		if err := net.AddVariables(m.ctx.In(backboneScope), weights, stream(c.Seed, "backbone", 0)); err != nil {
 			return nil, fmt.Errorf("model: %w", err)
 		}
 	}
 	m.addLearners()
+	if n := c.proxies(); n > 0 {
+		if classes < 2 {
+			return nil, fmt.Errorf("model: %d training classes; a loss with proxies needs at least 2", classes)
+		}
+		m.addProxies(classes * n)
+	}
 	return m, nil
 }
 
@@ -77,6 +87,32 @@ func (m *Model) addLearners() {
 			ctx.VariableWithValue("biases2", tensors.FromFlatDataAndDimensions(make([]float32, earlier), earlier))
 		}
 	}
+}
+
+// addProxies creates so many proxies for every learner: standard normal, which
+// is a random direction each, for the loss takes them at unit length.
+func (m *Model) addProxies(n int) {
+	for i, d := range m.Config.Learners {
+		random := stream(m.Config.Seed, "proxy", i)
+		values := make([]float32, n*d)
+		for j := range values {
+			values[j] = float32(random.NormFloat64())
+		}
+		m.ctx.In(proxyScope).In(learnerName(i)).VariableWithValue("proxies", tensors.FromFlatDataAndDimensions(values, n, d))
+	}
+}
+
+// proxies returns the learners' proxies, M nodes [classes*proxies, d_m], or
+// nil where the loss has none.
+func (m *Model) proxies(ctx *context.Context, g *Graph) []*Node {
+	if m.Config.proxies() == 0 {
+		return nil
+	}
+	out := make([]*Node, len(m.Config.Learners))
+	for i := range out {
+		out[i] = ctx.In(proxyScope).In(learnerName(i)).GetVariable("proxies").ValueGraph(g)
+	}
+	return out
 }
 
 func learnerName(i int) string { return fmt.Sprintf("learner%d", i) }

@@ -40,7 +40,7 @@ func (m *Model) newStepper(data TrainData) (*stepper, error) {
 		}
 		total, report := m.objective(ctx, trainable, m.pooled(ctx, input), labels)
 		m.update(ctx, trainable, Gradient(total, values(input.Graph(), trainable)...), rates)
-		return report
+		return []*Node{report}
 	}, replicated, sharded, replicated, sharded)
 	return s, err
 }
@@ -67,20 +67,22 @@ const (
 	rateBackbone = iota
 	rateEmbedding
 	rateRegressor
+	rateProxy
 	correctFirst
 	correctSecond
 	scalars
 )
 
-// objective is what a step minimises, a scalar, and its report: total, loss,
-// diversity, then M learner losses and M mean weights, all float32 scalars.
-// x is the pooled feature [batch, width]; labels int32 [batch].
-func (m *Model) objective(ctx *context.Context, trainable []*context.Variable, x, labels *Node) (total *Node, report []*Node) {
+// objective is what a step minimises, a scalar, and its report, a float32
+// vector: total, loss, diversity, M learner losses, M mean weights and the
+// M x 2 x weightBins shares of weights. x is the pooled feature [batch, width];
+// labels int32 [batch].
+func (m *Model) objective(ctx *context.Context, trainable []*context.Variable, x, labels *Node) (total, report *Node) {
 	c := m.Config
 	labels.AssertDims(c.Classes * c.Images)
 	g := x.Graph()
 	embeddings, matrices := m.learners(ctx, x)
-	metric := boostedLoss(c, embeddings, labels)
+	metric := boostedLoss(c, embeddings, m.proxies(ctx, g), labels)
 	total = metric.total
 	diversity := ScalarZero(g, total.DType())
 	if c.Diversity == DiversityAdversarial && len(c.Learners) > 1 {
@@ -90,9 +92,12 @@ func (m *Model) objective(ctx *context.Context, trainable []*context.Variable, x
 	if c.WeightDecay > 0 {
 		total = Add(total, MulScalar(kernelNorm(g, trainable), c.WeightDecay))
 	}
-	report = append(report, total, metric.total, diversity)
-	report = append(report, metric.learner...)
-	return total, append(report, metric.meanWeight...)
+	parts := append([]*Node{total, metric.total, diversity}, metric.learner...)
+	parts = append(append(parts, metric.meanWeight...), metric.bins)
+	for i, part := range parts {
+		parts[i] = Reshape(part, -1)
+	}
+	return total, Concatenate(parts, 0)
 }
 
 // update takes a step of Adam on variables; gradients are theirs, rates
@@ -107,6 +112,8 @@ func (m *Model) update(ctx *context.Context, variables []*context.Variable, grad
 			rate = rateEmbedding
 		case inScope(v, regressorScope):
 			rate = rateRegressor
+		case inScope(v, proxyScope):
+			rate = rateProxy
 		}
 		adam(ctx, v, gradients[i], scalar(rate), scalar(correctFirst), scalar(correctSecond))
 	}
@@ -122,9 +129,9 @@ func values(g *Graph, variables []*context.Variable) []*Node {
 }
 
 // decays reports whether weight decay applies to a variable: to kernels of the
-// backbone and embedding matrices, not to biases and regressors.
+// backbone and embedding matrices, not to biases, regressors and proxies.
 func decays(v *context.Variable) bool {
-	return !inScope(v, regressorScope) && v.Shape().Rank() >= 2
+	return !inScope(v, regressorScope) && !inScope(v, proxyScope) && v.Shape().Rank() >= 2
 }
 
 // kernelNorm is the sum of squares of all variables that decay.
@@ -148,6 +155,7 @@ func (s *stepper) step(b batch) (Step, error) {
 	rates[rateBackbone] = float32(c.BackboneRate * factor)
 	rates[rateEmbedding] = float32(c.EmbeddingRate * factor)
 	rates[rateRegressor] = float32(c.RegressorRate * factor)
+	rates[rateProxy] = float32(c.ProxyRate * factor)
 	rates[correctFirst], rates[correctSecond] = corrections(number)
 
 	var out []float64
@@ -166,10 +174,16 @@ func (s *stepper) step(b batch) (Step, error) {
 		return Step{}, err
 	}
 	learners := len(c.Learners)
-	return Step{
+	report := Step{
 		Number: number, Total: out[0], Loss: out[1], Diversity: out[2], Rate: c.EmbeddingRate * factor,
-		Learners: out[3 : 3+learners], Weights: out[3+learners:],
-	}, nil
+		Learners: out[3 : 3+learners], Weights: out[3+learners : 3+2*learners],
+	}
+	bins := out[3+2*learners:]
+	for range learners {
+		report.Bins = append(report.Bins, [2][]float64{bins[:weightBins], bins[weightBins : 2*weightBins]})
+		bins = bins[2*weightBins:]
+	}
+	return report, nil
 }
 
 // stepWhole runs the step in one and returns its report.
@@ -192,7 +206,7 @@ func (s *stepper) stepWhole(b batch, rates []float32) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	return scalarsOf(found)
+	return numbersOf(found[0])
 }
 
 // images is the network's input: pixels are [N, S, S, 3].
@@ -201,16 +215,17 @@ func (m *Model) images(pixels []uint8) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(pixels, len(pixels)/(side*side*3), side, side, 3)
 }
 
-// scalarsOf reads float32 scalars and frees them.
-func scalarsOf(found []*tensors.Tensor) ([]float64, error) {
-	out := make([]float64, len(found))
-	for i, t := range found {
-		out[i] = float64(tensors.ToScalar[float32](t))
-		if err := t.FinalizeAll(); err != nil {
-			return nil, err
-		}
+// numbersOf reads a float32 vector and frees it.
+func numbersOf(t *tensors.Tensor) ([]float64, error) {
+	values, err := tensors.CopyFlatData[float32](t)
+	if err != nil {
+		return nil, err
 	}
-	return out, nil
+	out := make([]float64, len(values))
+	for i, v := range values {
+		out[i] = float64(v)
+	}
+	return out, t.FinalizeAll()
 }
 
 func (s *stepper) close() {

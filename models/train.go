@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,15 +24,16 @@ type TrainData struct {
 
 // Step is what one optimizer step reports. Losses are before its update.
 type Step struct {
-	Number    int       // 1-based
-	Loss      float64   // metric loss, mean over learners
-	Total     float64   // what was minimised: with diversity and weight decay
-	Diversity float64   // the diversity term, 0 without one
-	Rate      float64   // of the embedding
-	Learners  []float64 // loss of each learner
-	Weights   []float64 // mean boosting weight of each learner over its pairs
-	Wait      float64   // seconds the step waited for its images
-	Seconds   float64   // since training began, all attempts added up
+	Number    int            // 1-based
+	Loss      float64        // metric loss, mean over learners
+	Total     float64        // what was minimised: with diversity and weight decay
+	Diversity float64        // the diversity term, 0 without one
+	Rate      float64        // of the embedding
+	Learners  []float64      // loss of each learner
+	Weights   []float64      // mean boosting weight of each learner over its pairs
+	Bins      [][2][]float64 // of each learner: shares of the positive and of the negative pairs with a weight in each tenth of what it can be
+	Wait      float64        // seconds the step waited for its images
+	Seconds   float64        // since training began, all attempts added up
 }
 
 // TrainOptions are where Train saves and reports; they do not change its result.
@@ -44,13 +46,16 @@ type TrainOptions struct {
 // Train takes the model from its present step to Config.Steps. When ctx is
 // cancelled it finishes the current step, saves, and returns ctx's error;
 // training the loaded checkpoint then continues to the same bits.
-func (m *Model) Train(ctx stdcontext.Context, data TrainData, o TrainOptions) error {
+func (m *Model) Train(ctx stdcontext.Context, data TrainData, o TrainOptions) (err error) {
 	c := m.Config
-	if err := c.CheckDevices(m.backend.Devices); err != nil {
+	if err = c.CheckDevices(m.backend.Devices); err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
 	if c.Mode == Frozen && len(data.Features) != len(data.Classes)*m.width {
 		return fmt.Errorf("train: %d feature values for %d images of width %d", len(data.Features), len(data.Classes), m.width)
+	}
+	if data.Classes, err = m.classIndices(data.Classes); err != nil {
+		return fmt.Errorf("train: %w", err)
 	}
 	s, err := m.newSampler(data.Classes)
 	if err != nil {
@@ -132,6 +137,20 @@ func (m *Model) Train(ctx stdcontext.Context, data TrainData, o TrainOptions) er
 		}
 	}
 	return nil
+}
+
+// classIndices counts the classes from 0 in ascending order.
+func (m *Model) classIndices(classes []int32) ([]int32, error) {
+	distinct := slices.Compact(slices.Sorted(slices.Values(classes)))
+	if m.Config.proxies() > 0 && len(distinct) != m.classes {
+		return nil, fmt.Errorf("%d training classes; the model has proxies of %d", len(distinct), m.classes)
+	}
+	out := make([]int32, len(classes))
+	for i, c := range classes {
+		at, _ := slices.BinarySearch(distinct, c)
+		out[i] = int32(at)
+	}
+	return out, nil
 }
 
 // interrupted saves the model when ctx was cancelled, and returns its error.

@@ -45,7 +45,7 @@ func smallConfig() Config {
 // trained trains a config to its end and returns its embedding of the images.
 func trained(t *testing.T, c Config, data TrainData, dir string) (embedding []float32, steps []Step) {
 	t.Helper()
-	m, err := NewModel(testBackend(t), c, "")
+	m, err := NewModel(testBackend(t), c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestTrainFrozen(t *testing.T) {
 // interrupt trains until a step's report and cancels there.
 func interrupt(t *testing.T, c Config, data TrainData, dir string, at int) {
 	t.Helper()
-	m, err := NewModel(testBackend(t), c, "")
+	m, err := NewModel(testBackend(t), c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestTrainDiverges(t *testing.T) {
 		t.Fatal(err)
 	}
 	features, labels := separable(10, 8, net.Features)
-	m, err := NewModel(testBackend(t), c, "")
+	m, err := NewModel(testBackend(t), c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func BenchmarkTrainFrozen(b *testing.B) {
 			}
 			c.Steps = b.N + 1
 			features, labels := separable(100, 30, 1024)
-			m, err := NewModel(testBackend(b), c, "")
+			m, err := NewModel(testBackend(b), c, "", 0)
 			if err != nil {
 				b.Fatal(err)
 			}

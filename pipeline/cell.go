@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"bierbench/datasets"
@@ -14,6 +15,10 @@ import (
 	"bierbench/reports"
 	"bierbench/runs"
 )
+
+// binsEvery is how many steps lie between two lines of train.jsonl that hold
+// the distribution of the boosting weights: it is ten times as long as the rest.
+const binsEvery = 20
 
 // attempt is one try at a cell: what it works with, and the record it fills.
 type attempt struct {
@@ -157,7 +162,7 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 // vectors of the test rows.
 func (a *attempt) trainAndEmbed(ctx context.Context, features models.Features, test []int) ([]float32, error) {
 	began := time.Now()
-	m, err := models.NewModel(a.backend, a.cell.Config, a.weights.Path)
+	m, err := models.NewModel(a.backend, a.cell.Config, a.weights.Path, distinct(a.classes(a.data.Rows(datasets.Train))))
 	if err != nil {
 		return nil, err
 	}
@@ -209,10 +214,7 @@ func (a *attempt) train(ctx context.Context, m *models.Model, features models.Fe
 		}
 	}
 	train := a.data.Rows(datasets.Train)
-	input := models.TrainData{Workers: a.w.Workers, Features: selected(features, train)}
-	for _, i := range train {
-		input.Classes = append(input.Classes, a.data.Class(i))
-	}
+	input := models.TrainData{Workers: a.w.Workers, Features: selected(features, train), Classes: a.classes(train)}
 	input.Pixels = func(i int, random models.PixelRandom, dst []uint8) error {
 		return a.data.Pixels(train[i], datasets.View{Size: c.Config.Input, Random: random}, dst)
 	}
@@ -228,6 +230,9 @@ func (a *attempt) train(ctx context.Context, m *models.Model, features models.Fe
 			step := runs.TrainStep{
 				Step: s.Number, Loss: s.Loss, Total: s.Total, Rate: s.Rate, Learners: s.Learners,
 				Weights: s.Weights, Diversity: s.Diversity, Seconds: s.Seconds,
+			}
+			if len(s.Bins) > 1 && (s.Number%binsEvery == 1 || s.Number == c.Config.Steps) {
+				step.WeightBins = s.Bins
 			}
 			if failed := a.live.Step(step, time.Now()); failed != nil {
 				return failed
@@ -245,6 +250,20 @@ func (a *attempt) train(ctx context.Context, m *models.Model, features models.Fe
 		a.record.Throughput["data wait share"] = wait / taken
 	}
 	return nil
+}
+
+// classes returns the classes of some rows.
+func (a *attempt) classes(rows []int) []int32 {
+	out := make([]int32, len(rows))
+	for i, row := range rows {
+		out[i] = a.data.Class(row)
+	}
+	return out
+}
+
+// distinct counts the different classes.
+func distinct(classes []int32) int {
+	return len(slices.Compact(slices.Sorted(slices.Values(classes))))
 }
 
 // testRows returns every row that is not training data, in the file's order.

@@ -230,7 +230,7 @@ func TestTrainKind(t *testing.T) {
 		same   bool
 	}{
 		"steps, seed and rates":        {func(c *models.Config) { c.Steps, c.Seed, c.EmbeddingRate, c.DecayEvery = 7, 3, 1, 9 }, true},
-		"numbers of the loss":          {func(c *models.Config) { c.Alpha, c.Beta, c.C, c.LambdaDiv = 9, 0, 9, 1 }, true},
+		"numbers of the loss":          {func(c *models.Config) { c.Constants, c.LambdaDiv = map[string]float64{"alpha": 9, "C": 9}, 1 }, true},
 		"the input of frozen features": {func(c *models.Config) { c.Input = 64 }, true},
 		"classes of a batch":           {func(c *models.Config) { c.Classes = 13 }, false},
 		"learners":                     {func(c *models.Config) { c.Learners = []int{8, 8, 8} }, false},

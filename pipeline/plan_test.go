@@ -12,7 +12,7 @@ import (
 // What a record says of a cell that is planned with configuration "c", data
 // "d" and weights "w", by a build of commit "k".
 func TestState(t *testing.T) {
-	config := models.Config{Backbone: "lite0", Steps: 1000, Alpha: 2, Seed: 3}
+	config := models.Config{Backbone: "lite0", Steps: 1000, Shrinkage: 2, Seed: 3}
 	planned := PlannedCell{
 		Key:    runs.Key{Group: runs.Group{Backbone: "lite0"}},
 		Config: config, ConfigHash: "c", DataHash: "d",
@@ -20,7 +20,7 @@ func TestState(t *testing.T) {
 	record := func(config, data, weights, status string) runs.Cell {
 		return runs.Cell{
 			ConfigHash: config, DataHash: data, Status: status,
-			Config:      []byte(`{"backbone": "lite0", "steps": 400, "alpha": 2, "seed": 0, "gone": 1}`),
+			Config:      []byte(`{"backbone": "lite0", "steps": 400, "shrinkage": 2, "seed": 0, "gone": 1}`),
 			Environment: runs.Environment{Weights: weights, Commit: "k"},
 		}
 	}
@@ -59,7 +59,7 @@ func TestState(t *testing.T) {
 		if got != c.want || (c.why == "") != (why == "") || !strings.Contains(why, c.why) {
 			t.Errorf("%s: %s (%q), want %s (%q)", c.name, got, why, c.want, c.why)
 		}
-		if strings.Contains(why, "seed: ") || strings.Contains(why, "alpha: ") {
+		if strings.Contains(why, "seed: ") || strings.Contains(why, "shrinkage: ") {
 			t.Errorf("%s: %q names what has not changed", c.name, why)
 		}
 	}

@@ -45,7 +45,7 @@ func (p *Plan) state(c PlannedCell, old runs.Cell, recorded bool) (state, why st
 }
 
 // changedOptions names the options that differ from a recorded configuration:
-// "steps: 400 -> 1000, alpha: 2 -> 3".
+// "steps: 400 -> 1000, shrinkage: 2 -> 3".
 func (c PlannedCell) changedOptions(recorded json.RawMessage) string {
 	before, after := map[string]json.RawMessage{}, map[string]json.RawMessage{}
 	planned, err := json.Marshal(c.Config)

@@ -53,7 +53,7 @@ func TestSuiteOptions(t *testing.T) {
   sizes: [512, 100]
   seeds: [3, 4]
   steps: 50
-  beta: 0.4
+  constants: {beta: 0.4}
 `))
 	if err == nil {
 		t.Fatal("learners [200, 312] at size 100: no error")
@@ -71,7 +71,7 @@ func TestSuiteOptions(t *testing.T) {
     - {label: slow, method: bier, steps: 7, learners: [200, 312]}
     - {label: four, method: abier, learners: 4}
   steps: 50
-  beta: 0.4
+  constants: {beta: 0.4}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestSuiteOptions(t *testing.T) {
 		t.Errorf("sizes %v, seeds %v; want the defaults 512 and 0", b.Sizes, b.Seeds)
 	}
 	baseline := configOf(t, s, "baseline", 512)
-	if baseline.Steps != 50 || baseline.Beta != 0.4 || !slices.Equal(baseline.Learners, []int{512}) || baseline.Classes != 12 || baseline.EmbeddingRate != 3e-4 {
+	if baseline.Steps != 50 || baseline.Constants["beta"] != 0.4 || !slices.Equal(baseline.Learners, []int{512}) || baseline.Classes != 12 || baseline.EmbeddingRate != 3e-4 {
 		t.Errorf("baseline: %+v", baseline)
 	}
 	if c := configOf(t, s, "ensemble", 512); !slices.Equal(c.Learners, []int{96, 160, 256}) || c.Boosting != models.BoostingNone {

@@ -27,9 +27,11 @@ func trainKind(c models.Config) (string, error) {
 		return 0
 	}
 	c.Seed, c.Steps = 0, 0
-	c.Alpha, c.Beta, c.C, c.PosCount, c.Scale = 0, 0, 0, "", ""
+	c.Constants, c.PosCount, c.Scale = nil, "", ""
+	c.Initial, c.InitialSteps, c.InitialRate, c.InitialTolerance, c.InitialLambdaW, c.InitialNormAxis = "", 0, 0, 0, 0, ""
+	c.Selection, c.SelectEvery, c.SelectBy, c.HeldOut, c.Evaluate = "", 0, "", 0, ""
 	c.BoostingStart, c.Shrinkage, c.NegativeFactor = 0, 0, 0
-	c.BackboneRate, c.EmbeddingRate, c.RegressorRate, c.DecayFactor, c.DecayEvery = 0, 0, 0, 0, 0
+	c.BackboneRate, c.EmbeddingRate, c.RegressorRate, c.ProxyRate, c.DecayFactor, c.DecayEvery = 0, 0, 0, 0, 0, 0
 	c.LambdaDiv, c.LambdaW, c.WeightDecay = on(c.LambdaDiv), on(c.LambdaW), on(c.WeightDecay)
 	if c.Diversity == models.DiversityNone {
 		c.LambdaDiv, c.LambdaW, c.Hidden, c.NormAxis = 0, 0, 0, ""

@@ -48,21 +48,23 @@ func (k Key) Path() string {
 type Cell struct {
 	Schema int `json:"schema"`
 	Key
-	Config      json.RawMessage    `json:"config"`      // the resolved models.Config
-	ConfigHash  string             `json:"config_hash"` // SHA-256, hex, of Config without the seed
-	DataHash    string             `json:"data_hash"`   // digest of the data set's manifest
-	Started     time.Time          `json:"started"`
-	Status      string             `json:"status"` // running, done or failed
-	Error       string             `json:"error,omitempty"`
-	Log         []string           `json:"log,omitempty"` // the last lines of the log of a failed cell
-	Evaluations []Evaluation       `json:"evaluations"`
-	Correlation *Correlation       `json:"correlation,omitempty"`
-	Timing      map[string]float64 `json:"timing"`                 // stage -> seconds: features, train (with set-up and the last save), embed, evaluate, overhead (in no stage), total
-	Throughput  map[string]float64 `json:"throughput"`             // "train images/s", "train steps/s", "embed images/s"
-	Memory      int64              `json:"memory,omitempty"`       // most resident memory of the process while it did the cell, bytes; 0 where it is not known
-	ModelDigest string             `json:"model_digest,omitempty"` // SHA-256, hex, of the trained variables
-	Predicted   *Cost              `json:"predicted,omitempty"`    // what plan said before the cell began
-	Environment Environment        `json:"environment"`
+	Config         json.RawMessage    `json:"config"`      // the resolved models.Config
+	ConfigHash     string             `json:"config_hash"` // SHA-256, hex, of Config without the seed
+	DataHash       string             `json:"data_hash"`   // digest of the data set's manifest
+	Started        time.Time          `json:"started"`
+	Status         string             `json:"status"` // running, done or failed
+	Error          string             `json:"error,omitempty"`
+	Log            []string           `json:"log,omitempty"` // the last lines of the log of a failed cell
+	Evaluations    []Evaluation       `json:"evaluations"`
+	Correlation    *Correlation       `json:"correlation,omitempty"`
+	Initialisation *Initialisation    `json:"initialisation,omitempty"` // nil where the embedding matrices were drawn
+	Selection      *Selection         `json:"selection,omitempty"`      // nil where the last model is evaluated
+	Timing         map[string]float64 `json:"timing"`                   // stage -> seconds: features, train (with set-up and the last save), embed, evaluate, overhead (in no stage), total
+	Throughput     map[string]float64 `json:"throughput"`               // "train images/s", "train steps/s", "embed images/s"
+	Memory         int64              `json:"memory,omitempty"`         // most resident memory of the process while it did the cell, bytes; 0 where it is not known
+	ModelDigest    string             `json:"model_digest,omitempty"`   // SHA-256, hex, of the trained variables
+	Predicted      *Cost              `json:"predicted,omitempty"`      // what plan said before the cell began
+	Environment    Environment        `json:"environment"`
 }
 
 // Cost is what a cell takes, predicted or measured.
@@ -142,5 +144,10 @@ type TrainStep struct {
 	Learners  []float64 `json:"learners"` // loss of each learner
 	Weights   []float64 `json:"weights"`  // mean boosting weight of each learner over its pairs
 	Diversity float64   `json:"diversity,omitempty"`
-	Seconds   float64   `json:"seconds"` // since training began, all attempts added up
+	// WeightBins is, for each learner, the share of the positive and of the
+	// negative pairs whose boosting weight is in each tenth of what it can be;
+	// shares of a kind sum to 1. Written every 20th step from the first, and at
+	// the last, for ensembles.
+	WeightBins [][2][]float64 `json:"weight_bins,omitempty"`
+	Seconds    float64        `json:"seconds"` // since training began, all attempts added up
 }
