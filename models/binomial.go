@@ -19,9 +19,9 @@ func binomialDeviance() Loss {
 		Source:     "Yi et al. 2014, arXiv 1407.4979, eq. 4; constants of BIER's code",
 		Reweighted: "each pair's term",
 		Constants: []Constant{
-			{"alpha", 2, 1e-6, math.Inf(1), "steepness"},
-			{"beta", 0.5, -1, 1, "the cosine that separates positives from negatives"},
-			{"C", 25, 1e-6, math.Inf(1), "cost of a negative pair"},
+			{Name: "alpha", Default: 2, Min: 1e-6, Max: math.Inf(1), Does: "steepness"},
+			{Name: "beta", Default: 0.5, Min: -1, Max: 1, Does: "the cosine that separates positives from negatives"},
+			{Name: "C", Default: 25, Min: 1e-6, Max: math.Inf(1), Does: "cost of a negative pair"},
 		},
 		terms: &terms{
 			activation: func(c Config, similarity *Node, p pairs) *Node {

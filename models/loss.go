@@ -54,6 +54,7 @@ type Constant struct {
 	Default  float64
 	Min, Max float64 // both allowed
 	Does     string
+	Integer  bool // no fractions
 }
 
 // Losses returns all losses.
@@ -106,7 +107,7 @@ func (l Loss) check(c Config) error {
 	var known []string
 	for _, constant := range l.Constants {
 		known = append(known, constant.Name)
-		if v := c.constant(constant.Name); !(v >= constant.Min && v <= constant.Max) { // NaN is refused
+		if v := c.constant(constant.Name); !(v >= constant.Min && v <= constant.Max) || constant.Integer && v != math.Trunc(v) { // NaN is refused
 			errs = append(errs, fmt.Errorf("constants: %s: %g; want %s", constant.Name, v, constant.interval()))
 		}
 	}
@@ -128,10 +129,14 @@ func (l Loss) check(c Config) error {
 }
 
 func (c Constant) interval() string {
-	if math.IsInf(c.Max, 1) {
-		return fmt.Sprintf("at least %g", c.Min)
+	kind := ""
+	if c.Integer {
+		kind = "a whole number, "
 	}
-	return fmt.Sprintf("%g to %g", c.Min, c.Max)
+	if math.IsInf(c.Max, 1) {
+		return fmt.Sprintf("%sat least %g", kind, c.Min)
+	}
+	return fmt.Sprintf("%s%g to %g", kind, c.Min, c.Max)
 }
 
 // of is the loss of similarities shaped as p, a scalar.
