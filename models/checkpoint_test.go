@@ -80,6 +80,7 @@ func TestCheckpointSays(t *testing.T) {
 	if err = json.Unmarshal([]byte(metadata["config"]), &config); err != nil {
 		t.Fatal(err)
 	}
+	c.Constants = map[string]float64{"alpha": 2, "beta": 0.5, "C": 25} // a text holds all of the loss's
 	if d := cmp.Diff(c, config); d != "" {
 		t.Errorf("config (-want +got):\n%s", d)
 	}
@@ -272,7 +273,7 @@ func TestCheckpointOfAnother(t *testing.T) {
 		{"two", func(c *Config) { c.Steps, c.Learners = 40, []int{3, 3} }, none, "learners is [2,4] in the checkpoint, want [3,3]; steps is 30 in the checkpoint, want 40"},
 		{"another seed", func(c *Config) { c.Seed = 6 }, none, "seed is 5 in the checkpoint, want 6"},
 		{"an option that is left out when it is not set", func(*Config) {}, replace("config", `"size"`, `"untrained":true,"size"`), "untrained is true in the checkpoint, want nothing"},
-		{"an option that the checkpoint's version did not have", func(*Config) {}, replace("config", `"c":25,`, ""), "c is nothing in the checkpoint, want 25"},
+		{"an option that the checkpoint's version did not have", func(*Config) {}, replace("config", `"shrinkage":0.06,`, ""), "shrinkage is nothing in the checkpoint, want 0.06"},
 		{"no config", func(*Config) {}, func(m map[string]string) { delete(m, "config") }, "config:"},
 		{"another seed beside the config", func(*Config) {}, replace("seed", "5", "7"), "seed 7 in the checkpoint, want 5"},
 		{"a step after the last", func(*Config) {}, replace("step", "7", "31"), `step "31", want a number from 0 to 30`},

@@ -166,7 +166,7 @@ func DefaultConfig(mode string) Config {
 		InitialNormAxis:  AxisOut,
 		Selection:        SelectLast,
 		SelectEvery:      100,
-		SelectBy:         "R@1",
+		SelectBy:         "MAP@R",
 		HeldOut:          0.2,
 		Evaluate:         EvaluateTest,
 		DecayFactor:      0.5,
@@ -250,12 +250,12 @@ func (c Config) Validate() error {
 	}
 	check(c.Shrinkage > 0, "shrinkage: %g; want more than 0", c.Shrinkage)
 	check(c.NegativeFactor > 0, "negative_factor: %g; want more than 0", c.NegativeFactor)
-	oneOf("diversity", c.Diversity, DiversityNone, DiversityAdversarial)
+	oneOf("diversity", c.Diversity, DiversityNone, DiversityActivation, DiversityAdversarial)
 	check(c.LambdaDiv >= 0, "lambda_div: %g; want at least 0", c.LambdaDiv)
 	check(c.LambdaW >= 0, "lambda_w: %g; want at least 0", c.LambdaW)
 	check(c.Hidden > 0, "hidden: %d; want at least 1", c.Hidden)
 	oneOf("norm_axis", c.NormAxis, AxisIn, AxisOut)
-	oneOf("initial", c.Initial, InitialXavier)
+	oneOf("initial", c.Initial, InitialXavier, InitialOrthogonal, InitialActivation, InitialAdversarial)
 	check(c.InitialSteps >= 1, "initial_steps: %d; want at least 1", c.InitialSteps)
 	check(c.InitialRate > 0, "initial_rate: %g; want more than 0", c.InitialRate)
 	check(c.InitialTolerance >= 0, "initial_tolerance: %g; want at least 0", c.InitialTolerance)
@@ -265,7 +265,7 @@ func (c Config) Validate() error {
 	check(c.SelectEvery >= 1, "select_every: %d; want at least 1", c.SelectEvery)
 	oneOf("select_by", c.SelectBy, "R@1", "MAP@R")
 	check(c.HeldOut > 0 && c.HeldOut < 1, "held_out: %g; want a share of the classes between 0 and 1", c.HeldOut)
-	oneOf("evaluate", c.Evaluate, EvaluateTest)
+	oneOf("evaluate", c.Evaluate, EvaluateTest, EvaluateValidation)
 	check(c.Selection != SelectPeek || c.Evaluate == EvaluateTest, "selection: %s looks at the test classes; want evaluate %s", SelectPeek, EvaluateTest)
 	check(c.Classes >= 2, "classes: %d; want at least 2, a batch needs negatives", c.Classes)
 	check(c.Images >= 2, "images: %d; want at least 2, a batch needs positives", c.Images)

@@ -29,6 +29,7 @@ type attempt struct {
 	backend    *models.Backend
 	weights    models.Weights // zero for a backbone without
 	data       *datasets.Dataset
+	rows       division // of its rows
 	record     runs.Cell
 	trained    float64 // seconds of training in earlier attempts
 
@@ -120,6 +121,9 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 		return err
 	}
 	defer a.data.Close()
+	if a.rows, err = divide(a.data, c.Config); err != nil {
+		return err
+	}
 	features := models.Features{}
 	if c.Config.Mode == models.Frozen {
 		var took extracted
@@ -133,7 +137,7 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 	} else {
 		w.features = models.Features{} // the network needs the memory
 	}
-	test := testRows(a.data)
+	test := a.rows.test
 	embedding := &runs.Embeddings{Width: c.Config.Size}
 	if c.Config.Untrained {
 		embedding.Values = normalized(features, test)
@@ -162,7 +166,7 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 // vectors of the test rows.
 func (a *attempt) trainAndEmbed(ctx context.Context, features models.Features, test []int) ([]float32, error) {
 	began := time.Now()
-	m, err := models.NewModel(a.backend, a.cell.Config, a.weights.Path, distinct(a.classes(a.data.Rows(datasets.Train))))
+	m, err := models.NewModel(a.backend, a.cell.Config, a.weights.Path, distinct(a.classes(a.rows.train)))
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +217,7 @@ func (a *attempt) train(ctx context.Context, m *models.Model, features models.Fe
 			return err
 		}
 	}
-	train := a.data.Rows(datasets.Train)
+	train := a.rows.train
 	input := models.TrainData{Workers: a.w.Workers, Features: selected(features, train), Classes: a.classes(train)}
 	input.Pixels = func(i int, random models.PixelRandom, dst []uint8) error {
 		return a.data.Pixels(train[i], datasets.View{Size: c.Config.Input, Random: random}, dst)
@@ -264,11 +268,6 @@ func (a *attempt) classes(rows []int) []int32 {
 // distinct counts the different classes.
 func distinct(classes []int32) int {
 	return len(slices.Compact(slices.Sorted(slices.Values(classes))))
-}
-
-// testRows returns every row that is not training data, in the file's order.
-func testRows(data *datasets.Dataset) []int {
-	return data.Rows(datasets.Test, datasets.Query, datasets.Gallery)
 }
 
 // selected copies the features of some rows; none in, none out.

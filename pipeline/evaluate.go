@@ -52,10 +52,11 @@ func (w *Workspace) evaluate(ctx context.Context, b *models.Backend, r *runs.Run
 	if c.Untrained {
 		sizes = []int{c.Size}
 	}
-	w.Progress.Start("evaluate", len(set.Protocols))
+	all := protocols(set, c)
+	w.Progress.Start("evaluate", len(all))
 	defer w.Progress.Finish()
 	var evaluations []runs.Evaluation
-	for i, p := range set.Protocols {
+	for i, p := range all {
 		id := p.ID + data.Manifest.ProtocolSuffix()
 		evaluation, queries, failed := evaluateProtocol(ctx, b, p, data, test, e, sizes)
 		if failed != nil {
@@ -275,7 +276,11 @@ func (w *Workspace) evaluateCell(ctx context.Context, b *models.Backend, r *runs
 	if err != nil {
 		return err
 	}
-	test := testRows(data)
+	rows, err := divide(data, config)
+	if err != nil {
+		return err
+	}
+	test := rows.test
 	ids := make([]int64, len(test))
 	for i, row := range test {
 		ids[i] = data.ID(row)

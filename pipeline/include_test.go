@@ -177,7 +177,7 @@ func TestSuiteYAML(t *testing.T) {
 			t.Fatal(err)
 		}
 		check(name, s)
-		for _, assignment := range []string{"steps=7", "learners=2", "lambda_w=1e5", "embedding_rate=3.5e-7", "seeds=[3, 1]", "decay_every=0", "beta=-0.25", "loss=binomial_deviance"} {
+		for _, assignment := range []string{"steps=7", "learners=2", "lambda_w=1e5", "embedding_rate=3.5e-7", "seeds=[3, 1]", "decay_every=0", "constants={beta: -0.25}", "loss=binomial_deviance"} {
 			if err := s.Set(assignment); err != nil {
 				t.Fatal(err)
 			}

@@ -169,7 +169,11 @@ func (b Block) config(v Variant, size int) (models.Config, error) {
 			return c, v.at.errorf("method %s trains nothing; want mode %s", v.Label, models.Frozen)
 		}
 		// Options of training are no part of it: changing them leaves its cells done.
-		return models.Config{Backbone: c.Backbone, Mode: c.Mode, Input: c.Input, Untrained: true, Size: net.Features}, nil
+		features := models.Config{Backbone: c.Backbone, Mode: c.Mode, Input: c.Input, Untrained: true, Size: net.Features, Evaluate: c.Evaluate}
+		if c.Evaluate == models.EvaluateValidation {
+			features.HeldOut = c.HeldOut
+		}
+		return features, nil
 	}
 	c.Learners = sizes
 	if sizes == nil {

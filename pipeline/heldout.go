@@ -1,0 +1,79 @@
+package pipeline
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"bierbench/datasets"
+	"bierbench/models"
+)
+
+// validationProtocol is what the training images of held-out classes are
+// evaluated by, behind the name of the set: leave-one-out among them.
+const validationProtocol = "-validation"
+
+// division is the rows of a data set as one configuration uses them.
+type division struct {
+	train   []int // of the classes that are trained on
+	heldOut []int // training images of the classes that are not
+	test    []int // what the model is evaluated on, in the file's order
+}
+
+// divide splits a data set. Which classes are held out depends on the training
+// classes and the share alone: it is the same for every method and every seed,
+// so that settings are compared on the same images.
+func divide(data *datasets.Dataset, c models.Config) (division, error) {
+	p := division{train: data.Rows(datasets.Train), test: data.Rows(datasets.Test, datasets.Query, datasets.Gallery)}
+	if !c.HoldsOut() {
+		return p, nil
+	}
+	all := p.train
+	var classes []int32
+	for _, row := range all {
+		classes = append(classes, data.Class(row))
+	}
+	held, err := heldOutClasses(classes, c.HeldOut)
+	if err != nil {
+		return division{}, fmt.Errorf("%s: %w", data.Manifest.Set, err)
+	}
+	p.train = nil
+	for i, row := range all {
+		if _, out := slices.BinarySearch(held, classes[i]); out {
+			p.heldOut = append(p.heldOut, row)
+		} else {
+			p.train = append(p.train, row)
+		}
+	}
+	if c.Evaluate == models.EvaluateValidation {
+		p.test = p.heldOut
+	}
+	return p, nil
+}
+
+// heldOutClasses draws the share of the classes that are held out, at least two
+// of them, and returns them in ascending order.
+func heldOutClasses(classes []int32, share float64) ([]int32, error) {
+	distinct := slices.Compact(slices.Sorted(slices.Values(classes)))
+	n := max(2, int(math.Round(share*float64(len(distinct)))))
+	if len(distinct)-n < 2 {
+		return nil, fmt.Errorf("held_out: %g of %d training classes leaves %d to train on; want at least 2", share, len(distinct), max(len(distinct)-n, 0))
+	}
+	seed := sha256.Sum256([]byte("held out"))
+	random := rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[:]), binary.LittleEndian.Uint64(seed[8:])))
+	random.Shuffle(len(distinct), func(i, j int) { distinct[i], distinct[j] = distinct[j], distinct[i] })
+	held := distinct[:n]
+	slices.Sort(held)
+	return held, nil
+}
+
+// protocols returns what a configuration's model is evaluated by.
+func protocols(set datasets.Set, c models.Config) []datasets.Protocol {
+	if c.Evaluate != models.EvaluateValidation {
+		return set.Protocols
+	}
+	return []datasets.Protocol{{ID: set.Name + validationProtocol, Kind: datasets.KindLeaveOneOut, Recalls: set.Protocols[0].Recalls}}
+}
