@@ -78,17 +78,17 @@ type Config struct {
 	Initial string `json:"initial"` // of the embedding matrices: xavier, orthogonal, activation or adversarial
 	// The optimisation before training where Initial is activation or
 	// adversarial. It ends by the rule of Model.Initialise.
-	InitialSteps     int     `json:"initial_steps"`     // at most
-	InitialRate      float64 `json:"initial_rate"`      // Adam's, per step
-	InitialTolerance float64 `json:"initial_tolerance"` // it has converged when the loss improves by less, relative
-	InitialLambdaW   float64 `json:"initial_lambda_w"`  // weight of its unit-norm constraints
-	InitialNormAxis  string  `json:"initial_norm_axis"` // in or out
+	InitialSteps     int     `json:"initial_steps,omitempty"`     // at most
+	InitialRate      float64 `json:"initial_rate,omitempty"`      // Adam's, per step
+	InitialTolerance float64 `json:"initial_tolerance,omitempty"` // it has converged when the loss improves by less, relative
+	InitialLambdaW   float64 `json:"initial_lambda_w,omitempty"`  // weight of its unit-norm constraints
+	InitialNormAxis  string  `json:"initial_norm_axis,omitempty"` // in or out
 
-	Selection   string  `json:"selection"`    // which model is evaluated: last, validation or peek
-	SelectEvery int     `json:"select_every"` // steps between two models that are compared
-	SelectBy    string  `json:"select_by"`    // metric that they are compared by: "R@1" or "MAP@R"
-	HeldOut     float64 `json:"held_out"`     // share of the training classes kept out of training where validation asks for it
-	Evaluate    string  `json:"evaluate"`     // what the model is evaluated on: test or validation
+	Selection   string  `json:"selection"`              // which model is evaluated: last, validation or peek
+	SelectEvery int     `json:"select_every,omitempty"` // steps between two models that are compared
+	SelectBy    string  `json:"select_by,omitempty"`    // metric that they are compared by: "R@1" or "MAP@R"
+	HeldOut     float64 `json:"held_out,omitempty"`     // share of the training classes kept out of training where validation asks for it
+	Evaluate    string  `json:"evaluate"`               // what the model is evaluated on: test or validation
 
 	Classes int `json:"classes"` // classes in a step
 	Images  int `json:"images"`  // images of each class in a step
@@ -112,12 +112,28 @@ type Config struct {
 	Seed uint64 `json:"seed"` // root of every random stream of the cell
 }
 
+// optimises reports whether the embedding matrices are optimised before
+// training.
+func (c Config) optimises() bool {
+	return c.Initial == InitialActivation || c.Initial == InitialAdversarial
+}
+
 // MarshalJSON writes one chunk, 0 or 1, as the absent key, and every constant
-// of the loss: a configuration has one text.
+// of the loss; how to initialise, select and hold out is left out where nothing
+// is. So a configuration has one text.
 func (c Config) MarshalJSON() ([]byte, error) {
 	type plain Config
 	if c.Accumulate == 1 {
 		c.Accumulate = 0
+	}
+	if !c.optimises() {
+		c.InitialSteps, c.InitialRate, c.InitialTolerance, c.InitialLambdaW, c.InitialNormAxis = 0, 0, 0, 0, ""
+	}
+	if c.Selection == SelectLast {
+		c.SelectEvery, c.SelectBy = 0, ""
+	}
+	if !c.HoldsOut() {
+		c.HeldOut = 0
 	}
 	if loss, err := LossNamed(c.Loss); err == nil {
 		given := c.Constants
@@ -256,15 +272,21 @@ func (c Config) Validate() error {
 	check(c.Hidden > 0, "hidden: %d; want at least 1", c.Hidden)
 	oneOf("norm_axis", c.NormAxis, AxisIn, AxisOut)
 	oneOf("initial", c.Initial, InitialXavier, InitialOrthogonal, InitialActivation, InitialAdversarial)
-	check(c.InitialSteps >= 1, "initial_steps: %d; want at least 1", c.InitialSteps)
-	check(c.InitialRate > 0, "initial_rate: %g; want more than 0", c.InitialRate)
-	check(c.InitialTolerance >= 0, "initial_tolerance: %g; want at least 0", c.InitialTolerance)
-	check(c.InitialLambdaW >= 0, "initial_lambda_w: %g; want at least 0", c.InitialLambdaW)
-	oneOf("initial_norm_axis", c.InitialNormAxis, AxisIn, AxisOut)
+	if c.optimises() {
+		check(c.InitialSteps >= 1, "initial_steps: %d; want at least 1", c.InitialSteps)
+		check(c.InitialRate > 0, "initial_rate: %g; want more than 0", c.InitialRate)
+		check(c.InitialTolerance >= 0, "initial_tolerance: %g; want at least 0", c.InitialTolerance)
+		check(c.InitialLambdaW >= 0, "initial_lambda_w: %g; want at least 0", c.InitialLambdaW)
+		oneOf("initial_norm_axis", c.InitialNormAxis, AxisIn, AxisOut)
+	}
 	oneOf("selection", c.Selection, SelectLast)
-	check(c.SelectEvery >= 1, "select_every: %d; want at least 1", c.SelectEvery)
-	oneOf("select_by", c.SelectBy, "R@1", "MAP@R")
-	check(c.HeldOut > 0 && c.HeldOut < 1, "held_out: %g; want a share of the classes between 0 and 1", c.HeldOut)
+	if c.Selection != SelectLast {
+		check(c.SelectEvery >= 1, "select_every: %d; want at least 1", c.SelectEvery)
+		oneOf("select_by", c.SelectBy, "R@1", "MAP@R")
+	}
+	if c.HoldsOut() {
+		check(c.HeldOut > 0 && c.HeldOut < 1, "held_out: %g; want a share of the classes between 0 and 1", c.HeldOut)
+	}
 	oneOf("evaluate", c.Evaluate, EvaluateTest, EvaluateValidation)
 	check(c.Selection != SelectPeek || c.Evaluate == EvaluateTest, "selection: %s looks at the test classes; want evaluate %s", SelectPeek, EvaluateTest)
 	check(c.Classes >= 2, "classes: %d; want at least 2, a batch needs negatives", c.Classes)
