@@ -61,13 +61,6 @@ type Constant struct {
 func Losses() []Loss {
 	return []Loss{
 		binomialDeviance(),
-		contrastive(),
-		triplet(),
-		tripletSemihard(),
-		marginLoss(),
-		multiSimilarity(),
-		supervisedContrastive(),
-		histogram(),
 		normalisedSoftmax(),
 		proxyNCAPlusPlus(),
 		proxyAnchor(),
