@@ -50,6 +50,7 @@ func boostedLoss(c Config, embeddings, proxies []*Node, labels *Node) boosted {
 	rule := newRule(c, loss, p)
 	for m, f := range embeddings {
 		f.AssertDims(n, -1)
+		rule.pairs.width = f.Shape().Dim(1)
 		var similarity, penalty *Node
 		if loss.Proxies == nil {
 			similarity = cosine(f)
@@ -68,6 +69,9 @@ func boostedLoss(c Config, embeddings, proxies []*Node, labels *Node) boosted {
 		b.learner = append(b.learner, learner)
 		b.weights = append(b.weights, rule.weights)
 		b.meanWeight = append(b.meanWeight, ratio(ReduceAllSum(Mul(rule.static, rule.weights)), ReduceAllSum(rule.static)))
+		if m+1 < len(embeddings) { // the ensemble's similarities weight the learner that is trained next
+			rule.pairs.width = embeddings[m+1].Shape().Dim(1)
+		}
 		rule.advance(m+1, similarity)
 		b.ensemble = append(b.ensemble, rule.ensemble)
 	}

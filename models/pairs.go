@@ -15,6 +15,7 @@ type pairs struct {
 	labels  *Node // int32 [N], the image's class, counted from 0 among the training classes
 	classes int   // number of training classes; 0 where columns are images
 	proxies int   // columns of each class, one class after the other; 0 where columns are images
+	width   int   // of the learner's embedding that the similarities are of
 
 	same     *Node // bool: image and column are of one class; true on the diagonal of images
 	positive *Node // bool: same, but not an image with itself

@@ -1,0 +1,62 @@
+package models
+
+import (
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+)
+
+// contrastive is a hinge on the cosine of a pair: with a = s - pos_target for
+// a positive and margin - s for a negative pair, l = max(0, -a)^power. BIER's
+// papers boost it with margin 0.5; their exact form is not known, so this is
+// the linear hinge, and its target and power are constants.
+func contrastive() Loss {
+	return Loss{
+		Name:       "contrastive",
+		Title:      "contrastive",
+		Source:     "Hadsell et al. 2006, eq. 4, on cosines as in BIER, arXiv 1801.04815",
+		Reweighted: "each pair's term: with power 1 a pair is on while the ensemble violates its margin and off after; with power 2 it counts by how far it is violated",
+		Constants: []Constant{
+			{Name: "margin", Default: 0.5, Min: -1, Max: 1, Does: "the cosine that negatives are pushed below"},
+			{Name: "pos_target", Default: 1, Min: -1, Max: 1, Does: "the cosine that positives are pulled up to"},
+			hingePower(),
+		},
+		terms: &terms{
+			activation: func(c Config, similarity *Node, p pairs) *Node {
+				return Where(p.same, AddScalar(similarity, -c.constant("pos_target")), AddScalar(Neg(similarity), c.constant("margin")))
+			},
+			weights: func(p pairs) *Node { return p.weights },
+			term:    hingeTerm,
+			hinge:   true,
+		},
+		// A cosine lies in [-1, 1], so a positive pair misses its target by at
+		// most 1 + pos_target and a negative one its margin by 1 - margin.
+		bound: func(c Config, p pairs) *Node {
+			g, dtype := p.weights.Graph(), p.weights.DType()
+			positive := hingeSlope(c, 1+c.constant("pos_target"))
+			negative := hingeSlope(c, 1-c.constant("margin"))
+			return Mul(p.weights, Where(p.same, Scalar(g, dtype, positive), Scalar(g, dtype, negative)))
+		},
+	}
+}
+
+// hingePower is the constant that hingeTerm reads.
+func hingePower() Constant {
+	return Constant{Name: "power", Default: 1, Min: 1, Max: 2, Integer: true, Does: "of the hinge: 1 linear, 2 squared"}
+}
+
+// hingeTerm is l = max(0, -a)^power, entry by entry. At a = 0 its slope is 0.
+func hingeTerm(c Config, activation *Node) *Node {
+	missing := Neg(activation)
+	missing = Where(GreaterThan(missing, ZerosLike(missing)), missing, ZerosLike(missing)) // Max has a slope of 1 at 0
+	if c.constant("power") == 2 {
+		return Square(missing)
+	}
+	return missing
+}
+
+// hingeSlope is the largest |dl/da| of hingeTerm where a is at least -missing.
+func hingeSlope(c Config, missing float64) float64 {
+	if c.constant("power") == 2 {
+		return 2 * max(missing, 0)
+	}
+	return 1
+}
