@@ -45,7 +45,10 @@ func DiffJSON(d *runs.Diff, w io.Writer) error { return writeJSON(w, d) }
 
 // diffTitle names a diff.
 func diffTitle(d *runs.Diff) string {
-	if d.Base != "" {
+	switch {
+	case d.Base != "" && ownBases(d):
+		return fmt.Sprintf("%s: methods against the bases of the suite", d.A)
+	case d.Base != "":
 		return fmt.Sprintf("%s: methods against %s", d.A, d.Base)
 	}
 	return fmt.Sprintf("%s against %s", d.B, d.A)
@@ -54,11 +57,23 @@ func diffTitle(d *runs.Diff) string {
 // diffLead says how to read a diff.
 func diffLead(d *runs.Diff) string {
 	a, b := "run "+d.A, "run "+d.B
-	if d.Base != "" {
+	switch {
+	case d.Base != "" && ownBases(d):
+		a, b = d.Base+", or the group after vs", "the method of the row"
+	case d.Base != "":
 		a, b = d.Base, "the method of the row"
 	}
 	return fmt.Sprintf("A is %s, B is %s; Δ is B − A. Verdicts are from p after Holm's correction over all rows.", a, b)
 }
+
+// ownBases reports whether any row of a diff is against another method than the
+// diff's base.
+func ownBases(d *runs.Diff) bool {
+	return slices.ContainsFunc(d.Rows, func(c runs.Comparison) bool { return ownBase(d, c.A) })
+}
+
+// ownBase reports whether a is another method than the base of a diff of methods.
+func ownBase(d *runs.Diff, a runs.Group) bool { return d.Base != "" && a.Method != d.Base }
 
 // diffSummary says how many rows have which verdict.
 func diffSummary(d *runs.Diff) string {
@@ -121,7 +136,7 @@ func diffTables(d *runs.Diff, narrow bool) []*Table {
 			tables = append(tables, t)
 		}
 	}
-	if t := apartTable(apart); t != nil {
+	if t := apartTable(d, apart); t != nil {
 		tables = append(tables, t)
 	}
 	return tables
@@ -157,19 +172,19 @@ func diffTable(d *runs.Diff, rows []runs.Comparison) *Table {
 		if _, ok := recall(c.Metric); ok && c.Verdict != "" && len(c.Pairs) > 0 { // else no seed is on both sides
 			queries = words(thousands(c.Gained) + "/" + thousands(c.Lost))
 		}
-		t.add(c.B, words(rowName(c)), words(c.Metric), percent(c.MeanA), percent(c.MeanB), delta, bounds,
+		t.add(c.B, words(rowName(d, c)), words(c.Metric), percent(c.MeanA), percent(c.MeanB), delta, bounds,
 			p, corrected, v, queries)
 	}
 	return t
 }
 
 // rowName names the groups of a comparison below their data set: one name
-// where they differ in the method alone.
-func rowName(c runs.Comparison) string {
+// where they differ in the method alone and the diff's base is the other.
+func rowName(d *runs.Diff, c runs.Comparison) string {
 	name := func(g runs.Group) string { return fmt.Sprintf("%s-%s/%s-%d", g.Backbone, g.Mode, g.Method, g.Size) }
 	a := c.A
 	a.Method = c.B.Method
-	if a == c.B {
+	if a == c.B && !ownBase(d, c.A) {
 		return name(c.B)
 	}
 	return name(c.B) + " vs " + name(c.A)
@@ -187,7 +202,7 @@ func pairsTable(d *runs.Diff) *Table {
 	}
 	for _, c := range d.Rows {
 		for _, p := range c.Pairs {
-			t.add(c.B, words(rowName(c)), words(c.Protocol), words(c.Metric), Entry{Value: p.Seed, Text: fmt.Sprint(p.Seed)},
+			t.add(c.B, words(rowName(d, c)), words(c.Protocol), words(c.Metric), Entry{Value: p.Seed, Text: fmt.Sprint(p.Seed)},
 				count(p.Gained), count(p.Lost), probability(p.P))
 		}
 	}
@@ -199,7 +214,7 @@ func pairsTable(d *runs.Diff) *Table {
 
 // apartTable lists rows that cannot be compared, the metrics of a group in one
 // row; nil without such rows.
-func apartTable(rows []runs.Comparison) *Table {
+func apartTable(d *runs.Diff, rows []runs.Comparison) *Table {
 	t := &Table{Title: "Cannot be compared", Columns: []Column{text("group", "Group"), text("protocol", "Protocol"), text("metrics", "Metrics"), text("reason", "Reason")}}
 	type line struct {
 		a, b             runs.Group
@@ -219,7 +234,11 @@ func apartTable(rows []runs.Comparison) *Table {
 		}
 		list := slices.DeleteFunc(metrics[l], func(m string) bool { return m == "" })
 		slices.SortFunc(list, compareMetrics)
-		t.add(g, words(g.Path()), words(cmp.Or(l.protocol, "all")), words(cmp.Or(strings.Join(list, " "), "all")), words(l.reason))
+		name := g.Path()
+		if ownBase(d, l.a) {
+			name += " vs " + l.a.Method
+		}
+		t.add(g, words(name), words(cmp.Or(l.protocol, "all")), words(cmp.Or(strings.Join(list, " "), "all")), words(l.reason))
 	}
 	if len(t.Rows) == 0 {
 		return nil

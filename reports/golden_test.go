@@ -60,6 +60,44 @@ func TestReportGolden(t *testing.T) {
 	t.Run("table.json", func(t *testing.T) { golden(t, "table.json", r.headlines(whole)[0].JSON) })
 }
 
+// A row that the suite compares with another method than the report's base says
+// so in every format.
+func TestBasesGolden(t *testing.T) {
+	s := basesSample()
+	r := assemble([]source{s}, sampleOptions())
+	table := r.headlines(paper)[0]
+	for _, c := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{
+		{"bases.txt", table.Text},
+		{"bases.md", table.Markdown},
+		{"bases.tex", table.LaTeX},
+		{"bases.json", table.JSON},
+		{"bases.csv", r.CSV},
+		{"bases-diff.txt", func(w io.Writer) error { return DiffText(s.diff, w) }},
+		{"bases-diff.md", func(w io.Writer) error { return DiffMarkdown(s.diff, w) }},
+	} {
+		t.Run(c.name, func(t *testing.T) { golden(t, c.name, c.write) })
+	}
+	for name, write := range map[string]func(io.Writer) error{
+		"report": r.HTML, "diff": func(w io.Writer) error { return DiffHTML(s.diff, w) },
+	} {
+		var b strings.Builder
+		if err := write(&b); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range map[string][]string{
+			"report": {`<td data-sort="bier">bier</td>`, ">vs base</th>", "better than its base after"},
+			"diff":   {"methods against the bases of the suite", "abier-64 vs convnet-frozen/bier-64"},
+		}[name] {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("the page of the %s has no %q", name, want)
+			}
+		}
+	}
+}
+
 func TestDiffGolden(t *testing.T) {
 	d := sampleDiff()
 	two := sampleDiff() // two runs: the same group on both sides

@@ -74,9 +74,14 @@ func (r *Report) headline(protocol string, d detail) *Table {
 		t.Columns = append(t.Columns, number(n, n, "%"))
 	}
 	learners := d == whole && slices.ContainsFunc(results, func(x Result) bool { return r.group(x).Learners != nil })
-	compared := r.compared(results)
+	compared, ownBases := r.compared(results), r.ownBases(results)
 	if compared {
-		t.Columns = append(t.Columns, number("delta R@1", "ΔR@1", "pt"), number("interval", "95% int.", "pt"), text("verdict", "vs "+r.Base))
+		t.Columns = append(t.Columns, number("delta R@1", "ΔR@1", "pt"), number("interval", "95% int.", "pt"))
+		if ownBases {
+			t.Columns = append(t.Columns, text("base", "Base"), text("verdict", "vs base"))
+		} else {
+			t.Columns = append(t.Columns, text("verdict", "vs "+r.Base))
+		}
 	}
 	for _, n := range names[lead:] {
 		t.Columns = append(t.Columns, number(n, n, "%"))
@@ -105,7 +110,11 @@ func (r *Report) headline(protocol string, d detail) *Table {
 			row = append(row, t.metric(x, n))
 		}
 		if compared {
-			row = append(row, t.versus(r, x, span)...)
+			versus := t.versus(r, x, span)
+			if ownBases {
+				versus = slices.Insert(versus, len(versus)-1, base(x))
+			}
+			row = append(row, versus...)
 		}
 		for _, n := range names[lead:] {
 			row = append(row, t.metric(x, n))
@@ -139,12 +148,30 @@ func (r *Report) protocolNotes(results []Result) []string {
 	return append(notes, protocolNotes(first.Protocol)...)
 }
 
-// compared reports whether any result has a comparison with the base.
+// compared reports whether any result has a comparison with a base.
 func (r *Report) compared(results []Result) bool {
 	return slices.ContainsFunc(results, func(x Result) bool {
 		m, ok := x.metric(recallAt1)
 		return ok && m.Versus != nil
 	})
+}
+
+// ownBases reports whether any result is compared with another base than the
+// report's.
+func (r *Report) ownBases(results []Result) bool {
+	return slices.ContainsFunc(results, func(x Result) bool {
+		m, ok := x.metric(recallAt1)
+		return ok && m.Versus != nil && m.Versus.A.Method != r.Base
+	})
+}
+
+// base returns the method that a result is compared with.
+func base(x Result) Entry {
+	m, _ := x.metric(recallAt1)
+	if m.Versus == nil {
+		return none()
+	}
+	return words(m.Versus.A.Method)
 }
 
 // method returns the label of a result's row, marked where the numbers are not
@@ -174,7 +201,7 @@ func (t *Table) seeds(x Result, g Group) Entry {
 }
 
 // metric returns a metric's mean and interval, bold where it is better than
-// the base's.
+// its base's.
 func (t *Table) metric(x Result, name string) Entry {
 	m, ok := x.metric(name)
 	if !ok {
@@ -189,18 +216,18 @@ func (t *Table) metric(x Result, name string) Entry {
 	return e
 }
 
-// versus returns the entries of a row's comparison with the base on R@1.
+// versus returns the entries of a row's comparison with its base on R@1.
 func (t *Table) versus(r *Report, x Result, span float64) []Entry {
 	m, _ := x.metric(recallAt1)
 	c := m.Versus
 	switch {
-	case x.Group.Method == r.Base:
+	case c == nil && x.Group.Method == r.Base:
 		return []Entry{none(), none(), words("base")}
 	case c == nil:
 		return []Entry{none(), none(), none()}
 	case c.Reason != "":
 		e := words("not compared")
-		e.Marks = []int{t.foot("not compared with " + r.Base + ": " + c.Reason)}
+		e.Marks = []int{t.foot("not compared with " + c.A.Method + ": " + c.Reason)}
 		return []Entry{none(), none(), e}
 	}
 	delta, bounds, verdict := points(c.Delta), interval(c.Low, c.High), verdict(*c)

@@ -125,6 +125,7 @@ type reportPage struct {
 	*Report
 	Done, Planned int
 	Missing       string // counts of the cells without a result
+	Against       string // what the methods are compared with
 	Datasets      []string
 	Methods       []string
 	Failed        []tableView
@@ -169,7 +170,10 @@ func (r *Report) HTML(w io.Writer) error {
 		p.Done += run.Done
 		p.Planned += run.Planned
 	}
-	p.Missing = r.missing()
+	p.Missing, p.Against = r.missing(), r.Base
+	if r.ownBases(r.Results) {
+		p.Against = "its base"
+	}
 	for _, g := range r.Groups {
 		p.Datasets = appendNew(p.Datasets, g.Group.Dataset)
 		p.Methods = appendNew(p.Methods, g.Group.Method)

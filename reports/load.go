@@ -51,9 +51,11 @@ func load(ctx context.Context, r *runs.Run, o Options) (source, error) {
 	}
 	if !slices.ContainsFunc(s.cells, func(c runs.Cell) bool { return c.Status == runs.Done && c.Method == o.Base }) {
 		s.notes = append(s.notes, fmt.Sprintf("run %s has no finished cell of the method %q: nothing is compared with it", r.Record.ID, o.Base))
-		return s, nil
+		if len(r.Record.Bases) == 0 {
+			return s, nil
+		}
 	}
-	s.diff, err = runs.CompareMethods(ctx, r, o.Base, o.Compare)
+	s.diff, err = runs.CompareBases(ctx, r, o.Base, o.Compare)
 	switch {
 	case ctx.Err() != nil:
 		return source{}, ctx.Err()

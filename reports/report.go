@@ -20,7 +20,7 @@ const Schema = 1
 type Options struct {
 	Title string    // heading of the report; empty: the runs' ids
 	Now   time.Time // written as the time of the report
-	Base  string    // the method that others are compared with
+	Base  string    // the method that others are compared with, where the suite names no other
 	// Compare is how the comparison resamples. Its metrics share one Holm
 	// correction, so it asks for no metric that is not shown.
 	Compare runs.CompareOptions
@@ -40,7 +40,7 @@ type Report struct {
 	Schema       int           `json:"schema"`
 	Title        string        `json:"title"`
 	Created      time.Time     `json:"created"`
-	Base         string        `json:"base"` // method of the comparisons
+	Base         string        `json:"base"` // method of the comparisons that name no other
 	Runs         []Run         `json:"runs"`
 	Results      []Result      `json:"results"` // by protocol, then in the suite's order
 	Groups       []Group       `json:"groups"`  // in the suite's order
@@ -88,7 +88,7 @@ type Metric struct {
 	Pessimistic float64          `json:"pessimistic"`
 	Optimistic  float64          `json:"optimistic"` // means over seeds of the bounds
 	Collapsed   bool             `json:"collapsed"`
-	Versus      *runs.Comparison `json:"versus,omitempty"` // against Report.Base; nil where it was not compared
+	Versus      *runs.Comparison `json:"versus,omitempty"` // against Report.Base or the base that the suite names: its A; nil where it was not compared
 }
 
 // Learner is one learner of an ensemble, over seeds.

@@ -91,7 +91,7 @@ func learners(evaluations []runs.Evaluation, seeds []int) []Learner {
 	return out
 }
 
-// versus returns the comparison of a result with the base method.
+// versus returns the comparison of a result with its base.
 func versus(d *runs.Diff, r Result, metric string) *runs.Comparison {
 	if d == nil {
 		return nil

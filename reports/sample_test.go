@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"bierbench/runs"
@@ -201,4 +202,23 @@ func sampleDiff() *runs.Diff {
 		d.Rows = append(d.Rows, better, noise, worse, collapsed, apart)
 	}
 	return d
+}
+
+// basesSample is the sample of one data set with abier compared with bier, and a
+// method whose base has no result.
+func basesSample() source {
+	s := sample()
+	other := func(dataset string) bool { return dataset != "cub" }
+	s.record.Cells = slices.DeleteFunc(s.record.Cells, func(k runs.Key) bool { return other(k.Dataset) })
+	s.cells = slices.DeleteFunc(s.cells, func(c runs.Cell) bool { return other(c.Dataset) })
+	s.diff.Rows = slices.DeleteFunc(s.diff.Rows, func(c runs.Comparison) bool { return other(c.B.Dataset) })
+	for i := range s.diff.Rows {
+		switch c := &s.diff.Rows[i]; c.B.Method {
+		case "abier":
+			c.A.Method = "bier"
+		case "features":
+			c.A.Method, c.Reason = "raw", "raw has no finished cell with this data set, backbone and mode"
+		}
+	}
+	return s
 }

@@ -234,7 +234,7 @@ func (r *Report) long() *Table {
 			case c == nil:
 				row = append(row, make([]Entry, 10)...)
 			case c.Reason != "":
-				row = append(row, append(append([]Entry{value(r.Base)}, make([]Entry, 8)...), value(c.Reason))...)
+				row = append(row, append(append([]Entry{value(c.A.Method)}, make([]Entry, 8)...), value(c.Reason))...)
 			default:
 				verdict := c.Verdict
 				if m.Collapsed {
@@ -244,7 +244,7 @@ func (r *Report) long() *Table {
 				if len(c.Pairs) == 0 { // no seed is on both sides
 					gained, lost = value(""), value("")
 				}
-				row = append(row, value(r.Base), value(c.Delta), value(c.Low), value(c.High), value(c.P), value(c.PHolm),
+				row = append(row, value(c.A.Method), value(c.Delta), value(c.Low), value(c.High), value(c.P), value(c.PHolm),
 					value(verdict), gained, lost, value(""))
 			}
 			row = append(row, value(x.Queries), value(x.Gallery), value(x.Excluded))

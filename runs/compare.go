@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -65,6 +66,18 @@ func CompareRuns(ctx context.Context, a, b *Run, o CompareOptions) (*Diff, error
 // data set, variant, backbone, mode and size. Where base does not exist at the
 // same size, its nearest size serves and a footnote says so.
 func CompareMethods(ctx context.Context, r *Run, base string, o CompareOptions) (*Diff, error) {
+	return compareMethods(ctx, r, base, func(Group) string { return "" }, o)
+}
+
+// CompareBases does the same with the base that the run's record has for each
+// group, and with the method base where it has none.
+func CompareBases(ctx context.Context, r *Run, base string, o CompareOptions) (*Diff, error) {
+	return compareMethods(ctx, r, base, r.Record.Base, o)
+}
+
+// compareMethods compares each group with the method own of it, or with base
+// where own is empty.
+func compareMethods(ctx context.Context, r *Run, base string, own func(Group) string, o CompareOptions) (*Diff, error) {
 	c, err := newComparer(r.Record.ID, r.Record.ID, o)
 	if err != nil {
 		return nil, err
@@ -75,27 +88,30 @@ func CompareMethods(ctx context.Context, r *Run, base string, o CompareOptions) 
 		return nil, fmt.Errorf("compare methods of %s: %w", r.Record.ID, err)
 	}
 	var methods []string
+	named := false // a group has a base of its own
 	for _, g := range groups {
 		if !slices.Contains(methods, g.Group.Method) {
 			methods = append(methods, g.Group.Method)
 		}
+		named = named || own(g.Group) != ""
 	}
-	if !slices.Contains(methods, base) {
+	if !slices.Contains(methods, base) && !named {
 		return nil, fmt.Errorf("compare methods of %s: no method %q, want one of %q", r.Record.ID, base, methods)
 	}
 	if err := c.chooseMetrics(groups); err != nil {
 		return nil, err
 	}
 	for _, g := range groups {
-		if g.Group.Method == base {
+		against := cmp.Or(own(g.Group), base)
+		if g.Group.Method == against {
 			continue
 		}
-		a, ok := baseOf(groups, g.Group, base)
+		a, ok := baseOf(groups, g.Group, against)
 		if !ok {
 			want := g.Group
-			want.Method = base
+			want.Method = against
 			c.refuse(Comparison{A: want, B: g.Group, SeedsB: g.Done().Seeds()},
-				base+" has no finished cell with this data set, backbone and mode")
+				against+" has no finished cell with this data set, backbone and mode")
 			continue
 		}
 		if err := c.compare(ctx, side{r, a}, side{r, g}); err != nil {

@@ -41,7 +41,8 @@ type SeedPair struct {
 }
 
 // Diff is a paired comparison: of two runs (Base empty), or of the methods
-// inside one run against the method Base (A and B are then the same run).
+// inside one run against the method Base (A and B are then the same run). A row
+// whose A has another method than Base was compared with a base of its own.
 type Diff struct {
 	Schema    int          `json:"schema"`
 	A         string       `json:"run_a"`

@@ -16,7 +16,8 @@
 //
 // A group is the cells that differ in nothing but the seed. [CompareRuns] sets
 // equal groups of two runs against each other, [CompareMethods] the methods
-// inside one run against a base. Both need the same protocol, the same test
+// inside one run against a base, [CompareBases] against the bases that its suite
+// names. All need the same protocol, the same test
 // images and the same queries on either side; a row that lacks this is listed
 // with the reason.
 //

@@ -32,7 +32,14 @@ type Record struct {
 	Command     []string        `json:"command"`
 	Environment Environment     `json:"environment"`
 	Cells       []Key           `json:"cells"` // planned, in the suite's order
+	// Bases has, by the path of a group, the method that it is compared with
+	// where the suite names one.
+	Bases map[string]string `json:"bases,omitempty"`
 }
+
+// Base returns the method that the suite compares a group with; empty where it
+// names none.
+func (r Record) Base(g Group) string { return r.Bases[g.Path()] }
 
 // Run is an open run. Its methods read and write the folder; they keep nothing
 // in memory, so several processes may look at one run.
