@@ -14,16 +14,37 @@ import (
 // float64 at 512 dimensions.
 const correlationRows = 8192
 
-// Correlation says how redundant embeddings are, row-major [images, width]:
-// the mean absolute Pearson correlation over pairs of dimensions of different
-// learners, whose sizes are given, and over all pairs of different dimensions.
-// A dimension that never varies has no correlation and is left out. learners
-// is nil where no such pair is left, as with one learner; dimensions is then 0
-// where no pair is left at all. Sums are float64.
-func Correlation(ctx context.Context, b *Backend, embeddings []float32, width int, sizes []int) (learners *float64, dimensions float64, err error) {
-	r, err := pearson(ctx, b, embeddings, width)
+// Correlations says how redundant embeddings are. r is Pearson's correlation of
+// two dimensions over the images; a dimension that never varies has none and is
+// left out. A mean over nothing is nil, or 0 in Dimensions.
+type Correlations struct {
+	Learners   *float64 // mean |r| over pairs of dimensions of different learners
+	Dimensions float64  // mean |r| over all pairs of different dimensions
+
+	// LearnerMatrix is mean |r| between the dimensions of two learners, [M][M];
+	// on the diagonal over pairs of different dimensions of one.
+	LearnerMatrix [][]*float64
+	// ScoreMatrix is Pearson's correlation of two learners' scores s^i, s^j over
+	// all pairs of different images, [M][M]; nil where a learner's scores are
+	// all equal. A score is the dot product of a learner's slices.
+	ScoreMatrix [][]*float64
+	// Blocks are the sizes of blocks of consecutive dimensions, at most
+	// mostBlocks or one for each learner; none crosses a learner's border.
+	Blocks []int
+	// BlockMatrix is to Blocks what LearnerMatrix is to the learners.
+	BlockMatrix [][]*float64
+}
+
+// Correlation measures embeddings, row-major [images, width], of learners whose
+// sizes are given. Sums are float64.
+func Correlation(ctx context.Context, b *Backend, embeddings []float32, width int, sizes []int) (*Correlations, error) {
+	return correlation(ctx, b, embeddings, width, sizes)
+}
+
+func correlation[T float32 | float64](ctx context.Context, b *Backend, embeddings []T, width int, sizes []int) (*Correlations, error) {
+	r, center, scale, err := pearson(ctx, b, embeddings, width)
 	if err != nil {
-		return nil, 0, fmt.Errorf("correlation: %w", err)
+		return nil, fmt.Errorf("correlation: %w", err)
 	}
 	learner := make([]int, 0, width) // of every dimension
 	for m, d := range sizes {
@@ -32,13 +53,19 @@ func Correlation(ctx context.Context, b *Backend, embeddings []float32, width in
 		}
 	}
 	if len(learner) != width {
-		return nil, 0, fmt.Errorf("correlation: sizes %v sum to %d; want %d", sizes, len(learner), width)
+		return nil, fmt.Errorf("correlation: sizes %v sum to %d; want %d", sizes, len(learner), width)
 	}
-	learners = meanAbsolute(r, width, func(i, j int) bool { return learner[i] != learner[j] })
+	c := &Correlations{
+		Learners:      meanAbsolute(r, width, func(i, j int) bool { return learner[i] != learner[j] }),
+		LearnerMatrix: meanBlocks(r, width, sizes),
+		ScoreMatrix:   scoreCorrelation(embeddings, r, center, scale, sizes),
+		Blocks:        cutBlocks(sizes),
+	}
 	if all := meanAbsolute(r, width, func(int, int) bool { return true }); all != nil {
-		dimensions = *all
+		c.Dimensions = *all
 	}
-	return learners, dimensions, nil
+	c.BlockMatrix = meanBlocks(r, width, c.Blocks)
+	return c, nil
 }
 
 // meanAbsolute averages |r_ij| over the pairs i < j that are wanted and not
@@ -60,16 +87,17 @@ func meanAbsolute(r []float64, width int, wanted func(i, j int) bool) *float64 {
 	return &mean
 }
 
-// pearson returns the correlations [width, width] between the columns of
+// pearson returns the correlations r [width, width] between the columns of
 // values, row-major [n, width]; NaN in the rows and columns of a constant one.
-func pearson[T float32 | float64](ctx context.Context, b *Backend, values []T, width int) ([]float64, error) {
+// With them come the columns' moments.
+func pearson[T float32 | float64](ctx context.Context, b *Backend, values []T, width int) (r, center, scale []float64, err error) {
 	if width < 1 || len(values) == 0 || len(values)%width != 0 {
-		return nil, fmt.Errorf("%d numbers of width %d; want a matrix", len(values), width)
+		return nil, nil, nil, fmt.Errorf("%d numbers of width %d; want a matrix", len(values), width)
 	}
-	center, scale := columnMoments(values, width)
+	center, scale = columnMoments(values, width)
 	for j, s := range scale {
 		if math.IsNaN(center[j]) || math.IsInf(center[j], 0) || math.IsInf(s, 0) {
-			return nil, fmt.Errorf("the embedding has NaN or infinite numbers in dimension %d", j)
+			return nil, nil, nil, fmt.Errorf("the embedding has NaN or infinite numbers in dimension %d", j)
 		}
 	}
 	// The correlation is the product of the standardised matrix with itself,
@@ -78,7 +106,7 @@ func pearson[T float32 | float64](ctx context.Context, b *Backend, values []T, w
 		return Add(sum, DotGeneral(z, []int{0}, nil, z, []int{0}, nil))
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	defer exec.Finalize()
 	n := len(values) / width
@@ -86,7 +114,7 @@ func pearson[T float32 | float64](ctx context.Context, b *Backend, values []T, w
 	sum := tensors.FromScalarAndDimensions(0.0, width, width)
 	for from := 0; from < n; from += rows {
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return nil, nil, nil, ctx.Err()
 		}
 		z := make([]float64, rows*width) // rows past the last are zero and add nothing
 		for i, v := range values[from*width : min(from+rows, n)*width] {
@@ -99,20 +127,20 @@ func pearson[T float32 | float64](ctx context.Context, b *Backend, values []T, w
 			failure = next.ConstBytes(func([]byte) {}) // the device reads its inputs until it is there
 		}
 		if failure = errors.Join(failure, sum.FinalizeAll(), block.FinalizeAll()); failure != nil {
-			return nil, failure
+			return nil, nil, nil, failure
 		}
 		sum = next
 	}
-	r, err := tensors.CopyFlatData[float64](sum)
+	r, err = tensors.CopyFlatData[float64](sum)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	for i := range r {
 		if scale[i/width] == 0 || scale[i%width] == 0 {
 			r[i] = math.NaN()
 		}
 	}
-	return r, nil
+	return r, center, scale, nil
 }
 
 // columnMoments returns the mean of every column and 1 over the root of its

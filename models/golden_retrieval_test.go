@@ -207,55 +207,36 @@ func goldenCorrelation(t *testing.T, c goldenCase) map[string][]float64 {
 	for _, e := range input[[][][]float64](t, c, "embeddings") {
 		inputs = append(inputs, matrix(e))
 	}
-	m, b := len(inputs), testBackend(t)
+	b := testBackend(t)
 	results := evaluate(t, b, inputs, func(in []*Node) []*Node {
-		unit := make([]*Node, m)
-		var scores []*Node
+		unit := make([]*Node, len(in))
 		for i, f := range in {
 			unit[i] = normalise(f)
-			scores = append(scores, cosine(f))
 		}
-		return append([]*Node{Concatenate(in, 1), Concatenate(unit, 1)}, scores...)
+		return []*Node{Concatenate(in, 1), Concatenate(unit, 1)}
 	})
-	across := func(values []float64) float64 {
-		width := 0
-		var learner []int
-		for i, d := range settings.Sizes {
-			width += d
-			for range d {
-				learner = append(learner, i)
-			}
-		}
-		r, err := pearson(t.Context(), b, values, width)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return *meanAbsolute(r, width, func(i, j int) bool { return learner[i] != learner[j] })
+	width := 0
+	for _, d := range settings.Sizes {
+		width += d
 	}
-	// Scores of the pairs i < j, a column for each learner.
-	var columns []float64
-	n := inputs[0].Shape().Dim(0)
-	for i := range n {
-		for j := i + 1; j < n; j++ {
-			for k := range m {
-				columns = append(columns, results[2+k][i*n+j])
-			}
-		}
+	raw, err := correlation(t.Context(), b, results[0], width, settings.Sizes)
+	if err != nil {
+		t.Fatal(err)
 	}
-	r, err := pearson(t.Context(), b, columns, m)
+	unit, err := correlation(t.Context(), b, results[1], width, settings.Sizes) // scores are cosines
 	if err != nil {
 		t.Fatal(err)
 	}
 	sum, pairs := 0.0, 0
-	for i := range m {
-		for j := i + 1; j < m; j++ {
-			sum += r[i*m+j]
+	for i, row := range unit.ScoreMatrix {
+		for _, v := range row[i+1:] {
+			sum += *v
 			pairs++
 		}
 	}
 	return map[string][]float64{
-		"cross_group_abs_corr":    {across(results[0])},
-		"cross_group_abs_corr_l2": {across(results[1])},
+		"cross_group_abs_corr":    {*raw.Learners},
+		"cross_group_abs_corr_l2": {*unit.Learners},
 		"learner_score_corr":      {sum / float64(pairs)},
 	}
 }

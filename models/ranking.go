@@ -33,6 +33,24 @@ func newShelf(ids []int64, classes []int32) *shelf {
 	return s
 }
 
+// best returns the positive of a class that comes first by the scores in row,
+// and how many positives there are; self, a position or -1, is none.
+func (s *shelf) best(row []float32, self int, class int32) (best candidate, relevant int) {
+	positives := s.positions[class]
+	relevant = len(positives)
+	best = candidate{score: float32(math.Inf(-1)), at: -1}
+	for _, p := range positives {
+		if int(p) == self {
+			relevant--
+			continue
+		}
+		if best.at < 0 || row[p] > best.score {
+			best = candidate{row[p], p}
+		}
+	}
+	return best, relevant
+}
+
 // ranker ranks one row of scores after the other; it keeps its scratch memory.
 type ranker struct {
 	*shelf
@@ -48,18 +66,7 @@ type ranker struct {
 // counts only where the best positive is not among them.
 func (r *ranker) rank(row []float32, self int, class int32) (q QueryResult, ok bool) {
 	row = row[:len(r.ids)]
-	positives := r.positions[class]
-	relevant := len(positives)
-	best := candidate{score: float32(math.Inf(-1)), at: -1}
-	for _, p := range positives {
-		if int(p) == self {
-			relevant--
-			continue
-		}
-		if best.at < 0 || row[p] > best.score {
-			best = candidate{row[p], p}
-		}
-	}
+	best, relevant := r.best(row, self, class)
 	if relevant == 0 {
 		return QueryResult{}, false
 	}
@@ -84,7 +91,7 @@ func (r *ranker) rank(row []float32, self int, class int32) (q QueryResult, ok b
 	q.Class = class
 	q.Rank = int32(1 + above + before)
 	q.RankOptimistic = int32(1 + above)
-	q.RankPessimistic = int32(1 + above + equal - countScore(row, positives, self, best.score))
+	q.RankPessimistic = int32(1 + above + equal - countScore(row, r.positions[class], self, best.score))
 	r.precision(&q, row, self, relevant, scan.dropped)
 	for _, c := range r.top[:min(r.nearest, len(r.top))] {
 		q.NearestIDs = append(q.NearestIDs, r.ids[c.at])
@@ -255,18 +262,23 @@ func (s *rowScan) sink(i int) {
 	}
 }
 
-// first returns the position of the first rank: the highest score other than
-// self's, at the smallest position. It is -1 for an empty ranking.
-func first(row []float32, self int) int {
-	best := -1
-	top := float32(math.Inf(-1))
-	for i, score := range row {
-		if score > top || best < 0 {
-			if i == self {
-				continue
-			}
-			best, top = i, score
+// rankOf returns the rank of best, a position other than self, among the scores
+// in row: items before it rank higher with its score, too. Its loops have no
+// branch to mispredict.
+func rankOf(row []float32, self int, best candidate) int {
+	rank, at := 1, int(best.at)
+	for _, score := range row[:at] {
+		if score >= best.score {
+			rank++
 		}
 	}
-	return best
+	for _, score := range row[at+1:] {
+		if score > best.score {
+			rank++
+		}
+	}
+	if self >= 0 && (row[self] > best.score || row[self] == best.score && self < at) {
+		rank--
+	}
+	return rank
 }

@@ -90,8 +90,8 @@ func checkRank(t *testing.T, row []float32, classes []int32, self int, class int
 	if !equalResults(got, want) {
 		t.Fatalf("row %v classes %v self %d class %d nearest %d:\ngot  %+v\nwant %+v", row, classes, self, class, nearest, got, want)
 	}
-	if at := first(row, self); at != order[0] {
-		t.Fatalf("row %v self %d: first %d, want %d", row, self, at, order[0])
+	if best, _ := r.best(row, self, class); rankOf(row, self, best) != int(want.Rank) {
+		t.Fatalf("row %v classes %v self %d class %d: rank of the best positive %d, want %d", row, classes, self, class, rankOf(row, self, best), want.Rank)
 	}
 }
 

@@ -3,7 +3,6 @@ package models
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -46,12 +45,6 @@ type Retrieval struct {
 	Bounds   map[string][2]float64
 }
 
-// LearnerRecall is R@1 of one learner of an ensemble.
-type LearnerRecall struct {
-	Size           int
-	R1, Cumulative float64 // of its slice alone; of it and the learners before it
-}
-
 // Retrieve ranks the whole gallery for every query. Memory is bounded: the
 // gallery, and blocks of scores of 64 MiB.
 func Retrieve(ctx context.Context, b *Backend, s Search) (*Retrieval, error) {
@@ -92,7 +85,7 @@ func summarise(results []QueryResult, valid []bool, recalls []int) (*Retrieval, 
 		return nil, fmt.Errorf("retrieve: none of %d queries has another image of its class in the gallery", len(results))
 	}
 	for _, k := range recalls {
-		r.put(fmt.Sprintf("R@%d", k), func(q *QueryResult) [3]float64 {
+		r.put(recallName(k), func(q *QueryResult) [3]float64 {
 			return [3]float64{hit(q.Rank, k), hit(q.RankPessimistic, k), hit(q.RankOptimistic, k)}
 		})
 	}
@@ -118,70 +111,14 @@ func (r *Retrieval) put(name string, value func(q *QueryResult) [3]float64) {
 	r.Bounds[name] = [2]float64{sum[1] / n, sum[2] / n}
 }
 
+// recallName is "R@K".
+func recallName(k int) string { return fmt.Sprintf("R@%d", k) }
+
 func hit(rank int32, k int) float64 {
 	if int(rank) <= k {
 		return 1
 	}
 	return 0
-}
-
-// LearnerRecalls returns R@1 of every learner of an ensemble: of its slice
-// alone and of the ensemble up to it. The vectors of s are the learners' scaled
-// slices one after the other, of the given sizes.
-func LearnerRecalls(ctx context.Context, b *Backend, s Search, sizes []int) ([]LearnerRecall, error) {
-	order, err := s.check()
-	if err != nil {
-		return nil, fmt.Errorf("learner recalls: %w", err)
-	}
-	sum := 0
-	for _, d := range sizes {
-		sum += d
-	}
-	if len(sizes) == 0 || slices.Min(sizes) < 1 || sum != s.Width {
-		return nil, fmt.Errorf("learner recalls: sizes %v; want at least one learner and the sum %d", sizes, s.Width)
-	}
-	sorted := s.shelf(order)
-	self := s.selves(sorted)
-	valid := 0
-	for q, class := range s.QueryClasses {
-		positions := sorted.positions[class]
-		if len(positions) > 1 || len(positions) == 1 && int(positions[0]) != self[q] {
-			valid++
-		}
-	}
-	if valid == 0 {
-		return nil, errors.New("learner recalls: no query has another image of its class in the gallery")
-	}
-	// recall is R@1 by the dimensions [from, to) alone.
-	recall := func(from, to int) (float64, error) {
-		hits := make([]int, scoreWorkers())
-		queries, gallery := s.columns(order, from, to)
-		failure := scoreBlocks(ctx, b, queries, gallery, func(worker, q int, row []float32) {
-			if at := first(row, self[q]); at >= 0 && sorted.classes[at] == s.QueryClasses[q] {
-				hits[worker]++
-			}
-		})
-		total := 0
-		for _, h := range hits {
-			total += h
-		}
-		return float64(total) / float64(valid), failure
-	}
-	out := make([]LearnerRecall, len(sizes))
-	from := 0
-	for i, d := range sizes {
-		out[i].Size = d
-		if out[i].R1, err = recall(from, from+d); err != nil {
-			return nil, fmt.Errorf("learner recalls: %w", err)
-		}
-		out[i].Cumulative = out[i].R1
-		if from += d; i > 0 {
-			if out[i].Cumulative, err = recall(0, from); err != nil {
-				return nil, fmt.Errorf("learner recalls: %w", err)
-			}
-		}
-	}
-	return out, nil
 }
 
 // check refuses a search that cannot be ranked, and returns the gallery's rows

@@ -52,7 +52,7 @@ func BenchmarkLearnerRecalls(b *testing.B) {
 	s, backend := productsSearch(), testBackend(b)
 	b.ResetTimer()
 	for range b.N {
-		if _, err := LearnerRecalls(b.Context(), backend, s, []int{96, 160, 256}); err != nil {
+		if _, err := LearnerRecalls(b.Context(), backend, s, []int{96, 160, 256}, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -60,10 +60,21 @@ func BenchmarkLearnerRecalls(b *testing.B) {
 
 func BenchmarkCorrelation(b *testing.B) {
 	s, backend := productsSearch(), testBackend(b)
-	b.ResetTimer()
-	for range b.N {
-		if _, _, err := Correlation(b.Context(), backend, s.Queries, s.Width, []int{96, 160, 256}); err != nil {
-			b.Fatal(err)
-		}
+	for _, size := range []struct {
+		name          string
+		images, width int
+		learners      []int
+	}{
+		{"60502x512", 60502, 512, []int{96, 160, 256}},
+		{"2474x512", 2474, 512, []int{96, 160, 256}},
+		{"2474x2048", 2474, 2048, []int{342, 682, 1024}},
+	} {
+		b.Run(size.name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Correlation(b.Context(), backend, s.Queries[:size.images*size.width], size.width, size.learners); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // randomSearch returns leave-one-out over n images with integer vectors, so
@@ -169,46 +168,73 @@ func TestRetrieveRefuses(t *testing.T) {
 }
 
 // A learner alone is the search over its slice, the last cumulative one the
-// search over everything.
+// search over everything, exactly: ties are many, and R@1000 is above the
+// gallery's size.
 func TestLearnerRecalls(t *testing.T) {
 	b := testBackend(t)
 	s := randomSearch(rand.New(rand.NewPCG(5, 5)), 60, 9, 12)
-	slice := func(from, to int) Search {
+	searched := func(s Search) map[string]float64 {
+		t.Helper()
+		r, err := Retrieve(t.Context(), b, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Metrics
+	}
+	recalls := func(from, to int) map[string]float64 {
 		part := s
 		part.Width, part.Queries = to-from, nil
 		for i := range s.QueryIDs {
 			part.Queries = append(part.Queries, s.Queries[i*s.Width+from:i*s.Width+to]...)
 		}
 		part.Gallery = part.Queries
-		return part
+		found := searched(part)
+		delete(found, "MAP@R")
+		delete(found, "R-precision")
+		return found
 	}
-	recall := func(s Search) float64 {
-		r, err := Retrieve(t.Context(), b, s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r.Metrics["R@1"]
+	three := []LearnerRecall{
+		{2, recalls(0, 2), recalls(0, 2)},
+		{3, recalls(2, 5), recalls(0, 5)},
+		{4, recalls(5, 9), recalls(0, 9)},
 	}
-	got, err := LearnerRecalls(t.Context(), b, s, []int{2, 3, 4})
-	if err != nil {
-		t.Fatal(err)
+	if three[0].Alone["R@1"] == three[1].Alone["R@1"] || three[1].Cumulative["R@2"] == three[1].Cumulative["R@1"] {
+		t.Fatalf("%v: the learners and ranks must differ for the test to tell them apart", three)
 	}
-	want := []LearnerRecall{
-		{2, recall(slice(0, 2)), recall(slice(0, 2))},
-		{3, recall(slice(2, 5)), recall(slice(0, 5))},
-		{4, recall(slice(5, 9)), recall(s)},
+	whole := searched(s)
+	for name, test := range map[string]struct {
+		sizes []int
+		whole map[string]float64
+		want  []LearnerRecall
+	}{
+		"three learners":                     {[]int{2, 3, 4}, nil, three},
+		"three learners, the whole is known": {[]int{2, 3, 4}, whole, three},
+		"one learner":                        {[]int{9}, nil, []LearnerRecall{{9, recalls(0, 9), recalls(0, 9)}}},
+		"one learner, the whole is known":    {[]int{9}, whole, []LearnerRecall{{9, recalls(0, 9), recalls(0, 9)}}},
+		"what is known is another metric":    {[]int{2, 3, 4}, map[string]float64{"MAP@R": 0.5}, three},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := LearnerRecalls(t.Context(), b, s, test.sizes, test.whole)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
-	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	s.Recalls = nil
+	got, err := LearnerRecalls(t.Context(), b, s, []int{9}, nil)
+	if err != nil || len(got[0].Alone) != 1 || got[0].Alone["R@1"] != whole["R@1"] {
+		t.Errorf("a search that asks for no recall: %v, %v; want R@1 alone", got, err)
 	}
-	one, err := LearnerRecalls(t.Context(), b, s, []int{9})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]LearnerRecall{{9, recall(s), recall(s)}}, one, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
-		t.Errorf("one learner (-want +got):\n%s", diff)
-	}
-	if _, err := LearnerRecalls(t.Context(), b, s, []int{4, 4}); err == nil {
+	if _, err := LearnerRecalls(t.Context(), b, s, []int{4, 4}, nil); err == nil {
 		t.Error("sizes that do not sum to the width: no error")
+	}
+	for i := range s.QueryClasses { // shared with the gallery
+		s.QueryClasses[i] = int32(i)
+	}
+	if _, err := LearnerRecalls(t.Context(), b, s, []int{4, 5}, nil); err == nil {
+		t.Error("no query has a positive: no error")
 	}
 }

@@ -236,7 +236,7 @@ func (a *attempt) train(ctx context.Context, m *models.Model, features models.Fe
 				Weights: s.Weights, Diversity: s.Diversity, Seconds: s.Seconds,
 			}
 			if len(s.Bins) > 1 && (s.Number%binsEvery == 1 || s.Number == c.Config.Steps) {
-				step.WeightBins = s.Bins
+				step.WeightBins = roundedShares(s.Bins)
 			}
 			if failed := a.live.Step(step, time.Now()); failed != nil {
 				return failed

@@ -69,11 +69,11 @@ func (w *Workspace) evaluate(ctx context.Context, b *models.Backend, r *runs.Run
 		evaluations = append(evaluations, evaluation)
 		w.Progress.Advance(i+1, id)
 	}
-	between, dimensions, err := models.Correlation(ctx, b, e.Values, e.Width, sizes)
+	redundancy, err := models.Correlation(ctx, b, e.Values, e.Width, sizes)
 	if err != nil {
 		return nil, nil, err
 	}
-	return evaluations, &runs.Correlation{Learners: between, Dimensions: dimensions}, nil
+	return evaluations, correlationRecord(redundancy), nil
 }
 
 // evaluateProtocol runs the searches of one protocol: one, or one per draw.
@@ -119,29 +119,12 @@ func evaluateProtocol(ctx context.Context, b *models.Backend, p datasets.Protoco
 			})
 		}
 		if len(sizes) > 1 {
-			if err := addLearners(ctx, b, search, sizes, len(splits), &evaluation); err != nil {
+			if err := addLearners(ctx, b, search, sizes, found.Metrics, len(splits), &evaluation); err != nil {
 				return evaluation, nil, err
 			}
 		}
 	}
 	return evaluation, queries, nil
-}
-
-// addLearners adds one draw's share of every learner's R@1.
-func addLearners(ctx context.Context, b *models.Backend, s models.Search, sizes []int, draws int, e *runs.Evaluation) error {
-	recalls, err := models.LearnerRecalls(ctx, b, s, sizes)
-	if err != nil {
-		return err
-	}
-	if e.Learners == nil {
-		e.Learners = make([]runs.Learner, len(recalls))
-	}
-	for i, r := range recalls {
-		e.Learners[i].Size = r.Size
-		e.Learners[i].R1 += r.R1 / float64(draws)
-		e.Learners[i].Cumulative += r.Cumulative / float64(draws)
-	}
-	return nil
 }
 
 // split is one search: which rows are queries and which are the gallery.

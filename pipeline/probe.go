@@ -255,15 +255,16 @@ func (t *probe) evaluation(ctx context.Context) ([]measurement, error) {
 		sizes = []int{c.Size}
 	}
 	all := func() error {
-		if _, err := models.Retrieve(ctx, t.backend, s); err != nil {
+		found, err := models.Retrieve(ctx, t.backend, s)
+		if err != nil {
 			return err
 		}
 		if len(sizes) > 1 {
-			if _, err := models.LearnerRecalls(ctx, t.backend, s, sizes); err != nil {
+			if _, err = models.LearnerRecalls(ctx, t.backend, s, sizes, found.Metrics); err != nil {
 				return err
 			}
 		}
-		_, _, err := models.Correlation(ctx, t.backend, s.Queries, s.Width, sizes)
+		_, err = models.Correlation(ctx, t.backend, s.Queries, s.Width, sizes)
 		return err
 	}
 	if err := all(); err != nil { // compiles

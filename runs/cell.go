@@ -95,21 +95,47 @@ func (e Evaluation) Collapsed(metric string) bool {
 	return ok && b[1]-b[0] > 0.001
 }
 
-// Learner is one learner of an ensemble, in boosting order.
+// Learner is one learner of an ensemble, in boosting order. Recalls are R@K by
+// name, "R@1", "R@2", ..., for every K of the protocol and 1; means over draws
+// where there are several. Records of before there were recalls have none.
 type Learner struct {
-	Size       int     `json:"size"`
-	R1         float64 `json:"R@1"`            // its slice alone
-	Cumulative float64 `json:"R@1 cumulative"` // it and all before it, scaled as at test time
+	Size              int                `json:"size"`
+	R1                float64            `json:"R@1"`            // its slice alone
+	Cumulative        float64            `json:"R@1 cumulative"` // it and all before it, scaled as at test time
+	Recalls           map[string]float64 `json:"recalls,omitempty"`
+	CumulativeRecalls map[string]float64 `json:"recalls cumulative,omitempty"` // of the last: the metrics of the evaluation
 }
 
-// Correlation says how redundant the embedding is over the test images.
+// Correlation says how redundant the embedding is over the test images, all of
+// the data set's: r is Pearson's correlation of two dimensions over them. A
+// dimension that never varies has none and is left out; a mean over nothing is
+// null. M is the number of learners. Records of before there were matrices have
+// none. All of it, and the matrix of all dimensions, which is not kept, can be
+// computed again from embeddings.arrow.
 type Correlation struct {
-	// Learners is the mean absolute Pearson correlation between dimensions of
-	// different learners; nil where there is one learner.
+	// Learners is mean |r| between dimensions of different learners; nil where
+	// there is one learner.
 	Learners *float64 `json:"learners"`
 	// Dimensions is the same over all pairs of different dimensions, so that
 	// one learner can be compared with several.
 	Dimensions float64 `json:"dimensions"`
+	// LearnerMatrix is mean |r| between the dimensions of two learners, [M][M],
+	// on the diagonal over pairs of different dimensions of one.
+	LearnerMatrix [][]*float64 `json:"learner_matrix,omitempty"`
+	// ScoreMatrix is Pearson's correlation of two learners' scores of a pair of
+	// images, [M][M], over all pairs of different images; null where a learner
+	// gives all pairs one score.
+	ScoreMatrix [][]*float64 `json:"score_matrix,omitempty"`
+	// Blocks is the matrix of all dimensions, for drawing.
+	Blocks *DimensionBlocks `json:"dimension_blocks,omitempty"`
+}
+
+// DimensionBlocks is mean |r| over pairs of different dimensions of two blocks,
+// with four decimals. A block is consecutive dimensions of one learner; there
+// are 32 at most, unless there are more learners.
+type DimensionBlocks struct {
+	Sizes  []int        `json:"sizes"`  // dimensions of each
+	Matrix [][]*float64 `json:"matrix"` // [block][block]
 }
 
 // Environment is what a cell ran on.
@@ -146,8 +172,8 @@ type TrainStep struct {
 	Diversity float64   `json:"diversity,omitempty"`
 	// WeightBins is, for each learner, the share of the positive and of the
 	// negative pairs whose boosting weight is in each tenth of what it can be;
-	// shares of a kind sum to 1. Written every 20th step from the first, and at
-	// the last, for ensembles.
+	// shares of a kind sum to 1 but for rounding to four decimals. Written every
+	// 20th step from the first, and at the last, for ensembles.
 	WeightBins [][2][]float64 `json:"weight_bins,omitempty"`
 	Seconds    float64        `json:"seconds"` // since training began, all attempts added up
 }
