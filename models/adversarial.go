@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/pkg/ml/context"
 )
 
 // regressor is a network from the output of a later learner j to that of an
@@ -13,15 +15,35 @@ type regressor struct {
 	W2, B2 *Node // [hidden, d_i], [d_i]
 }
 
-// diversity is a loss that keeps learners apart.
-type diversity struct {
-	total *Node   // scalar, lambda_div (sum of terms + lambda_w sum of constraints)
-	terms []*Node // scalars, one for each pair of learners
+// addRegressors creates a regressor for each pair of learners: Xavier-uniform
+// weights and zero biases.
+func addRegressors(ctx *context.Context, c Config) {
+	for i, earlier := range c.Learners {
+		for j := i + 1; j < len(c.Learners); j++ {
+			in := ctx.In(regressorScope).In(pairName(i, j))
+			random := stream(c.Seed, "regressor", i*len(c.Learners)+j)
+			in.VariableWithValue("weights1", xavier(random, c.Learners[j], c.Hidden))
+			in.VariableWithValue("biases1", tensors.FromFlatDataAndDimensions(make([]float32, c.Hidden), c.Hidden))
+			in.VariableWithValue("weights2", xavier(random, c.Hidden, earlier))
+			in.VariableWithValue("biases2", tensors.FromFlatDataAndDimensions(make([]float32, earlier), earlier))
+		}
+	}
+}
 
-	outputs         []*Node // g_ij(r_j) [N, d_i], as terms
-	regressorNorms  []*Node // scalars, as terms
-	regressorBiases []*Node // scalars, as terms
-	embeddingNorms  []*Node // scalars, one for each learner
+// regressors returns g_ij for every pair i < j, in the order 01, 02, ..., 12, ...
+func regressors(ctx *context.Context, c Config, g *Graph) []regressor {
+	var out []regressor
+	for i := range c.Learners {
+		for j := i + 1; j < len(c.Learners); j++ {
+			in := ctx.In(regressorScope).In(pairName(i, j))
+			value := func(name string) *Node { return in.GetVariable(name).ValueGraph(g) }
+			out = append(out, regressor{
+				W1: value("weights1"), B1: value("biases1"),
+				W2: value("weights2"), B2: value("biases2"),
+			})
+		}
+	}
+	return out
 }
 
 // adversarialLoss is the diversity loss of A-BIER. Regressors learn to tell an
@@ -53,8 +75,7 @@ func adversarialLoss(c Config, x *Node, matrices []*Node, regressors []regressor
 			d.regressorBiases = append(d.regressorBiases, Add(longBias(g.B1), longBias(g.B2)))
 		}
 	}
-	constraints := Add(Add(sumNodes(d.regressorNorms), sumNodes(d.regressorBiases)), sumNodes(d.embeddingNorms))
-	d.total = MulScalar(Add(sumNodes(d.terms), MulScalar(constraints, c.LambdaW)), c.LambdaDiv)
+	d.weigh(c, Add(Add(sumNodes(d.regressorNorms), sumNodes(d.regressorBiases)), sumNodes(d.embeddingNorms)))
 	return d
 }
 
@@ -75,30 +96,9 @@ func reverseGradient(x *Node) *Node {
 	return IdentityWithCustomGradient(x, func(_, v *Node) *Node { return Neg(v) })
 }
 
-// unitNorm is the mean over the kept axis of (sum of w^2 - 1)^2 for a matrix
-// w [in, out]. AxisIn keeps the input units, as the authors' code does for the
-// adversarial loss; AxisOut the output units.
-func unitNorm(w *Node, axis string) *Node {
-	w.AssertRank(2)
-	summed := 1
-	if axis == AxisOut {
-		summed = 0
-	}
-	return ReduceAllMean(Square(AddScalar(ReduceSum(Square(w), summed), -1)))
-}
-
 // longBias is max(0, |b|^2 - 1) for a vector b.
 func longBias(b *Node) *Node {
 	b.AssertRank(1)
 	excess := AddScalar(ReduceAllSum(Square(b)), -1)
 	return Max(ZerosLike(excess), excess)
-}
-
-// sumNodes adds nodes of one shape.
-func sumNodes(nodes []*Node) *Node {
-	sum := nodes[0]
-	for _, n := range nodes[1:] {
-		sum = Add(sum, n)
-	}
-	return sum
 }

@@ -64,29 +64,31 @@ func NewModel(b *Backend, c Config, weights string, classes int) (*Model, error)
 // Finalize frees the model's variables on the backend; it cannot be used after.
 func (m *Model) Finalize() { m.ctx.Finalize() }
 
-// addLearners creates the embedding matrices and, for the adversarial loss,
-// the regressors: Xavier-uniform weights and zero biases.
+// addLearners creates the embedding matrices with zero biases and, for the
+// adversarial loss, the regressors.
 func (m *Model) addLearners() {
 	c := m.Config
-	for i, d := range c.Learners {
+	for i, w := range c.initialMatrices(m.width) {
 		ctx := m.ctx.In(embeddingScope).In(learnerName(i))
-		random := stream(c.Seed, "embedding", i)
-		ctx.VariableWithValue("weights", xavier(random, m.width, d))
-		ctx.VariableWithValue("biases", tensors.FromFlatDataAndDimensions(make([]float32, d), d))
+		ctx.VariableWithValue("weights", w)
+		ctx.VariableWithValue("biases", tensors.FromFlatDataAndDimensions(make([]float32, c.Learners[i]), c.Learners[i]))
 	}
-	if c.Diversity != DiversityAdversarial {
-		return
+	if c.Diversity == DiversityAdversarial {
+		addRegressors(m.ctx, c)
 	}
-	for i, earlier := range c.Learners {
-		for j := i + 1; j < len(c.Learners); j++ {
-			ctx := m.ctx.In(regressorScope).In(pairName(i, j))
-			random := stream(c.Seed, "regressor", i*len(c.Learners)+j)
-			ctx.VariableWithValue("weights1", xavier(random, c.Learners[j], c.Hidden))
-			ctx.VariableWithValue("biases1", tensors.FromFlatDataAndDimensions(make([]float32, c.Hidden), c.Hidden))
-			ctx.VariableWithValue("weights2", xavier(random, c.Hidden, earlier))
-			ctx.VariableWithValue("biases2", tensors.FromFlatDataAndDimensions(make([]float32, earlier), earlier))
-		}
+}
+
+// initialMatrices are the values [width, d_m] that the embedding matrices are
+// drawn with: orthogonal, or Xavier where an optimisation may follow.
+func (c Config) initialMatrices(width int) []*tensors.Tensor {
+	if c.Initial == InitialOrthogonal {
+		return orthogonalMatrices(c.Seed, width, c.Learners)
 	}
+	var out []*tensors.Tensor
+	for i, d := range c.Learners {
+		out = append(out, xavier(stream(c.Seed, "embedding", i), width, d))
+	}
+	return out
 }
 
 // addProxies creates so many proxies for every learner: standard normal, which
@@ -148,22 +150,6 @@ func (m *Model) learners(ctx *context.Context, x *Node) (embeddings, matrices []
 		matrices = append(matrices, w)
 	}
 	return embeddings, matrices
-}
-
-// regressors returns g_ij for every pair i < j, in the order 01, 02, ..., 12, ...
-func (m *Model) regressors(ctx *context.Context, g *Graph) []regressor {
-	var out []regressor
-	for i := range m.Config.Learners {
-		for j := i + 1; j < len(m.Config.Learners); j++ {
-			in := ctx.In(regressorScope).In(pairName(i, j))
-			value := func(name string) *Node { return in.GetVariable(name).ValueGraph(g) }
-			out = append(out, regressor{
-				W1: value("weights1"), B1: value("biases1"),
-				W2: value("weights2"), B2: value("biases2"),
-			})
-		}
-	}
-	return out
 }
 
 // pooled returns the backbone's feature of a batch: input is [batch, S, S, 3]

@@ -85,8 +85,8 @@ func (m *Model) objective(ctx *context.Context, trainable []*context.Variable, x
 	metric := boostedLoss(c, embeddings, m.proxies(ctx, g), labels)
 	total = metric.total
 	diversity := ScalarZero(g, total.DType())
-	if c.Diversity == DiversityAdversarial && len(c.Learners) > 1 {
-		diversity = adversarialLoss(c, x, matrices, m.regressors(ctx, g)).total
+	if c.keepsApart() {
+		diversity = diversityLoss(ctx, c, x, matrices).total
 		total = Add(total, diversity)
 	}
 	if c.WeightDecay > 0 {

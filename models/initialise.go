@@ -1,0 +1,290 @@
+package models
+
+import (
+	stdcontext "context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/pkg/ml/context"
+)
+
+const (
+	// initialImages is how many images an initialisation looks at, at most.
+	initialImages = 4096
+	// initialWindow is how many steps its rule of convergence averages over.
+	initialWindow = 100
+)
+
+// Initialisation is how an optimisation of the embedding matrices ended.
+type Initialisation struct {
+	Images      int // that it looked at
+	Converged   bool
+	First, Last InitialStep // before the first step, and after the last
+}
+
+// InitialStep is the loss after so many steps of an initialisation.
+type InitialStep struct {
+	Number     int
+	Loss       float64   // sum of pairs + initial_lambda_w (sum of norms + regressors)
+	Pairs      []float64 // terms of the pairs of learners 01, 02, ..., 12, ...
+	Norms      []float64 // unit-norm constraint of each learner's matrix
+	Regressors float64   // sum of the constraints of regressors; 0 for the activation loss
+	Seconds    float64   // since the initialisation began
+}
+
+// Initialises reports whether an optimisation of the embedding matrices comes
+// before training. One learner has nothing to be kept apart from.
+func (c Config) Initialises() bool {
+	return (c.Initial == InitialActivation || c.Initial == InitialAdversarial) && len(c.Learners) > 1
+}
+
+// initialisation is the configuration of the loss that is minimised before
+// training. Adam's steps do not depend on a factor of the whole loss.
+func (c Config) initialisation() Config {
+	c.Diversity = map[string]string{InitialActivation: DiversityActivation, InitialAdversarial: DiversityAdversarial}[c.Initial]
+	c.LambdaDiv, c.LambdaW, c.NormAxis = 1, c.InitialLambdaW, c.InitialNormAxis
+	return c
+}
+
+// Initialise minimises the diversity loss that Config.Initial names by the
+// embedding matrices alone, biases being 0, on the pooled features of the
+// training images, row-major [n, width]. The model must not have taken a step.
+// It is a no-op where Config.Initialises is false.
+//
+// Every step of Adam is on the same images, all of them or a random subset of
+// 4,096, so the result is the same bits every time, on any number of devices:
+// one of them does it. The moments are thrown away after it. Regressors of the
+// adversarial loss are trained with the matrices; a model that has the loss in
+// training too goes on with them, for another they are no part of the model.
+//
+// It has converged when the mean loss of the last 100 steps is no more than
+// Config.InitialTolerance below that of the 100 before, in units of what the
+// terms of the pairs summed up to before the first step. (The activation loss
+// has its minimum near 0, where the matrices look past the features, and falls
+// towards it like a power of the number of steps: in units of the loss itself
+// no step would be the last.) The adversarial loss is a saddle point, which
+// both sides move: there the two means differ by no more than that. It ends
+// after Config.InitialSteps in any case.
+//
+// onStep, which may be nil, is told the loss before the first step and after
+// every one. When ctx is cancelled the step ends and ctx's error is returned;
+// the model is then as it was.
+func (m *Model) Initialise(ctx stdcontext.Context, features []float32, onStep func(InitialStep) error) (Initialisation, error) {
+	if !m.Config.Initialises() {
+		return Initialisation{}, nil
+	}
+	if m.Step > 0 {
+		return Initialisation{}, fmt.Errorf("initialise: the model has taken %d steps, want a fresh one", m.Step)
+	}
+	if len(features) == 0 || len(features)%m.width != 0 {
+		return Initialisation{}, fmt.Errorf("initialise: %d feature values; want rows of width %d", len(features), m.width)
+	}
+	found, err := m.initialise(ctx, m.initialRows(features), onStep)
+	if err != nil {
+		return found, fmt.Errorf("initialise: %w", err)
+	}
+	return found, nil
+}
+
+// initialRows returns the features of the images that an initialisation looks
+// at, in their order.
+func (m *Model) initialRows(features []float32) []float32 {
+	n := len(features) / m.width
+	if n <= initialImages {
+		return features
+	}
+	chosen := stream(m.Config.Seed, "initialisation", 0).Perm(n)[:initialImages]
+	slices.Sort(chosen)
+	out := make([]float32, 0, initialImages*m.width)
+	for _, i := range chosen {
+		out = append(out, features[i*m.width:][:m.width]...)
+	}
+	return out
+}
+
+// initialise optimises copies of the variables and puts them back at the end.
+func (m *Model) initialise(ctx stdcontext.Context, features []float32, onStep func(InitialStep) error) (found Initialisation, err error) {
+	began := time.Now()
+	c := m.Config.initialisation()
+	found.Images = len(features) / m.width
+	own, err := m.initialVariables(c)
+	if err != nil {
+		return found, err
+	}
+	defer own.Finalize()
+	step, err := m.initialProgram(own, c)
+	if err != nil {
+		return found, err
+	}
+	defer step.Finalize()
+	x := tensors.FromFlatDataAndDimensions(features, found.Images, m.width)
+	defer x.MustFinalizeAll()
+
+	// A run of the program reports the loss before its update, so the last run,
+	// with rates of 0, changes nothing.
+	var losses []float64
+	for last := false; !last; {
+		number := len(losses)
+		found.Converged = converged(losses, m.Config.InitialTolerance*found.First.scale(), c.Diversity)
+		last = found.Converged || number == m.Config.InitialSteps
+		rates := make([]float32, scalars)
+		if !last {
+			rates[rateEmbedding], rates[rateRegressor] = float32(m.Config.InitialRate), float32(m.Config.InitialRate)
+		}
+		rates[correctFirst], rates[correctSecond] = corrections(number + 1)
+		var report []float64
+		err = catch(fmt.Sprintf("step %d", number), func() {
+			out, failure := step.Exec(rates, x)
+			if failure == nil {
+				report, failure = numbersOf(out[0])
+			}
+			if failure != nil {
+				panic(explainForwardMemory(failure, fmt.Sprintf("an initialisation on %d images", found.Images)))
+			}
+		})
+		if err != nil {
+			return found, err
+		}
+		at := c.initialStep(number, report)
+		at.Seconds = time.Since(began).Seconds()
+		if math.IsNaN(at.Loss) || math.IsInf(at.Loss, 0) {
+			return found, fmt.Errorf("step %d: the loss is %g: lower initial_rate", number, at.Loss)
+		}
+		if number == 0 {
+			found.First = at
+		}
+		found.Last = at
+		losses = append(losses, at.Loss)
+		if onStep != nil {
+			if err = onStep(at); err != nil {
+				return found, err
+			}
+		}
+		if ctx.Err() != nil {
+			return found, ctx.Err()
+		}
+	}
+	return found, m.takeInitial(own)
+}
+
+// initialVariables returns a context with copies of the embedding matrices, the
+// regressors of the adversarial loss, and Adam's moments.
+func (m *Model) initialVariables(c Config) (*context.Context, error) {
+	own := context.New()
+	for i := range c.Learners {
+		w := m.ctx.In(embeddingScope).In(learnerName(i)).GetVariable("weights")
+		value, err := w.Value()
+		if err == nil {
+			value, err = duplicate(value)
+		}
+		if err != nil {
+			return nil, err
+		}
+		own.In(embeddingScope).In(learnerName(i)).VariableWithValue("weights", value)
+	}
+	if c.Diversity == DiversityAdversarial {
+		addRegressors(own, c)
+	}
+	addMoments(own)
+	return own, nil
+}
+
+// duplicate returns a tensor's float32 values in another one.
+func duplicate(t *tensors.Tensor) (*tensors.Tensor, error) {
+	values, err := tensors.CopyFlatData[float32](t)
+	if err != nil {
+		return nil, err
+	}
+	return tensors.FromFlatDataAndDimensions(values, t.Shape().Dimensions...), nil
+}
+
+// initialProgram takes rates [scalars] and features [n, width] to the report of
+// a step: the loss, the terms of pairs, those of the matrices' norms, and the
+// sum of the regressors' constraints.
+func (m *Model) initialProgram(own *context.Context, c Config) (*context.Exec, error) {
+	var trained []*context.Variable
+	for v := range own.IterVariables() {
+		if v.Trainable {
+			trained = append(trained, v)
+		}
+	}
+	return context.NewExec(m.backend.Backend, own, func(ctx *context.Context, inputs []*Node) []*Node {
+		rates, x := inputs[0], inputs[1]
+		g := x.Graph()
+		var matrices []*Node
+		for i := range c.Learners {
+			matrices = append(matrices, ctx.In(embeddingScope).In(learnerName(i)).GetVariable("weights").ValueGraph(g))
+		}
+		d := diversityLoss(ctx, c, x, matrices)
+		constraints := ScalarZero(g, x.DType())
+		if len(d.regressorNorms) > 0 {
+			constraints = Add(sumNodes(d.regressorNorms), sumNodes(d.regressorBiases))
+		}
+		m.update(ctx, trained, Gradient(d.total, values(g, trained)...), rates)
+		parts := slices.Concat([]*Node{d.total}, d.terms, d.embeddingNorms, []*Node{constraints})
+		for i, part := range parts {
+			parts[i] = Reshape(part, -1)
+		}
+		return []*Node{Concatenate(parts, 0)}
+	})
+}
+
+// initialStep reads the program's report.
+func (c Config) initialStep(number int, report []float64) InitialStep {
+	learners := len(c.Learners)
+	pairs := learners * (learners - 1) / 2
+	return InitialStep{
+		Number: number, Loss: report[0], Pairs: report[1 : 1+pairs],
+		Norms: report[1+pairs : 1+pairs+learners], Regressors: report[1+pairs+learners],
+	}
+}
+
+// scale is the unit of the rule of convergence.
+func (s InitialStep) scale() float64 {
+	sum := 0.0
+	for _, term := range s.Pairs {
+		sum += math.Abs(term)
+	}
+	return sum
+}
+
+// converged applies the rule of Initialise to the losses so far.
+func converged(losses []float64, least float64, diversity string) bool {
+	n := len(losses)
+	if n < 2*initialWindow {
+		return false
+	}
+	gain := 0.0
+	for i := range initialWindow {
+		gain += (losses[n-2*initialWindow+i] - losses[n-initialWindow+i]) / initialWindow
+	}
+	if diversity == DiversityAdversarial {
+		gain = math.Abs(gain)
+	}
+	return gain <= least
+}
+
+// takeInitial gives the model the values that it has variables for.
+func (m *Model) takeInitial(own *context.Context) error {
+	var errs []error
+	for v := range own.IterVariables() {
+		mine := m.ctx.GetVariableByScopeAndName(v.Scope(), v.Name())
+		if isMoment(v) || mine == nil {
+			continue
+		}
+		value, err := v.Value()
+		if err == nil {
+			value, err = duplicate(value)
+		}
+		if err == nil {
+			err = mine.SetValue(value)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
