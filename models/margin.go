@@ -91,6 +91,6 @@ func drawn(c Config, similarity *Node, p pairs) *Node {
 	largest = Where(near, largest, ZerosLike(largest))
 	// Relative to the anchor's own largest, so that no anchor's weights all underflow.
 	weights := Where(allowed, Exp(Where(allowed, Sub(logs, largest), ZerosLike(logs))), ZerosLike(logs))
-	weights = Where(near, weights, negative)
-	return StopGradient(ratio(weights, ReduceAndKeep(weights, ReduceSum, 1)))
+	weights = Where(BroadcastToShape(near, weights.Shape()), weights, negative)
+	return StopGradient(ratio(weights, BroadcastToShape(ReduceAndKeep(weights, ReduceSum, 1), weights.Shape())))
 }

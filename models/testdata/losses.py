@@ -198,6 +198,7 @@ def _(batch, c):
 
 
 if __name__ == "__main__":
+    torch.set_default_dtype(torch.float64)  # the histogram loss multiplies whole numbers by fractions in it
     folder = pathlib.Path(__file__).with_name("losses")
     folder.mkdir(exist_ok=True)
     for each in CASES:
