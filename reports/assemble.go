@@ -132,6 +132,7 @@ func (r *Report) addGroup(s source, run string, id runs.Group, keys []runs.Key, 
 		}
 	}
 	g.Curve = curve(steps)
+	g.Anatomy = anatomy(done, steps)
 	r.Groups = append(r.Groups, g)
 	r.Results = append(r.Results, results(run, id, done, s.diff)...)
 }

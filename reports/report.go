@@ -91,11 +91,14 @@ type Metric struct {
 	Versus      *runs.Comparison `json:"versus,omitempty"` // against Report.Base or the base that the suite names: its A; nil where it was not compared
 }
 
-// Learner is one learner of an ensemble, over seeds.
+// Learner is one learner of an ensemble, over seeds. Recalls are means of R@K by
+// name, where all seeds have it.
 type Learner struct {
-	Size       int          `json:"size"`
-	R1         runs.Summary `json:"R@1"`
-	Cumulative runs.Summary `json:"R@1 cumulative"`
+	Size              int                `json:"size"`
+	R1                runs.Summary       `json:"R@1"`
+	Cumulative        runs.Summary       `json:"R@1 cumulative"`
+	Recalls           map[string]float64 `json:"recalls,omitempty"`
+	CumulativeRecalls map[string]float64 `json:"recalls cumulative,omitempty"`
 }
 
 // Group is what a group is made of, whatever it is measured by.
@@ -115,6 +118,7 @@ type Group struct {
 	DataHash    []string           `json:"data_hashes"`
 	Environment []int              `json:"environments"` // indices into Report.Environments
 	Curve       *Curve             `json:"curve,omitempty"`
+	Anatomy     *Anatomy           `json:"anatomy,omitempty"` // nil where no record has it
 }
 
 // Curve is a group's training, averaged over its done seeds and over Width

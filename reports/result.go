@@ -79,16 +79,40 @@ func learners(evaluations []runs.Evaluation, seeds []int) []Learner {
 	var out []Learner
 	for i, l := range evaluations[0].Learners {
 		var alone, cumulative []float64
+		var recalls, cumulativeRecalls []map[string]float64
 		for _, e := range evaluations {
 			if len(e.Learners) != len(evaluations[0].Learners) || e.Learners[i].Size != l.Size {
 				return nil
 			}
 			alone = append(alone, e.Learners[i].R1)
 			cumulative = append(cumulative, e.Learners[i].Cumulative)
+			recalls = append(recalls, e.Learners[i].Recalls)
+			cumulativeRecalls = append(cumulativeRecalls, e.Learners[i].CumulativeRecalls)
 		}
-		out = append(out, Learner{Size: l.Size, R1: runs.Summarize(alone, seeds), Cumulative: runs.Summarize(cumulative, seeds)})
+		out = append(out, Learner{
+			Size: l.Size, R1: runs.Summarize(alone, seeds), Cumulative: runs.Summarize(cumulative, seeds),
+			Recalls: commonMeans(recalls), CumulativeRecalls: commonMeans(cumulativeRecalls),
+		})
 	}
 	return out
+}
+
+// commonMeans averages the entries that all maps have.
+func commonMeans(all []map[string]float64) map[string]float64 {
+	mean := map[string]float64{}
+	for name := range all[0] {
+		sum, n := 0.0, 0
+		for _, m := range all {
+			if v, ok := m[name]; ok {
+				sum += v
+				n++
+			}
+		}
+		if n == len(all) {
+			mean[name] = sum / float64(n)
+		}
+	}
+	return mean
 }
 
 // versus returns the comparison of a result with its base.

@@ -138,7 +138,13 @@ func invent(random *rand.Rand, k runs.Key, l level, protocol string) (runs.Cell,
 		}
 	}
 	for i, size := range l.learners {
-		e.Learners = append(e.Learners, runs.Learner{Size: size, R1: around(l.r1-0.06, 0.01), Cumulative: around(l.r1-0.02*float64(len(l.learners)-1-i), 0.002)})
+		learner := runs.Learner{Size: size, R1: around(l.r1-0.06, 0.01), Cumulative: around(l.r1-0.02*float64(len(l.learners)-1-i), 0.002)}
+		learner.Recalls = map[string]float64{"R@1": learner.R1, "R@2": learner.R1 + 0.1}
+		learner.CumulativeRecalls = map[string]float64{"R@1": learner.Cumulative, "R@2": learner.Cumulative + 0.125}
+		e.Learners = append(e.Learners, learner)
+	}
+	if l.method == "bier" && k.Seed != 2 { // a record of before there were matrices
+		inventMatrices(c.Correlation, k.Seed)
 	}
 	c.Evaluations = []runs.Evaluation{e}
 	var steps []runs.TrainStep
@@ -148,11 +154,29 @@ func invent(random *rand.Rand, k runs.Key, l level, protocol string) (runs.Cell,
 			t.Learners = append(t.Learners, l.loss*(0.4+math.Exp(-float64(i)/(80+30*float64(m))))+0.05*random.Float64())
 			t.Weights = append(t.Weights, 1/float64(m+1))
 			t.Loss += t.Learners[m] / float64(len(l.learners))
+			if l.method == "bier" && i%20 == 1 { // weights fall as training goes on
+				low := math.Round(float64(m)*float64(i)/1.2) / 1e4 * 10
+				t.WeightBins = append(t.WeightBins, [2][]float64{{low, 0, 1 - low}, {1, 0, 0}})
+			}
 		}
 		t.Total = t.Loss + 0.1
 		steps = append(steps, t)
 	}
 	return c, steps
+}
+
+// inventMatrices makes up how three learners are alike: the same for all seeds but
+// for one entry. Learner 1 gives all pairs one score.
+func inventMatrices(c *runs.Correlation, seed int) {
+	v := func(x float64) *float64 { return &x }
+	c.LearnerMatrix = [][]*float64{{v(0.2), v(0.1), v(0.1)}, {v(0.1), v(0.15), v(0.05)}, {v(0.1), v(0.05), v(0.01 * float64(seed))}}
+	c.ScoreMatrix = [][]*float64{{nil, nil, nil}, {nil, v(1), v(0.75)}, {nil, v(0.75), v(1)}}
+	c.Blocks = &runs.DimensionBlocks{Sizes: []int{12, 20, 31, 1}, Matrix: [][]*float64{
+		{v(0.2), v(0.1), v(0.1), v(0.1)},
+		{v(0.1), v(0.15), v(0.05), v(0.05)},
+		{v(0.1), v(0.05), v(0.02), v(0.02)},
+		{v(0.1), v(0.05), v(0.02), nil},
+	}}
 }
 
 // digest stands for a digest of what the name says.
