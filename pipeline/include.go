@@ -76,22 +76,24 @@ func (s *source) include(e entry, overrides []entry) ([]Block, error) {
 			return nil, o.at.errorf("unknown key %q%s", o.key, nearest(o.key, itemKeys()))
 		}
 	}
-	if s.builtin {
-		return nil, e.at.errorf("include %s: a built-in suite includes no other", name)
+	known := slices.Contains(BuiltinSuites(), name)
+	if s.builtin && !known {
+		return nil, e.at.errorf("include %s: a built-in suite includes no file", name)
 	}
 	next := &source{file: name, parent: s}
 	var data []byte
 	var err error
-	if slices.Contains(BuiltinSuites(), name) {
+	if known {
 		next.file, next.builtin = name+".yaml", true
+	} else if !filepath.IsAbs(name) {
+		next.file = filepath.Join(filepath.Dir(s.file), name)
+	}
+	if next.inside() {
+		return nil, e.at.errorf("include %s: the files include each other in a circle: %s", name, next.chain())
+	}
+	if known {
 		data, err = builtin.ReadFile("suites/" + next.file)
 	} else {
-		if !filepath.IsAbs(name) {
-			next.file = filepath.Join(filepath.Dir(s.file), name)
-		}
-		if next.inside() {
-			return nil, e.at.errorf("include %s: the files include each other in a circle: %s", name, next.chain())
-		}
 		var info fs.FileInfo
 		if info, err = os.Stat(next.file); err == nil && !info.Mode().IsRegular() {
 			return nil, e.at.errorf("include %s: %s is no file", name, next.file)
@@ -125,13 +127,21 @@ func (s *source) include(e entry, overrides []entry) ([]Block, error) {
 
 // inside reports whether the file is one of those that include it.
 func (s *source) inside() bool {
-	self := identity(s.file)
+	self := s.identity()
 	for p := s.parent; p != nil; p = p.parent {
-		if !p.builtin && identity(p.file) == self {
+		if p.builtin == s.builtin && p.identity() == self {
 			return true
 		}
 	}
 	return false
+}
+
+// identity is one name for what is read; a built-in suite has its own.
+func (s *source) identity() string {
+	if s.builtin {
+		return s.file
+	}
+	return identity(s.file)
 }
 
 // identity is one name for a file, whatever path and links lead to it.
@@ -155,15 +165,16 @@ func (s *source) chain() string {
 
 // override gives the block one key in place of its own and its methods' word.
 func (b *Block) override(e entry) error {
-	if err := b.set(e); err != nil {
+	if err := b.set(e); err != nil || slices.Contains(blockKeys(), e.key) {
 		return err
 	}
-	if slices.Contains(blockKeys(), e.key) {
-		return nil
+	o, err := option(e, itemKeys())
+	if err != nil {
+		return err
 	}
 	for j := range b.Methods { // the block's word is the last
 		m := &b.Methods[j]
-		m.Options = slices.DeleteFunc(m.Options, func(o Option) bool { return o.Key == e.key })
+		m.Options = without(m.Options, o)
 	}
 	return nil
 }

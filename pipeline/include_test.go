@@ -118,9 +118,18 @@ func TestIncludeErrors(t *testing.T) {
 		})
 	}
 	t.Run("in a built-in suite", func(t *testing.T) {
-		_, err := (&source{file: "quick.yaml", builtin: true}).suite("quick", []byte(oneBlock+"- include: demo\n"))
-		if err == nil || err.Error() != "quick.yaml:5: include demo: a built-in suite includes no other" {
-			t.Errorf("error %v", err)
+		for name, want := range map[string]string{
+			"here.yaml": "quick.yaml:5: include here.yaml: a built-in suite includes no file",
+			"quick":     "quick.yaml:5: include quick: the files include each other in a circle: quick.yaml -> quick.yaml",
+		} {
+			_, err := (&source{file: "quick.yaml", builtin: true}).suite("quick", []byte(oneBlock+"- include: "+name+"\n"))
+			if err == nil || err.Error() != want {
+				t.Errorf("error %v, want %s", err, want)
+			}
+		}
+		s, err := (&source{file: "quick.yaml", builtin: true}).suite("quick", []byte("- include: demo\n"))
+		if err != nil || len(s.Blocks) != 1 {
+			t.Errorf("a built-in suite that includes another: %v", err)
 		}
 	})
 	t.Run("files that grow without end", func(t *testing.T) {
@@ -177,7 +186,7 @@ func TestSuiteYAML(t *testing.T) {
 			t.Fatal(err)
 		}
 		check(name, s)
-		for _, assignment := range []string{"steps=7", "learners=2", "lambda_w=1e5", "embedding_rate=3.5e-7", "seeds=[3, 1]", "decay_every=0", "constants={beta: -0.25}", "loss=binomial_deviance"} {
+		for _, assignment := range []string{"steps=7", "learners=2", "lambda_w=1e5", "embedding_rate=3.5e-7", "seeds=[3, 1]", "decay_every=0"} {
 			if err := s.Set(assignment); err != nil {
 				t.Fatal(err)
 			}
@@ -190,7 +199,8 @@ func TestSuiteYAML(t *testing.T) {
   backbone: convnet
   mode: frozen
   input: 32
-  methods: [{label: "true", method: bier, learners: 2}, {label: "1e5", method: abier, hidden: 8, lambda_w: 1e+07, lambda_div: 1e-09}, {label: null-, method: baseline}]
+  methods: [{label: "true", method: bier, learners: 2, constants: {C: 1e7}}, {label: "1e5", method: abier, hidden: 8, lambda_w: 1e+07, lambda_div: 1e-09, base: "true"}, {label: null-, method: baseline, base: "1e5"}]
+  constants: {beta: -1e-9, alpha: 1e+30, "C": 3}
   sizes: 24
   lambda_div: .5
   weight_decay: 0x10
@@ -200,7 +210,7 @@ func TestSuiteYAML(t *testing.T) {
 	}
 	check("labels and names that YAML would take for other things", odd)
 	data, err := odd.YAML()
-	if err != nil || !strings.Contains(string(data), `{label: "true", method: bier, learners: 2}`) {
+	if err != nil || !strings.Contains(string(data), `{label: "true", method: bier, learners: 2, constants: {C: 10000000}}`) {
 		t.Errorf("%v\n%s", err, data)
 	}
 }

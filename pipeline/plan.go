@@ -34,6 +34,7 @@ type PlannedCell struct {
 	Config     models.Config
 	ConfigHash string
 	DataHash   string
+	Base       string // method that the suite compares it with; empty where it names none
 	State      string
 	Why        string    // for stale and failed cells, and for done ones of another build
 	Cost       runs.Cost // what the cell still needs, by Estimate
@@ -191,7 +192,7 @@ func (b Block) cells(entry datasets.Entry, manifest datasets.Manifest) ([]Planne
 						},
 						Seed: seed,
 					},
-					Config: config, ConfigHash: hash, DataHash: manifest.Digest, data: entry, manifest: manifest,
+					Config: config, ConfigHash: hash, DataHash: manifest.Digest, Base: v.Base, data: entry, manifest: manifest,
 				}
 				c.Config.Seed = uint64(seed)
 				out = append(out, c)

@@ -25,7 +25,7 @@ func (w *Workspace) Report(ctx context.Context, ids []string, dir string) (*repo
 		dir = filepath.Join(w.reportsDir(), strings.Join(ids, "-"))
 	}
 	o := reports.DefaultOptions()
-	o.Now = time.Now().UTC()
+	o.Base, o.Now = DefaultBase, time.Now().UTC()
 	report, err := reports.Build(ctx, opened, o)
 	if err != nil {
 		return nil, nil, err
@@ -37,7 +37,7 @@ func (w *Workspace) Report(ctx context.Context, ids []string, dir string) (*repo
 // DiffOptions choose a comparison.
 type DiffOptions struct {
 	A, B    string // run IDs; B is empty to compare the methods inside A
-	Base    string // the method to compare with, when B is empty
+	Base    string // the method to compare with, when B is empty; also empty: the bases of the suite
 	Compare runs.CompareOptions
 	Write   bool // also write reports/diff-<a>-<b>/
 }
@@ -49,10 +49,14 @@ func (w *Workspace) Diff(ctx context.Context, o DiffOptions) (d *runs.Diff, file
 		return nil, nil, err
 	}
 	name := "diff-" + o.A + "-"
-	if o.B == "" {
+	switch {
+	case o.B == "" && o.Base == "":
+		name += "bases"
+		d, err = runs.CompareBases(ctx, a, DefaultBase, o.Compare)
+	case o.B == "":
 		name += o.Base
 		d, err = runs.CompareMethods(ctx, a, o.Base, o.Compare)
-	} else {
+	default:
 		name += o.B
 		var b *runs.Run
 		if b, err = w.Runs().Open(o.B); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"time"
 
@@ -230,7 +231,7 @@ const runSuite = "suite.yaml"
 // keeps the suite as resolved by the latest run command that had work to do.
 func (w *Workspace) openRun(ctx context.Context, p *Plan, work bool) (*runs.Run, error) {
 	r, err := w.Runs().Open(p.Run)
-	if err == nil && !work {
+	if err == nil && !work && maps.Equal(r.Record.Bases, withBases(r.Record.Bases, p.Cells)) {
 		return r, nil // the record stays as it is
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -259,11 +260,11 @@ func (w *Workspace) openRun(ctx context.Context, p *Plan, work bool) (*runs.Run,
 	r, err = w.Runs().Open(p.Run)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		record.Cells = extended(nil, p.Cells)
+		record.Cells, record.Bases = extended(nil, p.Cells), withBases(nil, p.Cells)
 		r, err = w.Runs().Create(p.Run, record)
 	case err == nil:
 		record.Created = r.Record.Created
-		record.Cells = extended(r.Record.Cells, p.Cells)
+		record.Cells, record.Bases = extended(r.Record.Cells, p.Cells), withBases(r.Record.Bases, p.Cells)
 		err = r.Update(record)
 	}
 	if err == nil {
@@ -291,4 +292,17 @@ func extended(keys []runs.Key, cells []PlannedCell) []runs.Key {
 		}
 	}
 	return keys
+}
+
+// withBases returns the bases with those of the planned cells in place of what
+// earlier commands said of their groups.
+func withBases(bases map[string]string, cells []PlannedCell) map[string]string {
+	out := map[string]string{}
+	maps.Copy(out, bases)
+	for _, c := range cells {
+		if delete(out, c.Group.Path()); c.Base != "" {
+			out[c.Group.Path()] = c.Base
+		}
+	}
+	return out
 }

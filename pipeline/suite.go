@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -42,17 +41,15 @@ type Block struct {
 type Variant struct {
 	Label   string   `json:"label"`
 	Method  string   `json:"method"`
+	Base    string   `json:"base,omitempty"` // label in the block that reports compare it with; empty is DefaultBase
 	Options []Option `json:"options,omitempty"`
 	at      position
+	baseAt  position
 }
 
-// An Option sets one field of models.Config, or learners: a list of sizes or a
-// number of learners.
-type Option struct {
-	Key   string          `json:"key"`
-	Value json.RawMessage `json:"value"`
-	at    position
-}
+// DefaultBase is the method that reports compare the others with where the
+// suite does not say.
+const DefaultBase = "baseline"
 
 // position is where a value stands, for error messages.
 type position struct {
@@ -164,6 +161,9 @@ func (b Block) config(v Variant, size int) (models.Config, error) {
 			return c, err
 		}
 	}
+	if err := checkConstants(c, v.Label, slices.Concat(b.Options, v.Options)); err != nil {
+		return c, err
+	}
 	if c.Untrained {
 		if c.Mode != models.Frozen {
 			return c, v.at.errorf("method %s trains nothing; want mode %s", v.Label, models.Frozen)
@@ -186,41 +186,6 @@ func (b Block) config(v Variant, size int) (models.Config, error) {
 		return c, v.at.errorf("method %s at size %d: %w", v.Label, size, err)
 	}
 	return c, nil
-}
-
-// reserved are the fields of models.Config that a block or method decides.
-func reserved() []string {
-	return []string{"backbone", "mode", "input", "size", "seed", "untrained", "learners"}
-}
-
-// optionKeys returns the names of the options of models.Config.
-func optionKeys() []string {
-	keys := []string{"learners"}
-	for field := range reflect.TypeFor[models.Config]().Fields() {
-		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if !slices.Contains(reserved(), key) {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-func setOption(c *models.Config, o Option) error {
-	if !slices.Contains(optionKeys(), o.Key) {
-		return o.at.errorf("unknown key %q%s", o.Key, nearest(o.Key, optionKeys()))
-	}
-	one, err := json.Marshal(map[string]json.RawMessage{o.Key: o.Value})
-	if err != nil {
-		return o.at.errorf("%s: %w", o.Key, err)
-	}
-	if err := json.Unmarshal(one, c); err != nil {
-		if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			return o.at.errorf("%s: %s; want a value of type %s", o.Key, o.Value, kind.Type)
-		}
-		return o.at.errorf("%s: %w", o.Key, err)
-	}
-	return nil
 }
 
 // splitDataset takes "sop/grocery" apart: the set, and which of its prepared

@@ -32,8 +32,19 @@ func TestBuiltinSuites(t *testing.T) {
 		t.Fatalf("built-in suites %v; want demo and quick among them", names)
 	}
 	for _, name := range names {
-		if _, err := LoadSuite(name); err != nil {
+		s, err := LoadSuite(name)
+		if err != nil {
 			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for _, b := range s.Blocks {
+			for _, v := range b.Methods {
+				for _, size := range b.Sizes {
+					if c, err := b.config(v, size); err != nil || c.Validate() != nil {
+						t.Errorf("%s: %s at size %d: %v, %v", name, v.Label, size, err, c.Validate())
+					}
+				}
+			}
 		}
 	}
 }
@@ -127,6 +138,16 @@ func TestSuiteErrors(t *testing.T) {
 		{"not YAML", "- datasets: [cub\n", "s.yaml:1:"},
 		{"an empty file", "", "s.yaml"},
 		{"a negative seed", head + "  seeds: [-1]\n", "s.yaml:5: seeds: -1; want at least 0"},
+		{"a base that is not there", "- datasets: [cub]\n  backbone: lite0\n  mode: frozen\n  methods:\n    - baseline\n    - {label: x, method: bier,\n       base: bier}\n", `s.yaml:7: base: the block has no method "bier"; it has baseline`},
+		{"a base of its own", "- datasets: [cub]\n  backbone: lite0\n  mode: frozen\n  methods: [baseline, {label: x, method: bier, base: x}]\n", `s.yaml:4: base: "x" would be compared with itself`},
+		{"a base in a block of one method", "- datasets: [cub]\n  backbone: lite0\n  mode: frozen\n  methods: [{method: bier, base: baseline}]\n", `s.yaml:4: base: "baseline" is not in the block`},
+		{"a base for a block", head + "  base: baseline\n", `s.yaml:5: unknown key "base"`},
+		{"a constant that the loss has not", head + "  constants: {alpha: 2, gamma: 1}\n", `s.yaml:5: constants: the loss binomial_deviance of method bier has no "gamma"; it has alpha, beta, C`},
+		{"a constant of another loss", "- datasets: [cub]\n  backbone: lite0\n  mode: frozen\n  constants: {alpha: 3}\n  methods:\n    - bier\n    - {label: x, method: baseline, loss: triplet}\n", `s.yaml:4: constants: the loss triplet of method x has no "alpha"; it has `},
+		{"a constant out of its range", head + "  constants: {beta: 2}\n", "s.yaml:4: method bier at size 512: constants: beta: 2; want -1 to 1"},
+		{"a constant that is a word", head + "  constants: {beta: half}\n", `s.yaml:5: constants: {"beta":"half"}; want numbers of the loss by name`},
+		{"constants that are no mapping", head + "  constants: 3\n", "s.yaml:5: constants: 3; want numbers of the loss by name"},
+		{"constants that are nothing", head + "  constants:\n", "s.yaml:5: constants: null; want numbers of the loss by name"},
 		{"a reserved key", head + "  untrained: true\n", `s.yaml:5: unknown key "untrained"`},
 	}
 	for _, c := range cases {

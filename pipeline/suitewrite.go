@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -56,10 +58,13 @@ func (s *Suite) equal(other *Suite) bool {
 
 // yaml returns the variant as an item of methods.
 func (v Variant) yaml() string {
-	if v.Label == v.Method && len(v.Options) == 0 {
+	if v.Label == v.Method && v.Base == "" && len(v.Options) == 0 {
 		return yamlString(v.Method)
 	}
 	fields := []string{"label: " + yamlString(v.Label), "method: " + yamlString(v.Method)}
+	if v.Base != "" {
+		fields = append(fields, "base: "+yamlString(v.Base))
+	}
 	for _, o := range v.Options {
 		fields = append(fields, o.Key+": "+o.yaml())
 	}
@@ -81,8 +86,16 @@ func (o Option) yaml() string {
 		}
 		return "[" + strings.Join(items, ", ") + "]"
 	}
+	var named map[string]json.RawMessage
+	if json.Unmarshal(o.Value, &named) == nil && named != nil {
+		items := make([]string, 0, len(named))
+		for _, key := range slices.Sorted(maps.Keys(named)) {
+			items = append(items, yamlString(key)+": "+Option{Value: named[key]}.yaml())
+		}
+		return "{" + strings.Join(items, ", ") + "}"
+	}
 	value := string(o.Value)
-	if i := strings.IndexByte(value, 'e'); i > 0 && !strings.Contains(value[:i], ".") && value[0] != '{' {
+	if i := strings.IndexByte(value, 'e'); i > 0 && !strings.Contains(value[:i], ".") && value[i-1] >= '0' && value[i-1] <= '9' {
 		value = value[:i] + ".0" + value[i:]
 	}
 	return value

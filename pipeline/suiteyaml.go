@@ -1,11 +1,9 @@
 package pipeline
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -105,8 +103,7 @@ func (b *Block) set(e entry) error {
 	default:
 		var o Option
 		if o, err = option(e, itemKeys()); err == nil {
-			b.Options = slices.DeleteFunc(b.Options, func(old Option) bool { return old.Key == o.Key })
-			b.Options = append(b.Options, o)
+			b.Options = with(b.Options, o)
 		}
 	}
 	return err
@@ -141,6 +138,9 @@ func (b *Block) complete() error {
 			return v.at.errorf("the label %q is there twice", v.Label)
 		}
 		labels[v.Label] = true
+		if err := b.checkBase(v); err != nil {
+			return err
+		}
 		for _, size := range b.Sizes {
 			if _, err := b.config(v, size); err != nil {
 				return err
@@ -173,9 +173,12 @@ func variants(e entry) ([]Variant, error) {
 					err = e.decode(&v.Label)
 				case "method":
 					err = e.decode(&v.Method)
+				case "base":
+					v.baseAt = e.at
+					err = e.decode(&v.Base)
 				default:
 					var o Option
-					o, err = option(e, append([]string{"label", "method"}, optionKeys()...))
+					o, err = option(e, append([]string{"label", "method", "base"}, optionKeys()...))
 					v.Options = append(v.Options, o)
 				}
 				if err != nil {
@@ -200,6 +203,25 @@ func variants(e entry) ([]Variant, error) {
 	return out, nil
 }
 
+// checkBase checks that a method is compared with another one of its block.
+func (b *Block) checkBase(v Variant) error {
+	var others []string
+	for _, other := range b.Methods {
+		if other.Label != v.Label {
+			others = append(others, other.Label)
+		}
+	}
+	switch {
+	case v.Base == "" || slices.Contains(others, v.Base):
+		return nil
+	case v.Base == v.Label:
+		return v.baseAt.errorf("base: %q would be compared with itself", v.Base)
+	case len(others) == 0:
+		return v.baseAt.errorf("base: %q is not in the block, and no other method is", v.Base)
+	}
+	return v.baseAt.errorf("base: the block has no method %q; it has %s", v.Base, strings.Join(others, ", "))
+}
+
 // checkLabel keeps labels to what is a folder name everywhere.
 func checkLabel(label string) error {
 	for _, r := range label {
@@ -211,36 +233,6 @@ func checkLabel(label string) error {
 		return fmt.Errorf("%q; want a name that does not begin with a dot", label)
 	}
 	return nil
-}
-
-// option reads an option's value, refusing keys that are not known.
-func option(e entry, known []string) (Option, error) {
-	if !slices.Contains(optionKeys(), e.key) {
-		return Option{}, e.at.errorf("unknown key %q%s", e.key, nearest(e.key, known))
-	}
-	var value any
-	if err := e.decode(&value); err != nil {
-		return Option{}, err
-	}
-	data, err := json.Marshal(value)
-	if err != nil {
-		return Option{}, e.at.errorf("%s: %w", e.key, err)
-	}
-	o := Option{Key: e.key, Value: data, at: e.at}
-	if e.key == "learners" {
-		return o, nil
-	}
-	var c models.Config
-	err = setOption(&c, o)
-	if text, ok := value.(string); ok && err != nil {
-		// YAML 1.2 has numbers such as 1e5 that the parser takes for words.
-		number, notOne := strconv.ParseFloat(text, 64)
-		as, notJSON := json.Marshal(number)
-		if o.Value = as; notOne == nil && notJSON == nil && setOption(&c, o) == nil {
-			return o, nil
-		}
-	}
-	return o, err
 }
 
 func (e entry) decode(into any) error {

@@ -108,7 +108,7 @@ func TestJSON(t *testing.T) {
 	}{
 		{"a result", []string{"list"}, exitOK},
 		{"a failure", []string{"show", "nothing"}, exitFailed},
-		{"a mistake", []string{"diff", "one"}, exitUsage},
+		{"a mistake", []string{"diff", "one", "two", "--base", "bier"}, exitUsage},
 		{"no command", nil, exitUsage},
 		{"unknown command", []string{"frobnicate"}, exitUsage},
 		{"a result and a failure", []string{"doctor", "--backend", "xla:cuda"}, exitFailed},

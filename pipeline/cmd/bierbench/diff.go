@@ -19,13 +19,15 @@ func newDiffCommand(a *app) *cobra.Command {
 	var fail bool
 	format := "text"
 	cmd := &cobra.Command{
-		Use:   "diff A B | diff A --base METHOD",
+		Use:   "diff A [B] [--base METHOD]",
 		Short: "Compare two runs, or the methods inside one, query by query",
 		Long: `diff compares groups of cells that differ in nothing but the seed: the same group in
-two runs, or every method with one method of the same run. Deltas come with a 95%
+two runs, or every method of one run with its base: the method that the suite names
+for it, baseline where it names none, or METHOD for all. Deltas come with a 95%
 interval over test classes and seeds; verdicts are corrected over the whole table
 (Holm). It also writes reports/diff-<a>-<b>/.`,
 		Example: `  bierbench diff quick second-try
+  bierbench diff quick
   bierbench diff quick --base baseline
   bierbench diff quick second-try --fail --format json`,
 		Args:              arguments(cobra.RangeArgs(1, 2)),
@@ -35,8 +37,6 @@ interval over test classes and seeds; verdicts are corrected over the whole tabl
 			switch {
 			case len(args) == 2 && o.Base != "":
 				return usageError{errors.New("diff: two runs and --base: want one of them")}
-			case len(args) == 1 && o.Base == "":
-				return usageError{errors.New("diff: want a second run, or --base METHOD")}
 			case len(args) == 2:
 				o.B = args[1]
 			}
@@ -72,7 +72,7 @@ interval over test classes and seeds; verdicts are corrected over the whole tabl
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.Base, "base", "", "compare the methods of one run with `METHOD`")
+	f.StringVar(&o.Base, "base", "", "compare all methods of one run with `METHOD`")
 	f.StringVar(&format, "format", format, "text, md, html or json")
 	f.BoolVar(&fail, "fail", false, "exit with code 3 when a row is worse")
 	f.StringSliceVar(&o.Compare.Metrics, "metrics", o.Compare.Metrics, "metrics to compare, or all")
