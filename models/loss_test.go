@@ -3,6 +3,7 @@ package models
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,65 +87,53 @@ func ensembleInputs(random *rand.Rand, labels []int32, sizes []int) (*tensors.Te
 	return tensors.FromFlatDataAndDimensions(labels, len(labels)), out
 }
 
-// Gradients against central differences. Boosting weights are constants for
-// the gradient, so the differences are taken of the sum with the weights of
-// the unmoved point.
+// Rules on terms, for all losses that have them: gradients against central
+// differences. Boosting weights are constants for the gradient, so the
+// differences are taken of the sum with the weights of the unmoved point.
 func TestBoostedGradient(t *testing.T) {
-	const step, tolerance = 1e-5, 1e-7 // error of a central difference is O(step^2), rounding 1e-16/step
-	labels := []int32{4, 1, 4, 9, 1, 1, 7}
 	sizes := []int{2, 3, 4}
-	for _, rule := range []string{BoostingNone, BoostingEta, BoostingAdditive} {
-		for _, count := range []string{WithDiagonal, WithoutDiagonal} {
-			t.Run(rule+" "+count, func(t *testing.T) {
-				c := DefaultConfig(Frozen)
-				c.Boosting, c.PosCount = rule, count
-				backend := goBackend(t)
-				y, outputs := ensembleInputs(rand.New(rand.NewPCG(5, 8)), labels, sizes)
-				inputs := []*tensors.Tensor{y}
-				for m, d := range sizes {
-					inputs = append(inputs, tensors.FromFlatDataAndDimensions(outputs[m], len(labels), d))
-				}
-				loss, err := LossNamed(c.Loss)
-				if err != nil {
-					t.Fatal(err)
-				}
-				fixed := func(in []*Node, weights []*Node) *Node {
-					p := newPairs(c, in[0], in[1].DType())
-					var terms []*Node
-					for m, f := range in[1:] {
-						l := loss.terms.term(c, loss.terms.activation(c, cosine(f), p))
-						terms = append(terms, ReduceAllSum(Mul(Mul(p.weights, weights[m]), l)))
-					}
-					return DivScalar(sumNodes(terms), len(terms))
-				}
-				results := evaluate(t, backend, inputs, func(in []*Node) []*Node {
-					b := boostedLoss(c, in[1:], nil, in[0])
-					return append(Gradient(b.total, in[1:]...), b.weights...)
-				})
-				gradients, weights := results[:len(sizes)], results[len(sizes):]
-				exec, err := NewExec(backend.Backend, func(in []*Node) *Node {
-					return fixed(in[:1+len(sizes)], in[1+len(sizes):])
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer exec.Finalize()
-				value := func() float64 {
-					args := []any{y}
-					for m, d := range sizes {
-						args = append(args, tensors.FromFlatDataAndDimensions(outputs[m], len(labels), d))
-					}
+	for _, c := range lossCases() {
+		if c.loss.terms == nil {
+			continue
+		}
+		for _, rule := range []string{BoostingNone, BoostingEta, BoostingAdditive} {
+			for _, count := range []string{WithDiagonal, WithoutDiagonal} {
+				t.Run(c.name+" "+rule+" "+count, func(t *testing.T) {
+					c.config.Boosting, c.config.PosCount = rule, count
+					batch := c.normalBatch(5, sizes...)
+					results := evaluate(t, goBackend(t), batch.tensors(false), func(in []*Node) []*Node {
+						b := c.boosted(in)
+						return append(append(b.weights, b.total), Gradient(b.total, in[1:]...)...)
+					})
+					weights, gradients := results[:len(sizes)], results[1+len(sizes):]
+					var held []*tensors.Tensor
+					dims := slices.Repeat([]int{len(c.labels)}, c.termRank())
 					for _, w := range weights {
-						args = append(args, tensors.FromFlatDataAndDimensions(w, len(labels), len(labels)))
+						held = append(held, tensors.FromFlatDataAndDimensions(w, dims...))
 					}
-					out, err := exec.Exec1(args...)
-					if err != nil {
-						t.Fatal(err)
+					fixed := scalarExec(t, func(in []*Node) *Node {
+						p := c.pairs(in[0], in[1], 1)
+						var sums []*Node
+						for m, f := range in[1 : 1+len(sizes)] {
+							l := c.loss.terms.term(c.config, c.loss.terms.activation(c.config, cosine(f), p))
+							sums = append(sums, ReduceAllSum(Mul(Mul(c.loss.terms.weights(p), in[1+len(sizes)+m]), l)))
+						}
+						return DivScalar(sumNodes(sums), len(sums))
+					})
+					value := func() float64 { return fixed(append(batch.tensors(false), held...)) }
+					if got := results[len(sizes)][0]; math.Abs(got-value()) > 1e-12 {
+						t.Errorf("total %g, want %g", got, value())
 					}
-					return tensors.ToScalar[float64](out)
-				}
-				checkGradient(t, outputs, gradients, step, tolerance, value)
-			})
+					for m, values := range batch.values() {
+						if i, off := farthest(gradients[m], differences(values, lossStep, value)); off > lossTolerance {
+							t.Errorf("learner %d, number %d: gradient %g is off by %g", m, i, gradients[m][i], off)
+						}
+					}
+					if last := weights[len(sizes)-1]; (slices.Max(last) == slices.Min(last)) != (rule == BoostingNone) {
+						t.Errorf("the last learner's weights lie between %g and %g", slices.Min(last), slices.Max(last))
+					}
+				})
+			}
 		}
 	}
 }
@@ -154,13 +143,7 @@ func TestBoostedGradient(t *testing.T) {
 func checkGradient(t *testing.T, values, gradients [][]float64, step, tolerance float64, value func() float64) {
 	t.Helper()
 	for m := range values {
-		for i, at := range values[m] {
-			values[m][i] = at + step
-			up := value()
-			values[m][i] = at - step
-			down := value()
-			values[m][i] = at
-			want := (up - down) / (2 * step)
+		for i, want := range differences(values[m], step, value) {
 			if got := gradients[m][i]; math.Abs(got-want) > tolerance*max(1, math.Abs(want)) || math.IsNaN(got) {
 				t.Errorf("input %d, number %d: gradient %g, want %g by differences", m, i, got, want)
 			}
@@ -168,51 +151,58 @@ func checkGradient(t *testing.T, values, gradients [][]float64, step, tolerance 
 	}
 }
 
-// Zero rows, rows below the norm floor, identical rows, one class only and
-// singletons only: nothing may be NaN, in training's precision either.
+// Zero rows, rows below the norm floor, identical and opposite rows, one class
+// only and singletons only: nothing may be NaN, in either precision, alone or
+// boosted by any rule that the loss allows.
 func TestBoostedLossDegenerate(t *testing.T) {
 	tests := map[string]struct {
 		labels []int32
-		rows   []float32 // one number per image, repeated
-		zero   bool      // the loss must be 0
+		rows   []float64 // one number per image, then zeros
+		zero   bool      // a loss of pairs must be 0
 	}{
-		"zero rows":       {[]int32{0, 0, 1, 1}, []float32{0, 0, 0, 0}, false},
-		"below the floor": {[]int32{0, 0, 1, 1}, []float32{1e-9, -1e-30, 1e-6, 0}, false},
-		"at the floor":    {[]int32{0, 0, 1, 1}, []float32{1e-5, 1.0001e-5, 1, 2}, false},
-		"collapsed":       {[]int32{0, 0, 1, 1}, []float32{1, 1, 1, 1}, false},
-		"opposite":        {[]int32{0, 0, 1, 1}, []float32{1, -1, 1, -1}, false},
-		"one class":       {[]int32{3, 3, 3, 3}, []float32{1, -1, 2, 0}, false},
-		"singletons":      {[]int32{3, 2, 1, 0}, []float32{1, -1, 2, 0}, false},
-		"one image":       {[]int32{3}, []float32{1}, true},
-		"large":           {[]int32{0, 0, 1, 1}, []float32{1e18, -1e18, 1e9, 1}, false},
+		"zero rows":       {[]int32{0, 0, 1, 1}, []float64{0, 0, 0, 0}, false},
+		"below the floor": {[]int32{0, 0, 1, 1}, []float64{1e-9, -1e-30, 1e-6, 0}, false},
+		"at the floor":    {[]int32{0, 0, 1, 1}, []float64{1e-5, 1.0001e-5, 1, 2}, false},
+		"collapsed":       {[]int32{0, 0, 1, 1}, []float64{1, 1, 1, 1}, false},
+		"opposite":        {[]int32{0, 0, 1, 1}, []float64{1, -1, 1, -1}, false},
+		"one class":       {[]int32{3, 3, 3, 3}, []float64{1, -1, 2, 0}, false},
+		"singletons":      {[]int32{3, 2, 1, 0}, []float64{1, -1, 2, 0}, false},
+		"one image":       {[]int32{3}, []float64{1}, true},
+		"large":           {[]int32{0, 0, 1, 1}, []float64{1e18, -1e18, 1e9, 1}, false},
 	}
-	for name, test := range tests {
-		for _, rule := range []string{BoostingEta, BoostingAdditive} {
-			t.Run(name+" "+rule, func(t *testing.T) {
-				c := DefaultConfig(Frozen)
-				c.Boosting = rule
-				n := len(test.labels)
-				rows := make([]float32, 0, 2*n)
-				for _, x := range test.rows {
-					rows = append(rows, x, 0)
-				}
-				x := tensors.FromFlatDataAndDimensions(rows, n, 2)
-				y := tensors.FromFlatDataAndDimensions(test.labels, n)
-				results := evaluate(t, goBackend(t), []*tensors.Tensor{y, x, x}, func(in []*Node) []*Node {
-					b := boostedLoss(c, in[1:], nil, in[0])
-					out := append([]*Node{b.total}, b.meanWeight...)
-					return append(out, Gradient(b.total, in[1:]...)...)
-				})
-				for i, values := range results {
-					for _, v := range values {
-						if math.IsNaN(v) || math.IsInf(v, 0) {
-							t.Errorf("output %d: %v", i, values)
-							break
+	sizes := []int{2, 2, 2}
+	backend := goBackend(t)
+	for _, c := range lossCases() {
+		for _, rule := range c.rules() {
+			t.Run(c.name+" "+rule, func(t *testing.T) {
+				c.config.Boosting = rule
+				for name, test := range tests {
+					c.labels = test.labels
+					batch := c.normalBatch(1, sizes...)
+					for _, x := range batch.embeddings {
+						for i := range x {
+							x[i] = test.rows[i/2] * float64(1-i%2)
 						}
 					}
-				}
-				if got := results[0][0]; (got == 0) != test.zero {
-					t.Errorf("loss %g", got)
+					for _, x := range batch.proxies { // the first ones as the images, the rest of random directions
+						copy(x, batch.embeddings[0])
+					}
+					for _, single := range []bool{false, true} {
+						results := evaluate(t, backend, batch.tensors(single), func(in []*Node) []*Node {
+							b := c.boosted(in)
+							out := append([]*Node{b.total, b.bins}, b.meanWeight...)
+							out = append(out, b.weights...)
+							return append(out, Gradient(b.total, in[1:]...)...)
+						})
+						for i, values := range results {
+							if slices.ContainsFunc(values, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }) {
+								t.Errorf("%s, float32 %t: output %d: %v", name, single, i, values)
+							}
+						}
+						if got := results[0][0]; c.loss.Proxies == nil && test.zero && got != 0 {
+							t.Errorf("%s, float32 %t: loss %g, want 0", name, single, got)
+						}
+					}
 				}
 			})
 		}
@@ -243,34 +233,63 @@ func TestDevianceTails(t *testing.T) {
 	}
 }
 
-// Training computes in float32: it must agree with float64 to float32's
-// precision times the loss's steepness (alpha C = 50).
+// Training computes in float32: values and gradients must agree with float64
+// to float32's precision times a loss's steepness, for 50 to 100 is usual.
 func TestBoostedLossFloat32(t *testing.T) {
-	labels := []int32{0, 0, 1, 1, 2, 2, 2, 3}
-	sizes := []int{6, 10, 16}
-	c := DefaultConfig(Frozen)
-	c.Boosting = BoostingEta
-	y, outputs := ensembleInputs(rand.New(rand.NewPCG(1, 2)), labels, sizes)
-	double, single := []*tensors.Tensor{y}, []*tensors.Tensor{y}
-	for m, d := range sizes {
-		double = append(double, tensors.FromFlatDataAndDimensions(outputs[m], len(labels), d))
-		small := make([]float32, len(outputs[m]))
-		for i, v := range outputs[m] {
-			small[i] = float32(v)
+	const tolerance = 1e-4 // of an output's largest number
+	for _, c := range lossCases() {
+		for _, rule := range c.rules() {
+			t.Run(c.name+" "+rule, func(t *testing.T) {
+				c.config.Boosting = rule
+				batch := c.normalBatch(8, 6, 10, 16)
+				graph := func(in []*Node) []*Node {
+					b := c.boosted(in)
+					out := []*Node{b.total}
+					p := c.pairs(in[0], in[1], 1)
+					for _, w := range b.weights {
+						if w.Rank() == 2 { // an image with itself is no pair
+							w = Where(LogicalOr(p.positive, p.negative), w, ZerosLike(w))
+						}
+						out = append(out, w)
+					}
+					return append(out, Gradient(b.total, in[1:]...)...)
+				}
+				backend := goBackend(t)
+				got, want := evaluate(t, backend, batch.tensors(true), graph), evaluate(t, backend, batch.tensors(false), graph)
+				for i := range want {
+					largest := 0.0
+					for _, v := range want[i] {
+						largest = max(largest, math.Abs(v))
+					}
+					if i >= 1 && i <= len(batch.sizes) {
+						largest = 1 // weights
+					}
+					for j, v := range want[i] {
+						if !(math.Abs(got[i][j]-v) <= tolerance*largest) {
+							t.Errorf("output %d, number %d: got %g, want %g", i, j, got[i][j], v)
+							break
+						}
+					}
+				}
+			})
 		}
-		single = append(single, tensors.FromFlatDataAndDimensions(small, len(labels), d))
 	}
-	graph := func(in []*Node) []*Node {
-		b := boostedLoss(c, in[1:], nil, in[0])
-		return append([]*Node{b.total, testVector(c, in[1:])}, Gradient(b.total, in[1:]...)...)
+}
+
+// rules are the rules that the loss can be boosted by.
+func (c lossCase) rules() []string {
+	if c.loss.terms == nil {
+		return []string{BoostingNone, BoostingGradient}
 	}
-	backend := goBackend(t)
-	got, want := evaluate(t, backend, single, graph), evaluate(t, backend, double, graph)
-	for i := range want {
-		if j, off := farthest(got[i], want[i]); off > 1e-4 {
-			t.Errorf("output %d, number %d: got %g, want %g", i, j, got[i][j], want[i][j])
-		}
+	return []string{BoostingNone, BoostingEta, BoostingAdditive, BoostingGradient}
+}
+
+// termRank is 3 for a sum over triplets, 2 for one over pairs.
+func (c lossCase) termRank() int {
+	if c.loss.Name == "triplet" {
+		return 3
 	}
+	return 2
 }
 
 // A graph that cannot be built is an error that says what is wrong.

@@ -38,7 +38,7 @@ func TestLossReference(t *testing.T) {
 				t.Fatal(err)
 			}
 			var r lossReference
-			if err := strictJSON(data, &r); err != nil {
+			if err = strictJSON(data, &r); err != nil {
 				t.Fatal(err)
 			}
 			covered = append(covered, r.Loss)
