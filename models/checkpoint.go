@@ -50,27 +50,10 @@ func (m *Model) save(dir string) error {
 		return err
 	}
 	finished := m.Step >= m.Config.Steps
-	var named []NamedTensor
-	for v := range m.ctx.IterVariables() {
-		if isScratch(v) || finished && isMoment(v) {
-			continue
-		}
-		value, err := v.Value()
-		if err != nil {
-			return fmt.Errorf("%s: %w", v.ScopeAndName(), err)
-		}
-		named = append(named, NamedTensor{Name: checkpointName(v), Value: value})
-	}
-	metadata, err := m.metadata()
-	if err != nil {
+	if err := m.write(checkpointPath(dir, m.Step), !finished); err != nil {
 		return err
 	}
-	metadata[sealField] = openSeal()
-	path := filepath.Join(dir, fmt.Sprintf("%s%08d%s", checkpointPrefix, m.Step, checkpointSuffix))
-	if err = writeSafetensors(path, named, metadata, seal); err != nil {
-		return err
-	}
-	if err = removeLeftovers(dir, checkpointPrefix); err != nil {
+	if err := removeLeftovers(dir, checkpointPrefix); err != nil {
 		return err
 	}
 	found, err := checkpoints(dir)
@@ -92,6 +75,32 @@ func (m *Model) save(dir string) error {
 		}
 	}
 	return nil
+}
+
+// write writes the model's state at its present step, with the moments of Adam
+// where training goes on.
+func (m *Model) write(path string, moments bool) error {
+	var named []NamedTensor
+	for v := range m.ctx.IterVariables() {
+		if isScratch(v) || !moments && isMoment(v) {
+			continue
+		}
+		value, err := v.Value()
+		if err != nil {
+			return fmt.Errorf("%s: %w", v.ScopeAndName(), err)
+		}
+		named = append(named, NamedTensor{Name: checkpointName(v), Value: value})
+	}
+	metadata, err := m.metadata()
+	if err != nil {
+		return err
+	}
+	metadata[sealField] = openSeal()
+	return writeSafetensors(path, named, metadata, seal)
+}
+
+func checkpointPath(dir string, step int) string {
+	return filepath.Join(dir, fmt.Sprintf("%s%08d%s", checkpointPrefix, step, checkpointSuffix))
 }
 
 func checkpointName(v *context.Variable) string {
@@ -130,11 +139,21 @@ func checkpoints(dir string) ([]checkpointFile, error) {
 // the computation wrote is an error that says what differs; Train returns one
 // where the training data is another. The model must be fresh.
 func (m *Model) Load(dir string) (skipped []error, err error) {
+	return m.LoadWhere(dir, func(int) error { return nil })
+}
+
+// LoadWhere is Load of checkpoints of usable steps: another is passed over as a
+// broken one is, for the reason that usable gives.
+func (m *Model) LoadWhere(dir string, usable func(step int) error) (skipped []error, err error) {
 	found, err := checkpoints(dir)
 	if err != nil {
 		return nil, fmt.Errorf("load checkpoint: %w", err)
 	}
 	for _, c := range found {
+		if err := usable(c.step); err != nil {
+			skipped = append(skipped, fmt.Errorf("load checkpoint: %s: %w", c.path, err))
+			continue
+		}
 		values, metadata, err := readSafetensors(c.path, checkSeal)
 		if err != nil {
 			skipped = append(skipped, fmt.Errorf("load checkpoint: %w", err))

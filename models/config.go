@@ -152,6 +152,14 @@ func (c Config) HoldsOut() bool {
 	return c.Selection == SelectValidation || c.Evaluate == EvaluateValidation
 }
 
+// Selects reports whether one of several models of the training is chosen. With
+// validation it is chosen by images of classes that are not trained on; if they
+// are also what it is evaluated on, its number is an optimistic one, fit to
+// compare settings by and nothing else.
+func (c Config) Selects() bool {
+	return !c.Untrained && (c.Selection == SelectValidation || c.Selection == SelectPeek)
+}
+
 // chunks is how many parts of a batch go through the backbone on their own.
 func (c Config) chunks() int { return max(c.Accumulate, 1) }
 
@@ -279,7 +287,7 @@ func (c Config) Validate() error {
 		check(c.InitialLambdaW >= 0, "initial_lambda_w: %g; want at least 0", c.InitialLambdaW)
 		oneOf("initial_norm_axis", c.InitialNormAxis, AxisIn, AxisOut)
 	}
-	oneOf("selection", c.Selection, SelectLast)
+	oneOf("selection", c.Selection, SelectLast, SelectValidation, SelectPeek)
 	if c.Selection != SelectLast {
 		check(c.SelectEvery >= 1, "select_every: %d; want at least 1", c.SelectEvery)
 		oneOf("select_by", c.SelectBy, "R@1", "MAP@R")

@@ -35,6 +35,26 @@ type EmbedData struct {
 // the score. No part of the diversity loss takes part. The vectors are the same
 // bits for any number of devices.
 func (m *Model) Embed(ctx stdcontext.Context, data EmbedData) ([]float32, error) {
+	e, err := m.NewEmbedder()
+	if err != nil {
+		return nil, err
+	}
+	out, err := e.Embed(ctx, data)
+	if err = errors.Join(err, e.Free()); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// An Embedder embeds images with a model that changes between two calls, which
+// is compiled once.
+type Embedder struct {
+	model   *Model
+	program *forward
+}
+
+// NewEmbedder compiles nothing yet.
+func (m *Model) NewEmbedder() (*Embedder, error) {
 	program, err := m.backend.forward(m.ctx, func(ctx *context.Context, input *Node) *Node {
 		forInference(ctx.In(backboneScope), input.Graph())
 		embeddings, _ := m.learners(ctx, m.pooled(ctx, input))
@@ -43,12 +63,21 @@ func (m *Model) Embed(ctx stdcontext.Context, data EmbedData) ([]float32, error)
 	if err != nil {
 		return nil, fmt.Errorf("embed: %w", err)
 	}
-	out, err := m.embed(ctx, program, data)
-	if err = errors.Join(err, program.free()); err != nil {
+	return &Embedder{m, program}, nil
+}
+
+// Embed is that of the model as it is now.
+func (e *Embedder) Embed(ctx stdcontext.Context, data EmbedData) ([]float32, error) {
+	out, err := e.model.embed(ctx, e.program, data)
+	// The model may change before the next call.
+	if err = errors.Join(err, e.program.forget()); err != nil {
 		return nil, fmt.Errorf("embed: %w", err)
 	}
 	return out, nil
 }
+
+// Free frees the compiled program. The model may be freed before.
+func (e *Embedder) Free() error { return e.program.free() }
 
 // embed runs the program on all batches; every device of the backend takes one
 // after the other.

@@ -86,11 +86,18 @@ func (p *forward) run(device int, input *tensors.Tensor) (*tensors.Tensor, error
 
 func (p *forward) free() error {
 	p.exec.Finalize()
+	return p.forget()
+}
+
+// forget frees the copies of the variables: they are made again when the
+// program runs again.
+func (p *forward) forget() error {
 	var errs []error
-	for _, copies := range p.copies {
+	for device, copies := range p.copies {
 		for _, t := range copies {
 			errs = append(errs, t.FinalizeAll())
 		}
+		p.copies[device] = nil
 	}
 	return errors.Join(errs...)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/pkg/ml/context"
 )
 
 // The keys of a checkpoint's metadata, beside the seal. Nothing but the
@@ -92,7 +93,21 @@ func (m *Model) resume(values map[string]*tensors.Tensor, metadata map[string]st
 	if step < m.Config.Steps {
 		m.trainable() // creates the moments that the file must hold
 	}
+	if err = m.setVariables(values, isScratch); err != nil {
+		return err
+	}
+	m.Step, m.Seconds, m.sampling.loaded = step, seconds, &at
+	return nil
+}
+
+// setVariables gives all variables but those that are left out their values
+// from a checkpoint. Where one is missing or of another shape none is changed.
+func (m *Model) setVariables(values map[string]*tensors.Tensor, leftOut func(v *context.Variable) bool) error {
+	var taken []*context.Variable
 	for v := range m.ctx.IterVariables() {
+		if leftOut(v) {
+			continue
+		}
 		value, ok := values[checkpointName(v)]
 		if !ok {
 			return fmt.Errorf("tensor %s is missing", checkpointName(v))
@@ -100,13 +115,13 @@ func (m *Model) resume(values map[string]*tensors.Tensor, metadata map[string]st
 		if !value.Shape().Equal(v.Shape()) {
 			return fmt.Errorf("tensor %s: want shape %s, got %s", checkpointName(v), v.Shape(), value.Shape())
 		}
+		taken = append(taken, v)
 	}
-	for v := range m.ctx.IterVariables() {
+	for _, v := range taken {
 		if err := v.SetValue(values[checkpointName(v)]); err != nil {
 			return fmt.Errorf("tensor %s: %w", checkpointName(v), err)
 		}
 	}
-	m.Step, m.Seconds, m.sampling.loaded = step, seconds, &at
 	return nil
 }
 

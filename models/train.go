@@ -41,6 +41,17 @@ type TrainOptions struct {
 	Checkpoints string        // folder; "" saves nothing
 	Every       time.Duration // between checkpoints
 	OnStep      func(Step) error
+	// CheckEvery and OnCheck: after every so many steps and after the last,
+	// OnCheck may embed the model or save it as a chosen one, and then a
+	// checkpoint is saved. A training that goes on from such a step begins with
+	// its check, which may not have come to its end.
+	CheckEvery int
+	OnCheck    func(ctx stdcontext.Context, step int) error
+}
+
+// checks reports whether a step ends with a check.
+func (o TrainOptions) checks(step, last int) bool {
+	return o.OnCheck != nil && step > 0 && (step == last || step%o.CheckEvery == 0)
 }
 
 // Train takes the model from its present step to Config.Steps. When ctx is
@@ -89,6 +100,11 @@ func (m *Model) Train(ctx stdcontext.Context, data TrainData, o TrainOptions) (e
 	})
 	group.Go(func() error {
 		saved := time.Now()
+		if o.checks(m.Step, c.Steps) {
+			if err := m.check(ctx, o); err != nil {
+				return err
+			}
+		}
 		for m.Step < c.Steps {
 			began := time.Now()
 			next, ok := <-batches
@@ -114,7 +130,14 @@ func (m *Model) Train(ctx stdcontext.Context, data TrainData, o TrainOptions) (e
 			if ctx.Err() != nil && m.Step < c.Steps {
 				return m.interrupted(ctx, o)
 			}
-			if o.Checkpoints != "" && o.Every > 0 && time.Since(saved) > o.Every && m.Step < c.Steps {
+			due := o.Every > 0 && time.Since(saved) > o.Every
+			if o.checks(m.Step, c.Steps) {
+				if err := m.check(ctx, o); err != nil {
+					return err
+				}
+				due = true
+			}
+			if o.Checkpoints != "" && due && m.Step < c.Steps {
 				if err := m.Save(o.Checkpoints); err != nil {
 					return err
 				}
@@ -137,6 +160,18 @@ func (m *Model) Train(ctx stdcontext.Context, data TrainData, o TrainOptions) (e
 		}
 	}
 	return nil
+}
+
+// check has the caller look at the model between two steps.
+func (m *Model) check(ctx stdcontext.Context, o TrainOptions) error {
+	if err := m.gather(); err != nil {
+		return err
+	}
+	err := o.OnCheck(ctx, m.Step)
+	if err != nil && ctx.Err() != nil {
+		return m.interrupted(ctx, o)
+	}
+	return err
 }
 
 // classIndices counts the classes from 0 in ascending order.

@@ -1,0 +1,81 @@
+package models
+
+import (
+	"fmt"
+	"os"
+	"slices"
+)
+
+// A chosen model is kept in a folder of its own, in a file as the checkpoint
+// after the last step is: every variable of the model without the moments of
+// Adam, sealed, with the metadata of the step at which it was.
+
+// SaveChosen writes the model as it is at its present step into a folder of
+// chosen models.
+func (m *Model) SaveChosen(dir string) error {
+	err := os.MkdirAll(dir, 0o777)
+	if err == nil {
+		err = m.write(checkpointPath(dir, m.Step), false)
+	}
+	if err == nil {
+		err = removeLeftovers(dir, checkpointPrefix)
+	}
+	if err != nil {
+		return fmt.Errorf("save chosen model: %w", err)
+	}
+	return nil
+}
+
+// KeepChosen removes all models from the folder but those of the given steps.
+func KeepChosen(dir string, steps ...int) error {
+	found, err := checkpoints(dir)
+	if err != nil {
+		return fmt.Errorf("keep chosen model: %w", err)
+	}
+	for _, c := range found {
+		if slices.Contains(steps, c.step) {
+			continue
+		}
+		if err := os.Remove(c.path); err != nil {
+			return fmt.Errorf("keep chosen model: %w", err)
+		}
+	}
+	return nil
+}
+
+// CheckChosen reports a model that is not there, or of which any byte is not as
+// it was written.
+func CheckChosen(dir string, step int) (err error) {
+	path := checkpointPath(dir, step)
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("chosen model: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	if err = checkSeal(f); err != nil {
+		return fmt.Errorf("chosen model: %s: %w", path, err)
+	}
+	return nil
+}
+
+// LoadChosen gives the model the variables that it had at a step. It can be
+// embedded and has the digest of that step; it cannot be trained on, for Adam's
+// moments, Step and Seconds stay those of the training.
+func (m *Model) LoadChosen(dir string, step int) error {
+	path := checkpointPath(dir, step)
+	values, metadata, err := readSafetensors(path, checkSeal)
+	if err != nil {
+		return fmt.Errorf("load chosen model: %w", err)
+	}
+	found, _, _, err := m.resumePoint(metadata)
+	if err == nil && found != step {
+		err = fmt.Errorf("it is of step %d", found)
+	}
+	if err == nil {
+		err = m.setVariables(values, isMoment)
+	}
+	if err != nil {
+		return fmt.Errorf("load chosen model: %s: %w", path, err)
+	}
+	return nil
+}
