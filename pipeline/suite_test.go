@@ -49,6 +49,48 @@ func TestBuiltinSuites(t *testing.T) {
 	}
 }
 
+// The ablation and the search have every loss but the one of the other blocks,
+// alone on one learner and boosted by rule gradient, and the ablation compares
+// the two.
+func TestSuitesCoverLosses(t *testing.T) {
+	for _, name := range []string{"ablation", "search-losses"} {
+		s, err := LoadSuite(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, backbone := range []string{"lite0", "googlenet"} {
+			for _, loss := range models.Losses() {
+				if loss.Name == "binomial_deviance" {
+					continue
+				}
+				alone, boosted := map[string]bool{}, map[string]string{} // labels; of the boosted, with their base
+				for _, b := range s.Blocks {
+					for _, v := range b.Methods {
+						c, err := b.config(v, b.Sizes[0])
+						switch {
+						case err != nil:
+							t.Fatal(err)
+						case c.Backbone != backbone || c.Loss != loss.Name:
+						case len(c.Learners) == 1:
+							alone[v.Label] = true
+						case c.Boosting == models.BoostingGradient:
+							boosted[v.Label] = v.Base
+						}
+					}
+				}
+				if len(alone) == 0 || len(alone) != len(boosted) {
+					t.Errorf("%s, %s: loss %s is alone in %d rows and boosted in %d", name, backbone, loss.Name, len(alone), len(boosted))
+				}
+				for label, base := range boosted {
+					if name == "ablation" && !alone[base] {
+						t.Errorf("%s, %s: %s is compared with %q, want one of %v", name, backbone, label, base, alone)
+					}
+				}
+			}
+		}
+	}
+}
+
 // The defaults are those of the design for both modes; a method's options win
 // over its block's.
 func TestSuiteOptions(t *testing.T) {
