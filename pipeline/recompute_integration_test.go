@@ -12,7 +12,7 @@ import (
 )
 
 // TestRecompute lets pyarrow, numpy and safetensors read what a cell leaves,
-// and compute its metrics again from the embeddings alone.
+// and compute its metrics and its anatomy again from the embeddings alone.
 func TestRecompute(t *testing.T) {
 	python := os.Getenv("BIERBENCH_PYTHON")
 	if python == "" {
@@ -33,7 +33,7 @@ func TestRecompute(t *testing.T) {
   backbone: convnet
   mode: frozen
   input: 32
-  methods: [bier]
+  methods: [features, baseline, bier]
   sizes: [24]
   steps: 20
 `))
@@ -41,11 +41,11 @@ func TestRecompute(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := w.Run(t.Context(), suite, RunOptions{})
-	if err != nil || r.Done != 2 {
+	if err != nil || r.Done != 6 {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	cells, err := filepath.Glob(filepath.Join(r.Dir, "*", "*", "*", "seed-0"))
-	if err != nil || len(cells) != 2 {
+	if err != nil || len(cells) != 6 {
 		t.Fatalf("cells %v, %v", cells, err)
 	}
 	for _, dir := range cells {

@@ -218,7 +218,8 @@ func TestSteps(t *testing.T) {
 	if steps, err := ReadSteps(path); steps != nil || err != nil {
 		t.Fatalf("no file: %v, %v, want nothing", steps, err)
 	}
-	want := []TrainStep{{Step: 1, Loss: 0.5, Learners: []float64{1, 2}}, {Step: 2, Loss: 0.25}, {Step: 3}}
+	bins := [][2][]float64{{{0, 1}, {0.3333, 0.6667}}, {{1, 0}, {0, 0}}} // now and then
+	want := []TrainStep{{Step: 1, Loss: 0.5, Learners: []float64{1, 2}, WeightBins: bins}, {Step: 2, Loss: 0.25}, {Step: 3, WeightBins: bins}}
 	goOn := func(last int, steps ...TrainStep) {
 		t.Helper()
 		log, err := OpenSteps(path, last)
