@@ -128,6 +128,8 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	}
 	if !c.optimises() {
 		c.InitialSteps, c.InitialRate, c.InitialTolerance, c.InitialLambdaW, c.InitialNormAxis = 0, 0, 0, 0, ""
+	} else {
+		c.InitialLambdaW = c.initialLambdaW()
 	}
 	if c.Selection == SelectLast {
 		c.SelectEvery, c.SelectBy = 0, ""
@@ -186,7 +188,6 @@ func DefaultConfig(mode string) Config {
 		InitialSteps:     2000,
 		InitialRate:      1e-3,
 		InitialTolerance: 1e-3,
-		InitialLambdaW:   100,
 		InitialNormAxis:  AxisOut,
 		Selection:        SelectLast,
 		SelectEvery:      100,
@@ -281,6 +282,9 @@ func (c Config) Validate() error {
 	oneOf("norm_axis", c.NormAxis, AxisIn, AxisOut)
 	oneOf("initial", c.Initial, InitialXavier, InitialOrthogonal, InitialActivation, InitialAdversarial)
 	if c.optimises() {
+		if net, err := BackboneNamed(c.Backbone); err == nil && c.Mode == Finetune {
+			check(net.Weights != "", "initial: %s learns from the features of a pretrained backbone; %s begins at random, use %s or %s", c.Initial, c.Backbone, InitialXavier, InitialOrthogonal)
+		}
 		check(c.InitialSteps >= 1, "initial_steps: %d; want at least 1", c.InitialSteps)
 		check(c.InitialRate > 0, "initial_rate: %g; want more than 0", c.InitialRate)
 		check(c.InitialTolerance >= 0, "initial_tolerance: %g; want at least 0", c.InitialTolerance)

@@ -47,8 +47,23 @@ func (c Config) Initialises() bool {
 // training. Adam's steps do not depend on a factor of the whole loss.
 func (c Config) initialisation() Config {
 	c.Diversity = map[string]string{InitialActivation: DiversityActivation, InitialAdversarial: DiversityAdversarial}[c.Initial]
-	c.LambdaDiv, c.LambdaW, c.NormAxis = 1, c.InitialLambdaW, c.InitialNormAxis
+	c.LambdaDiv, c.LambdaW, c.NormAxis = 1, c.initialLambdaW(), c.InitialNormAxis
 	return c
+}
+
+// initialLambdaW is Config.InitialLambdaW or, where that is 0, the weight that
+// the authors' code gives the loss: 100 by default, and 1e5 for the adversarial
+// loss, whose regressors no smaller one kept from growing without end on
+// features of length 40.
+func (c Config) initialLambdaW() float64 {
+	switch {
+	case c.InitialLambdaW > 0:
+		return c.InitialLambdaW
+	case c.Initial == InitialAdversarial:
+		return 1e5
+	default:
+		return 100
+	}
 }
 
 // Initialise minimises the diversity loss that Config.Initial names by the

@@ -1,0 +1,84 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"bierbench/models"
+	"bierbench/runs"
+)
+
+// initialise optimises the embedding matrices of a model that has not taken a
+// step, where its configuration asks for that, and writes the curve; for one
+// that has, it reads what was written then. Either way the record gets the
+// summary. features are those of the training rows in frozen mode.
+//
+// A process that is killed before the first checkpoint does it again, to the
+// same bits.
+func (a *attempt) initialise(ctx context.Context, m *models.Model, features []float32) error {
+	c := a.cell.Config
+	if !c.Initialises() {
+		return nil
+	}
+	path := a.run.InitialisationPath(a.cell.Key)
+	if m.Step > 0 {
+		steps, err := runs.ReadInitialisation(path)
+		if err != nil {
+			return err
+		}
+		a.record.Initialisation = runs.InitialisationOf(c.Initial, steps)
+		return nil
+	}
+	if c.Mode == models.Finetune {
+		var err error
+		if features, err = a.initialFeatures(ctx); err != nil {
+			return err
+		}
+	}
+	began := time.Now()
+	var steps []runs.InitialStep
+	a.w.Progress.Start("initialise "+a.cell.Path(), c.InitialSteps)
+	found, err := m.Initialise(ctx, features, func(s models.InitialStep) error {
+		a.w.Progress.Advance(s.Number, fmt.Sprintf("%s loss %.4g", c.Initial, s.Loss))
+		steps = append(steps, runs.InitialStep{
+			Step: s.Number, Loss: s.Loss, Pairs: s.Pairs, Norms: s.Norms, Regressors: s.Regressors, Seconds: s.Seconds,
+		})
+		return nil
+	})
+	a.w.Progress.Finish()
+	if err != nil {
+		return err
+	}
+	steps[len(steps)-1].End = &runs.InitialEnd{Images: found.Images, Converged: found.Converged}
+	if err = runs.WriteInitialisation(path, steps); err != nil {
+		return err
+	}
+	a.record.Initialisation = runs.InitialisationOf(c.Initial, steps)
+	a.record.Timing["initialise"] = time.Since(began).Seconds()
+	a.before += a.record.Timing["initialise"]
+	if !found.Converged {
+		a.w.Log.Warn("the initialisation took all its steps without converging", "cell", a.cell.Path(),
+			"steps", found.Last.Number, "loss", found.Last.Loss)
+	}
+	return nil
+}
+
+// initialFeatures returns the features of the training rows by the pretrained
+// backbone that training will change, at the cell's input.
+func (a *attempt) initialFeatures(ctx context.Context) ([]float32, error) {
+	c := a.cell.Config
+	c.Mode = models.Frozen
+	all, took, err := a.w.pooled(ctx, a.data, c, a.weights)
+	if err != nil {
+		return nil, err
+	}
+	if took.images > 0 {
+		a.before += took.seconds
+		a.record.Timing["features"] = took.seconds
+		a.record.Throughput["features images/s"] = float64(took.images) / took.seconds
+	}
+	features := selected(all, a.rows.train)
+	a.w.features = models.Features{} // the network needs the memory
+	return features, nil
+}
