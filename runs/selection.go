@@ -1,5 +1,27 @@
 package runs
 
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The states of the model that an evaluation is of, Evaluation.At, and the
+// values of Selection.Rule.
+const (
+	AtLast     = "last"     // after the last step
+	AtSelected = "selected" // the best on classes held out of the training part
+	AtPeek     = "peek"     // the best on the test classes: no honest number
+
+	ByValidation = "validation"
+	ByPeek       = "peek"
+)
+
+// looksFile is the name of the file of looks in a cell's folder.
+const looksFile = "selection.jsonl"
+
 // Selection says how the evaluated model was chosen among those that training
 // went through.
 type Selection struct {
@@ -8,13 +30,111 @@ type Selection struct {
 	Classes int    `json:"classes"` // of the images that models were compared on
 	Images  int    `json:"images"`
 	Step    int    `json:"step"` // of the chosen model, the first of the best
-	// TestLooks is how often the test images were looked at: 0 for validation.
+	// Optimistic says that the model is evaluated on the images by which it was
+	// chosen.
+	Optimistic bool `json:"optimistic,omitempty"`
+	// TestLooks is how often the test images were looked at, the evaluation of
+	// the chosen model included: 0 for validation.
 	TestLooks int    `json:"test_looks"`
 	Looks     []Look `json:"looks"` // in order
 }
 
-// Look is one model's result on the images that it is compared on.
+// Look is one model's result on the images that it is compared on, a line of
+// selection.jsonl.
 type Look struct {
 	Step    int                `json:"step"`
-	Metrics map[string]float64 `json:"metrics"` // fractions, "R@1", "MAP@R"
+	Metrics map[string]float64 `json:"metrics"` // fractions, "R@1", "MAP@R"; the pessimistic one where ties decide it
+	Seconds float64            `json:"seconds"` // that it took
+}
+
+func (l Look) step() int { return l.Step }
+
+// Best returns the look with the highest value of a metric, the first of
+// equals; false where there is none.
+func Best(looks []Look, metric string) (Look, bool) {
+	if len(looks) == 0 {
+		return Look{}, false
+	}
+	best := looks[0]
+	for _, l := range looks[1:] {
+		if l.Metrics[metric] > best.Metrics[metric] {
+			best = l
+		}
+	}
+	return best, true
+}
+
+// LooksPath returns the file of a cell's looks.
+func (r *Run) LooksPath(k Key) string { return filepath.Join(r.CellDir(k), looksFile) }
+
+// LookLog appends to selection.jsonl.
+type LookLog struct{ *lineLog }
+
+// OpenLooks opens selection.jsonl to go on after a step, as OpenSteps does.
+func OpenLooks(path string, last int) (*LookLog, error) {
+	l, err := openLines[Look](path, last)
+	if err != nil {
+		return nil, err
+	}
+	return &LookLog{l}, nil
+}
+
+// Append adds a line and syncs it: a checkpoint that is saved after it never
+// outlives it.
+func (l *LookLog) Append(look Look) error {
+	if err := l.add(look); err != nil {
+		return err
+	}
+	if err := l.file.Sync(); err != nil {
+		return fmt.Errorf("append look: %w", err)
+	}
+	return nil
+}
+
+// ReadLooks reads selection.jsonl, as ReadSteps does.
+func ReadLooks(path string) ([]Look, error) { return readLines[Look](path) }
+
+// At is the state of the model that a cell with this selection is evaluated
+// at; a nil Selection is that of one without.
+func (s *Selection) At() string {
+	switch {
+	case s == nil:
+		return AtLast
+	case s.Rule == ByPeek:
+		return AtPeek
+	default:
+		return AtSelected
+	}
+}
+
+// SelectionLabel says in words how the model of each of some cells, seeds of
+// one group, was chosen: empty for the last step, "selected on validation
+// classes (step 300)", "peek, 11 test looks (steps 200, 300)".
+func SelectionLabel(selections ...*Selection) string {
+	selections = slices.DeleteFunc(slices.Clone(selections), func(s *Selection) bool { return s == nil })
+	if len(selections) == 0 {
+		return ""
+	}
+	var steps, looks []string
+	for _, s := range selections {
+		steps = append(steps, strconv.Itoa(s.Step))
+		if n := strconv.Itoa(s.TestLooks); !slices.Contains(looks, n) {
+			looks = append(looks, n)
+		}
+	}
+	where := " (step " + steps[0] + ")"
+	if len(steps) > 1 {
+		where = " (steps " + strings.Join(steps, ", ") + ")"
+	}
+	first := selections[0]
+	switch {
+	case first.Rule == ByPeek && len(selections) > 1:
+		return AtPeek + ", " + strings.Join(looks, " and ") + " test looks a seed" + where
+	case first.Rule == ByPeek:
+		return AtPeek + ", " + looks[0] + " test looks" + where
+	case first.Optimistic:
+		return "selected on these validation classes" + where + ", an optimistic number"
+	default:
+		return "selected on validation classes" + where
+	}
 }

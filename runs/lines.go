@@ -1,0 +1,115 @@
+package runs
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// numbered is a line of a file of JSON lines that grows while a model trains.
+type numbered interface {
+	// step is the optimizer step that the line is about.
+	step() int
+}
+
+// lineLog appends to such a file. It keeps the file open: a small step takes no
+// longer than opening a file.
+type lineLog struct{ file *os.File }
+
+// openLines opens a file to go on after a step, 0 for a training that begins.
+// Lines of later steps are dropped, when training continues from a checkpoint
+// that is older than the last line, and so is a line that an earlier process
+// left unfinished.
+func openLines[T numbered](path string, last int) (*lineLog, error) {
+	if err := keepLines[T](path, last); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open lines: %w", err)
+	}
+	return &lineLog{f}, nil
+}
+
+// add adds a line.
+func (l *lineLog) add(x numbered) error {
+	line, err := json.Marshal(x)
+	if err != nil {
+		return fmt.Errorf("append step %d to %s: %w", x.step(), l.file.Name(), err)
+	}
+	// One write: a kill leaves a cut line at most.
+	if _, err = l.file.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("append step %d: %w", x.step(), err)
+	}
+	return nil
+}
+
+// Close closes the file.
+func (l *lineLog) Close() error { return l.file.Close() }
+
+// readLines reads a file of lines; nil if there is none. A last line without
+// its newline was cut by a kill and is ignored.
+func readLines[T numbered](path string) ([]T, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read lines: %w", err)
+	}
+	return parseLines[T](path, data)
+}
+
+func parseLines[T numbered](path string, data []byte) ([]T, error) {
+	var lines []T
+	for n := 1; ; n++ {
+		line, rest, found := bytes.Cut(data, []byte("\n"))
+		if !found {
+			return lines, nil
+		}
+		data = rest
+		var x T
+		if err := json.Unmarshal(line, &x); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
+		}
+		lines = append(lines, x)
+	}
+}
+
+// keepLines rewrites the file without the lines after a step and without an
+// unfinished one, where there are such lines.
+func keepLines[T numbered](path string, last int) error {
+	before, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("keep lines: %w", err)
+	}
+	lines, err := parseLines[T](path, before)
+	if err != nil {
+		return err
+	}
+	var kept bytes.Buffer
+	for _, x := range lines {
+		if x.step() > last {
+			continue
+		}
+		line, err := json.Marshal(x)
+		if err != nil {
+			return fmt.Errorf("keep lines of %s: %w", path, err)
+		}
+		kept.Write(line)
+		kept.WriteByte('\n')
+	}
+	if bytes.Equal(kept.Bytes(), before) {
+		return nil
+	}
+	return writeFile(path, func(f *os.File) error {
+		_, err := f.Write(kept.Bytes())
+		return err
+	})
+}
