@@ -31,18 +31,18 @@ func TestConstants(t *testing.T) {
 	}
 	check(s, "bier", map[string]float64{"alpha": 0.1, "beta": 0.25})
 	check(s, "own", map[string]float64{"alpha": 5, "beta": 0.25, "C": 10})
-	if err := s.Set("constants={alpha: 1e5}"); err != nil {
+	if err = s.Set("constants={alpha: 1e5}"); err != nil {
 		t.Fatal(err)
 	}
 	check(s, "bier", map[string]float64{"alpha": 1e5, "beta": 0.25})
 	check(s, "own", map[string]float64{"alpha": 1e5, "beta": 0.25, "C": 10})
-	if err := s.Set("constants={gamma: 1}"); err == nil || err.Error() != `--set constants={gamma: 1}: constants: the loss binomial_deviance of method bier has no "gamma"; it has alpha, beta, C` {
+	if err = s.Set("constants={gamma: 1}"); err == nil || err.Error() != `--set constants={gamma: 1}: constants: the loss binomial_deviance of method bier has no "gamma"; it has alpha, beta, C` {
 		t.Errorf("an unknown constant: %v", err)
 	}
 
 	dir := t.TempDir()
 	for name, content := range map[string]string{"inner.yaml": text, "outer.yaml": "- include: inner.yaml\n  constants: {C: 7, beta: .5}\n"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+		if err = os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -80,6 +80,7 @@ func BuiltinSuites() []string {
 	for i, f := range files {
 		names[i] = strings.TrimSuffix(filepath.Base(f), ".yaml")
 	}
+	slices.Sort(names) // without the ending the order is another one
 	return names
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -59,7 +58,19 @@ func (f *suiteFlags) load(a *app, args []string) (*pipeline.Workspace, *pipeline
 }
 
 func suiteHelp() string {
-	return "SUITE is built in (" + strings.Join(pipeline.BuiltinSuites(), ", ") + ") or a YAML file; the default is quick."
+	const width = 84
+	text, line := "", "SUITE is a YAML file or built in; the default is quick. Built in are"
+	for i, name := range pipeline.BuiltinSuites() {
+		if i > 0 {
+			line += ","
+		}
+		if len(line)+len(name) >= width {
+			text, line = text+line+"\n", name
+		} else {
+			line += " " + name
+		}
+	}
+	return text + line + "."
 }
 
 func newRunCommand(a *app) *cobra.Command {
