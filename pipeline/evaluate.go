@@ -16,10 +16,9 @@ import (
 )
 
 const (
-	nearestKept    = 5    // gallery images stored with each query
-	galleryDraws   = 10   // VehicleID 1gallery: the metrics are means over so many draws
-	gallerySeed    = 2018 // they belong to the protocol, not to a run's seed
-	evaluationLast = "last"
+	nearestKept  = 5    // gallery images stored with each query
+	galleryDraws = 10   // VehicleID 1gallery: the metrics are means over so many draws
+	gallerySeed  = 2018 // they belong to the protocol, not to a run's seed
 )
 
 // normalized returns the pooled features of some rows with unit length.
@@ -40,8 +39,10 @@ func normalized(f models.Features, rows []int) []float32 {
 }
 
 // evaluate measures the embedding on every protocol of its data set and writes
-// the queries of each. test[i] is the data set's row of embedding row i.
-func (w *Workspace) evaluate(ctx context.Context, b *models.Backend, r *runs.Run, k runs.Key, c models.Config,
+// the queries of each, unless the model was chosen by its results on them: then
+// nothing is to be tested with them. at is the state of the model; test[i] is the
+// data set's row of embedding row i.
+func (w *Workspace) evaluate(ctx context.Context, b *models.Backend, r *runs.Run, k runs.Key, c models.Config, at string,
 	data *datasets.Dataset, test []int, e runs.Embeddings,
 ) ([]runs.Evaluation, *runs.Correlation, error) {
 	set, err := datasets.Lookup(data.Manifest.Set)
@@ -62,9 +63,11 @@ func (w *Workspace) evaluate(ctx context.Context, b *models.Backend, r *runs.Run
 		if failed != nil {
 			return nil, nil, fmt.Errorf("evaluate %s: %w", id, failed)
 		}
-		evaluation.Protocol, evaluation.At = id, evaluationLast
-		if err = runs.WriteQueries(r.QueriesPath(k, id), queries); err != nil {
-			return nil, nil, fmt.Errorf("evaluate %s: %w", id, err)
+		evaluation.Protocol, evaluation.At = id, at
+		if at != runs.AtPeek {
+			if err = runs.WriteQueries(r.QueriesPath(k, id), queries); err != nil {
+				return nil, nil, fmt.Errorf("evaluate %s: %w", id, err)
+			}
 		}
 		evaluations = append(evaluations, evaluation)
 		w.Progress.Advance(i+1, id)
@@ -271,7 +274,7 @@ func (w *Workspace) evaluateCell(ctx context.Context, b *models.Backend, r *runs
 	if !slices.Equal(ids, e.IDs) {
 		return fmt.Errorf("%s: the images are not those of the data set", r.EmbeddingsPath(cell.Key))
 	}
-	cell.Evaluations, cell.Correlation, err = w.evaluate(ctx, b, r, cell.Key, config, data, test, e)
+	cell.Evaluations, cell.Correlation, err = w.evaluate(ctx, b, r, cell.Key, config, cell.Selection.At(), data, test, e)
 	if err != nil {
 		return err
 	}

@@ -75,5 +75,10 @@ func protocols(set datasets.Set, c models.Config) []datasets.Protocol {
 	if c.Evaluate != models.EvaluateValidation {
 		return set.Protocols
 	}
-	return []datasets.Protocol{{ID: set.Name + validationProtocol, Kind: datasets.KindLeaveOneOut, Recalls: set.Protocols[0].Recalls}}
+	return []datasets.Protocol{validation(set)}
+}
+
+// validation is the protocol of the images of held-out training classes.
+func validation(set datasets.Set) datasets.Protocol {
+	return datasets.Protocol{ID: set.Name + validationProtocol, Kind: datasets.KindLeaveOneOut, Recalls: set.Protocols[0].Recalls}
 }

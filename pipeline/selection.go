@@ -1,0 +1,215 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"bierbench/datasets"
+	"bierbench/models"
+	"bierbench/runs"
+)
+
+// chosenDir is the folder of the chosen model, in a cell's folder. A done cell
+// has it where the model was selected, with that model alone.
+const chosenDir = "selected"
+
+// selector compares the models that a training goes through, and keeps the best.
+//
+// A look ends with three things written and synced, in this order: the model,
+// where it is the best so far; its line; the checkpoint of its step. What a kill
+// cuts off is done again from the checkpoint before, to the same bits. A best
+// model that a later one replaces stays for one look more: a broken checkpoint
+// leads back to the one before, and then it may be the best again.
+type selector struct {
+	attempt  *attempt
+	model    *models.Model
+	features models.Features
+	protocol datasets.Protocol // of the images that models are compared on
+	rows     []int             // these images
+	dir      string            // of the chosen model
+	log      *runs.LookLog
+	embedder *models.Embedder
+	looks    []runs.Look
+	before   float64 // seconds of looks of earlier attempts
+	seconds  float64 // of this attempt's
+}
+
+// newSelector returns nil where the configuration selects nothing.
+func (a *attempt) newSelector(m *models.Model, features models.Features) (*selector, error) {
+	if !a.cell.Config.Selects() {
+		return nil, nil
+	}
+	set, err := datasets.Lookup(a.data.Manifest.Set)
+	if err != nil {
+		return nil, err
+	}
+	s := &selector{
+		attempt: a, model: m, features: features, dir: filepath.Join(a.run.CellDir(a.cell.Key), chosenDir),
+		protocol: set.Protocols[0],
+	}
+	candidates := a.rows.test
+	if a.cell.Config.Selection == models.SelectValidation {
+		s.protocol, candidates = validation(set), a.rows.heldOut
+	}
+	for _, row := range candidates {
+		if s.protocol.List == 0 || a.data.List(row)&s.protocol.List != 0 {
+			s.rows = append(s.rows, row)
+		}
+	}
+	return s, nil
+}
+
+// looksAt reports whether the model of a step is compared.
+func (s *selector) looksAt(step int) bool {
+	c := s.attempt.cell.Config
+	return step == c.Steps || step%c.SelectEvery == 0
+}
+
+// usable reports a checkpoint that the training cannot go on from: the best of
+// the looks before it, or one of these looks, is gone.
+func (s *selector) usable(step int) error {
+	all, err := runs.ReadLooks(s.attempt.run.LooksPath(s.attempt.cell.Key))
+	if err != nil {
+		return err
+	}
+	there := map[int]bool{}
+	var earlier []runs.Look
+	for _, l := range all {
+		if l.Step <= step {
+			there[l.Step] = true
+			earlier = append(earlier, l)
+		}
+	}
+	for i := 1; i < step; i++ { // that at the step itself may have been cut off
+		if s.looksAt(i) && !there[i] {
+			return fmt.Errorf("%s has no look of step %d", s.attempt.run.LooksPath(s.attempt.cell.Key), i)
+		}
+	}
+	best, ok := s.best(earlier)
+	if !ok {
+		return nil
+	}
+	return models.CheckChosen(s.dir, best.Step)
+}
+
+// open goes on after a step, 0 for a training that begins.
+func (s *selector) open(step int) (err error) {
+	path := s.attempt.run.LooksPath(s.attempt.cell.Key)
+	if s.log, err = runs.OpenLooks(path, step); err != nil {
+		return err
+	}
+	if s.looks, err = runs.ReadLooks(path); err != nil {
+		return err
+	}
+	for _, l := range s.looks {
+		s.before += l.Seconds
+	}
+	if err = s.tidy(); err != nil {
+		return err
+	}
+	s.embedder, err = s.model.NewEmbedder()
+	return err
+}
+
+// close may be called for one that is nil or was not opened.
+func (s *selector) close() {
+	if s == nil {
+		return
+	}
+	if s.log != nil {
+		_ = s.log.Close() // each line was synced
+	}
+	if s.embedder != nil {
+		if err := s.embedder.Free(); err != nil {
+			s.attempt.w.Log.Warn("memory of a selection is not free", "error", err)
+		}
+	}
+}
+
+func (s *selector) best(looks []runs.Look) (runs.Look, bool) {
+	return runs.Best(looks, s.attempt.cell.Config.SelectBy)
+}
+
+// tidy removes the models that are neither the best nor were so before the
+// last look.
+func (s *selector) tidy() error {
+	var keep []int
+	for _, looks := range [][]runs.Look{s.looks, s.looks[:max(0, len(s.looks)-1)]} {
+		if best, ok := s.best(looks); ok {
+			keep = append(keep, best.Step)
+		}
+	}
+	return models.KeepChosen(s.dir, keep...)
+}
+
+// look compares the model with those before it, unless that was done before the
+// training was interrupted.
+func (s *selector) look(ctx context.Context, step int) error {
+	if n := len(s.looks); n > 0 && s.looks[n-1].Step >= step {
+		return nil
+	}
+	a, began := s.attempt, time.Now()
+	a.w.Progress.Start("select "+a.cell.Path(), len(s.rows))
+	defer func() {
+		s.seconds += time.Since(began).Seconds()
+		a.w.Progress.Finish()
+		a.w.Progress.Start("train "+a.cell.Path(), a.cell.Config.Steps) // goes on
+		a.w.Progress.Advance(step, "")
+	}()
+	values, err := s.embedder.Embed(ctx, a.embedData(s.features, s.rows))
+	if err != nil {
+		return err
+	}
+	e := a.embeddings(s.rows, values)
+	found, _, err := evaluateProtocol(ctx, a.backend, s.protocol, a.data, s.rows, *e, []int{e.Width})
+	if err != nil {
+		return fmt.Errorf("select: %w", err)
+	}
+	look := runs.Look{Step: step, Metrics: map[string]float64{}}
+	for _, name := range selectable() {
+		look.Metrics[name], _ = found.Value(name)
+	}
+	looks := append(s.looks, look)
+	if best, _ := s.best(looks); best.Step == step {
+		if err = s.model.SaveChosen(s.dir); err != nil {
+			return err
+		}
+	}
+	looks[len(looks)-1].Seconds = time.Since(began).Seconds()
+	if err = s.log.Append(looks[len(looks)-1]); err != nil {
+		return err
+	}
+	s.looks = looks
+	return s.tidy()
+}
+
+// selectable are the metrics of a look.
+func selectable() []string { return []string{"R@1", "MAP@R"} }
+
+// choose gives the model the variables of the best look, removes the other
+// models and returns the record.
+func (s *selector) choose() (*runs.Selection, error) {
+	c := s.attempt.cell.Config
+	best, ok := s.best(s.looks)
+	if !ok {
+		return nil, errors.New("select: the training ended without a look")
+	}
+	if err := s.model.LoadChosen(s.dir, best.Step); err != nil {
+		return nil, err
+	}
+	if err := models.KeepChosen(s.dir, best.Step); err != nil {
+		return nil, err
+	}
+	record := &runs.Selection{
+		Rule: c.Selection, Metric: c.SelectBy, Classes: distinct(s.attempt.classes(s.rows)), Images: len(s.rows),
+		Step: best.Step, Looks: s.looks,
+		Optimistic: c.Selection == models.SelectPeek || c.Evaluate == models.EvaluateValidation,
+	}
+	if c.Selection == models.SelectPeek {
+		record.TestLooks = len(s.looks) + 1 // and the evaluation of the chosen one
+	}
+	return record, nil
+}

@@ -1,0 +1,427 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"bierbench/datasets"
+	"bierbench/runs"
+)
+
+// selectionSuite is one cell whose training takes a second. In frozen mode its
+// rate is so high that the held-out classes suffer from some step on.
+const selectionSuite = `
+- datasets: [cub/mini]
+  backbone: convnet
+  mode: %s
+  input: 32
+  methods: [bier]
+  sizes: [24]
+  steps: %d
+  embedding_rate: %g
+  selection: %s
+  select_every: %d
+`
+
+func selectionOf(t *testing.T, mode string, steps int, selection string, every int, more ...string) *Suite {
+	t.Helper()
+	rate := 0.3
+	if mode == "finetune" {
+		rate = 1e-3
+	}
+	text := fmt.Sprintf(selectionSuite, mode, steps, rate, selection, every)
+	for _, line := range more {
+		text += "  " + line + "\n"
+	}
+	s, err := parseSuite("s", "s.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// only does the one cell of a suite and returns its record.
+func only(t *testing.T, w *Workspace, s *Suite, run string) runs.Cell {
+	t.Helper()
+	r, err := w.Run(t.Context(), s, RunOptions{ID: run})
+	if err != nil || r.Done+r.Before != 1 {
+		t.Fatalf("%+v, %v; want one cell done", r, err)
+	}
+	cells, err := w.recorded(run)
+	if err != nil || len(cells) != 1 {
+		t.Fatalf("%d records, %v", len(cells), err)
+	}
+	for _, c := range cells {
+		return c
+	}
+	return runs.Cell{}
+}
+
+// choice is what of a record's selection is the same in every attempt.
+func choice(t *testing.T, c runs.Cell) string {
+	t.Helper()
+	if c.Selection == nil {
+		t.Fatalf("%s has no selection", c.Path())
+	}
+	s := *c.Selection
+	s.Looks = slices.Clone(s.Looks)
+	for i := range s.Looks {
+		s.Looks[i].Seconds = 0
+	}
+	out, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+func miniWorkspace(t *testing.T, dir string, p Progress) *Workspace {
+	t.Helper()
+	w := testWorkspace(t, dir, p)
+	if err := ingestMini(t.Context(), w, rawMini(t)); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// The best step on held-out classes is chosen, not the last, and what is
+// evaluated is the model that a training to that step ends with.
+func TestSelection(t *testing.T) {
+	w := miniWorkspace(t, t.TempDir(), nil)
+	c := only(t, w, selectionOf(t, "frozen", 12, "validation", 2), "s")
+	s := c.Selection
+	var steps []int
+	for _, l := range s.Looks {
+		steps = append(steps, l.Step)
+	}
+	if d := cmp.Diff([]int{2, 4, 6, 8, 10, 12}, steps); d != "" {
+		t.Fatalf("looks (-want +got):\n%s", d)
+	}
+	best := s.Looks[0]
+	for _, l := range s.Looks {
+		if l.Metrics["MAP@R"] > best.Metrics["MAP@R"] {
+			best = l
+		}
+	}
+	if s.Step != best.Step || s.Step == 12 {
+		t.Fatalf("step %d chosen of %+v; want the best, and a case in which that is not the last", s.Step, s.Looks)
+	}
+	if s.Rule != runs.ByValidation || s.TestLooks != 0 || s.Optimistic || s.Metric != "MAP@R" || s.Classes < 2 || s.Images <= s.Classes {
+		t.Errorf("selection %+v", s)
+	}
+	if e := c.Evaluations[0]; e.At != runs.AtSelected || !strings.HasPrefix(e.Protocol, "cub-loo") {
+		t.Errorf("evaluated by %s at %s, want the test protocol at %s", e.Protocol, e.At, runs.AtSelected)
+	}
+	if c.Timing["select"] <= 0 || c.Timing["overhead"] < 0 {
+		t.Errorf("timing %v", c.Timing)
+	}
+	// One look, at the end of a training that is as long.
+	stopped := only(t, w, selectionOf(t, "frozen", s.Step, "validation", s.Step), "stopped")
+	if stopped.ModelDigest != c.ModelDigest || stopped.Selection.Looks[0].Metrics["MAP@R"] != best.Metrics["MAP@R"] {
+		t.Errorf("the model differs from that of a training which stops at step %d", s.Step)
+	}
+	want, got := outputs(t, w, "stopped"), outputs(t, w, "s")
+	same := 0
+	for name, sum := range got {
+		if strings.HasSuffix(name, ".arrow") {
+			same++
+			if want[name] != sum {
+				t.Errorf("%s differs from that of a training which stops at step %d", name, s.Step)
+			}
+		}
+	}
+	if same != 2 {
+		t.Errorf("outputs %v; want embeddings and queries", slices.Sorted(maps.Keys(got)))
+	}
+	files, err := filepath.Glob(filepath.Join(w.Dir, "runs", "s", filepath.FromSlash(c.Path()), chosenDir, "*"))
+	if err != nil || len(files) != 1 || filepath.Base(files[0]) != fmt.Sprintf("step-%08d.safetensors", s.Step) {
+		t.Errorf("chosen models %v (%v), want that of step %d alone", files, err, s.Step)
+	}
+	// Again from the embeddings: the state of the model stays.
+	if _, err = w.Evaluate(t.Context(), "s"); err != nil {
+		t.Fatal(err)
+	}
+	cells, err := w.recorded("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(c, cells[c.Key]); d != "" {
+		t.Errorf("the record after evaluate (-before +after):\n%s", d)
+	}
+}
+
+// Peek chooses by the test images, counts its looks and keeps no queries.
+func TestSelectionPeek(t *testing.T) {
+	w := miniWorkspace(t, t.TempDir(), nil)
+	c := only(t, w, selectionOf(t, "frozen", 12, "peek", 4, "select_by: R@1"), "s")
+	s := c.Selection
+	if s.Rule != runs.ByPeek || len(s.Looks) != 3 || s.TestLooks != 4 || !s.Optimistic || s.Metric != "R@1" {
+		t.Fatalf("selection %+v; want 3 looks and the evaluation", s)
+	}
+	e := c.Evaluations[0]
+	if e.At != runs.AtPeek || s.Images != e.Queries+e.Excluded {
+		t.Errorf("evaluated at %s on %d images, compared on %d", e.At, e.Queries, s.Images)
+	}
+	chosen := slices.IndexFunc(s.Looks, func(l runs.Look) bool { return l.Step == s.Step })
+	for name, v := range s.Looks[chosen].Metrics {
+		if name != "R@1" && name != "MAP@R" || v != e.Metrics[name] {
+			t.Errorf("%s is %g in the look, %g in the evaluation", name, v, e.Metrics[name])
+		}
+	}
+	check := func() {
+		t.Helper()
+		for name := range outputs(t, w, "s") {
+			if strings.Contains(name, "queries") {
+				t.Errorf("%s: a peeked model's queries are kept", name)
+			}
+		}
+	}
+	check()
+	if _, err := w.Evaluate(t.Context(), "s"); err != nil {
+		t.Fatal(err)
+	}
+	check()
+}
+
+// Validation never reads a test image before the end: with all of them broken,
+// training and choice are done, and the cell fails when it embeds them.
+func TestSelectionReadsNoTestImage(t *testing.T) {
+	w := miniWorkspace(t, t.TempDir(), nil)
+	suite := selectionOf(t, "finetune", 4, "validation", 2)
+	want := only(t, w, suite, "s")
+
+	broken := miniWorkspace(t, t.TempDir(), nil)
+	data, err := datasets.Open(filepath.Join(broken.datasetsDir(), "cub", "mini-s256-jpeg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer data.Close()
+	for _, row := range data.Rows(datasets.Test) {
+		image, err := data.Image(row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		damage(t, filepath.Join(broken.datasetsDir(), "cub", "mini-s256-jpeg"), image)
+	}
+	r, err := broken.Run(t.Context(), suite, RunOptions{ID: "s"})
+	if err != nil || len(r.Failed) != 1 {
+		t.Fatalf("%+v, %v; want a failed cell", r, err)
+	}
+	record, err := broken.recorded("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := record[want.Key]
+	if choice(t, c) != choice(t, want) || c.ModelDigest != want.ModelDigest {
+		t.Errorf("another choice where test images cannot be read (%s)", c.Error)
+	}
+	if peeked, err := broken.Run(t.Context(), selectionOf(t, "finetune", 4, "peek", 2), RunOptions{ID: "p"}); err != nil || len(peeked.Failed) != 1 {
+		t.Errorf("%+v, %v; want peek to fail: it needs them", peeked, err)
+	} else if looks, _ := filepath.Glob(filepath.Join(broken.Dir, "runs", "p", "*", "*", "*", "*", "selection.jsonl")); len(looks) == 1 {
+		if lines, err := runs.ReadLooks(looks[0]); err != nil || len(lines) > 0 {
+			t.Errorf("peek looked at broken images: %v, %v", lines, err)
+		}
+	}
+}
+
+// damage overwrites the start of a stored image in whichever file of a folder
+// holds it.
+func damage(t *testing.T, dir string, image []byte) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.arrow"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := strings.Index(string(data), string(image))
+		if i < 0 {
+			continue
+		}
+		copy(data[i:], "no JPEG")
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Fatalf("no file of %s holds the image", dir)
+}
+
+// snapshots is a Progress that copies a run's folder whenever something happens:
+// what a kill would leave at that moment.
+type snapshots struct {
+	silent
+	t   *testing.T
+	run string // folder
+	to  string
+	now string // stage
+	all []string
+}
+
+func (s *snapshots) take(what string) {
+	if _, err := os.Stat(s.run); err != nil {
+		return
+	}
+	dir := filepath.Join(s.to, fmt.Sprintf("%02d-%s", len(s.all), what))
+	if err := os.CopyFS(dir, os.DirFS(s.run)); err != nil {
+		s.t.Error(err)
+	}
+	s.all = append(s.all, dir)
+}
+
+func (s *snapshots) Start(stage string, _ int) {
+	if s.now, _, _ = strings.Cut(stage, " "); s.now != "train" { // that begins as a look ends
+		s.take("begin-" + s.now)
+	}
+}
+
+func (s *snapshots) Finish() {
+	if s.now == "select" {
+		s.take("end-select")
+	}
+}
+
+// Wherever a kill hits, the same command ends with the same choice and bits:
+// a run's folder as it is at each stage's begin and end, and in the midst of
+// what a look writes, is continued.
+func TestSelectionKilled(t *testing.T) {
+	dir := t.TempDir()
+	watch := &snapshots{t: t, run: filepath.Join(dir, "runs", "s"), to: t.TempDir()}
+	w := miniWorkspace(t, dir, watch)
+	suite := selectionOf(t, "frozen", 7, "validation", 2)
+	want := only(t, w, suite, "s")
+	bits := outputs(t, w, "s")
+	w.Progress = silent{}
+
+	cell := filepath.FromSlash(want.Path())
+	type state struct {
+		name   string
+		from   string
+		change func(cell string) error
+	}
+	var states []state
+	looks := 0
+	for _, from := range watch.all {
+		states = append(states, state{filepath.Base(from), from, func(string) error { return nil }})
+		lines, err := runs.ReadLooks(filepath.Join(from, cell, "selection.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(lines) > looks { // the look's model and line are there, its checkpoint is not
+			looks = len(lines)
+			states = append(states, state{filepath.Base(from) + ", line cut", from, func(cell string) error {
+				return cutLine(filepath.Join(cell, "selection.jsonl"), 5)
+			}}, state{filepath.Base(from) + ", line missing", from, func(cell string) error {
+				return cutLine(filepath.Join(cell, "selection.jsonl"), 1<<20)
+			}})
+		}
+	}
+	last := watch.all[len(watch.all)-1]
+	states = append(
+		states,
+		state{"chosen model lost", last, func(cell string) error { return os.RemoveAll(filepath.Join(cell, chosenDir)) }},
+		state{"chosen model broken", last, func(cell string) error {
+			files, err := filepath.Glob(filepath.Join(cell, chosenDir, "step-*"))
+			if err != nil || len(files) == 0 {
+				return errors.New("no chosen model")
+			}
+			return os.Truncate(files[0], 3000)
+		}},
+		state{"looks lost", last, func(cell string) error { return os.Remove(filepath.Join(cell, "selection.jsonl")) }},
+	)
+	if looks != 4 || len(states) < 15 {
+		t.Fatalf("%d states, %d looks", len(states), looks)
+	}
+	for _, s := range states {
+		t.Run(s.name, func(t *testing.T) {
+			if err := os.RemoveAll(watch.run); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.CopyFS(watch.run, os.DirFS(s.from)); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.change(filepath.Join(watch.run, cell)); err != nil {
+				t.Fatal(err)
+			}
+			got := only(t, w, suite, "s")
+			if choice(t, got) != choice(t, want) || got.ModelDigest != want.ModelDigest {
+				t.Errorf("another choice:\n%s\n%s", choice(t, got), choice(t, want))
+			}
+			if d := cmp.Diff(bits, outputs(t, w, "s")); d != "" {
+				t.Errorf("other files (-want +got):\n%s", d)
+			}
+			if got.Timing["overhead"] < 0 {
+				t.Errorf("timing %v", got.Timing)
+			}
+		})
+	}
+}
+
+// cutLine takes bytes from the end of a file, at most its last line.
+func cutLine(path string, n int) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	rest := strings.LastIndexByte(string(data[:len(data)-1]), '\n') + 1
+	return os.WriteFile(path, data[:max(rest, len(data)-n)], 0o600)
+}
+
+// An interrupt in a look, or while training after one, continues to the same.
+func TestSelectionInterrupted(t *testing.T) {
+	for _, mode := range []string{"frozen", "finetune"} {
+		suite := selectionOf(t, mode, 5, "validation", 2)
+		whole := miniWorkspace(t, t.TempDir(), nil)
+		want := only(t, whole, suite, "s")
+		for _, nth := range []int{1, 2, 3} { // of the looks at steps 2, 4 and 5
+			t.Run(fmt.Sprint(mode, " look ", nth), func(t *testing.T) {
+				dir := t.TempDir()
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				seen := 0
+				cut := miniWorkspace(t, dir, &atStart{stage: "select", reached: func() {
+					if seen++; seen == nth {
+						cancel()
+					}
+				}})
+				if _, err := cut.Run(ctx, suite, RunOptions{ID: "s"}); !errors.Is(err, context.Canceled) {
+					t.Fatalf("interrupted run returned %v", err)
+				}
+				rest := testWorkspace(t, dir, nil)
+				got := only(t, rest, suite, "s")
+				if choice(t, got) != choice(t, want) || got.ModelDigest != want.ModelDigest {
+					t.Error("another choice")
+				}
+				if d := cmp.Diff(outputs(t, whole, "s"), outputs(t, rest, "s")); d != "" {
+					t.Errorf("other files (-want +got):\n%s", d)
+				}
+			})
+		}
+	}
+}
+
+// atStart is a Progress that calls reached when a stage begins.
+type atStart struct {
+	silent
+	stage   string
+	reached func()
+}
+
+func (a *atStart) Start(stage string, _ int) {
+	if strings.HasPrefix(stage, a.stage) {
+		a.reached()
+	}
+}
