@@ -32,6 +32,7 @@ type attempt struct {
 	rows       division // of its rows
 	record     runs.Cell
 	trained    float64 // seconds of training in earlier attempts
+	looked     float64 // seconds of comparing models in earlier attempts
 	before     float64 // seconds of the model's initialisation, the features it read included
 
 	tensorBoard bool                // write live event files
@@ -73,7 +74,7 @@ func (w *Workspace) runCell(ctx context.Context, r *runs.Run, c PlannedCell, o R
 	switch {
 	case err == nil:
 		a.record.Status = runs.Done
-		account(a.record.Timing, time.Since(began).Seconds()+a.trained)
+		account(a.record.Timing, time.Since(began).Seconds()+a.trained+a.looked)
 		if failed := a.live.End(a.record, time.Now()); failed != nil {
 			w.Log.Warn("the last of the live curves is missing", "cell", c.Path(), "error", failed)
 		}
@@ -139,23 +140,18 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 		w.features = models.Features{} // the network needs the memory
 	}
 	test := a.rows.test
-	embedding := &runs.Embeddings{Width: c.Config.Size}
+	var values []float32
 	if c.Config.Untrained {
-		embedding.Values = normalized(features, test)
-	} else if embedding.Values, err = a.trainAndEmbed(ctx, features, test); err != nil {
+		values = normalized(features, test)
+	} else if values, err = a.trainAndEmbed(ctx, features, test); err != nil {
 		return err
 	}
-	for _, i := range test {
-		embedding.IDs = append(embedding.IDs, a.data.ID(i))
-		embedding.Classes = append(embedding.Classes, a.data.Class(i))
-		embedding.Splits = append(embedding.Splits, string(a.data.Split(i)))
-		embedding.Lists = append(embedding.Lists, a.data.List(i))
-	}
+	embedding := a.embeddings(test, values)
 	if err = runs.WriteEmbeddings(a.run.EmbeddingsPath(c.Key), *embedding); err != nil {
 		return err
 	}
 	evaluated := time.Now()
-	a.record.Evaluations, a.record.Correlation, err = w.evaluate(ctx, a.backend, a.run, c.Key, c.Config, a.data, test, *embedding)
+	a.record.Evaluations, a.record.Correlation, err = w.evaluate(ctx, a.backend, a.run, c.Key, c.Config, a.record.Selection.At(), a.data, test, *embedding)
 	if err != nil {
 		return err
 	}
@@ -172,22 +168,29 @@ func (a *attempt) trainAndEmbed(ctx context.Context, features models.Features, t
 		return nil, err
 	}
 	defer m.Finalize()
-	if err = a.train(ctx, m, features); err != nil {
+	s, err := a.newSelector(m, features)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	if err = a.train(ctx, m, features, s); err != nil {
 		return nil, err
 	}
 	a.record.Timing["train"] = a.trained + time.Since(began).Seconds() - a.before
+	if s != nil {
+		a.record.Timing["train"] -= s.seconds
+		a.record.Timing["select"] = s.before + s.seconds
+		a.looked = s.before
+		if a.record.Selection, err = s.choose(); err != nil {
+			return nil, err
+		}
+	}
 	if a.record.ModelDigest, err = m.Digest(); err != nil {
 		return nil, err
 	}
 	began = time.Now()
 	a.w.Progress.Start("embed "+a.cell.Path(), len(test))
-	values, err := m.Embed(ctx, models.EmbedData{
-		Images: len(test), Features: selected(features, test), Workers: a.w.Workers,
-		Pixels: func(i int, dst []uint8) error {
-			return a.data.Pixels(test[i], datasets.View{Size: a.cell.Config.Input}, dst)
-		},
-		Progress: func(done int) { a.w.Progress.Advance(done, "") },
-	})
+	values, err := m.Embed(ctx, a.embedData(features, test))
 	a.w.Progress.Finish()
 	if err != nil {
 		return nil, err
@@ -197,11 +200,40 @@ func (a *attempt) trainAndEmbed(ctx context.Context, features models.Features, t
 	return values, nil
 }
 
-// train takes the model from its last checkpoint to the last step.
-func (a *attempt) train(ctx context.Context, m *models.Model, features models.Features) error {
+// embedData is what some images are embedded from.
+func (a *attempt) embedData(features models.Features, rows []int) models.EmbedData {
+	return models.EmbedData{
+		Images: len(rows), Features: selected(features, rows), Workers: a.w.Workers,
+		Pixels: func(i int, dst []uint8) error {
+			return a.data.Pixels(rows[i], datasets.View{Size: a.cell.Config.Input}, dst)
+		},
+		Progress: func(done int) { a.w.Progress.Advance(done, "") },
+	}
+}
+
+// embeddings puts the vectors of some images together with what is known of
+// these.
+func (a *attempt) embeddings(rows []int, values []float32) *runs.Embeddings {
+	e := &runs.Embeddings{Width: a.cell.Config.Size, Values: values}
+	for _, i := range rows {
+		e.IDs = append(e.IDs, a.data.ID(i))
+		e.Classes = append(e.Classes, a.data.Class(i))
+		e.Splits = append(e.Splits, string(a.data.Split(i)))
+		e.Lists = append(e.Lists, a.data.List(i))
+	}
+	return e
+}
+
+// train takes the model from its last checkpoint to the last step; s compares
+// models on the way and may be nil.
+func (a *attempt) train(ctx context.Context, m *models.Model, features models.Features, s *selector) error {
 	c := a.cell
 	checkpoints := filepath.Join(a.run.CellDir(c.Key), "checkpoint")
-	skipped, err := m.Load(checkpoints)
+	usable := func(int) error { return nil }
+	if s != nil {
+		usable = s.usable
+	}
+	skipped, err := m.LoadWhere(checkpoints, usable)
 	for _, s := range skipped {
 		a.w.Log.Warn("checkpoint passed over", "cell", c.Path(), "error", s)
 	}
@@ -213,6 +245,11 @@ func (a *attempt) train(ctx context.Context, m *models.Model, features models.Fe
 		return err
 	}
 	defer func() { _ = steps.Close() }() // each line was written
+	if s != nil {
+		if err = s.open(m.Step); err != nil {
+			return err
+		}
+	}
 	if a.tensorBoard {
 		if a.live, err = reports.OpenLiveEvents(filepath.Join(a.run.CellDir(c.Key), "tensorboard"), a.record, m.Step, time.Now()); err != nil {
 			return err
@@ -229,7 +266,7 @@ func (a *attempt) train(ctx context.Context, m *models.Model, features models.Fe
 	first, wait := m.Step, 0.0
 	a.trained = m.Seconds
 	a.w.Progress.Start("train "+c.Path(), c.Config.Steps)
-	err = m.Train(ctx, input, models.TrainOptions{
+	options := models.TrainOptions{
 		Checkpoints: checkpoints, Every: a.checkpoint,
 		OnStep: func(s models.Step) error {
 			wait += s.Wait
@@ -247,7 +284,11 @@ func (a *attempt) train(ctx context.Context, m *models.Model, features models.Fe
 			}
 			return steps.Append(step)
 		},
-	})
+	}
+	if s != nil {
+		options.CheckEvery, options.OnCheck = c.Config.SelectEvery, s.look
+	}
+	err = m.Train(ctx, input, options)
 	a.w.Progress.Finish()
 	if err != nil {
 		return err
