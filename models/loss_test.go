@@ -313,3 +313,42 @@ func TestBoostedLossRefuses(t *testing.T) {
 		})
 	}
 }
+
+// What a loss cannot be trained with is refused before anything is built.
+func TestLossCheck(t *testing.T) {
+	for name, test := range map[string]struct {
+		loss      string
+		constants map[string]float64
+		boosting  string
+		start     float64
+		want      string // part of the error, "" for none
+	}{
+		"defaults":            {loss: "contrastive", boosting: BoostingEta, start: 0.5},
+		"squared":             {loss: "contrastive", constants: map[string]float64{"power": 2}, boosting: BoostingEta},
+		"half power":          {loss: "contrastive", constants: map[string]float64{"power": 1.5}, boosting: BoostingEta, want: "power: 1.5; want a whole number, 1 to 2"},
+		"cubed":               {loss: "triplet", constants: map[string]float64{"power": 3}, boosting: BoostingEta, want: "power: 3; want a whole number, 1 to 2"},
+		"half a bin":          {loss: "histogram", constants: map[string]float64{"bins": 149.5}, boosting: BoostingNone, want: "bins: 149.5; want a whole number"},
+		"one bin":             {loss: "histogram", constants: map[string]float64{"bins": 1}, boosting: BoostingNone, want: "bins: 1; want"},
+		"no number":           {loss: "margin", constants: map[string]float64{"beta": math.NaN()}, boosting: BoostingNone, want: "beta: NaN; want 0 to 2"},
+		"another's constant":  {loss: "margin", constants: map[string]float64{"C": 25}, boosting: BoostingNone, want: `the loss margin has no "C"`},
+		"no temperature":      {loss: "supervised_contrastive", constants: map[string]float64{"temperature": 0}, boosting: BoostingNone, want: "temperature: 0; want at least"},
+		"a hinge that is off": {loss: "triplet", boosting: BoostingAdditive, start: 0.5, want: "boosting_start: 0.5; a hinge has no slope there"},
+		"a hinge that is on":  {loss: "triplet", boosting: BoostingAdditive},
+		"no terms":            {loss: "multi_similarity", boosting: BoostingEta, want: "rule eta is written for sums over pairs or triplets"},
+		"mined triplets":      {loss: "triplet_semihard", boosting: BoostingAdditive, want: "rule additive is written for sums over pairs or triplets"},
+		"any loss":            {loss: "triplet_semihard", boosting: BoostingGradient, start: 0.5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := DefaultConfig(Frozen)
+			c.Loss, c.Constants, c.Boosting, c.BoostingStart = test.loss, test.constants, test.boosting, test.start
+			loss, err := LossNamed(test.loss)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = loss.check(c)
+			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("error %v; want %q", err, test.want)
+			}
+		})
+	}
+}

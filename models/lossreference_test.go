@@ -32,16 +32,16 @@ func TestLossReference(t *testing.T) {
 	}
 	var covered []string
 	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r lossReference
+		if err := strictJSON(data, &r); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		covered = append(covered, r.Loss)
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var r lossReference
-			if err = strictJSON(data, &r); err != nil {
-				t.Fatal(err)
-			}
-			covered = append(covered, r.Loss)
 			c := DefaultConfig(Frozen)
 			c.Loss, c.Constants, c.PosCount = r.Loss, r.Constants, r.PosCount
 			loss, err := LossNamed(r.Loss)
