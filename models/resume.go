@@ -103,6 +103,12 @@ func (m *Model) resume(values map[string]*tensors.Tensor, metadata map[string]st
 // setVariables gives all variables but those that are left out their values
 // from a checkpoint. Where one is missing or of another shape none is changed.
 func (m *Model) setVariables(values map[string]*tensors.Tensor, leftOut func(v *context.Variable) bool) error {
+	if n := m.Config.proxies(); n > 0 {
+		first := values[proxyScope+"/"+learnerName(0)+"/proxies"]
+		if first != nil && first.Shape().Rank() == 2 && first.Shape().Dim(0) != n*m.classes {
+			return fmt.Errorf("the checkpoint has proxies of %d training classes, want %d", first.Shape().Dim(0)/n, m.classes)
+		}
+	}
 	var taken []*context.Variable
 	for v := range m.ctx.IterVariables() {
 		if leftOut(v) {
