@@ -54,7 +54,7 @@ func correlationRecord(c *models.Correlations) *runs.Correlation {
 }
 
 // roundedShares returns the distribution of boosting weights with four decimals:
-// a line of train.jsonl is half as long.
+// without, it is twice as long as text.
 func roundedShares(bins [][2][]float64) [][2][]float64 {
 	out := make([][2][]float64, len(bins))
 	for m, kinds := range bins {
