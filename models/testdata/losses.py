@@ -197,6 +197,60 @@ def _(batch, c):
     return losses.HistogramLoss(n_bins=c["bins"] - 1)(batch.embeddings, batch.labels)
 
 
+# Class 2 has no image in the batch.
+GAP = [4, 0, 4, 1, 0, 1, 4, 3, 1, 4]
+
+
+def with_proxies(loss, name, proxies):
+    """A loss whose parameter of that name is batch.proxies, which gets the gradient."""
+    delattr(loss, name)
+    setattr(loss, name, proxies)
+    return loss
+
+
+@case("normalised_softmax", "normalised_softmax", f"{PML}: NormalizedSoftmaxLoss", {"temperature": 0.05}, seed=20, proxies=1, labels=GAP)
+@case("normalised_softmax_warm", "normalised_softmax", f"{PML}: NormalizedSoftmaxLoss", {"temperature": 1}, seed=21, proxies=1)
+def _(batch, c):
+    classes, d = batch.proxies.shape
+    loss = losses.NormalizedSoftmaxLoss(classes, d, temperature=c["temperature"])
+    return with_proxies(loss, "W", batch.proxies.T)(batch.embeddings, batch.labels)
+
+
+@case("proxy_nca_plus_plus", "proxy_nca_plus_plus", f"{PML}: ProxyNCALoss", {"temperature": 1 / 9}, seed=22, proxies=1, labels=GAP)
+@case("proxy_nca_plus_plus_warm", "proxy_nca_plus_plus", f"{PML}: ProxyNCALoss", {"temperature": 1}, seed=23, proxies=1)
+def _(batch, c):
+    classes, d = batch.proxies.shape
+    loss = losses.ProxyNCALoss(classes, d, softmax_scale=1 / c["temperature"])
+    return with_proxies(loss, "proxies", batch.proxies)(batch.embeddings, batch.labels)
+
+
+@case("proxy_anchor", "proxy_anchor", f"{PML}: ProxyAnchorLoss", {"alpha": 32, "delta": 0.1}, seed=24, proxies=1, labels=GAP)
+@case("proxy_anchor_flat", "proxy_anchor", f"{PML}: ProxyAnchorLoss", {"alpha": 4, "delta": 0.3}, seed=25, proxies=1)
+def _(batch, c):
+    classes, d = batch.proxies.shape
+    loss = losses.ProxyAnchorLoss(classes, d, margin=c["delta"], alpha=c["alpha"])
+    return with_proxies(loss, "proxies", batch.proxies)(batch.embeddings, batch.labels)
+
+
+@case("soft_triple_no_penalty", "soft_triple", f"{PML}: SoftTripleLoss",
+      {"centres": 10, "gamma": 0.1, "lambda": 20, "delta": 0.01, "tau": 0}, seed=26, proxies=10, labels=GAP)
+@case("soft_triple_one_centre", "soft_triple", f"{PML}: SoftTripleLoss",
+      {"centres": 1, "gamma": 0.1, "lambda": 5, "delta": 0.2, "tau": 0.2}, seed=27, proxies=1)
+@case("soft_triple", "soft_triple", f"{PML}: SoftTripleLoss, the formula of its authors' penalty",
+      {"centres": 3, "gamma": 0.2, "lambda": 20, "delta": 0.01, "tau": 0.2}, seed=28, proxies=3, labels=GAP)
+def _(batch, c):
+    k, d = int(c["centres"]), batch.proxies.shape[1]
+    classes = len(batch.proxies) // k
+    loss = losses.SoftTripleLoss(classes, d, centers_per_class=k, la=c["lambda"], gamma=c["gamma"], margin=c["delta"])
+    value = with_proxies(loss, "fc", batch.proxies.T)(batch.embeddings, batch.labels)
+    if k == 1 or c["tau"] == 0:
+        return value
+    unit = F.normalize(batch.proxies)
+    distances_of_centres = [torch.sqrt(2 + 1e-5 - 2 * unit[y * k + i] @ unit[y * k + j])
+                            for y in range(classes) for i in range(k) for j in range(i + 1, k)]
+    return value + c["tau"] * torch.stack(distances_of_centres).sum() / (classes * k * (k - 1))
+
+
 if __name__ == "__main__":
     torch.set_default_dtype(torch.float64)  # the histogram loss multiplies whole numbers by fractions in it
     folder = pathlib.Path(__file__).with_name("losses")
