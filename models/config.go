@@ -282,7 +282,7 @@ func (c Config) Validate() error {
 	oneOf("norm_axis", c.NormAxis, AxisIn, AxisOut)
 	oneOf("initial", c.Initial, InitialXavier, InitialOrthogonal, InitialActivation, InitialAdversarial)
 	if c.optimises() {
-		if net, err := BackboneNamed(c.Backbone); err == nil && c.Mode == Finetune {
+		if net, err := BackboneNamed(c.Backbone); err == nil && c.Mode == Finetune && c.Initialises() {
 			check(net.Weights != "", "initial: %s learns from the features of a pretrained backbone; %s begins at random, use %s or %s", c.Initial, c.Backbone, InitialXavier, InitialOrthogonal)
 		}
 		check(c.InitialSteps >= 1, "initial_steps: %d; want at least 1", c.InitialSteps)
