@@ -98,14 +98,14 @@ func TestActivationDefinition(t *testing.T) {
 			for k := range width {
 				sum += math.Pow(at(1+m, k, unit), 2)
 			}
-			out += math.Pow(sum-1, 2) / float64(d)
+			out += (sum - 1) * (sum - 1) / float64(d)
 		}
 		for k := range width {
 			sum := 0.0
 			for unit := range d {
 				sum += math.Pow(at(1+m, k, unit), 2)
 			}
-			in += math.Pow(sum-1, 2) / width
+			in += (sum - 1) * (sum - 1) / width
 		}
 		norms[AxisOut], norms[AxisIn] = append(norms[AxisOut], out), append(norms[AxisIn], in)
 	}

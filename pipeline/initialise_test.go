@@ -44,7 +44,7 @@ func initialRecords(t *testing.T, w *Workspace, run string) (records map[string]
 	records, steps = map[string]runs.Cell{}, map[string][]runs.InitialStep{}
 	for _, c := range cells {
 		records[c.Method] = c
-		if _, err := os.Stat(r.InitialisationPath(c.Key)); err != nil {
+		if _, missing := os.Stat(r.InitialisationPath(c.Key)); missing != nil {
 			continue
 		}
 		if steps[c.Method], err = runs.ReadInitialisation(r.InitialisationPath(c.Key)); err != nil {
@@ -103,19 +103,19 @@ func TestInitialisation(t *testing.T) {
 			defer cancel()
 			watch := &atStage{stage: stage, reached: cancel}
 			cut := testWorkspace(t, dir, watch)
-			if err := ingestMini(ctx, cut, raw); err != nil {
-				t.Fatal(err)
+			if failed := ingestMini(ctx, cut, raw); failed != nil {
+				t.Fatal(failed)
 			}
-			if _, err := cut.Run(ctx, suite, RunOptions{Checkpoint: time.Nanosecond}); !errors.Is(err, context.Canceled) || !watch.called {
-				t.Fatalf("interrupted run returned %v", err)
+			if _, failed := cut.Run(ctx, suite, RunOptions{Checkpoint: time.Nanosecond}); !errors.Is(failed, context.Canceled) || !watch.called {
+				t.Fatalf("interrupted run returned %v", failed)
 			}
 			if _, left := initialRecords(t, cut, "s"); (left["activation"] != nil) != (stage == "train") {
 				t.Errorf("after the interrupt there are %d lines", len(left["activation"]))
 			}
 			count := &counting{}
 			rest := testWorkspace(t, dir, count)
-			if result, err := rest.Run(t.Context(), suite, RunOptions{}); err != nil || result.Done != 4 {
-				t.Fatalf("continued: %+v, %v", result, err)
+			if result, failed := rest.Run(t.Context(), suite, RunOptions{}); failed != nil || result.Done != 4 {
+				t.Fatalf("continued: %+v, %v", result, failed)
 			}
 			again := 2
 			if stage == "train" {
