@@ -215,7 +215,7 @@ func (e *estimator) parts(c PlannedCell) (x parts, err error) {
 	if err != nil {
 		return x, err
 	}
-	kind, err := trainKind(c.Config)
+	kind, err := trainKind(c.Config, trainClasses(c.manifest))
 	if err != nil {
 		return x, err
 	}
@@ -248,7 +248,7 @@ func (e *estimator) parts(c PlannedCell) (x parts, err error) {
 			return x, err
 		}
 	}
-	parameters := headParameters(c.Config, net.Features) + e.trained(c.Config, net)
+	parameters := headParameters(c.Config, net.Features, trainClasses(c.manifest)) + e.trained(c.Config, net)
 	x.memory = e.memory(c, net, kind, all, parameters)
 	x.disk = cellDisk(c, all, parameters)
 	if !c.Config.Untrained {

@@ -53,7 +53,7 @@ func planOf(t *testing.T, states ...string) *Plan {
 func fabricated(t *testing.T) []measurement {
 	t.Helper()
 	c := abierConfig(t)
-	kind, err := trainKind(c)
+	kind, err := trainKind(c, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func TestTrainKind(t *testing.T) {
 		t.Helper()
 		c := abierConfig(t)
 		change(&c)
-		k, err := trainKind(c)
+		k, err := trainKind(c, 100)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -250,6 +250,42 @@ func TestTrainKind(t *testing.T) {
 	plain := func(c *models.Config) { c.Diversity = models.DiversityNone }
 	if kind(plain) != kind(func(c *models.Config) { plain(c); c.Hidden = 99 }) {
 		t.Error("hidden units of no regressor change the kind")
+	}
+}
+
+// Proxies of the training classes, so many of each, change what a step costs
+// and count as parameters; to a loss without any the classes are the same.
+func TestProxiesCost(t *testing.T) {
+	c := abierConfig(t)
+	c.Diversity, c.Loss, c.Constants = models.DiversityNone, "soft_triple", map[string]float64{"centres": 3, "tau": 0}
+	plain := c
+	plain.Loss, plain.Constants = "binomial_deviance", nil
+	other := c
+	other.Constants = map[string]float64{"centres": 3, "tau": 1}
+	fewer := c
+	fewer.Constants = map[string]float64{"centres": 2}
+	kind := func(c models.Config, classes int) string {
+		k, err := trainKind(c, classes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	if a, b := kind(c, 100), kind(c, 200); a == b || !strings.Contains(a, " 300 proxies ") {
+		t.Errorf("kind of 100 classes %q, of 200 %q", a, b)
+	}
+	if kind(c, 100) == kind(fewer, 100) || kind(c, 100) != kind(other, 100) {
+		t.Error("a kind is of the number of centres, not of other constants")
+	}
+	if kind(plain, 100) != kind(plain, 200) {
+		t.Error("a kind without proxies is of the number of classes")
+	}
+	// By hand: learners of 4, 8 and 12 with a bias, 128 wide, and 300 proxies each.
+	if got, want := headParameters(c, 128, 100), int64(24*(128+1)+24*300); got != want {
+		t.Errorf("%d parameters, want %d", got, want)
+	}
+	if got, want := headParameters(plain, 128, 100), int64(24*(128+1)); got != want {
+		t.Errorf("%d parameters without proxies, want %d", got, want)
 	}
 }
 

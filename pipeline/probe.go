@@ -58,7 +58,7 @@ type probe struct {
 
 // probeCell measures the works of a cell that were never measured.
 func (w *Workspace) probeCell(ctx context.Context, e *estimator, c PlannedCell) (works int, err error) {
-	kind, err := trainKind(c.Config)
+	kind, err := trainKind(c.Config, trainClasses(c.manifest))
 	if err != nil {
 		return 0, err
 	}
@@ -161,7 +161,7 @@ func (t *probe) features(ctx context.Context) ([]measurement, error) {
 // numbers: they take as long as true ones.
 func (t *probe) training(ctx context.Context) ([]measurement, error) {
 	c := t.cell.Config
-	kind, err := trainKind(c)
+	kind, err := trainKind(c, trainClasses(t.cell.manifest))
 	if err != nil {
 		return nil, err
 	}

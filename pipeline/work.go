@@ -18,14 +18,16 @@ import (
 
 // trainKind names everything of a configuration that changes what a step costs.
 // Options that only change its numbers, the number of steps and the seed are
-// left out, and so is the data set: a batch has the same size in all.
-func trainKind(c models.Config) (string, error) {
+// left out, and so is the data set, for a batch has the same size in all; but a
+// loss may have proxies of its classes, the training classes.
+func trainKind(c models.Config, classes int) (string, error) {
 	on := func(v float64) float64 { // a term of weight 0 may be left out of the step
 		if v > 0 {
 			return 1
 		}
 		return 0
 	}
+	proxies := classes * proxiesOfClass(c)
 	c.Seed, c.Steps = 0, 0
 	c.Constants, c.PosCount, c.Scale = nil, "", ""
 	c.Initial, c.InitialSteps, c.InitialRate, c.InitialTolerance, c.InitialLambdaW, c.InitialNormAxis = "", 0, 0, 0, 0, ""
@@ -52,6 +54,9 @@ func trainKind(c models.Config) (string, error) {
 		words = append(words, "untrained")
 	} else {
 		words = append(words, fmt.Sprintf("%dx%d", c.Classes, c.Images), fmt.Sprint(c.Learners), c.Boosting, c.Diversity)
+	}
+	if proxies > 0 {
+		words = append(words, fmt.Sprintf("%d proxies", proxies))
 	}
 	return strings.Join(append(words, hex.EncodeToString(sum[:4])), " "), nil
 }
@@ -133,6 +138,10 @@ func testImages(m datasets.Manifest) int {
 
 func trainImages(m datasets.Manifest) int { return m.Counts[string(datasets.Train)] }
 
+// trainClasses is the number of training classes, those that a cell holds out
+// included.
+func trainClasses(m datasets.Manifest) int { return m.Classes[string(datasets.Train)] }
+
 // evaluateAmount is the number of multiply-adds of all scores: the whole vector
 // once, and every learner alone and with those before it.
 func evaluateAmount(c models.Config, all []search) float64 {
@@ -153,15 +162,23 @@ func evaluateAmount(c models.Config, all []search) float64 {
 	return pairs * float64(width)
 }
 
-// headParameters counts the values of the embedding and the regressors; width
-// is that of the pooled feature.
-func headParameters(c models.Config, width int) int64 {
+// proxiesOfClass is how many proxies of each training class a loss has.
+func proxiesOfClass(c models.Config) int {
+	if loss, err := models.LossNamed(c.Loss); err == nil && loss.Proxies != nil && !c.Untrained {
+		return loss.Proxies(c)
+	}
+	return 0
+}
+
+// headParameters counts the values of the embedding, the regressors and the
+// proxies of the training classes; width is that of the pooled feature.
+func headParameters(c models.Config, width, classes int) int64 {
 	if c.Untrained {
 		return 0
 	}
 	n := 0
 	for i, d := range c.Learners {
-		n += (width + 1) * d
+		n += (width + 1 + classes*proxiesOfClass(c)) * d
 		if c.Diversity == models.DiversityAdversarial {
 			for _, earlier := range c.Learners[:i] {
 				n += (d+1)*c.Hidden + (c.Hidden+1)*earlier
@@ -226,7 +243,7 @@ func (w *Workspace) rememberFeatures(ctx context.Context, c models.Config, took 
 
 // taken is what a done cell took, features apart.
 func taken(r *runs.Run, c PlannedCell, record runs.Cell) ([]measurement, error) {
-	kind, err := trainKind(c.Config)
+	kind, err := trainKind(c.Config, trainClasses(c.manifest))
 	if err != nil {
 		return nil, err
 	}
