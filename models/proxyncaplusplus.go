@@ -17,7 +17,7 @@ func proxyNCAPlusPlus() Loss {
 	return Loss{
 		Name:       "proxy_nca_plus_plus",
 		Title:      "ProxyNCA++",
-		Source:     "Teh et al. 2020, arXiv 2004.01113",
+		Source:     "Teh et al. 2020, arXiv 2004.01113", //nolint:misspell // a name
 		Reweighted: "each image's similarity with each proxy: with its own by 1 - p, with another by p, p the ensemble's softmax there",
 		Constants: []Constant{
 			{Name: "temperature", Default: 1.0 / 9, Min: 1e-6, Max: math.Inf(1), Does: "the squared distances are divided by it"},
