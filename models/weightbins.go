@@ -25,10 +25,12 @@ func (r *rule) distribution(weights []*Node) *Node {
 	}
 	rows := make([]*Node, len(weights))
 	for m, w := range weights {
-		rows[m] = InsertAxes(Concatenate([]*Node{
-			InsertAxes(weightShares(w, positive), 0),
-			InsertAxes(weightShares(DivScalar(w, top), negative), 0),
-		}, 0), 0)
+		shares := weightShares(w, positive)
+		others := ZerosLike(shares)
+		if r.static.Rank() == 2 { // triplets are none, and counting all N^3 takes several times as long as their loss
+			others = weightShares(DivScalar(w, top), negative)
+		}
+		rows[m] = InsertAxes(Concatenate([]*Node{InsertAxes(shares, 0), InsertAxes(others, 0)}, 0), 0)
 	}
 	return Concatenate(rows, 0)
 }
