@@ -90,7 +90,7 @@ func (r *Report) recallCharts() []chart {
 	charts := map[place]*chart{}
 	for _, x := range r.Results {
 		s := series{Name: l.name(x.Group), Style: l.style(x.Group)}
-		if x.At != "last" {
+		if x.At != runs.AtLast {
 			s.Name += " (" + x.At + ")"
 		}
 		for _, m := range x.Metrics {

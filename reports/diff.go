@@ -107,7 +107,7 @@ func countVerdicts(d *runs.Diff) []verdictCount {
 // could not be compared. For a terminal the tables are narrow: no pairs of
 // seeds.
 func diffTables(d *runs.Diff, narrow bool) []*Table {
-	type section struct{ dataset, variant, protocol, at string }
+	type section struct{ dataset, variant, protocol, at, atA string }
 	var order []section
 	rows := map[section][]runs.Comparison{}
 	var apart []runs.Comparison
@@ -116,7 +116,7 @@ func diffTables(d *runs.Diff, narrow bool) []*Table {
 			apart = append(apart, c)
 			continue
 		}
-		s := section{c.B.Dataset, c.B.Variant, c.Protocol, c.At}
+		s := section{c.B.Dataset, c.B.Variant, c.Protocol, c.At, cmp.Or(c.AtA, c.At)}
 		order = appendNew(order, s)
 		rows[s] = append(rows[s], c)
 	}
@@ -125,7 +125,10 @@ func diffTables(d *runs.Diff, narrow bool) []*Table {
 		t := diffTable(d, rows[s])
 		t.Title = s.protocol
 		where := s.dataset + "." + s.variant
-		if s.at != "last" {
+		switch {
+		case s.at != s.atA:
+			where += ", A " + s.atA + ", B " + s.at
+		case s.at != runs.AtLast:
 			where += ", " + s.at
 		}
 		t.Notes = append([]string{where}, protocolNotes(s.protocol)...)

@@ -174,16 +174,19 @@ func base(x Result) Entry {
 	return words(m.Versus.A.Method)
 }
 
-// method returns the label of a result's row, marked where the numbers are not
-// those of the last step.
+// method returns the label of a result's row, which says and explains where the
+// numbers are not those of the last step.
 func (t *Table) method(x Result) Entry {
 	e := words(x.Group.Method)
-	switch x.At {
-	case "peek":
-		e.Marks = append(e.Marks, t.foot("peek: the best of several evaluations on the test images, an optimistic number"))
-	case "selected":
-		e.Marks = append(e.Marks, t.foot("selected on held-out training classes"))
+	if x.At == runs.AtLast {
+		return e
 	}
+	e = words(x.Group.Method + " (" + x.At + ")")
+	note := x.Chosen
+	if x.At == runs.AtPeek {
+		note += ": the best of several evaluations on the test images, an optimistic number that is compared with nothing"
+	}
+	e.Marks = append(e.Marks, t.foot(note))
 	return e
 }
 

@@ -258,7 +258,7 @@ func (s fileStore) cellFiles(r *runs.Run, c runs.Cell) (map[string][]byte, error
 	}
 	metrics := newNames()
 	values := map[string]*bytes.Buffer{}
-	for _, v := range append(curves(c, steps), outcomes(c, steps)...) {
+	for _, v := range slices.Concat(curves(c, steps), looks(c, steps), outcomes(c, steps)) {
 		name := metrics.of(v.tag)
 		if values[name] == nil {
 			values[name] = &bytes.Buffer{}
@@ -283,6 +283,7 @@ func cellTags(run string, c runs.Cell) map[string]string {
 		"environment.device": e.Device, "environment.cpu": e.CPU, "environment.host": e.Host, "environment.commit": e.Commit,
 		"environment.weights": e.Weights, "environment.command": strings.Join(e.Command, " "),
 	}
+	tags["bierbench.evaluated_model"] = runs.SelectionLabel(c.Selection)
 	if e.Devices > 0 {
 		tags["environment.devices"] = strconv.Itoa(e.Devices)
 	}

@@ -66,17 +66,22 @@ type Run struct {
 
 // Result is a group on one protocol.
 type Result struct {
-	Run        string     `json:"run"`
-	Group      runs.Group `json:"group"`
-	Protocol   string     `json:"protocol"`
-	At         string     `json:"at"` // last, selected or peek
-	Seeds      []int      `json:"seeds"`
-	TestHashes []string   `json:"test_hashes"` // one unless the seeds saw different test images
-	Queries    int        `json:"queries"`
-	Gallery    int        `json:"gallery"`
-	Excluded   int        `json:"excluded"`
-	Metrics    []Metric   `json:"metrics"`
-	Learners   []Learner  `json:"learners,omitempty"`
+	Run      string     `json:"run"`
+	Group    runs.Group `json:"group"`
+	Protocol string     `json:"protocol"`
+	At       string     `json:"at"` // last, selected or peek
+	// Selections say of each seed how its model was chosen; nil where it is the
+	// last one.
+	Selections []*runs.Selection `json:"selections,omitempty"`
+	// Chosen says the same in words: "peek, 11 test looks (step 300)".
+	Chosen     string    `json:"chosen,omitempty"`
+	Seeds      []int     `json:"seeds"`
+	TestHashes []string  `json:"test_hashes"` // one unless the seeds saw different test images
+	Queries    int       `json:"queries"`
+	Gallery    int       `json:"gallery"`
+	Excluded   int       `json:"excluded"`
+	Metrics    []Metric  `json:"metrics"`
+	Learners   []Learner `json:"learners,omitempty"`
 }
 
 // Metric is one metric of a result over its seeds. Where it is collapsed, ties

@@ -12,12 +12,16 @@ func results(run string, g runs.Group, done []runs.Cell, diff *runs.Diff) []Resu
 	var order []id
 	found := map[id][]runs.Evaluation{}
 	seeds := map[id][]int{}
+	selections := map[id][]*runs.Selection{}
 	for _, c := range done {
 		for _, e := range c.Evaluations {
 			k := id{e.Protocol, e.At}
 			order = appendNew(order, k)
 			found[k] = append(found[k], e)
 			seeds[k] = append(seeds[k], c.Seed)
+			if k.at != runs.AtLast && c.Selection != nil {
+				selections[k] = append(selections[k], c.Selection)
+			}
 		}
 	}
 	var out []Result
@@ -27,7 +31,11 @@ func results(run string, g runs.Group, done []runs.Cell, diff *runs.Diff) []Resu
 		r := Result{
 			Run: run, Group: g, Protocol: k.protocol, At: k.at, Seeds: seeds[k],
 			Queries: first.Queries, Gallery: first.Gallery, Excluded: first.Excluded,
-			Learners: learners(evaluations, seeds[k]),
+			Learners:   learners(evaluations, seeds[k]),
+			Selections: selections[k], Chosen: runs.SelectionLabel(selections[k]...),
+		}
+		if k.at != runs.AtLast && r.Chosen == "" { // nothing is known of the choice
+			r.Chosen = k.at
 		}
 		var names []string
 		for _, e := range evaluations {
@@ -45,6 +53,19 @@ func results(run string, g runs.Group, done []runs.Cell, diff *runs.Diff) []Resu
 		out = append(out, r)
 	}
 	return out
+}
+
+// testLooks is how often the models of all seeds together were compared by their
+// test results; empty where none was.
+func (r Result) testLooks() Entry {
+	if r.At != runs.AtPeek {
+		return Entry{}
+	}
+	looks := 0
+	for _, s := range r.Selections {
+		looks += s.TestLooks
+	}
+	return Entry{Value: looks}
 }
 
 // metric summarizes one metric over a group's seeds. A seed at which ties decide

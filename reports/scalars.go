@@ -60,12 +60,22 @@ func outcomes(c runs.Cell, steps []runs.TrainStep) []scalar {
 	var list []scalar
 	add := func(tag string, value float64) { list = append(list, scalar{tag, step, at, value}) }
 	for _, e := range c.Evaluations {
+		protocol := part(e.Protocol)
+		if e.At != runs.AtLast { // so that no curve mixes it with honest ones
+			protocol += " " + part(e.At)
+		}
 		for _, name := range slices.Sorted(maps.Keys(e.Metrics)) {
-			add(part(e.Protocol)+"/"+part(name), e.Metrics[name])
+			add(protocol+"/"+part(name), e.Metrics[name])
 		}
 		for i, l := range e.Learners {
-			add(fmt.Sprintf("%s/learner_%d/R@1", part(e.Protocol), i+1), l.R1)
-			add(fmt.Sprintf("%s/learner_%d/R@1 cumulative", part(e.Protocol), i+1), l.Cumulative)
+			add(fmt.Sprintf("%s/learner_%d/R@1", protocol, i+1), l.R1)
+			add(fmt.Sprintf("%s/learner_%d/R@1 cumulative", protocol, i+1), l.Cumulative)
+		}
+	}
+	if c.Selection != nil {
+		add("selection/step", float64(c.Selection.Step))
+		if c.Selection.Rule == runs.ByPeek {
+			add("selection/test_looks", float64(c.Selection.TestLooks))
 		}
 	}
 	if c.Correlation != nil {
@@ -82,6 +92,26 @@ func outcomes(c runs.Cell, steps []runs.TrainStep) []scalar {
 	}
 	if c.Memory > 0 {
 		add("memory/bytes", float64(c.Memory))
+	}
+	return list
+}
+
+// looks returns the results by which a cell's model was chosen, each at its
+// step, and at the time of that step.
+func looks(c runs.Cell, steps []runs.TrainStep) []scalar {
+	if c.Selection == nil {
+		return nil
+	}
+	trained := map[int]float64{}
+	for _, s := range steps {
+		trained[s.Step] = s.Seconds
+	}
+	var list []scalar
+	for _, l := range c.Selection.Looks {
+		for _, name := range slices.Sorted(maps.Keys(l.Metrics)) {
+			tag := "selection/" + part(c.Selection.Rule) + "/" + part(name)
+			list = append(list, scalar{tag, l.Step, after(c.Started, trained[l.Step]), l.Metrics[name]})
+		}
 	}
 	return list
 }
@@ -117,6 +147,10 @@ func (s setting) text() string {
 	}
 }
 
+// chosenOption is what options calls the words that say how the evaluated model
+// was chosen.
+const chosenOption = "evaluated_model"
+
 // options returns what identifies and configures a cell, by name.
 func options(c runs.Cell) ([]setting, error) {
 	var config map[string]json.RawMessage
@@ -144,6 +178,9 @@ func options(c runs.Cell) ([]setting, error) {
 	}
 	values["dataset"], values["variant"], values["backbone"], values["mode"] = c.Dataset, c.Variant, c.Backbone, c.Mode
 	values["method"], values["size"], values["seed"] = c.Method, float64(c.Size), float64(c.Seed)
+	if chosen := runs.SelectionLabel(c.Selection); chosen != "" {
+		values[chosenOption] = chosen
+	}
 	var list []setting
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		list = append(list, setting{name, values[name]})

@@ -49,9 +49,9 @@ func (r *Report) anatomy() *Table {
 			continue
 		}
 		for i, l := range x.Learners {
-			method := words(x.Group.Method)
+			method := t.method(x)
 			if several {
-				method.Text = x.Group.Method + " (" + x.Run + ")"
+				method.Text += " (" + x.Run + ")"
 			}
 			t.add(
 				x.Group, method, words(x.Protocol), words(x.Group.Backbone), words(x.Group.Mode), count(x.Group.Size),
@@ -78,7 +78,7 @@ func (r *Report) costs() *Table {
 			rates = appendNew(rates, name)
 		}
 	}
-	known := []string{"features", "train", "embed", "evaluate", "overhead", "total"}
+	known := []string{"features", "train", "select", "embed", "evaluate", "overhead", "total"}
 	slices.SortFunc(stages, func(a, b string) int {
 		if i, j := slices.Index(known, a), slices.Index(known, b); i >= 0 || j >= 0 {
 			return (i+len(known)+1)%(len(known)+1) - (j+len(known)+1)%(len(known)+1)
@@ -216,6 +216,7 @@ func (r *Report) long() *Table {
 		"seeds", "mean", "low", "high", "sd", "pessimistic", "optimistic", "collapsed",
 		"base", "delta", "delta_low", "delta_high", "p", "p_holm", "verdict", "gained", "lost", "not_compared",
 		"queries", "gallery", "excluded", "correlation_learners", "correlation_dimensions", "seconds", "planned_seconds", "planned_memory", "peak_memory", "test_hash", "data_hash",
+		"chosen", "test_looks",
 	} {
 		t.Columns = append(t.Columns, text(k, k))
 	}
@@ -253,6 +254,7 @@ func (r *Report) long() *Table {
 			}
 			row = append(row, g.Forecast.perCell()...)
 			row = append(row, value(strings.Join(x.TestHashes, " ")), value(strings.Join(g.DataHash, " ")))
+			row = append(row, value(x.Chosen), x.testLooks())
 			t.add(x.Group, row...)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,7 +75,7 @@ func eventFile(c runs.Cell, steps []runs.TrainStep) ([]byte, error) {
 	put(began, 0, textValue("config", settings))
 	put(began, 0, sessionValue("_hparams_/session_start_info", 3, sessionStart(c, settings)))
 	// The values of one step are one event.
-	all := append(curves(c, steps), outcomes(c, steps)...)
+	all := slices.Concat(curves(c, steps), looks(c, steps), outcomes(c, steps))
 	for i := 0; i < len(all); {
 		first := all[i]
 		var values [][]byte
@@ -173,7 +174,7 @@ func sessionValue(tag string, field protowire.Number, content []byte) []byte {
 func sessionStart(c runs.Cell, settings []setting) []byte {
 	var b []byte
 	for _, s := range settings {
-		if s.name == "seed" {
+		if s.name == "seed" || s.name == chosenOption {
 			continue // the cells of a group are trials of one setting
 		}
 		var value []byte // google.protobuf.Value

@@ -61,7 +61,7 @@ func (l *LiveEvents) Step(s runs.TrainStep, now time.Time) error {
 		return nil
 	}
 	l.last = s.Step
-	return l.put(curves(l.cell, []runs.TrainStep{s}), now)
+	return l.put(curves(l.cell, []runs.TrainStep{s}), s.Step, now)
 }
 
 // End adds what the record of the finished cell says, at its last step.
@@ -69,15 +69,20 @@ func (l *LiveEvents) End(c runs.Cell, now time.Time) error {
 	if l == nil {
 		return nil
 	}
-	return l.put(outcomes(c, []runs.TrainStep{{Step: l.last}}), now)
+	for _, v := range looks(c, nil) {
+		if err := l.put([]scalar{v}, v.step, now); err != nil {
+			return err
+		}
+	}
+	return l.put(outcomes(c, []runs.TrainStep{{Step: l.last}}), l.last, now)
 }
 
-func (l *LiveEvents) put(values []scalar, now time.Time) error {
+func (l *LiveEvents) put(values []scalar, step int, now time.Time) error {
 	var summary []byte
 	for _, v := range values {
 		summary = message(summary, 1, scalarValue(v))
 	}
-	if _, err := l.file.Write(frame(nil, eventOf(now, l.last, eventSummary, summary))); err != nil {
+	if _, err := l.file.Write(frame(nil, eventOf(now, step, eventSummary, summary))); err != nil {
 		return fmt.Errorf("tensorboard: %w", err)
 	}
 	return nil

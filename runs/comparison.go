@@ -13,7 +13,8 @@ type Comparison struct {
 	A        Group      `json:"a"`
 	B        Group      `json:"b"`
 	Protocol string     `json:"protocol"`
-	At       string     `json:"at"`
+	At       string     `json:"at"`             // of B's model: last, selected or peek
+	AtA      string     `json:"at_a,omitempty"` // of A's, where it is another
 	Metric   string     `json:"metric"`
 	SeedsA   []int      `json:"seeds_a"`
 	SeedsB   []int      `json:"seeds_b"`

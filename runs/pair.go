@@ -7,25 +7,6 @@ import (
 	"slices"
 )
 
-// scope is an evaluation that a row is about.
-type scope struct{ protocol, at string }
-
-// peek is the state of a model chosen by its test results.
-const peek = "peek"
-
-// scopes returns the evaluations of the cells, in the records' order.
-func (g GroupCells) scopes() []scope {
-	var all []scope
-	for _, c := range g.Cells {
-		for _, e := range c.Evaluations {
-			if s := (scope{e.Protocol, e.At}); !slices.Contains(all, s) {
-				all = append(all, s)
-			}
-		}
-	}
-	return all
-}
-
 // compare adds the rows of one group against another: a row for each protocol
 // and metric.
 func (c *comparer) compare(ctx context.Context, a, b side) error {
@@ -46,23 +27,21 @@ func (c *comparer) compare(ctx context.Context, a, b side) error {
 			return nil
 		}
 	}
-	scopes := a.group.scopes()
-	for _, s := range b.group.scopes() {
-		if !slices.Contains(scopes, s) {
-			scopes = append(scopes, s)
-		}
-	}
+	scopes := scopesOf(a.group, b.group)
 	for _, s := range scopes {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		row.Protocol, row.At = s.protocol, s.at
+		row.Protocol, row.At, row.AtA = s.protocol, s.b, ""
+		if s.a != s.b {
+			row.AtA = s.a
+		}
 		first := len(c.diff.Rows)
-		if err := c.compareScope(row, a, b); err != nil {
+		if err := c.compareScope(row, s, a, b); err != nil {
 			c.refuse(row, err.Error())
 		}
 		for i := first; i < len(c.diff.Rows); i++ {
-			for _, n := range slices.Concat(notes, unfinished) {
+			for _, n := range slices.Concat(notes, unfinished, s.notes(a.group, b.group)) {
 				c.note(&c.diff.Rows[i], n)
 			}
 		}
@@ -85,10 +64,10 @@ func (g GroupCells) mixed() (int, bool) {
 
 // evaluations returns the evaluation of each cell, which must all be there and
 // be of the same test images.
-func (s side) evaluations(row Comparison, name string) ([]Evaluation, error) {
+func (s side) evaluations(protocol, at, name string) ([]Evaluation, error) {
 	var all []Evaluation
 	for _, cell := range s.group.Cells {
-		e, ok := cell.Evaluation(row.Protocol, row.At)
+		e, ok := cell.Evaluation(protocol, at)
 		if !ok {
 			return nil, fmt.Errorf("%s has no evaluation of this protocol at seed %d", name, cell.Seed)
 		}
@@ -138,15 +117,15 @@ func (c *comparer) base(row Comparison, a side) ([]*outcomes, error) {
 
 // compareScope adds a row for each metric of a protocol. An error says why the
 // protocol cannot be compared.
-func (c *comparer) compareScope(row Comparison, a, b side) error {
-	if row.At == peek {
-		return errors.New("chosen by its test results (peek): no verdict, and its queries are not kept")
+func (c *comparer) compareScope(row Comparison, s scope, a, b side) error {
+	if err := s.honest(a.group, b.group); err != nil {
+		return err
 	}
-	ea, err := a.evaluations(row, "A")
+	ea, err := a.evaluations(s.protocol, s.a, "A")
 	if err != nil {
 		return err
 	}
-	eb, err := b.evaluations(row, "B")
+	eb, err := b.evaluations(s.protocol, s.b, "B")
 	if err != nil {
 		return err
 	}

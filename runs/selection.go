@@ -115,12 +115,9 @@ func SelectionLabel(selections ...*Selection) string {
 	if len(selections) == 0 {
 		return ""
 	}
-	var steps, looks []string
+	var steps []string
 	for _, s := range selections {
 		steps = append(steps, strconv.Itoa(s.Step))
-		if n := strconv.Itoa(s.TestLooks); !slices.Contains(looks, n) {
-			looks = append(looks, n)
-		}
 	}
 	where := " (step " + steps[0] + ")"
 	if len(steps) > 1 {
@@ -128,13 +125,32 @@ func SelectionLabel(selections ...*Selection) string {
 	}
 	first := selections[0]
 	switch {
-	case first.Rule == ByPeek && len(selections) > 1:
-		return AtPeek + ", " + strings.Join(looks, " and ") + " test looks a seed" + where
 	case first.Rule == ByPeek:
-		return AtPeek + ", " + looks[0] + " test looks" + where
+		return peekLabel(selections) + where
 	case first.Optimistic:
 		return "selected on these validation classes" + where + ", an optimistic number"
 	default:
 		return "selected on validation classes" + where
+	}
+}
+
+// peekLabel says how often the test images were looked at in each cell.
+func peekLabel(selections []*Selection) string {
+	var looks []string
+	for _, s := range selections {
+		if s == nil {
+			continue
+		}
+		if n := strconv.Itoa(s.TestLooks); !slices.Contains(looks, n) {
+			looks = append(looks, n)
+		}
+	}
+	switch {
+	case len(looks) == 0:
+		return AtPeek
+	case len(selections) == 1:
+		return AtPeek + ", " + looks[0] + " test looks"
+	default:
+		return AtPeek + ", " + strings.Join(looks, " and ") + " test looks a seed"
 	}
 }

@@ -24,6 +24,7 @@ type Info struct {
 	Done    int
 	Failed  int
 	Running int
+	Peeked  int // of the done ones, whose model was chosen by its test results
 }
 
 // List returns the runs, in the order of their ids. Runs with a broken record
@@ -70,6 +71,9 @@ func (s Store) info(id string) (Info, error) {
 		switch c.Status {
 		case Done:
 			info.Done++
+			if c.Selection.At() == AtPeek {
+				info.Peeked++
+			}
 		case Failed:
 			info.Failed++
 		default:
