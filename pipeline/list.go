@@ -28,6 +28,7 @@ type ListedRun struct {
 	Planned int       `json:"planned"`
 	Done    int       `json:"done"`
 	Failed  int       `json:"failed"`
+	Peeked  int       `json:"peeked,omitempty"` // of the done cells, whose model was chosen by its test results
 }
 
 // List returns what the workspace holds.
@@ -49,7 +50,7 @@ func (w *Workspace) List() (*Listing, error) {
 		return nil, err
 	}
 	for _, i := range infos {
-		l.Runs = append(l.Runs, ListedRun{ID: i.ID, Suite: i.Record.Suite, Created: i.Record.Created, Planned: i.Planned, Done: i.Done, Failed: i.Failed})
+		l.Runs = append(l.Runs, ListedRun{ID: i.ID, Suite: i.Record.Suite, Created: i.Record.Created, Planned: i.Planned, Done: i.Done, Failed: i.Failed, Peeked: i.Peeked})
 	}
 	return l, nil
 }

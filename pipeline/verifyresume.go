@@ -53,7 +53,7 @@ type VerifyResult struct {
 const (
 	stageSetUp    = "set-up"
 	stageFeatures = "features"
-	stageTrain    = "train"
+	stageTrain    = "train" // with the selection of a model
 	stageEvaluate = "evaluate"
 	stageWrite    = "write"
 	anywhere      = "anywhere"
@@ -311,7 +311,7 @@ func (v *verification) stage(run string) string {
 // unfinished returns the temporary files of a run's cell.
 func (v *verification) unfinished(run string) []string {
 	var files []string
-	for _, dir := range []string{"", "checkpoint"} {
+	for _, dir := range []string{"", "checkpoint", chosenDir} {
 		found, err := filepath.Glob(filepath.Join(v.dir, "runs", run, filepath.FromSlash(v.cell), dir, ".*"))
 		if err == nil { // the pattern is well formed
 			files = append(files, found...)
@@ -345,9 +345,21 @@ func (v *verification) outcome(run string) (map[string]string, error) {
 	out := map[string]string{
 		"evaluations": string(evaluations), "correlation": string(correlation), "model digest": c.ModelDigest,
 	}
+	if c.Selection != nil {
+		for i := range c.Selection.Looks {
+			c.Selection.Looks[i].Seconds = 0 // they differ
+		}
+		selection, err := json.Marshal(c.Selection)
+		if err != nil {
+			return nil, err
+		}
+		out["selection"] = string(selection)
+	}
 	files := []string{r.EmbeddingsPath(v.key)}
 	for _, e := range c.Evaluations {
-		files = append(files, r.QueriesPath(v.key, e.Protocol))
+		if e.At != runs.AtPeek { // of which none are kept
+			files = append(files, r.QueriesPath(v.key, e.Protocol))
+		}
 	}
 	for _, file := range files {
 		data, err := os.ReadFile(file)

@@ -67,6 +67,7 @@ type cellEvent struct {
 	Total   int                           `json:"total,omitempty"`
 	Seconds float64                       `json:"seconds,omitempty"`
 	Metrics map[string]map[string]float64 `json:"metrics,omitempty"`
+	Chosen  string                        `json:"chosen,omitempty"` // how the evaluated model was, where it is not the last
 	Error   string                        `json:"error,omitempty"`
 }
 
@@ -167,7 +168,7 @@ func (e *events) CellEnded(c runs.Cell, number, total int, err error) {
 	if err != nil {
 		told.State, told.Error = runs.Failed, err.Error()
 	} else {
-		told.Seconds, told.Metrics = c.Timing["total"], metrics(c)
+		told.Seconds, told.Metrics, told.Chosen = c.Timing["total"], metrics(c), runs.SelectionLabel(c.Selection)
 	}
 	e.tell(told)
 }

@@ -63,7 +63,7 @@ func followedEvent(s pipeline.Followed) any {
 	e := cellEvent{event: now(eventCell), Cell: s.Cell, State: s.State}
 	switch s.State {
 	case runs.Done:
-		e.Seconds, e.Metrics = s.Record.Timing["total"], metrics(s.Record)
+		e.Seconds, e.Metrics, e.Chosen = s.Record.Timing["total"], metrics(s.Record), runs.SelectionLabel(s.Record.Selection)
 	case runs.Failed:
 		e.Error = s.Record.Error
 	}

@@ -114,13 +114,18 @@ one workspace: they share the cells.
 	return cmd
 }
 
-// recalls is R@1 in percent on the first protocol of a cell.
+// recalls is R@1 in percent on the first protocol of a cell, with how its model
+// was chosen where it is not the last.
 func recalls(cell runs.Cell) string {
 	if len(cell.Evaluations) == 0 {
 		return ""
 	}
 	e := cell.Evaluations[0]
-	return fmt.Sprintf("%s R@1 %.2f", e.Protocol, 100*e.Metrics["R@1"])
+	line := fmt.Sprintf("%s R@1 %.2f", e.Protocol, 100*e.Metrics["R@1"])
+	if chosen := runs.SelectionLabel(cell.Selection); chosen != "" {
+		line += " [" + chosen + "]"
+	}
+	return line
 }
 
 func printRun(out io.Writer, r *pipeline.RunResult) error {

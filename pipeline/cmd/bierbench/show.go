@@ -84,8 +84,14 @@ func printCell(out io.Writer, c runs.Cell) error {
 		if c.Error != "" {
 			fmt.Fprintf(out, "error\t%s\n", c.Error)
 		}
+		if s := c.Selection; s != nil {
+			fmt.Fprintf(out, "model\t%s, by %s of %d images of %d classes\n", runs.SelectionLabel(s), s.Metric, s.Images, s.Classes)
+			for _, l := range s.Looks {
+				fmt.Fprintf(out, "  step %d\tR@1 %.2f%%, MAP@R %.2f%%\n", l.Step, 100*l.Metrics["R@1"], 100*l.Metrics["MAP@R"])
+			}
+		}
 		for _, e := range c.Evaluations {
-			fmt.Fprintf(out, "%s\t%d queries, %d gallery images, %d excluded\n", e.Protocol, e.Queries, e.Gallery, e.Excluded)
+			fmt.Fprintf(out, "%s\t%d queries, %d gallery images, %d excluded%s\n", e.Protocol, e.Queries, e.Gallery, e.Excluded, stateOf(e))
 			for _, name := range slices.Sorted(maps.Keys(e.Metrics)) {
 				fmt.Fprintf(out, "  %s\t%.2f%%\n", name, 100*e.Metrics[name])
 			}
@@ -109,4 +115,12 @@ func printCell(out io.Writer, c runs.Cell) error {
 		e := c.Environment
 		fmt.Fprintf(out, "environment\t%s, gomlx %s, %s on %s (%s), commit %s\n", e.Go, e.GoMLX, e.Backend, e.Device, e.CPU, e.Commit)
 	})
+}
+
+// stateOf marks an evaluation of a model that is not the last.
+func stateOf(e runs.Evaluation) string {
+	if e.At == runs.AtLast {
+		return ""
+	}
+	return " [" + e.At + "]"
 }
