@@ -71,7 +71,10 @@ func testModelOf(c Config, values map[string]*tensors.Tensor) (TestModel, error)
 	if err != nil {
 		return TestModel{}, err
 	}
-	m := TestModel{Config: c, Factors: sliceScales(c.Scale, c.Learners)}
+	m := TestModel{Config: c}
+	if err = catch("configuration", func() { m.Factors = sliceScales(c.Scale, c.Learners) }); err != nil {
+		return TestModel{}, err
+	}
 	var weights, biases [][]float32
 	for i, d := range c.Learners {
 		scope := embeddingScope + "/" + learnerName(i)

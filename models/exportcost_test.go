@@ -8,35 +8,39 @@ import (
 	. "github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/gomlx/gomlx/pkg/core/shapes"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
 )
 
-// testTimeOutput builds the graph that Embed runs, for a batch of frozen
-// features or of images, and returns its output.
-func testTimeOutput(tb testing.TB, c Config, rows int) *Node {
-	tb.Helper()
-	m, err := NewModel(testBackend(tb), c, "", 0)
+// testTimeOutput compiles and runs the program that Embed runs, on a batch of
+// features or of images, and returns the output's node in its graph.
+func testTimeOutput(t *testing.T, c Config, rows int) *Node {
+	t.Helper()
+	m, err := NewModel(testBackend(t), c, "", 0)
 	if err != nil {
-		tb.Fatal(err)
+		t.Fatal(err)
 	}
-	tb.Cleanup(m.Finalize)
-	g := NewGraph(m.backend.Backend, "test-time")
-	tb.Cleanup(g.Finalize)
-	shape := shapes.Make(dtypes.Float32, rows, m.width)
+	t.Cleanup(m.Finalize)
+	e, err := m.NewEmbedder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if failed := e.Free(); failed != nil {
+			t.Error(failed)
+		}
+	})
+	input := tensors.FromShape(shapes.Make(dtypes.Float32, rows, m.width))
 	if c.Mode == Finetune {
-		shape = shapes.Make(dtypes.Uint8, rows, c.Input, c.Input, 3)
+		input = tensors.FromShape(shapes.Make(dtypes.Uint8, rows, c.Input, c.Input, 3))
 	}
-	input := Parameter(g, "input", shape)
-	return testTimeProgram(m)(m.ctx, input)
-}
-
-// testTimeProgram is what Embed compiles.
-func testTimeProgram(m *Model) func(ctx *context.Context, input *Node) *Node {
-	return func(ctx *context.Context, input *Node) *Node {
-		forInference(ctx.In(backboneScope), input.Graph())
-		embeddings, _ := m.learners(ctx, m.pooled(ctx, input))
-		return testVector(m.Config, embeddings)
+	out, g, err := e.program.exec.ExecWithGraphOnDevice(0, input)
+	if err != nil {
+		t.Fatal(err)
 	}
+	output := g.LastNode()
+	if !output.Shape().Equal(out[0].Shape()) {
+		t.Fatalf("the graph ends with %s, the output is %s", output.Shape(), out[0].Shape())
+	}
+	return output
 }
 
 // multiplyAdds counts those of the matrix products and convolutions that a node
@@ -116,7 +120,7 @@ func BenchmarkEmbed(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer m.Finalize()
-			program, err := m.backend.forward(m.ctx, testTimeProgram(m))
+			e, err := m.NewEmbedder()
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -126,13 +130,13 @@ func BenchmarkEmbed(b *testing.B) {
 			}
 			input := tensors.FromFlatDataAndDimensions(features, rows, m.width)
 			for b.Loop() {
-				out, failed := program.run(0, input)
+				out, failed := e.program.run(0, input)
 				if failed != nil {
 					b.Fatal(failed)
 				}
 				out.MustFinalizeAll()
 			}
-			if err = program.free(); err != nil {
+			if err = e.Free(); err != nil {
 				b.Fatal(err)
 			}
 			b.ReportMetric(float64(b.N)*rows/b.Elapsed().Seconds(), "images/s")

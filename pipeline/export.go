@@ -7,22 +7,31 @@ import (
 	"bierbench/reports"
 )
 
-// ExportOptions choose the tools that a run is written for; an empty folder leaves
-// one out.
+// ExportOptions choose what a run is exported as; an empty folder leaves one out.
 type ExportOptions struct {
 	TensorBoard string // folder for event files
 	MLflow      string // folder of an MLflow file store
+	Models      string // folder for the model and the embeddings of a cell, or a folder of such folders
+
+	// Cell is the path of the one cell whose model is exported, into the folder
+	// Models itself, or a glob over paths or one of their folder names. Empty
+	// stands for all; the cells that are done go to folders named by their paths.
+	Cell string
+	// Force replaces the model of another cell in the folder.
+	Force bool
 }
 
 // ExportResult is what Export wrote.
 type ExportResult struct {
-	Run         string   `json:"run"`
-	Cells       int      `json:"cells"`                 // with a record, whatever their state
-	TensorBoard []string `json:"tensorboard,omitempty"` // the event files
-	MLflow      string   `json:"mlflow,omitempty"`      // the experiment's folder
+	Run         string          `json:"run"`
+	Cells       int             `json:"cells"`                 // with a record, whatever their state; for models those that were exported
+	TensorBoard []string        `json:"tensorboard,omitempty"` // the event files
+	MLflow      string          `json:"mlflow,omitempty"`      // the experiment's folder
+	Models      []ExportedModel `json:"models,omitempty"`
+	Skipped     []SkippedModel  `json:"skipped,omitempty"` // cells that are not done
 }
 
-// Export writes a run for other tools. What an earlier export of it wrote is
+// Export writes a run for other programs. What an earlier export of it wrote is
 // replaced.
 func (w *Workspace) Export(ctx context.Context, id string, o ExportOptions) (*ExportResult, error) {
 	r, err := w.Runs().Open(id)
@@ -45,6 +54,14 @@ func (w *Workspace) Export(ctx context.Context, id string, o ExportOptions) (*Ex
 	if o.MLflow != "" {
 		if result.MLflow, err = reports.MLflow(ctx, r, o.MLflow); err != nil {
 			return nil, fmt.Errorf("export run %s: %w", id, err)
+		}
+	}
+	if o.Models != "" {
+		if result.Models, result.Skipped, err = w.exportModels(ctx, r, cells, o); err != nil {
+			return nil, fmt.Errorf("export run %s: %w", id, err)
+		}
+		if o.TensorBoard == "" && o.MLflow == "" {
+			result.Cells = len(result.Models)
 		}
 	}
 	return result, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,11 +14,22 @@ import (
 func newExportCommand(a *app) *cobra.Command {
 	var o pipeline.ExportOptions
 	cmd := &cobra.Command{
-		Use:   "export RUN [--tensorboard DIR] [--mlflow DIR]",
-		Short: "Write the curves and metrics of a run for TensorBoard or MLflow",
-		Long: `export writes every cell of a run that has begun: its training curves by step, its
-final metrics at the last step, and its settings. Exporting again replaces what an
-earlier export of the run wrote.
+		Use:   "export RUN[/CELL] [--model DIR] [--tensorboard DIR] [--mlflow DIR]",
+		Short: "Write models and embeddings, or curves for TensorBoard or MLflow",
+		Long: `export writes what a run made for other programs. Exporting again replaces what an
+earlier export of it wrote.
+
+--model writes the trained model and the embeddings of a cell that is done:
+  model.safetensors  what is used at test time: the embedding layer as one matrix
+                     [features, size] and one bias, and the backbone if it was trained
+  model.json         the card: preprocessing, slices, training, digests, metrics
+  embeddings.npy, ids.npy, classes.npy and embeddings.arrow of the test images
+One CELL goes into DIR itself; of a whole RUN, or with a glob as CELL, the cells
+that are done go to DIR/<cell>. A folder with anything else in it is left alone;
+--force replaces the model of another cell.
+
+--tensorboard and --mlflow write every cell of a run that has begun: its training
+curves by step, its final metrics at the last step, and its settings.
 
 --tensorboard writes DIR/<run>/<cell>/events.out.tfevents.bierbench:
   tensorboard --logdir DIR
@@ -27,31 +39,53 @@ each cell, with its environment as tags. MLflow 3 reads it when it is told so, o
 turns it into a data base first:
   MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri DIR
   mlflow migrate-filestore --source DIR --target sqlite:///mlflow.db`,
-		Example: `  bierbench export quick --tensorboard tensorboard
+		Example: `  bierbench export quick/cub.official-s256-jpeg/lite0-frozen/bier-512/seed-0 --model bier
+  bierbench export 'quick/bier-*' --model models
+  bierbench export quick --tensorboard tensorboard
   bierbench export quick --mlflow mlruns`,
 		Args:              arguments(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.TensorBoard == "" && o.MLflow == "" {
-				return usageError{errors.New("export: want --tensorboard DIR, --mlflow DIR or both")}
+			id, cell, _ := strings.Cut(strings.TrimSuffix(args[0], "/"), "/")
+			o.Cell = cell
+			curves := o.TensorBoard != "" || o.MLflow != ""
+			switch {
+			case o.Models == "" && !curves:
+				return usageError{errors.New("export: want --model DIR, --tensorboard DIR or --mlflow DIR")}
+			case cell != "" && curves:
+				return usageError{fmt.Errorf("export: --tensorboard and --mlflow take a whole run, %q is a cell", args[0])}
+			case o.Force && o.Models == "":
+				return usageError{errors.New("export: --force is for --model")}
 			}
 			w, err := a.workspace()
 			if err != nil {
 				return err
 			}
-			r, err := w.Export(cmd.Context(), args[0], o)
+			r, err := w.Export(cmd.Context(), id, o)
 			if err != nil {
 				return err
 			}
 			return a.print(r, func(out io.Writer) error { return printExport(out, r, o) })
 		},
 	}
+	cmd.Flags().StringVar(&o.Models, "model", "", "write model and embeddings into `DIR`")
+	cmd.Flags().BoolVar(&o.Force, "force", false, "with --model: replace the model of another cell")
 	cmd.Flags().StringVar(&o.TensorBoard, "tensorboard", "", "write event files into `DIR`")
 	cmd.Flags().StringVar(&o.MLflow, "mlflow", "", "write an MLflow file store into `DIR`")
 	return cmd
 }
 
 func printExport(out io.Writer, r *pipeline.ExportResult, o pipeline.ExportOptions) error {
+	for _, s := range r.Skipped {
+		fmt.Fprintf(out, "left out: %s\n", s.Why)
+	}
+	for _, m := range r.Models {
+		parameters := fmt.Sprintf("%d parameters", m.Parameters)
+		if m.Parameters == 0 {
+			parameters = "no model, the cell was not trained"
+		}
+		fmt.Fprintf(out, "%s: %s, %d embeddings, %s\n", m.Dir, parameters, m.Images, humanBytes(m.Bytes))
+	}
 	fmt.Fprintf(out, "run %s: %d cells exported\n", r.Run, r.Cells)
 	if o.TensorBoard != "" {
 		fmt.Fprintf(out, "next: tensorboard --logdir %s\n", o.TensorBoard)
