@@ -219,7 +219,11 @@ func (e *estimator) parts(c PlannedCell) (x parts, err error) {
 	if err != nil {
 		return x, err
 	}
-	all, err := searches(c.manifest)
+	images, all, err := evaluated(c.Config, c.manifest)
+	if err != nil {
+		return x, err
+	}
+	selection, err := selectWork(c.Config, c.manifest)
 	if err != nil {
 		return x, err
 	}
@@ -229,17 +233,22 @@ func (e *estimator) parts(c PlannedCell) (x parts, err error) {
 		x.basis = weaker(x.basis, t.basis)
 		x.once += t.setup
 	}
-	test := float64(testImages(c.manifest))
 	evaluation := e.time(workEvaluate, evaluateKind(c.Config), evaluateAmount(c.Config, all))
 	add(evaluation)
 	x.once += evaluation.seconds
 	if !c.Config.Untrained {
 		steps := e.time(workTrain, kind, float64(c.Config.Steps))
-		embed := e.time(workEmbed, embedKind(c.Config), test)
+		embed := e.time(workEmbed, embedKind(c.Config), float64(images))
 		add(steps)
 		add(embed)
 		x.step = steps.seconds / float64(c.Config.Steps)
 		x.once += embed.seconds
+	}
+	if n := float64(selection.looks); n > 0 {
+		embed := e.time(workEmbed, embedKind(c.Config), float64(selection.images))
+		compare := e.time(workEvaluate, evaluateKind(c.Config), selection.scores)
+		add(embed) // which is compiled once more
+		x.once += n * (embed.seconds + compare.seconds)
 	}
 	// What is in no stage is small; a cell of unknown overhead has a known time.
 	x.once += e.overhead(c)
@@ -250,11 +259,15 @@ func (e *estimator) parts(c PlannedCell) (x parts, err error) {
 	}
 	parameters := headParameters(c.Config, net.Features, trainClasses(c.manifest)) + e.trained(c.Config, net)
 	x.memory = e.memory(c, net, kind, all, parameters)
-	x.disk = cellDisk(c, all, parameters)
+	x.disk = cellDisk(c, images, all, parameters)
 	if !c.Config.Untrained {
 		// Values and two moments: two checkpoints that are kept and one that is
 		// being written.
-		e.checkpoints = max(e.checkpoints, (3*3-1)*4*parameters)
+		most := (3*3 - 1) * 4 * parameters
+		if selection.looks > 0 { // and two more models that may be the best
+			most += 2 * 4 * parameters
+		}
+		e.checkpoints = max(e.checkpoints, most)
 	}
 	return x, nil
 }
@@ -336,15 +349,20 @@ func scoreBytes(all []search) int64 {
 // cellDisk is the size of a done cell's files. The rows of the Arrow files are
 // those of their schemas; a line of train.jsonl and cell.json are as long as
 // usual.
-func cellDisk(c PlannedCell, all []search, parameters int64) int64 {
+func cellDisk(c PlannedCell, images int, all []search, parameters int64) int64 {
 	const (
 		embeddingRow = 8 + 4 + 4 + 1                         // id, class, split, list
 		queryRow     = 8 + 5*4 + 2*8 + nearestKept*(8+4) + 8 // id, class, draw, ranks, AP, R-precision, nearest, scores, their offsets
 		fixed        = 12 << 10                              // cell.json, schemas and footers
 	)
-	bytes := int64(testImages(c.manifest))*int64(c.Config.Size*4+embeddingRow) + fixed
+	bytes := int64(images)*int64(c.Config.Size*4+embeddingRow) + fixed
 	for _, s := range all {
-		bytes += int64(s.draws) * int64(s.queries) * queryRow
+		if c.Config.Selection != models.SelectPeek { // of which no queries are kept
+			bytes += int64(s.draws) * int64(s.queries) * queryRow
+		}
+	}
+	if c.Config.Selects() {
+		bytes += 4 * parameters // the chosen model beside the last
 	}
 	if !c.Config.Untrained {
 		line := int64(140 + 40*len(c.Config.Learners))

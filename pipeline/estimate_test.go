@@ -387,3 +387,31 @@ func BenchmarkEstimateOfThousands(b *testing.B) {
 		}
 	}
 }
+
+// The work of a selection: a look every so many steps and after the last.
+func TestSelectWork(t *testing.T) {
+	c := models.DefaultConfig(models.Frozen)
+	c.Size, c.Steps, c.SelectEvery, c.HeldOut = 10, 250, 100, 0.25
+	cub := datasets.Manifest{Set: "cub", Counts: map[string]int{"train": 400, "test": 300}, Classes: map[string]int{"test": 20}}
+	shop := datasets.Manifest{Set: "inshop", Counts: map[string]int{"train": 400, "query": 20, "gallery": 30}}
+	for _, tt := range []struct {
+		name, selection string
+		manifest        datasets.Manifest
+		want            selecting
+	}{
+		{"none", models.SelectLast, cub, selecting{}},
+		// A quarter of 400 images, among themselves, by 10 numbers each.
+		{"validation", models.SelectValidation, cub, selecting{3, 100, 100 * 100 * 10}},
+		{"peek", models.SelectPeek, cub, selecting{3, 300, 300 * 300 * 10}},
+		{"peek at queries and gallery", models.SelectPeek, shop, selecting{3, 50, 20 * 30 * 10}},
+	} {
+		c.Selection = tt.selection
+		if got, err := selectWork(c, tt.manifest); err != nil || got != tt.want {
+			t.Errorf("%s: %+v, %v; want %+v", tt.name, got, err, tt.want)
+		}
+	}
+	c.Evaluate = models.EvaluateValidation
+	if images, all, err := evaluated(c, cub); err != nil || images != 100 || len(all) != 1 || all[0] != (search{1, 100, 100}) {
+		t.Errorf("evaluated on %d images by %v, %v; want 100 among themselves", images, all, err)
+	}
+}

@@ -251,11 +251,11 @@ func taken(r *runs.Run, c PlannedCell, record runs.Cell) ([]measurement, error) 
 	if err != nil {
 		return nil, err
 	}
-	all, err := searches(c.manifest)
+	images, all, err := evaluated(c.Config, c.manifest)
 	if err != nil {
 		return nil, err
 	}
-	rows, test := float64(c.manifest.Rows), float64(testImages(c.manifest))
+	rows, test := float64(c.manifest.Rows), float64(images)
 	found := []measurement{
 		{Work: workEmbed, Of: embedKind(c.Config), Amount: test, Seconds: record.Timing["embed"]},
 		{Work: workEvaluate, Of: evaluateKind(c.Config), Amount: evaluateAmount(c.Config, all), Seconds: record.Timing["evaluate"]},
