@@ -207,9 +207,9 @@ func TestSelectionReadsNoTestImage(t *testing.T) {
 	}
 	defer data.Close()
 	for _, row := range data.Rows(datasets.Test) {
-		image, err := data.Image(row)
-		if err != nil {
-			t.Fatal(err)
+		image, failed := data.Image(row)
+		if failed != nil {
+			t.Fatal(failed)
 		}
 		damage(t, filepath.Join(broken.datasetsDir(), "cub", "mini-s256-jpeg"), image)
 	}

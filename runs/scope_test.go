@@ -32,13 +32,13 @@ func TestCompareChosen(t *testing.T) {
 	validation := Selection{Rule: ByValidation, Step: 3}
 	same := Selection{Rule: ByValidation, Step: 3, Optimistic: true}
 	peeked := Selection{Rule: ByPeek, Step: 3, TestLooks: 11, Optimistic: true}
-	last := func(t *testing.T) []fake { return seeds("bier", 1, 2, 12, 0.5) }
-	by := func(s Selection) func(t *testing.T) []fake {
-		return func(t *testing.T) []fake { return chosenBy(last(t), s) }
+	last := func() []fake { return seeds("bier", 1, 2, 12, 0.5) }
+	by := func(s Selection) func() []fake {
+		return func() []fake { return chosenBy(last(), s) }
 	}
 	for _, tt := range []struct {
 		name         string
-		a, b         func(t *testing.T) []fake
+		a, b         func() []fake
 		at, atA      string
 		note, reason string
 	}{
@@ -52,7 +52,7 @@ func TestCompareChosen(t *testing.T) {
 		{"peek and peek", by(peeked), by(peeked), AtPeek, "", "", "A is chosen by its test results"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d := compareRuns(t, fakeRun(t, "a", tt.a(t)...), fakeRun(t, "b", tt.b(t)...))
+			d := compareRuns(t, fakeRun(t, "a", tt.a()...), fakeRun(t, "b", tt.b()...))
 			if tt.reason != "" {
 				if len(d.Rows) != 1 || !strings.Contains(d.Rows[0].Reason, tt.reason) || d.Rows[0].At != tt.at || d.Rows[0].AtA != tt.atA || d.Rows[0].Verdict != "" {
 					t.Errorf("rows %+v; want one without a verdict: %s", d.Rows, tt.reason)
