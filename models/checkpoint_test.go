@@ -80,7 +80,10 @@ func TestCheckpointSays(t *testing.T) {
 	if err = json.Unmarshal([]byte(metadata["config"]), &config); err != nil {
 		t.Fatal(err)
 	}
-	c.Constants = map[string]float64{"alpha": 2, "beta": 0.5, "C": 25} // a text holds all of the loss's
+	// A text holds all constants of the loss, and nothing that is not used.
+	c.Constants = map[string]float64{"alpha": 2, "beta": 0.5, "C": 25}
+	c.InitialSteps, c.InitialRate, c.InitialTolerance, c.InitialLambdaW, c.InitialNormAxis = 0, 0, 0, 0, ""
+	c.SelectEvery, c.SelectBy, c.HeldOut = 0, "", 0
 	if d := cmp.Diff(c, config); d != "" {
 		t.Errorf("config (-want +got):\n%s", d)
 	}

@@ -87,6 +87,10 @@ func LossNamed(name string) (Loss, error) {
 	return Loss{}, fmt.Errorf("loss: %q is not one of %s", name, strings.Join(known, ", "))
 }
 
+// SumsTerms reports whether the loss is a sum over pairs or triplets, which
+// rules eta and additive need.
+func (l Loss) SumsTerms() bool { return l.terms != nil }
+
 // constant returns a constant of the configuration's loss.
 func (c Config) constant(name string) float64 {
 	if v, ok := c.Constants[name]; ok {

@@ -79,6 +79,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 regression (diff --fail), 130 interrupted
 		newReportCommand(a), newDiffCommand(a), newExportCommand(a),
 		newListCommand(a), newShowCommand(a), streaming(newDemoCommand(a)), newMiniCommand(a),
 		newEventsTopic(),
+		newLossesTopic(),
 	)
 	return root
 }
