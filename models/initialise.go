@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// initialImages is how many images an initialisation looks at, at most.
-	initialImages = 4096
+	// InitialImages is how many images an initialisation looks at, at most.
+	InitialImages = 4096
 	// initialWindow is how many steps its rule of convergence averages over.
 	initialWindow = 100
 )
@@ -51,10 +51,10 @@ func (c Config) initialisation() Config {
 	return c
 }
 
-// initialLambdaW is Config.InitialLambdaW or, where that is 0, the weight that
-// the authors' code gives the loss: 100 by default, and 1e5 for the adversarial
-// loss, whose regressors no smaller one kept from growing without end on
-// features of length 40.
+// initialLambdaW is Config.InitialLambdaW or, where that is 0, the loss's own:
+// 100, the default of the authors' code, for the activation loss; 1e5, that of
+// its script for Stanford Online Products, for the adversarial one, whose
+// regressors grew without end under 100 on features of length 40.
 func (c Config) initialLambdaW() float64 {
 	switch {
 	case c.InitialLambdaW > 0:
@@ -110,12 +110,12 @@ func (m *Model) Initialise(ctx stdcontext.Context, features []float32, onStep fu
 // at, in their order.
 func (m *Model) initialRows(features []float32) []float32 {
 	n := len(features) / m.width
-	if n <= initialImages {
+	if n <= InitialImages {
 		return features
 	}
-	chosen := stream(m.Config.Seed, "initialisation", 0).Perm(n)[:initialImages]
+	chosen := stream(m.Config.Seed, "initialisation", 0).Perm(n)[:InitialImages]
 	slices.Sort(chosen)
-	out := make([]float32, 0, initialImages*m.width)
+	out := make([]float32, 0, InitialImages*m.width)
 	for _, i := range chosen {
 		out = append(out, features[i*m.width:][:m.width]...)
 	}

@@ -238,8 +238,8 @@ func TestInitialRows(t *testing.T) {
 		return out
 	}
 	chosen := rows(1, features)
-	if len(chosen) != initialImages || !slices.IsSorted(chosen) || len(slices.Compact(slices.Clone(chosen))) != initialImages {
-		t.Errorf("%d rows; want %d different ones in order", len(chosen), initialImages)
+	if len(chosen) != InitialImages || !slices.IsSorted(chosen) || len(slices.Compact(slices.Clone(chosen))) != InitialImages {
+		t.Errorf("%d rows; want %d different ones in order", len(chosen), InitialImages)
 	}
 	if chosen[0] > 50 || chosen[len(chosen)-1] < n-50 {
 		t.Errorf("rows from %g to %g; want them from everywhere", chosen[0], chosen[len(chosen)-1])
@@ -247,8 +247,8 @@ func TestInitialRows(t *testing.T) {
 	if !slices.Equal(chosen, rows(1, features)) || slices.Equal(chosen, rows(2, features)) {
 		t.Error("the choice does not depend on the seed alone")
 	}
-	if all := rows(1, features[:initialImages*128]); len(all) != initialImages || all[100] != 100 {
-		t.Errorf("%d rows of %d; want all", len(all), initialImages)
+	if all := rows(1, features[:InitialImages*128]); len(all) != InitialImages || all[100] != 100 {
+		t.Errorf("%d rows of %d; want all", len(all), InitialImages)
 	}
 }
 

@@ -244,6 +244,11 @@ func (e *estimator) parts(c PlannedCell) (x parts, err error) {
 		x.step = steps.seconds / float64(c.Config.Steps)
 		x.once += embed.seconds
 	}
+	if c.Config.Initialises() { // no probe tries it: it may take longer than the rest
+		initial := e.time(workInitial, initialKind(c.Config), initialImages(c.manifest))
+		add(initial)
+		x.once += initial.seconds
+	}
 	if n := float64(selection.looks); n > 0 {
 		embed := e.time(workEmbed, embedKind(c.Config), float64(selection.images))
 		compare := e.time(workEvaluate, evaluateKind(c.Config), selection.scores)

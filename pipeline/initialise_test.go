@@ -96,6 +96,24 @@ func TestInitialisation(t *testing.T) {
 		}
 	}
 
+	// A plan of the same for other seeds knows what an initialisation takes.
+	other, err := parseSuite("t", "t.yaml", []byte(strings.Replace(initialSuite, "steps: 12", "steps: 12\n  seeds: [7]", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := whole.Plan(t.Context(), other, PlanOptions{Run: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = whole.Estimate(plan); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range plan.Cells {
+		if c.Cost.Basis != basisMeasured || c.Cost.Seconds < records[c.Method].Timing["initialise"] {
+			t.Errorf("%s: %+v; want it measured and no less than %g s", c.Method, c.Cost, records[c.Method].Timing["initialise"])
+		}
+	}
+
 	for _, stage := range []string{"initialise", "train"} {
 		t.Run("interrupted "+stage, func(t *testing.T) {
 			dir := t.TempDir()

@@ -24,6 +24,7 @@ import (
 const (
 	workFeatures = "features" // amount: images
 	workTrain    = "train"    // amount: optimizer steps
+	workInitial  = "initial"  // amount: images, those that are held out included
 	workEmbed    = "embed"    // amount: images
 	workEvaluate = "evaluate" // amount: multiply-adds of scores
 	workOverhead = "overhead" // of a cell, in no other work; amount: images of the data set

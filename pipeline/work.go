@@ -272,6 +272,11 @@ func taken(r *runs.Run, c PlannedCell, record runs.Cell) ([]measurement, error) 
 			seconds[i] = s.Seconds
 		}
 		found = append(found, stepTime(kind, seconds, record.Timing["train"]))
+		if c.Config.Initialises() {
+			found = append(found, measurement{
+				Work: workInitial, Of: initialKind(c.Config), Amount: initialImages(c.manifest), Seconds: record.Timing["initialise"],
+			})
+		}
 	}
 	return withBasis(found, basisMeasured), nil
 }

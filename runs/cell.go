@@ -59,7 +59,7 @@ type Cell struct {
 	Correlation    *Correlation       `json:"correlation,omitempty"`
 	Initialisation *Initialisation    `json:"initialisation,omitempty"` // nil where the embedding matrices were drawn
 	Selection      *Selection         `json:"selection,omitempty"`      // nil where the last model is evaluated
-	Timing         map[string]float64 `json:"timing"`                   // stage -> seconds: features, train (with set-up and the last save), embed, evaluate, overhead (in no stage), total
+	Timing         map[string]float64 `json:"timing"`                   // stage -> seconds: features, initialise (in the attempt that did it), train (with set-up and the last save), embed, evaluate, overhead (in no stage), total
 	Throughput     map[string]float64 `json:"throughput"`               // "train images/s", "train steps/s", "embed images/s"
 	Memory         int64              `json:"memory,omitempty"`         // most resident memory of the process while it did the cell, bytes; 0 where it is not known
 	ModelDigest    string             `json:"model_digest,omitempty"`   // SHA-256, hex, of the trained variables
