@@ -72,8 +72,6 @@ func TestCheck(t *testing.T) {
 	}{
 		{"frozen", Frozen, 1, 0},
 		{"frozen, two devices", Frozen, 2, 0},
-		{"finetune, two devices", Finetune, 2, 0},
-		{"finetune in chunks", Finetune, 1, 3},
 		{"finetune in chunks, two devices", Finetune, 2, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

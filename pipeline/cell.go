@@ -85,6 +85,11 @@ func (w *Workspace) runCell(ctx context.Context, r *runs.Run, c PlannedCell, o R
 	}
 	if writeErr := r.WriteCell(a.record); writeErr != nil {
 		err = errors.Join(err, writeErr)
+		if a.record.Status == runs.Done { // the record of a failed cell is short and may fit
+			a.record.Status, a.record.Error, a.record.Log = runs.Failed, writeErr.Error(), w.tail.last()
+			a.record.Evaluations, a.record.Correlation = nil, nil
+			err = errors.Join(err, r.WriteCell(a.record))
+		}
 	}
 	if err != nil {
 		return a.record, fmt.Errorf("cell %s: %w", c.Path(), err)

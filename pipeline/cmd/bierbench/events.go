@@ -31,7 +31,8 @@ verify, show --follow) prints events: one JSON object a line, each with
   cell      a cell changed its state: "cell" (its path), "state" (started, done,
             failed; with show --follow also planned, running, interrupted), "number" and
             "total" (of the cells that this command does), when done "seconds" and
-            "metrics" (protocol -> metric -> fraction), when failed "error"
+            "metrics" (protocol -> metric -> fraction) and "chosen" (how the model was,
+            where it is not the last), when failed "error"
   progress  how far a stage is, at most once a second: "stage", "done", "total" (0
             where it is not known), "note" (such as the loss); none with --quiet
   step      show --follow only: a training step, at most once a second and cell:
