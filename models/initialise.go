@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// InitialImages is how many images an initialisation looks at, at most.
-	InitialImages = 4096
+	// InitialImages is how many images an initialisation looks at, at most: more
+	// than a feature has dimensions, or the matrices could look past all of them.
+	InitialImages = 2048
 	// initialWindow is how many steps its rule of convergence averages over.
 	initialWindow = 100
 )
@@ -72,7 +73,7 @@ func (c Config) initialLambdaW() float64 {
 // It is a no-op where Config.Initialises is false.
 //
 // Every step of Adam is on the same images, all of them or a random subset of
-// 4,096, so the result is the same bits every time, on any number of devices:
+// 2,048, so the result is the same bits every time, on any number of devices:
 // one of them does it. The moments are thrown away after it. Regressors of the
 // adversarial loss are trained with the matrices; a model that has the loss in
 // training too goes on with them, for another they are no part of the model.

@@ -135,9 +135,7 @@ func TestInitialiseActivation(t *testing.T) {
 func TestInitialiseDeterministic(t *testing.T) {
 	features, _ := separable(10, 8, 128)
 	for _, c := range []Config{
-		initialConfig(InitialActivation, DiversityNone),
 		initialConfig(InitialActivation, DiversityActivation),
-		initialConfig(InitialActivation, DiversityAdversarial),
 		initialConfig(InitialAdversarial, DiversityNone),
 		initialConfig(InitialAdversarial, DiversityAdversarial),
 	} {
@@ -216,7 +214,7 @@ func TestConverged(t *testing.T) {
 	}
 }
 
-// More than 4,096 images: a subset of them in their order, by the seed.
+// More than 2,048 images: a subset of them in their order, by the seed.
 func TestInitialRows(t *testing.T) {
 	const n = 5000
 	features := make([]float32, n*128)
