@@ -32,7 +32,7 @@ func activationLoss(c Config, x *Node, matrices []*Node) diversity {
 		r := constantProduct(features, w)
 		d.outputs = append(d.outputs, r)
 		lengths = append(lengths, ReduceMean(Square(r), 1))
-		d.embeddingNorms = append(d.embeddingNorms, unitNorm(w, c.NormAxis))
+		d.embeddingNorms = append(d.embeddingNorms, unitNorm(w, normAxis(c.NormAxis, DiversityActivation)))
 	}
 	for i := range matrices {
 		for j := i + 1; j < len(matrices); j++ {

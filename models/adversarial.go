@@ -58,12 +58,13 @@ func adversarialLoss(c Config, x *Node, matrices []*Node, regressors []regressor
 	}
 	x.AssertRank(2)
 	features := StopGradient(x)
+	axis := normAxis(c.NormAxis, DiversityAdversarial)
 	outputs := make([]*Node, m)
 	var d diversity
 	for i, w := range matrices {
 		w.AssertDims(x.Shape().Dim(1), -1)
 		outputs[i] = reverseGradient(constantProduct(features, w))
-		d.embeddingNorms = append(d.embeddingNorms, unitNorm(w, c.NormAxis))
+		d.embeddingNorms = append(d.embeddingNorms, unitNorm(w, axis))
 	}
 	for i := range m {
 		for j := i + 1; j < m; j++ {
@@ -71,7 +72,7 @@ func adversarialLoss(c Config, x *Node, matrices []*Node, regressors []regressor
 			out := g.forward(outputs[j], outputs[i].Shape().Dim(1))
 			d.outputs = append(d.outputs, out)
 			d.terms = append(d.terms, Neg(ReduceAllMean(Square(Mul(outputs[i], out)))))
-			d.regressorNorms = append(d.regressorNorms, Add(unitNorm(g.W1, c.NormAxis), unitNorm(g.W2, c.NormAxis)))
+			d.regressorNorms = append(d.regressorNorms, Add(unitNorm(g.W1, axis), unitNorm(g.W2, axis)))
 			d.regressorBiases = append(d.regressorBiases, Add(longBias(g.B1), longBias(g.B2)))
 		}
 	}

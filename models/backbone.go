@@ -30,6 +30,12 @@ type Backbone struct {
 	Load func(path string) ([]InitialValue, error)
 	// Create draws initial values; nil for a pretrained network.
 	Create func(random *rand.Rand) []InitialValue
+
+	Card BackboneCard // for an exported model
+	// published maps the variables, slash-separated scope and name, to what the
+	// published weights call them; those of a network without are called as in
+	// PyTorch.
+	published func() map[string]string
 }
 
 // An InitialValue is what one variable of a network starts from.

@@ -83,7 +83,7 @@ func TestCheckpointSays(t *testing.T) {
 	// A text holds all constants of the loss, and nothing that is not used.
 	c.Constants = map[string]float64{"alpha": 2, "beta": 0.5, "C": 25}
 	c.InitialSteps, c.InitialRate, c.InitialTolerance, c.InitialLambdaW, c.InitialNormAxis = 0, 0, 0, 0, ""
-	c.SelectEvery, c.SelectBy, c.HeldOut = 0, "", 0
+	c.SelectEvery, c.SelectBy, c.HeldOut, c.NormAxis = 0, "", 0, AxisIn
 	if d := cmp.Diff(c, config); d != "" {
 		t.Errorf("config (-want +got):\n%s", d)
 	}

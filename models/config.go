@@ -73,7 +73,7 @@ type Config struct {
 	LambdaDiv float64 `json:"lambda_div"` // weight of the whole diversity term
 	LambdaW   float64 `json:"lambda_w"`   // weight of its unit-norm constraints
 	Hidden    int     `json:"hidden"`     // hidden units of a regressor
-	NormAxis  string  `json:"norm_axis"`  // in or out
+	NormAxis  string  `json:"norm_axis"`  // in or out; empty is the loss's own
 
 	Initial string `json:"initial"` // of the embedding matrices: xavier, orthogonal, activation or adversarial
 	// The optimisation before training where Initial is activation or
@@ -82,7 +82,7 @@ type Config struct {
 	InitialRate      float64 `json:"initial_rate,omitempty"`      // Adam's, per step
 	InitialTolerance float64 `json:"initial_tolerance,omitempty"` // it has converged when the loss improves by less, relative
 	InitialLambdaW   float64 `json:"initial_lambda_w,omitempty"`  // weight of its unit-norm constraints
-	InitialNormAxis  string  `json:"initial_norm_axis,omitempty"` // in or out
+	InitialNormAxis  string  `json:"initial_norm_axis,omitempty"` // in or out; empty is the loss's own
 
 	Selection   string  `json:"selection"`              // which model is evaluated: last, validation or peek
 	SelectEvery int     `json:"select_every,omitempty"` // steps between two models that are compared
@@ -118,8 +118,21 @@ func (c Config) optimises() bool {
 	return c.Initial == InitialActivation || c.Initial == InitialAdversarial
 }
 
+// normAxis is the axis that is asked for or, where none is, that of a diversity
+// loss in the authors' code.
+func normAxis(asked, loss string) string {
+	switch {
+	case asked != "":
+		return asked
+	case loss == DiversityActivation:
+		return AxisOut
+	default:
+		return AxisIn
+	}
+}
+
 // MarshalJSON writes one chunk, 0 or 1, as the absent key, and every constant
-// of the loss; how to initialise, select and hold out is left out where nothing
+// of the loss and its axis; how to initialise, select and hold out is left out where nothing
 // is. So a configuration has one text.
 func (c Config) MarshalJSON() ([]byte, error) {
 	type plain Config
@@ -129,7 +142,10 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	if !c.optimises() {
 		c.InitialSteps, c.InitialRate, c.InitialTolerance, c.InitialLambdaW, c.InitialNormAxis = 0, 0, 0, 0, ""
 	} else {
-		c.InitialLambdaW = c.initialLambdaW()
+		c.InitialLambdaW, c.InitialNormAxis = c.initialLambdaW(), normAxis(c.InitialNormAxis, c.Initial)
+	}
+	if !c.Untrained {
+		c.NormAxis = normAxis(c.NormAxis, c.Diversity)
 	}
 	if c.Selection == SelectLast {
 		c.SelectEvery, c.SelectBy = 0, ""
@@ -183,12 +199,10 @@ func DefaultConfig(mode string) Config {
 		LambdaDiv:        5e-5,
 		LambdaW:          1e5,
 		Hidden:           512,
-		NormAxis:         AxisIn,
 		Initial:          InitialXavier,
 		InitialSteps:     2000,
 		InitialRate:      1e-3,
 		InitialTolerance: 1e-3,
-		InitialNormAxis:  AxisOut,
 		Selection:        SelectLast,
 		SelectEvery:      100,
 		SelectBy:         "MAP@R",
@@ -279,7 +293,7 @@ func (c Config) Validate() error {
 	check(c.LambdaDiv >= 0, "lambda_div: %g; want at least 0", c.LambdaDiv)
 	check(c.LambdaW >= 0, "lambda_w: %g; want at least 0", c.LambdaW)
 	check(c.Hidden > 0, "hidden: %d; want at least 1", c.Hidden)
-	oneOf("norm_axis", c.NormAxis, AxisIn, AxisOut)
+	oneOf("norm_axis", c.NormAxis, "", AxisIn, AxisOut)
 	oneOf("initial", c.Initial, InitialXavier, InitialOrthogonal, InitialActivation, InitialAdversarial)
 	if c.optimises() {
 		if net, err := BackboneNamed(c.Backbone); err == nil && c.Mode == Finetune && c.Initialises() {
@@ -289,7 +303,7 @@ func (c Config) Validate() error {
 		check(c.InitialRate > 0, "initial_rate: %g; want more than 0", c.InitialRate)
 		check(c.InitialTolerance >= 0, "initial_tolerance: %g; want at least 0", c.InitialTolerance)
 		check(c.InitialLambdaW >= 0, "initial_lambda_w: %g; want at least 0", c.InitialLambdaW)
-		oneOf("initial_norm_axis", c.InitialNormAxis, AxisIn, AxisOut)
+		oneOf("initial_norm_axis", c.InitialNormAxis, "", AxisIn, AxisOut)
 	}
 	oneOf("selection", c.Selection, SelectLast, SelectValidation, SelectPeek)
 	if c.Selection != SelectLast {

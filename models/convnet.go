@@ -23,6 +23,13 @@ func convnet() Backbone {
 		Normalize: centeredRGB,
 		Forward:   convnetForward,
 		Create:    createConvnet,
+		Card: BackboneCard{
+			Network: "convolutions of stride 2, kernels of 5, 3, 3 and 3 with as much padding as keeps a map's size at stride 1, " +
+				"each followed by max(0, x), then the mean over positions",
+			Tensors:  "block_<i>.weight [out, in, height, width] and block_<i>.bias [out]",
+			Channels: "RGB", Mean: [3]float64{127, 127, 127}, Scale: 1.0 / 128,
+		},
+		published: publishedConvnet,
 	}
 }
 
@@ -61,4 +68,15 @@ func createConvnet(random *rand.Rand) []InitialValue {
 		in = b.out
 	}
 	return parameters
+}
+
+// publishedConvnet returns names in PyTorch's way.
+func publishedConvnet() map[string]string {
+	names := map[string]string{}
+	for i := range convnetBlocks() {
+		block := fmt.Sprintf("block_%d", i)
+		names[block+"/"+kernelName] = block + ".weight"
+		names[block+"/"+biasName] = block + ".bias"
+	}
+	return names
 }

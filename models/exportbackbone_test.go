@@ -15,10 +15,7 @@ import (
 func TestBackboneCards(t *testing.T) {
 	rgb := []uint8{0, 127, 255, 200, 100, 50}
 	for _, net := range Backbones() {
-		card, err := net.Card()
-		if err != nil {
-			t.Fatal(err)
-		}
+		card := net.Card
 		if card.Network == "" || card.Tensors == "" {
 			t.Errorf("%s: the card is not filled", net.Name)
 		}

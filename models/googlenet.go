@@ -21,6 +21,14 @@ func googlenet() Backbone {
 		Normalize: caffeBGR,
 		Forward:   googlenetForward,
 		Load:      loadGooglenet,
+		Card: BackboneCard{
+			Network: "Caffe's BVLC GoogLeNet up to the mean over positions, without dropout, auxiliary heads and classifier; " +
+				"3x3 pools of stride 2 round their output up; local response normalisation of 5 channels, alpha 1e-4, beta 0.75, k 1",
+			Tensors: "Caffe's names: NAME_filter [out, in, height, width], NAME_bias [out], with slashes in NAME; " +
+				"the file can be given to \"bierbench setup --weights googlenet=FILE\"",
+			Channels: "BGR", Mean: [3]float64{104, 117, 123}, Scale: 1,
+		},
+		published: publishedGooglenet,
 	}
 }
 
@@ -140,4 +148,14 @@ func loadGooglenet(path string) ([]InitialValue, error) {
 			InitialValue{Scope: c.name, Name: biasName, Value: bias, Trainable: true})
 	}
 	return parameters, nil
+}
+
+// publishedGooglenet returns Caffe's names.
+func publishedGooglenet() map[string]string {
+	names := map[string]string{}
+	for _, c := range googlenetConvs() {
+		names[c.name+"/"+kernelName] = c.name + "_filter"
+		names[c.name+"/"+biasName] = c.name + "_bias"
+	}
+	return names
 }

@@ -48,7 +48,7 @@ func (c Config) Initialises() bool {
 // training. Adam's steps do not depend on a factor of the whole loss.
 func (c Config) initialisation() Config {
 	c.Diversity = map[string]string{InitialActivation: DiversityActivation, InitialAdversarial: DiversityAdversarial}[c.Initial]
-	c.LambdaDiv, c.LambdaW, c.NormAxis = 1, c.initialLambdaW(), c.InitialNormAxis
+	c.LambdaDiv, c.LambdaW, c.NormAxis = 1, c.initialLambdaW(), normAxis(c.InitialNormAxis, c.Diversity)
 	return c
 }
 

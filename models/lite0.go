@@ -26,6 +26,14 @@ func lite0() Backbone {
 		Normalize: centeredRGB,
 		Forward:   lite0Forward,
 		Load:      loadLite0,
+		Card: BackboneCard{
+			Network: "EfficientNet-Lite0 up to the mean over positions, without classifier; TensorFlow's SAME padding; " +
+				"batch normalisation by the running statistics, epsilon 1e-3; ReLU6",
+			Tensors: "the names of EfficientNet-PyTorch's state dict without _fc and num_batches_tracked: " +
+				"kernels [out, in, height, width], of depthwise ones in is 1",
+			Channels: "RGB", Mean: [3]float64{127, 127, 127}, Scale: 1.0 / 128,
+		},
+		published: publishedLite0,
 	}
 }
 
@@ -140,4 +148,17 @@ func loadLite0(path string) ([]InitialValue, error) {
 		}
 	}
 	return parameters, nil
+}
+
+// publishedLite0 returns the names of EfficientNet-PyTorch's state dict.
+func publishedLite0() map[string]string {
+	names := map[string]string{}
+	for _, c := range liteConvs() {
+		names[c.scope+"/"+kernelName] = c.conv + ".weight"
+		names[c.scope+"/"+gammaName] = c.norm + ".weight"
+		names[c.scope+"/"+betaName] = c.norm + ".bias"
+		names[c.scope+"/"+meanName] = c.norm + ".running_mean"
+		names[c.scope+"/"+varianceName] = c.norm + ".running_var"
+	}
+	return names
 }

@@ -131,10 +131,7 @@ func newModelCard(r *runs.Run, c runs.Cell, config models.Config, m *models.Test
 	if err != nil {
 		return nil, err
 	}
-	backbone, err := net.Card()
-	if err != nil {
-		return nil, err
-	}
+	backbone := net.Card
 	prepared, err := preparedBy(c.Variant)
 	if err != nil {
 		return nil, err

@@ -38,6 +38,9 @@ func trainKind(c models.Config, classes int) (string, error) {
 	if c.Diversity == models.DiversityNone {
 		c.LambdaDiv, c.LambdaW, c.Hidden, c.NormAxis = 0, 0, 0, ""
 	}
+	if c.Diversity == models.DiversityActivation {
+		c.Hidden = 0
+	}
 	if c.Mode == models.Frozen {
 		c.Input = 0 // the step sees features
 	}
