@@ -1,8 +1,9 @@
 package reports
 
 import (
-	"encoding/json"
 	"io"
+
+	"bierbench/runs"
 )
 
 // tableJSON is the JSON form of a Table.
@@ -30,9 +31,11 @@ func (t *Table) JSON(w io.Writer) error {
 	return writeJSON(w, out)
 }
 
-// writeJSON writes v indented by two spaces.
+// writeJSON writes v as records are written.
 func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
+	data, err := runs.Indented(v)
+	if err == nil {
+		_, err = w.Write(append(data, '\n'))
+	}
+	return err
 }

@@ -1,13 +1,11 @@
 package runs
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 )
 
 // temporary is how the names of files begin that are being written.
@@ -45,25 +43,12 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// numberRows finds the lists of numbers in indented JSON. A text has no line
-// break in JSON.
-var numberRows = regexp.MustCompile(`\[\n\s*(?:[-+.0-9eE]+|null)(?:,\n\s*(?:[-+.0-9eE]+|null))*\n\s*\]`)
-
-// oneLine writes each list of numbers in indented JSON on a line of its own: a
-// matrix is then a line for each row, and half as long.
-func oneLine(data []byte) []byte {
-	return numberRows.ReplaceAllFunc(data, func(list []byte) []byte {
-		return bytes.ReplaceAll(bytes.Join(bytes.Fields(list), nil), []byte(","), []byte(", "))
-	})
-}
-
 // writeJSON writes v indented, atomically.
 func writeJSON(path string, v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
+	data, err := Indented(v)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	data = oneLine(data)
 	return writeFile(path, func(f *os.File) error {
 		_, err := f.Write(append(data, '\n'))
 		return err

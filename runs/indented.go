@@ -1,0 +1,29 @@
+package runs
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+)
+
+// Indented returns v as JSON for people: indented by two spaces, each list of
+// numbers on one line.
+func Indented(v any) ([]byte, error) {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return oneLine(data), nil
+}
+
+// numberRows finds the lists of numbers in indented JSON. A text has no line
+// break in JSON.
+var numberRows = regexp.MustCompile(`\[\n\s*(?:[-+.0-9eE]+|null)(?:,\n\s*(?:[-+.0-9eE]+|null))*\n\s*\]`)
+
+// oneLine writes each list of numbers in indented JSON on a line of its own: a
+// matrix is then a line for each row, and half as long.
+func oneLine(data []byte) []byte {
+	return numberRows.ReplaceAllFunc(data, func(list []byte) []byte {
+		return bytes.ReplaceAll(bytes.Join(bytes.Fields(list), nil), []byte(","), []byte(", "))
+	})
+}
