@@ -30,7 +30,7 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{
 		Base:    "baseline",
-		Compare: runs.CompareOptions{Resamples: 10_000, Seed: 1, Metrics: []string{recallAt1}},
+		Compare: runs.CompareOptions{Seed: 1, Metrics: []string{recallAt1}},
 	}
 }
 

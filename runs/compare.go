@@ -14,52 +14,94 @@ import (
 
 // CompareOptions are the settings of a comparison.
 type CompareOptions struct {
-	Resamples int    // of each row; 0 is 10,000
+	Resamples int    // of each row; 0 is 10,000, or as many as Holm's correction needs
 	Seed      uint64 // of the resamples
 	// Metrics to compare, in this order; nil is R@1 and MAP@R, "all" alone is
 	// every metric that an evaluation has and queries keep.
 	Metrics []string
 }
 
-// DefaultCompareOptions returns 10,000 resamples of R@1 and MAP@R.
+// DefaultResamples are those of a table that does not need more.
+const DefaultResamples = 10_000
+
+// DefaultCompareOptions returns R@1 and MAP@R and as many resamples as needed.
 func DefaultCompareOptions() CompareOptions {
-	return CompareOptions{Resamples: 10_000, Seed: 1, Metrics: []string{"R@1", mapAtR}}
+	return CompareOptions{Seed: 1, Metrics: []string{"R@1", mapAtR}}
 }
 
 // CompareRuns compares the equal groups of two runs: A is the base, a row's
 // Delta is B - A. Groups that only one run has are rows with a reason.
 func CompareRuns(ctx context.Context, a, b *Run, o CompareOptions) (*Diff, error) {
-	c, err := newComparer(a.Record.ID, b.Record.ID, o)
+	return CompareSeveral(ctx, a, []*Run{b}, o)
+}
+
+// CompareSeveral compares each of bs with the run a in one table: Holm's
+// correction is over all of its rows. A group's rows follow one another.
+func CompareSeveral(ctx context.Context, a *Run, bs []*Run, o CompareOptions) (*Diff, error) {
+	if len(bs) == 0 {
+		return nil, fmt.Errorf("compare %s: no run to compare it with", a.Record.ID)
+	}
+	names := make([]string, len(bs))
+	for i, b := range bs {
+		names[i] = b.Record.ID
+	}
+	if several := append([]string{a.Record.ID}, names...); len(bs) > 1 {
+		for i, name := range several {
+			if slices.Contains(several[:i], name) {
+				return nil, fmt.Errorf("compare %s: run %s is named twice", a.Record.ID, name)
+			}
+		}
+	}
+	c, err := newComparer(a.Record.ID, strings.Join(names, ", "), o)
 	if err != nil {
 		return nil, err
 	}
 	as, err := a.groups()
 	if err != nil {
-		return nil, fmt.Errorf("compare %s with %s: %w", a.Record.ID, b.Record.ID, err)
+		return nil, fmt.Errorf("compare %s with %s: %w", a.Record.ID, c.diff.B, err)
 	}
-	bs, err := b.groups()
-	if err != nil {
-		return nil, fmt.Errorf("compare %s with %s: %w", a.Record.ID, b.Record.ID, err)
+	all, others := [][]GroupCells{as}, make([][]GroupCells, len(bs))
+	for i, b := range bs {
+		if others[i], err = b.groups(); err != nil {
+			return nil, fmt.Errorf("compare %s with %s: %w", a.Record.ID, c.diff.B, err)
+		}
+		all = append(all, others[i])
 	}
-	if err := c.chooseMetrics(as, bs); err != nil {
+	if err := c.chooseMetrics(all...); err != nil {
 		return nil, err
 	}
+	if len(bs) > 1 {
+		c.diff.Others = names
+	}
 	for _, g := range as {
-		i := slices.IndexFunc(bs, func(h GroupCells) bool { return h.Group == g.Group })
-		if i < 0 {
-			c.refuse(Comparison{A: g.Group, B: g.Group, SeedsA: g.Done().Seeds()}, "only run "+a.Record.ID+" has this group")
-			continue
-		}
-		if err := c.compare(ctx, side{a, g}, side{b, bs[i]}); err != nil {
-			return nil, err
+		for k, b := range bs {
+			c.name(b)
+			i := slices.IndexFunc(others[k], func(h GroupCells) bool { return h.Group == g.Group })
+			if i < 0 {
+				c.refuse(Comparison{A: g.Group, B: g.Group, SeedsA: g.Done().Seeds()}, "only run "+a.Record.ID+" has this group")
+				continue
+			}
+			if err := c.compare(ctx, side{a, g}, side{b, others[k][i]}); err != nil {
+				return nil, err
+			}
 		}
 	}
-	for _, h := range bs {
-		if !slices.ContainsFunc(as, func(g GroupCells) bool { return g.Group == h.Group }) {
-			c.refuse(Comparison{A: h.Group, B: h.Group, SeedsB: h.Done().Seeds()}, "only run "+b.Record.ID+" has this group")
+	for k, b := range bs {
+		c.name(b)
+		for _, h := range others[k] {
+			if !slices.ContainsFunc(as, func(g GroupCells) bool { return g.Group == h.Group }) {
+				c.refuse(Comparison{A: h.Group, B: h.Group, SeedsB: h.Done().Seeds()}, "only run "+b.Record.ID+" has this group")
+			}
 		}
 	}
 	return c.finish(ctx)
+}
+
+// name says which run the B of the next rows is in, where there are several.
+func (c *comparer) name(b *Run) {
+	if len(c.diff.Others) > 0 {
+		c.run = b.Record.ID
+	}
 }
 
 // CompareMethods compares each method in a run with the method base at the same
@@ -175,16 +217,14 @@ type comparer struct {
 	options CompareOptions
 	metrics []string
 	diff    *Diff
+	run     string                 // of B in the next rows; empty where there is one
 	waiting map[int]estimate       // by row
 	cache   map[string][]*outcomes // of the last base: protocol -> seeds
 	cached  string                 // which base the cache is of
 }
 
 func newComparer(a, b string, o CompareOptions) (*comparer, error) {
-	if o.Resamples == 0 {
-		o.Resamples = DefaultCompareOptions().Resamples
-	}
-	if o.Resamples < 100 {
+	if o.Resamples != 0 && o.Resamples < 100 {
 		return nil, fmt.Errorf("compare: %d resamples, want at least 100", o.Resamples)
 	}
 	diff := &Diff{Schema: Schema, A: a, B: b, Rows: []Comparison{}, Footnotes: []string{}}
@@ -234,7 +274,7 @@ func (c *comparer) chooseMetrics(sides ...[]GroupCells) error {
 
 // refuse adds a row that cannot be compared.
 func (c *comparer) refuse(row Comparison, reason string) {
-	row.Reason = reason
+	row.Reason, row.RunB = reason, c.run
 	row.SeedsA, row.SeedsB = append([]int{}, row.SeedsA...), append([]int{}, row.SeedsB...)
 	c.diff.Rows = append(c.diff.Rows, row)
 }
@@ -254,13 +294,17 @@ func (c *comparer) note(row *Comparison, text string) {
 // finish tests the waiting rows, corrects their p-values and gives verdicts.
 func (c *comparer) finish(ctx context.Context) (*Diff, error) {
 	rows := c.diff.Rows
+	c.diff.Resamples = cmp.Or(c.options.Resamples, enough(len(c.waiting)))
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(runtime.GOMAXPROCS(0))
 	for i, e := range c.waiting {
 		work.Go(func() error {
 			r := &rows[i]
-			random := stream(c.options.Seed, r.A.Path(), r.B.Path(), r.Protocol, r.At, r.Metric)
-			result, err := e.test(ctx, c.options.Resamples, random)
+			identity := []string{r.A.Path(), r.B.Path(), r.Protocol, r.At, r.Metric}
+			if r.RunB != "" {
+				identity = append(identity, r.RunB)
+			}
+			result, err := e.test(ctx, c.diff.Resamples, stream(c.options.Seed, identity...))
 			r.Low, r.High, r.P = result.low, result.high, result.p
 			return err
 		})
@@ -291,6 +335,14 @@ func (c *comparer) finish(ctx context.Context) (*Diff, error) {
 		}
 	}
 	return c.diff, nil
+}
+
+// enough returns the resamples that a table of so many tested rows needs: p is
+// never below 1/(resamples+1), Holm's correction multiplies the smallest by
+// rows, and twice that must stay below alpha. It is DefaultResamples or a
+// multiple of it.
+func enough(rows int) int {
+	return max(1, int(math.Ceil(2*float64(rows)/alpha/DefaultResamples))) * DefaultResamples
 }
 
 // agrees reports whether a mean over queries is the metric of the record.

@@ -12,6 +12,7 @@ const (
 type Comparison struct {
 	A        Group      `json:"a"`
 	B        Group      `json:"b"`
+	RunB     string     `json:"run_b,omitempty"` // the run of B, where a diff is of more than two
 	Protocol string     `json:"protocol"`
 	At       string     `json:"at"`             // of B's model: last, selected or peek
 	AtA      string     `json:"at_a,omitempty"` // of A's, where it is another
@@ -28,9 +29,10 @@ type Comparison struct {
 	Verdict  string     `json:"verdict"` // better, worse or ~; empty when Reason is set or the metric is collapsed
 	Gained   int        `json:"gained"`  // query hits that only B has, over the pairs of equal seeds; R@K only
 	Lost     int        `json:"lost"`
-	Pairs    []SeedPair `json:"pairs,omitempty"`  // for information, not the verdict
-	Reason   string     `json:"reason,omitempty"` // why the row cannot be compared; the numbers are then zero
-	Notes    []int      `json:"notes,omitempty"`  // indices into Diff.Footnotes
+	Pairs    []SeedPair `json:"pairs,omitempty"`   // for information, not the verdict
+	Classes  *Classes   `json:"classes,omitempty"` // how the hits changed by test class; R@1 only
+	Reason   string     `json:"reason,omitempty"`  // why the row cannot be compared; the numbers are then zero
+	Notes    []int      `json:"notes,omitempty"`   // indices into Diff.Footnotes
 }
 
 // SeedPair is the two groups at one seed: McNemar's exact test on their hits.
@@ -41,16 +43,47 @@ type SeedPair struct {
 	P      float64 `json:"p"`
 }
 
-// Diff is a paired comparison: of two runs (Base empty), or of the methods
+// Classes says in which test classes the rate of hits changed, mean over the
+// seeds of each side.
+type Classes struct {
+	Better  int           `json:"better"` // classes with a higher rate in B
+	Worse   int           `json:"worse"`
+	Equal   int           `json:"equal"`
+	Largest []ClassChange `json:"largest"` // the largest gains, falling, then the largest losses, the largest last
+}
+
+// ClassChange is one test class on both sides.
+type ClassChange struct {
+	Class   int     `json:"class"`
+	Queries int     `json:"queries"` // a draw of a gallery counts its queries again
+	A       float64 `json:"a"`       // rate of hits
+	B       float64 `json:"b"`
+	Delta   float64 `json:"delta"`  // B - A
+	Gained  int     `json:"gained"` // query hits that only B has, over the pairs of equal seeds
+	Lost    int     `json:"lost"`
+}
+
+// ConfigDifference is how two configurations differ, and which rows have them.
+type ConfigDifference struct {
+	Unified string `json:"unified"` // unified diff of the indented configurations, without the seed
+	Rows    []int  `json:"rows"`    // indices into Diff.Rows
+}
+
+// Diff is a paired comparison: of two runs (Base empty), of several runs with
+// the first (Others has them, and each row's RunB says which is its B), or of the methods
 // inside one run against the method Base (A and B are then the same run). A row
 // whose A has another method than Base was compared with a base of its own.
 type Diff struct {
 	Schema    int          `json:"schema"`
 	A         string       `json:"run_a"`
-	B         string       `json:"run_b"`
+	B         string       `json:"run_b"`            // with several, their names with ", " between
+	Others    []string     `json:"runs_b,omitempty"` // the runs that are compared with A, where there are several
 	Base      string       `json:"base,omitempty"`
+	Resamples int          `json:"resamples"` // of each row: p is never below 1/(1 + resamples)
 	Rows      []Comparison `json:"rows"`
 	Footnotes []string     `json:"footnotes"` // what differs besides: code, training data, configuration, hardware
+	// Configurations has each pair of different ones once, by its first row.
+	Configurations []ConfigDifference `json:"configurations,omitempty"`
 }
 
 // Summary is a metric over the seeds of a group.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -77,6 +78,7 @@ func facts() []fact {
 		{"backend", func(c Cell) string { return c.Environment.Backend }},
 		{"plugin", func(c Cell) string { return c.Environment.Plugin }},
 		{"device", func(c Cell) string { return c.Environment.Device }},
+		{"devices", func(c Cell) string { return strconv.Itoa(max(1, c.Environment.Devices)) }},
 		{"CPU", func(c Cell) string { return c.Environment.CPU }},
 		{"Go", func(c Cell) string { return c.Environment.Go }},
 		{"GoMLX", func(c Cell) string { return c.Environment.GoMLX }},

@@ -13,7 +13,7 @@ func (c *comparer) compare(ctx context.Context, a, b side) error {
 	notes := c.differences(a, b)
 	unfinished := append(a.unfinished(), b.unfinished()...)
 	a.group, b.group = a.group.Done(), b.group.Done()
-	row := Comparison{A: a.group.Group, B: b.group.Group, SeedsA: a.group.Seeds(), SeedsB: b.group.Seeds()}
+	row := Comparison{A: a.group.Group, B: b.group.Group, RunB: c.run, SeedsA: a.group.Seeds(), SeedsB: b.group.Seeds()}
 	for _, s := range []struct {
 		name string
 		side side
@@ -28,6 +28,7 @@ func (c *comparer) compare(ctx context.Context, a, b side) error {
 		}
 	}
 	scopes := scopesOf(a.group, b.group)
+	before := len(c.diff.Rows)
 	for _, s := range scopes {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -49,6 +50,7 @@ func (c *comparer) compare(ctx context.Context, a, b side) error {
 	if len(scopes) == 0 {
 		c.refuse(row, "nothing was evaluated")
 	}
+	c.configurations(a.group.Cells[0].Config, b.group.Cells[0].Config, before)
 	return nil
 }
 
@@ -199,6 +201,9 @@ func (c *comparer) compareMetric(row Comparison, ea, eb []Evaluation, oa, ob []*
 	}
 	if _, recall := recallAt(row.Metric); recall {
 		row.pairs(va, vb)
+	}
+	if row.Metric == "R@1" {
+		row.Classes = row.classes(s, va, vb, oa[0].class, index)
 	}
 	c.cautions(&row, len(counts))
 	c.waiting[len(c.diff.Rows)] = e
