@@ -43,7 +43,7 @@ func TestInterruptOfTheRest(t *testing.T) {
 		"evaluate": func() error { _, err := w.Evaluate(ctx, "s"); return err },
 		"report":   func() error { _, _, err := w.Report(ctx, []string{"s"}, ""); return err },
 		"diff": func() error {
-			_, _, err := w.Diff(ctx, DiffOptions{A: "s", Base: "baseline", Compare: runs.DefaultCompareOptions(), Write: true})
+			_, err := w.Diff(ctx, DiffOptions{A: "s", Base: "baseline", Compare: runs.DefaultCompareOptions(), Write: true})
 			return err
 		},
 		"run":    func() error { _, err := w.Run(ctx, suite, RunOptions{ID: "other"}); return err },

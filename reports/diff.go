@@ -13,7 +13,7 @@ import (
 // DiffText writes a diff for a terminal: a table for each protocol, then the
 // rows that could not be compared, then the footnotes.
 func DiffText(d *runs.Diff, w io.Writer) error {
-	if _, err := fmt.Fprintf(w, "%s\n%s\n%s\n", plain(diffTitle(d)), plain(diffLead(d)), diffSummary(d)); err != nil {
+	if _, err := fmt.Fprintf(w, "%s\n%s\n%s\n", plain(diffTitle(d)), plain(diffLead(d)), diffResamples(d)+diffSummary(d)); err != nil {
 		return err
 	}
 	for _, t := range sharedFootnotes(diffTables(d, true)) {
@@ -24,12 +24,12 @@ func DiffText(d *runs.Diff, w io.Writer) error {
 			return err
 		}
 	}
-	return nil
+	return configText(d, w)
 }
 
 // DiffMarkdown writes a diff as Markdown.
 func DiffMarkdown(d *runs.Diff, w io.Writer) error {
-	if _, err := fmt.Fprintf(w, "## %s\n\n%s\n\n%s\n\n", markdown(diffTitle(d)), markdown(diffLead(d)), markdown(diffSummary(d))); err != nil {
+	if _, err := fmt.Fprintf(w, "## %s\n\n%s\n\n%s\n\n", markdown(diffTitle(d)), markdown(diffLead(d)), markdown(diffResamples(d)+diffSummary(d))); err != nil {
 		return err
 	}
 	for _, t := range sharedFootnotes(diffTables(d, true)) {
@@ -37,7 +37,7 @@ func DiffMarkdown(d *runs.Diff, w io.Writer) error {
 			return err
 		}
 	}
-	return nil
+	return configMarkdown(d, w)
 }
 
 // DiffJSON writes a diff as JSON: the fields of runs.Diff, values as fractions.
@@ -62,8 +62,18 @@ func diffLead(d *runs.Diff) string {
 		a, b = d.Base+", or the group after vs", "the method of the row"
 	case d.Base != "":
 		a, b = d.Base, "the method of the row"
+	case len(d.Others) > 0:
+		b = "the run of the row"
 	}
 	return fmt.Sprintf("A is %s, B is %s; Δ is B − A. Verdicts are from p after Holm's correction over all rows.", a, b)
+}
+
+// diffResamples says how often rows were resampled, where that is unusual.
+func diffResamples(d *runs.Diff) string {
+	if d.Resamples == 0 || d.Resamples == runs.DefaultResamples {
+		return ""
+	}
+	return fmt.Sprintf("%s resamples a row: p is never below 1/%s. ", thousands(d.Resamples), thousands(d.Resamples+1))
 }
 
 // ownBases reports whether any row of a diff is against another method than the
@@ -122,6 +132,7 @@ func diffTables(d *runs.Diff, narrow bool) []*Table {
 	}
 	var tables []*Table
 	for _, s := range order {
+		byRun(d, rows[s])
 		t := diffTable(d, rows[s])
 		t.Title = s.protocol
 		where := s.dataset + "." + s.variant
@@ -152,6 +163,9 @@ func diffTable(d *runs.Diff, rows []runs.Comparison) *Table {
 		number("delta", "Δ", "pt"), number("interval", "95% int.", "pt"), number("p", "p", ""), number("p_holm", "p Holm", ""),
 		text("verdict", "Verdict"), number("gained_lost", "Gained/lost", ""),
 	}}
+	if len(d.Others) > 0 {
+		t.Columns = slices.Insert(t.Columns, 2, text("run", "B is"))
+	}
 	span := 0.0
 	for _, c := range rows {
 		if c.Verdict != "" {
@@ -175,10 +189,31 @@ func diffTable(d *runs.Diff, rows []runs.Comparison) *Table {
 		if _, ok := recall(c.Metric); ok && c.Verdict != "" && len(c.Pairs) > 0 { // else no seed is on both sides
 			queries = words(thousands(c.Gained) + "/" + thousands(c.Lost))
 		}
-		t.add(c.B, words(rowName(d, c)), words(c.Metric), percent(c.MeanA), percent(c.MeanB), delta, bounds,
-			p, corrected, v, queries)
+		entries := []Entry{words(rowName(d, c)), words(c.Metric)}
+		if len(d.Others) > 0 {
+			entries = append(entries, words(c.RunB))
+		}
+		t.add(c.B, append(entries, percent(c.MeanA), percent(c.MeanB), delta, bounds, p, corrected, v, queries)...)
 	}
 	return t
+}
+
+// byRun puts the runs that are compared on one metric of a group below each
+// other, where there are several.
+func byRun(d *runs.Diff, rows []runs.Comparison) {
+	if len(d.Others) == 0 {
+		return
+	}
+	type line struct {
+		b      runs.Group
+		metric string
+	}
+	var order []line
+	for _, c := range rows {
+		order = appendNew(order, line{c.B, c.Metric})
+	}
+	place := func(c runs.Comparison) int { return slices.Index(order, line{c.B, c.Metric}) }
+	slices.SortStableFunc(rows, func(x, y runs.Comparison) int { return place(x) - place(y) })
 }
 
 // rowName names the groups of a comparison below their data set: one name
@@ -205,7 +240,11 @@ func pairsTable(d *runs.Diff) *Table {
 	}
 	for _, c := range d.Rows {
 		for _, p := range c.Pairs {
-			t.add(c.B, words(rowName(d, c)), words(c.Protocol), words(c.Metric), Entry{Value: p.Seed, Text: fmt.Sprint(p.Seed)},
+			name := rowName(d, c)
+			if c.RunB != "" {
+				name += " of run " + c.RunB
+			}
+			t.add(c.B, words(name), words(c.Protocol), words(c.Metric), Entry{Value: p.Seed, Text: fmt.Sprint(p.Seed)},
 				count(p.Gained), count(p.Lost), probability(p.P))
 		}
 	}
@@ -220,13 +259,13 @@ func pairsTable(d *runs.Diff) *Table {
 func apartTable(d *runs.Diff, rows []runs.Comparison) *Table {
 	t := &Table{Title: "Cannot be compared", Columns: []Column{text("group", "Group"), text("protocol", "Protocol"), text("metrics", "Metrics"), text("reason", "Reason")}}
 	type line struct {
-		a, b             runs.Group
-		protocol, reason string
+		a, b                  runs.Group
+		run, protocol, reason string
 	}
 	var order []line
 	metrics := map[line][]string{}
 	for _, c := range rows {
-		l := line{c.A, c.B, c.Protocol, c.Reason}
+		l := line{c.A, c.B, c.RunB, c.Protocol, c.Reason}
 		order = appendNew(order, l)
 		metrics[l] = appendNew(metrics[l], c.Metric)
 	}
@@ -240,6 +279,9 @@ func apartTable(d *runs.Diff, rows []runs.Comparison) *Table {
 		name := g.Path()
 		if ownBase(d, l.a) {
 			name += " vs " + l.a.Method
+		}
+		if l.run != "" {
+			name += " of run " + l.run
 		}
 		t.add(g, words(name), words(cmp.Or(l.protocol, "all")), words(cmp.Or(strings.Join(list, " "), "all")), words(l.reason))
 	}

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
-
-	"bierbench/runs"
 )
 
 //go:embed *.gohtml style.css script.js
@@ -179,36 +177,4 @@ func (r *Report) HTML(w io.Writer) error {
 		p.Methods = appendNew(p.Methods, g.Group.Method)
 	}
 	return t.ExecuteTemplate(w, "report.gohtml", p)
-}
-
-// diffPage is what diff.gohtml shows.
-type diffPage struct {
-	shell
-	Heading  string
-	Lead     string
-	Tables   []tableView
-	Counts   []verdictCount
-	Datasets []string
-	Methods  []string
-}
-
-// DiffHTML writes a diff as one page that needs nothing else.
-func DiffHTML(d *runs.Diff, w io.Writer) error {
-	s, err := newShell(diffTitle(d) + " · bierbench diff")
-	if err != nil {
-		return err
-	}
-	t, err := templates()
-	if err != nil {
-		return err
-	}
-	p := diffPage{
-		shell: s, Heading: diffTitle(d), Lead: diffLead(d),
-		Tables: view("diff", diffTables(d, false)...), Counts: countVerdicts(d),
-	}
-	for _, c := range d.Rows {
-		p.Datasets = appendNew(p.Datasets, c.B.Dataset)
-		p.Methods = appendNew(p.Methods, c.B.Method)
-	}
-	return t.ExecuteTemplate(w, "diff.gohtml", p)
 }

@@ -145,6 +145,7 @@ func versus(d *runs.Diff, r Result, metric string) *runs.Comparison {
 	for _, c := range d.Rows {
 		refused := c.Reason != "" && fits(c.Protocol, r.Protocol) && fits(c.At, r.At) && fits(c.Metric, metric)
 		if c.B == r.Group && (refused || c.Protocol == r.Protocol && c.At == r.At && c.Metric == metric) {
+			c.Classes = nil // the diff's page has them
 			return &c
 		}
 	}

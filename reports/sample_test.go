@@ -193,7 +193,7 @@ func jsonInts(list []int) string {
 // sampleDiff is an invented comparison with every kind of row.
 func sampleDiff() *runs.Diff {
 	d := &runs.Diff{
-		Schema: runs.Schema, A: "sample", B: "sample", Base: "baseline",
+		Schema: runs.Schema, A: "sample", B: "sample", Base: "baseline", Resamples: 20_000,
 		Footnotes: []string{
 			"configuration: boosting none -> eta; learners [64] -> [12,20,32]", "one seed on a side: the variance between its seeds is not in the interval",
 			"code: " + evilVariant, "collapsed: ties decide the number, the pessimistic one is shown and gets no verdict",
@@ -218,12 +218,19 @@ func sampleDiff() *runs.Diff {
 		noise.MeanB, noise.Delta, noise.Low, noise.High = 0.5199, -0.0004, -0.0121, 0.0113
 		noise.P, noise.PHolm, noise.Verdict, noise.Gained, noise.Lost, noise.Notes = 0.94, 1, runs.Noise, 1150, 1151, nil
 		noise.Pairs = []runs.SeedPair{{Seed: 3, Gained: 1150, Lost: 1151, P: 1}}
+		better.Classes = &runs.Classes{Better: 30, Worse: 12, Equal: 8, Largest: []runs.ClassChange{
+			{Class: 7, Queries: 25, A: 0.2, B: 0.6, Delta: 0.4, Gained: 31, Lost: 1}, {Class: 12, Queries: 24, A: 0.5, B: 0.375, Delta: -0.125, Lost: 9},
+		}}
 		worse.Metric, worse.MeanA, worse.MeanB, worse.Delta, worse.Low, worse.High = mapAtR, 0.1731, 0.1604, -0.0127, -0.0203, -0.0051
 		worse.P, worse.PHolm, worse.Verdict = 0.0012, 0.0048, runs.Worse
 		collapsed.MeanB, collapsed.Delta, collapsed.Low, collapsed.High = 0.3021, -0.2182, -1, 1
 		collapsed.P, collapsed.PHolm, collapsed.Notes, collapsed.SeedsB = 1, 1, []int{1, 2, 3}, []int{1}
 		apart.Reason, apart.MeanA = "the query sets differ: <b>12</b> queries are in one only", 0
 		d.Rows = append(d.Rows, better, noise, worse, collapsed, apart)
+	}
+	d.Configurations = []runs.ConfigDifference{
+		{Unified: "--- A\n+++ B\n@@ -2,3 +2,3 @@\n   \"alpha\": 2,\n-  \"boosting\": \"none\",\n+  \"boosting\": \"eta\",\n   \"learners\": [64],\n", Rows: []int{0, 5}},
+		{Unified: "--- A\n+++ B\n@@ -1,1 +1,1 @@\n-  \"label\": \"```\x1b[2J\"\n+  \"label\": \"</pre><b>bold</b>\"\n", Rows: []int{3, 8}},
 	}
 	return d
 }
@@ -236,6 +243,7 @@ func basesSample() source {
 	s.record.Cells = slices.DeleteFunc(s.record.Cells, func(k runs.Key) bool { return other(k.Dataset) })
 	s.cells = slices.DeleteFunc(s.cells, func(c runs.Cell) bool { return other(c.Dataset) })
 	s.diff.Rows = slices.DeleteFunc(s.diff.Rows, func(c runs.Comparison) bool { return other(c.B.Dataset) })
+	s.diff.Configurations = nil // they are of the rows as they were
 	for i := range s.diff.Rows {
 		switch c := &s.diff.Rows[i]; c.B.Method {
 		case "abier":

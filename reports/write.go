@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"bierbench/runs"
 )
 
 // Write writes report.html, report.md, report.csv, report.json and report.tex
@@ -17,17 +15,6 @@ import (
 func (r *Report) Write(dir string) ([]string, error) {
 	return writeAll(dir, []document{
 		{"report.html", r.HTML}, {"report.md", r.Markdown}, {"report.csv", r.CSV}, {"report.json", r.JSON}, {"report.tex", r.LaTeX},
-	})
-}
-
-// WriteDiff writes diff.html, diff.md, diff.txt and diff.json into a directory,
-// as Write does.
-func WriteDiff(d *runs.Diff, dir string) ([]string, error) {
-	as := func(f func(*runs.Diff, io.Writer) error) func(io.Writer) error {
-		return func(w io.Writer) error { return f(d, w) }
-	}
-	return writeAll(dir, []document{
-		{"diff.html", as(DiffHTML)}, {"diff.md", as(DiffMarkdown)}, {"diff.txt", as(DiffText)}, {"diff.json", as(DiffJSON)},
 	})
 }
 

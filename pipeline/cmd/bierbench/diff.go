@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -16,32 +15,55 @@ import (
 func newDiffCommand(a *app) *cobra.Command {
 	var o pipeline.DiffOptions
 	o.Compare = runs.DefaultCompareOptions()
-	var fail bool
+	var fail, schema bool
+	var limits []string
 	format := "text"
 	cmd := &cobra.Command{
-		Use:   "diff A [B] [--base METHOD]",
-		Short: "Compare two runs, or the methods inside one, query by query",
+		Use:   "diff A [B...] [--base METHOD]",
+		Short: "Compare runs with the first, or the methods inside one, query by query",
 		Long: `diff compares groups of cells that differ in nothing but the seed: the same group in
-two runs, or every method of one run with its base: the method that the suite names
-for it, baseline where it names none, or METHOD for all. Deltas come with a 95%
-interval over test classes and seeds; verdicts are corrected over the whole table
-(Holm). It also writes reports/diff-<a>-<b>/.`,
+two runs, in several runs with the first as the base, or every method of one run with
+its base: the method that the suite names for it, baseline where it names none, or
+METHOD for all. Deltas come with a 95% interval over test classes and seeds; verdicts
+are corrected over the whole table (Holm). It also writes reports/diff-<a>-<b>/.
+
+--fail exits with code 3 when a row fails. A row fails when its verdict is worse and its
+metric fell by more than the metric's threshold, which is 0 unless --threshold gives one
+in percentage points. Rows without a verdict do not fail.`,
 		Example: `  bierbench diff quick second-try
+  bierbench diff quick second-try third-try
   bierbench diff quick
   bierbench diff quick --base baseline
-  bierbench diff quick second-try --fail --format json`,
-		Args:              arguments(cobra.RangeArgs(1, 2)),
+  bierbench diff quick second-try --fail --threshold R@1=0.5 --format json`,
+		Args: arguments(func(cmd *cobra.Command, args []string) error {
+			if schema {
+				return cobra.NoArgs(cmd, args)
+			}
+			return cobra.MinimumNArgs(1)(cmd, args)
+		}),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.A = args[0]
-			switch {
-			case len(args) == 2 && o.Base != "":
-				return usageError{errors.New("diff: two runs and --base: want one of them")}
-			case len(args) == 2:
-				o.B = args[1]
+			if schema {
+				a.printed = true
+				_, err := a.stdout.Write(reports.DiffSchema())
+				return err
 			}
-			render := map[string]func(*runs.Diff, io.Writer) error{
-				"text": reports.DiffText, "md": reports.DiffMarkdown, "html": reports.DiffHTML, "json": reports.DiffJSON,
+			o.A, o.Others = args[0], args[1:]
+			if len(o.Others) > 0 && o.Base != "" {
+				return usageError{errors.New("diff: several runs and --base: want one of them")}
+			}
+			thresholds, err := parseThresholds(limits, o.Compare.Metrics)
+			if err != nil {
+				return usageError{err}
+			}
+			if len(limits) > 0 && !fail {
+				return usageError{errors.New("diff: --threshold says when --fail fails: want --fail too")}
+			}
+			render := map[string]func(*pipeline.Difference, io.Writer) error{
+				"text": func(d *pipeline.Difference, w io.Writer) error { return reports.DiffText(d.Diff, w) },
+				"md":   func(d *pipeline.Difference, w io.Writer) error { return reports.DiffMarkdown(d.Diff, w) },
+				"html": func(d *pipeline.Difference, w io.Writer) error { return reports.DiffHTML(d.Diff, d.Curves, w) },
+				"json": func(d *pipeline.Difference, w io.Writer) error { return reports.DiffJSON(d.Diff, w) },
 			}
 			if a.json {
 				format = "json"
@@ -54,7 +76,7 @@ interval over test classes and seeds; verdicts are corrected over the whole tabl
 				return err
 			}
 			o.Write = true
-			d, files, err := w.Diff(cmd.Context(), o)
+			d, err := w.Diff(cmd.Context(), o)
 			if err != nil {
 				return err
 			}
@@ -62,10 +84,10 @@ interval over test classes and seeds; verdicts are corrected over the whole tabl
 			if err := render[format](d, a.stdout); err != nil {
 				return err
 			}
-			for _, f := range files {
+			for _, f := range d.Files {
 				w.Log.Info("written", "file", f)
 			}
-			if fail && slices.ContainsFunc(d.Rows, func(c runs.Comparison) bool { return c.Verdict == runs.Worse }) {
+			if fail && thresholds.exceeded(d.Diff) {
 				return errRegression
 			}
 			return nil
@@ -75,7 +97,9 @@ interval over test classes and seeds; verdicts are corrected over the whole tabl
 	f.StringVar(&o.Base, "base", "", "compare all methods of one run with `METHOD`")
 	f.StringVar(&format, "format", format, "text, md, html or json")
 	f.BoolVar(&fail, "fail", false, "exit with code 3 when a row is worse")
+	f.StringArrayVar(&limits, "threshold", nil, "with --fail, `METRIC=POINTS`: a row that is worse by no more does not fail; repeatable")
+	f.BoolVar(&schema, "schema", false, "print the JSON Schema of --format json")
 	f.StringSliceVar(&o.Compare.Metrics, "metrics", o.Compare.Metrics, "metrics to compare, or all")
-	f.IntVar(&o.Compare.Resamples, "resamples", o.Compare.Resamples, "bootstrap resamples")
+	f.IntVar(&o.Compare.Resamples, "resamples", o.Compare.Resamples, "bootstrap resamples of each row; 0: 10,000, or as many more as a long table needs")
 	return cmd
 }

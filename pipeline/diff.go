@@ -1,0 +1,79 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"bierbench/reports"
+	"bierbench/runs"
+)
+
+// DiffOptions choose a comparison.
+type DiffOptions struct {
+	A       string   // run ID, the base
+	Others  []string // run IDs that are compared with A; empty to compare the methods inside A
+	Base    string   // the method to compare with, where there are no others; also empty: the bases of the suite
+	Compare runs.CompareOptions
+	Write   bool // also write reports/diff-<a>-<b>.../
+}
+
+// Difference is a comparison with what its page shows besides.
+type Difference struct {
+	*runs.Diff
+	Curves *reports.DiffCurves
+	Files  []string // written
+}
+
+// Diff compares runs with the first, or the methods of one.
+func (w *Workspace) Diff(ctx context.Context, o DiffOptions) (*Difference, error) {
+	var opened []*runs.Run
+	for _, id := range append([]string{o.A}, o.Others...) {
+		r, err := w.Runs().Open(id)
+		if err != nil {
+			return nil, err
+		}
+		opened = append(opened, r)
+	}
+	var d Difference
+	var err error
+	name := append([]string{o.A}, o.Others...)
+	switch {
+	case len(o.Others) > 0:
+		d.Diff, err = runs.CompareSeveral(ctx, opened[0], opened[1:], o.Compare)
+	case o.Base == "":
+		name = append(name, "bases")
+		d.Diff, err = runs.CompareBases(ctx, opened[0], DefaultBase, o.Compare)
+	default:
+		name = append(name, o.Base)
+		d.Diff, err = runs.CompareMethods(ctx, opened[0], o.Base, o.Compare)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if d.Curves, err = reports.NewDiffCurves(ctx, d.Diff, opened); err != nil {
+		return nil, err
+	}
+	if !o.Write {
+		return &d, nil
+	}
+	d.Files, err = reports.WriteDiff(d.Diff, d.Curves, filepath.Join(w.reportsDir(), folderName("diff", name)))
+	return &d, err
+}
+
+// longestFolder is the length in bytes of a folder's name; file systems allow
+// 255, and temporary files need some.
+const longestFolder = 200
+
+// folderName joins names with dashes. One that is too long for a file system
+// ends in a digest of all names.
+func folderName(kind string, names []string) string {
+	name := strings.Join(append([]string{kind}, names...), "-")
+	if len(name) <= longestFolder {
+		return name
+	}
+	sum := fmt.Sprintf("-%x", sha256.Sum256([]byte(strings.Join(names, "\x00"))))[:17]
+	return strings.ToValidUTF8(name[:longestFolder-len(sum)], "") + sum
+}

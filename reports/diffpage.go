@@ -1,0 +1,64 @@
+package reports
+
+import (
+	"io"
+
+	"bierbench/runs"
+)
+
+// diffPage is what diff.gohtml shows.
+type diffPage struct {
+	shell
+	Heading  string
+	Lead     string
+	Drawn    string // how often rows were resampled, where that is unusual
+	Tables   []tableView
+	Counts   []verdictCount
+	Datasets []string
+	Methods  []string
+	Classes  []tableView
+	Configs  []configView
+	Recall   []chart
+	Training []chart
+	Left     int // pairs that have no chart
+}
+
+// DiffHTML writes a diff as one page that needs nothing else. curves may be
+// nil: it then has no charts.
+func DiffHTML(d *runs.Diff, curves *DiffCurves, w io.Writer) error {
+	s, err := newShell(diffTitle(d) + " · bierbench diff")
+	if err != nil {
+		return err
+	}
+	t, err := templates()
+	if err != nil {
+		return err
+	}
+	p := diffPage{
+		shell: s, Heading: diffTitle(d), Lead: diffLead(d), Drawn: diffResamples(d),
+		Tables: view("diff", diffTables(d, false)...), Counts: countVerdicts(d),
+		Classes: view("classes", classTables(d)...), Configs: configViews(d),
+	}
+	if curves != nil {
+		p.Recall, p.Training, p.Left = curves.recall, curves.training, curves.Left
+	}
+	for _, c := range d.Rows {
+		p.Datasets = appendNew(p.Datasets, c.B.Dataset)
+		p.Methods = appendNew(p.Methods, c.B.Method)
+	}
+	return t.ExecuteTemplate(w, "diff.gohtml", p)
+}
+
+// WriteDiff writes diff.html, diff.md, diff.txt and diff.json into a directory,
+// as Write does.
+func WriteDiff(d *runs.Diff, curves *DiffCurves, dir string) ([]string, error) {
+	as := func(f func(*runs.Diff, io.Writer) error) func(io.Writer) error {
+		return func(w io.Writer) error { return f(d, w) }
+	}
+	return writeAll(dir, []document{
+		{"diff.html", func(w io.Writer) error { return DiffHTML(d, curves, w) }},
+		{"diff.md", as(DiffMarkdown)},
+		{"diff.txt", as(DiffText)},
+		{"diff.json", as(DiffJSON)},
+	})
+}
