@@ -1,0 +1,28 @@
+package pipeline
+
+import (
+	"context"
+	"path/filepath"
+
+	"bierbench/reports"
+	"bierbench/runs"
+)
+
+// Trend reads a metric of runs, writes reports/trend-<run>-<run>.../ and returns
+// the paths of its files.
+func (w *Workspace) Trend(ctx context.Context, ids []string, metric string) (*reports.Trend, []string, error) {
+	var opened []*runs.Run
+	for _, id := range ids {
+		r, err := w.Runs().Open(id)
+		if err != nil {
+			return nil, nil, err
+		}
+		opened = append(opened, r)
+	}
+	t, err := reports.NewTrend(ctx, opened, metric)
+	if err != nil {
+		return nil, nil, err
+	}
+	files, err := t.Write(filepath.Join(w.reportsDir(), folderName("trend", ids)))
+	return t, files, err
+}
