@@ -30,6 +30,9 @@ func (a axis) at(v float64) float64 {
 
 // label writes a tick.
 func (a axis) label(v float64) string {
+	if a.decimals > 4 { // too long to stand beside the axis
+		return strconv.FormatFloat(v*a.scaleForText, 'g', 3, 64)
+	}
 	return strconv.FormatFloat(v*a.scaleForText, 'f', a.decimals, 64)
 }
 

@@ -183,12 +183,12 @@ func TestTwoRuns(t *testing.T) {
 			t.Errorf("chart %q does not name its run", c.Title)
 		}
 	}
-	ids := map[string]bool{}
-	for _, c := range append(append(r.recallCharts(), r.trainingCharts()...), r.learnerCharts()...) {
-		if ids[c.ID] {
-			t.Errorf("two charts have the id %s", c.ID)
+	names := map[string]bool{}
+	for _, c := range r.charts().all() {
+		if names[c.Name] {
+			t.Errorf("two charts have the name %s", c.Name)
 		}
-		ids[c.ID] = true
+		names[c.Name] = true
 	}
 }
 

@@ -2,6 +2,9 @@ package reports
 
 import (
 	"fmt"
+	"math"
+	"slices"
+	"strings"
 
 	"bierbench/runs"
 )
@@ -86,92 +89,191 @@ func (l lines) name(g runs.Group) string {
 // recallCharts returns R@K over K, one chart for each protocol and backbone.
 func (r *Report) recallCharts() []chart {
 	l := r.lines()
-	var order []place
-	charts := map[place]*chart{}
+	var c collection
 	for _, x := range r.Results {
-		s := series{Name: l.name(x.Group), Style: l.style(x.Group)}
+		s := series{Name: l.name(x.Group), Style: l.style(x.Group), Methods: []string{x.Group.Method}}
 		if x.At != runs.AtLast {
 			s.Name += " (" + x.At + ")"
 		}
 		for _, m := range x.Metrics {
 			if k, ok := recall(m.Name); ok {
-				s.X, s.Y = append(s.X, float64(k)), append(s.Y, m.Summary.Mean)
-				s.Low, s.High = append(s.Low, m.Summary.Low), append(s.High, m.Summary.High)
+				s.summary(float64(k), m.Summary)
 			}
 		}
 		if len(s.X) < 2 { // a single K is in the table
 			continue
 		}
 		p := placeOf(x.Run, x.Group, x.Protocol)
-		c := charts[p]
-		if c == nil {
-			c = &chart{
-				ID: fmt.Sprintf("recall-%d", len(order)+1), Title: r.placeTitle(p),
-				X: "K (log scale)", Y: "R@K, %", LogX: true, Percent: true, Markers: true, dataset: p.dataset,
-			}
-			charts[p] = c
-			order = append(order, p)
-		}
+		plot := c.at(p, lineChart{X: "K (log scale)", Y: "R@K, %", KeyX: "K", KeyY: "R@K", LogX: true, Percent: true, Markers: true})
 		for _, k := range s.X {
-			c.Ticks = appendNew(c.Ticks, k)
+			plot.Ticks = appendNew(plot.Ticks, k)
 		}
-		c.Series = append(c.Series, s)
+		plot.Series = append(plot.Series, s)
 	}
-	return inOrder(order, charts)
+	return c.charts(r, "recall", "R@K")
 }
 
 // trainingCharts returns the loss over the steps, one chart for each data set
 // and backbone.
 func (r *Report) trainingCharts() []chart {
 	l := r.lines()
-	var order []place
-	charts := map[place]*chart{}
+	var c collection
 	for _, g := range r.Groups {
 		if g.Curve == nil {
 			continue
 		}
-		p := placeOf(g.Run, g.Group, "")
-		c := charts[p]
-		if c == nil {
-			c = &chart{
-				ID: fmt.Sprintf("loss-%d", len(order)+1), Title: r.placeTitle(p),
-				X: "step", Y: "metric loss", dataset: p.dataset,
-			}
-			charts[p] = c
-			order = append(order, p)
-		}
-		c.Series = append(c.Series, series{Name: l.name(g.Group), Style: l.style(g.Group), X: g.Curve.Steps, Y: g.Curve.Loss})
+		plot := c.at(placeOf(g.Run, g.Group, ""), lineChart{X: "step", Y: "metric loss", KeyX: "step", KeyY: "loss"})
+		plot.Series = append(plot.Series, series{
+			Name: l.name(g.Group), Style: l.style(g.Group), Methods: []string{g.Group.Method}, X: g.Curve.Steps, Y: g.Curve.Loss,
+		})
 	}
-	return inOrder(order, charts)
+	return c.charts(r, "loss", "Metric loss")
 }
 
-// learnerCharts returns the loss of each learner over the steps, one chart for
-// each ensemble.
-func (r *Report) learnerCharts() []chart {
+// rateCharts returns the learning rate over the steps, one chart for each data
+// set and backbone; methods of one course share a line.
+func (r *Report) rateCharts() []chart {
 	l := r.lines()
-	var charts []chart
+	var c collection
 	for _, g := range r.Groups {
-		if g.Curve == nil || len(g.Curve.Learners) < 2 {
+		if g.Curve == nil {
 			continue
 		}
-		c := chart{
-			ID:    fmt.Sprintf("learners-%d", len(charts)+1),
-			Title: l.name(g.Group) + ": " + r.placeTitle(placeOf(g.Run, g.Group, "")),
-			X:     "step", Y: "metric loss", dataset: g.Group.Dataset,
+		plot := c.at(placeOf(g.Run, g.Group, ""), lineChart{X: "step", Y: "learning rate", KeyX: "step", KeyY: "learning rate"})
+		same := slices.IndexFunc(plot.Series, func(s series) bool {
+			return slices.Equal(s.X, g.Curve.Steps) && slices.Equal(s.Y, g.Curve.Rate)
+		})
+		if same < 0 {
+			plot.Series = append(plot.Series, series{
+				Name: l.name(g.Group), Style: len(plot.Series), Methods: []string{g.Group.Method}, X: g.Curve.Steps, Y: g.Curve.Rate,
+			})
+			continue
 		}
-		for i, loss := range g.Curve.Learners {
-			c.Series = append(c.Series, series{Name: fmt.Sprintf("learner %d", i+1), Style: i, X: g.Curve.Steps, Y: loss})
+		s := &plot.Series[same]
+		s.Methods = appendNew(s.Methods, g.Group.Method)
+		if s.others++; s.others == 1 {
+			s.first = s.Name
 		}
-		charts = append(charts, c)
+		s.Name = fmt.Sprintf("%s and %d more", s.first, s.others)
 	}
-	return charts
+	return c.charts(r, "rate", "Learning rate")
 }
 
-// inOrder returns the charts of places, in order.
-func inOrder(order []place, charts map[place]*chart) []chart {
+// sizeCharts returns a metric over the size of the embedding, for methods that
+// have several sizes.
+func (r *Report) sizeCharts() []chart {
+	l := r.lines()
 	var list []chart
-	for _, p := range order {
-		list = append(list, *charts[p])
+	for _, metric := range []string{recallAt1, mapAtR} {
+		var c collection
+		for _, x := range r.Results {
+			m, ok := x.metric(metric)
+			if !ok || x.At != runs.AtLast || len(l.sizes[x.Group.Method]) < 2 {
+				continue
+			}
+			plot := c.at(placeOf(x.Run, x.Group, x.Protocol), lineChart{
+				X: "embedding size (log scale)", Y: metric + ", %", KeyX: "embedding size", KeyY: metric, LogX: true, Percent: true, Markers: true,
+			})
+			at := slices.IndexFunc(plot.Series, func(s series) bool { return s.Name == x.Group.Method })
+			if at < 0 {
+				at = len(plot.Series)
+				plot.Series = append(plot.Series, series{Name: x.Group.Method, Style: slices.Index(l.methods, x.Group.Method), Methods: []string{x.Group.Method}})
+			}
+			plot.Series[at].summary(float64(x.Group.Size), m.Summary)
+			plot.Ticks = appendNew(plot.Ticks, float64(x.Group.Size))
+		}
+		for _, plot := range c.plots {
+			slices.Sort(plot.Ticks)
+			plot.Series = slices.DeleteFunc(plot.Series, func(s series) bool { return len(s.X) < 2 })
+			for i := range plot.Series {
+				plot.Series[i].sort()
+			}
+		}
+		list = append(list, c.charts(r, "size-"+metric, metric+" over size")...)
 	}
 	return list
+}
+
+// timeCharts returns the seconds of a cell by stage, one chart for each data
+// set and backbone.
+func (r *Report) timeCharts() []chart {
+	l := r.lines()
+	var order []place
+	charts := map[place]*barsChart{}
+	var stages []string
+	for _, s := range r.stages() {
+		if s != "total" {
+			stages = append(stages, s)
+		}
+	}
+	for _, g := range r.Groups {
+		if len(g.Done) == 0 {
+			continue
+		}
+		p := placeOf(g.Run, g.Group, "")
+		if charts[p] == nil {
+			charts[p] = &barsChart{X: "seconds of a cell", KeyX: "seconds", Parts: stages}
+			order = append(order, p)
+		}
+		b := bar{Name: l.name(g.Group), Method: g.Group.Method}
+		for _, s := range stages {
+			v, ok := g.Timing[s]
+			if !ok {
+				v = math.NaN()
+			}
+			b.Values = append(b.Values, v)
+		}
+		charts[p].Bars = append(charts[p].Bars, b)
+	}
+	var list []chart
+	for _, p := range order {
+		list = append(list, chart{Name: r.placeName("time", p), Title: "Time by stage: " + r.placeTitle(p), Dataset: p.dataset, plot: *charts[p]})
+	}
+	return list
+}
+
+// collection is line charts by place, in the order in which they were asked for.
+type collection struct {
+	order []place
+	plots map[place]*lineChart
+}
+
+// at returns the chart of a place, empty as given where it is new.
+func (c *collection) at(p place, empty lineChart) *lineChart {
+	if c.plots[p] == nil {
+		if c.plots == nil {
+			c.plots = map[place]*lineChart{}
+		}
+		c.plots[p] = &empty
+		c.order = append(c.order, p)
+	}
+	return c.plots[p]
+}
+
+// charts returns the charts that have a line; kind begins their names, what
+// their titles.
+func (c *collection) charts(r *Report, kind, what string) []chart {
+	var list []chart
+	for _, p := range c.order {
+		if len(c.plots[p].Series) > 0 {
+			list = append(list, chart{Name: r.placeName(kind, p), Title: what + ": " + r.placeTitle(p), Dataset: p.dataset, plot: *c.plots[p]})
+		}
+	}
+	return list
+}
+
+// placeName names a chart of a place for its files.
+func (r *Report) placeName(kind string, p place, more ...string) string {
+	name := p.protocol
+	if name == "" {
+		name = p.dataset
+	}
+	parts := append([]string{kind, name, p.backbone, p.mode}, more...)
+	if r.severalVariants(p.dataset) {
+		parts = append(parts, p.variant)
+	}
+	if len(r.Runs) > 1 {
+		parts = append(parts, p.run)
+	}
+	return fileName(strings.Join(parts, "-"))
 }

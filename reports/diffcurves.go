@@ -52,13 +52,9 @@ func NewDiffCurves(ctx context.Context, d *runs.Diff, opened []*runs.Run) (*Diff
 			}
 		}
 		title := fmt.Sprintf("%s, %s-%s/%s-%d", p.protocol, p.b.Backbone, p.b.Mode, p.b.Method, p.b.Size)
-		recall := chart{
-			ID: fmt.Sprintf("diff-recall-%d", len(curves.recall)+1), Title: title,
-			X: "K (log scale)", Y: "R@K, %", LogX: true, Percent: true, Markers: true, dataset: p.b.Dataset,
-		}
-		training := chart{
-			ID: fmt.Sprintf("diff-loss-%d", len(curves.training)+1), Title: title, X: "step", Y: "metric loss", dataset: p.b.Dataset,
-		}
+		recall := lineChart{X: "K (log scale)", Y: "R@K, %", KeyX: "K", KeyY: "R@K", LogX: true, Percent: true, Markers: true}
+		training := lineChart{X: "step", Y: "metric loss", KeyX: "step", KeyY: "loss"}
+		shown := chart{Title: title, Dataset: p.b.Dataset, Method: p.b.Method}
 		for i, s := range sides {
 			group := groupOf(cells[s.run.Record.ID], s.group)
 			if line := recallLine(group, p.protocol, s.at); len(line.X) > 1 {
@@ -79,12 +75,14 @@ func NewDiffCurves(ctx context.Context, d *runs.Diff, opened []*runs.Run) (*Diff
 		}
 		if len(recall.Series) > 0 {
 			slices.Sort(recall.Ticks)
-			curves.recall = append(curves.recall, recall)
+			shown.Name, shown.plot = fmt.Sprintf("diff-recall-%d", len(curves.recall)+1), recall
+			curves.recall = append(curves.recall, shown)
 		}
 		key := p.a.Path() + "\x00" + p.b.Path()
 		if len(training.Series) > 0 && !slices.Contains(trained, key) {
 			trained = append(trained, key)
-			curves.training = append(curves.training, training)
+			shown.Name, shown.plot = fmt.Sprintf("diff-loss-%d", len(curves.training)+1), training
+			curves.training = append(curves.training, shown)
 		}
 	}
 	return curves, nil

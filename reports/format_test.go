@@ -102,15 +102,15 @@ func TestTextAligns(t *testing.T) {
 
 // A chart without a finite value says so instead of drawing NaN.
 func TestChartOfNothing(t *testing.T) {
-	for name, c := range map[string]chart{
+	for name, c := range map[string]lineChart{
 		"no series":    {},
 		"not a number": {Series: []series{{X: []float64{1}, Y: []float64{math.NaN()}}}},
 	} {
-		if got := string(c.SVG()); strings.Contains(got, "<svg") {
+		if got := string(chart{plot: c}.SVG()); strings.Contains(got, "<svg") {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
-	c := chart{Title: "<b>", Markers: true, Series: []series{{Name: "</svg><script>", X: []float64{1, 2}, Y: []float64{math.Inf(1), 0.5}}}}
+	c := chart{Title: "<b>", plot: lineChart{Markers: true, Series: []series{{Name: "</svg><script>", X: []float64{1, 2}, Y: []float64{math.Inf(1), 0.5}}}}}
 	got := string(c.SVG())
 	if strings.Contains(got, "NaN") || strings.Contains(got, "Inf") && !strings.Contains(got, "+Inf at 1") || strings.Contains(got, "<script>") {
 		t.Errorf("chart: %s", got)

@@ -238,8 +238,8 @@ func TestWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := len(paths) + len(more); len(entries) != want || want != 9 {
-		t.Errorf("%d files in the directory, %d returned; want 9", len(entries), want)
+	if want := len(paths) + len(more); len(entries) != want || want != 10 {
+		t.Errorf("%d files in the directory, %d returned; want 10", len(entries), want)
 	}
 	f, err := os.Open(filepath.Join(dir, "report.csv"))
 	if err != nil {

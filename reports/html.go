@@ -39,10 +39,14 @@ func newShell(title string) (shell, error) {
 		Head: title,
 		Policy: "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-" +
 			base64.StdEncoding.EncodeToString(sum[:]) + "'",
-		Style:  template.CSS(style), //nolint:gosec // a file of this package
-		Script: template.JS(script), //nolint:gosec // a file of this package
+		Style:  template.CSS(string(style) + chartStyle(pageColor)), //nolint:gosec // a file of this package and its colours
+		Script: template.JS(script),                                 //nolint:gosec // a file of this package
 	}, nil
 }
+
+// pageColor names a colour of charts by the page's variable, which is another
+// in the dark.
+func pageColor(name string) string { return "var(--" + name + ")" }
 
 // templates parses the pages' templates.
 func templates() (*template.Template, error) {
@@ -135,9 +139,9 @@ type reportPage struct {
 	Settings      []tableView
 	Environment   []tableView
 	Configs       []settings
-	Recall        []chart
-	Training      []chart
-	Learners      []chart
+	Charts        reportCharts
+	Drawn         []chartKind // of the ensembles, in this page
+	Beside        []chartKind // likewise, only in files
 }
 
 // HTML writes the report as one page that needs nothing else.
@@ -162,8 +166,9 @@ func (r *Report) HTML(w io.Writer) error {
 		Settings:    view("settings", differing, shared),
 		Environment: view("environment", r.environments()),
 		Configs:     r.configurations(),
-		Recall:      r.recallCharts(), Training: r.trainingCharts(), Learners: r.learnerCharts(),
+		Charts:      r.charts(),
 	}
+	p.Drawn, p.Beside = p.Charts.split()
 	for _, run := range r.Runs {
 		p.Done += run.Done
 		p.Planned += run.Planned

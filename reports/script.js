@@ -40,7 +40,7 @@ if (filter) {
   filter.hidden = false;
   const apply = () => {
     const want = Object.fromEntries(new FormData(filter));
-    const fits = (data) => Object.entries(want).every(([name, value]) => !value || !data[name] || data[name] === value);
+    const fits = (data) => Object.entries(want).every(([name, value]) => !value || !data[name] || data[name].split("\n").includes(value));
     let shown = 0, all = 0;
     for (const block of document.querySelectorAll("[data-block]")) {
       const rows = [...block.querySelectorAll("tbody tr")];
@@ -48,7 +48,13 @@ if (filter) {
         row.hidden = !fits(row.dataset);
         if (block.closest("#results")) { all++; shown += !row.hidden; }
       }
-      block.hidden = rows.length ? rows.every((row) => row.hidden) : !fits(block.dataset);
+      const lines = [...block.querySelectorAll("svg [data-method]")]; // of a chart
+      for (const line of lines) line.toggleAttribute("hidden", !fits(line.dataset));
+      const parts = rows.length ? rows : lines;
+      block.hidden = !fits(block.dataset) || parts.length > 0 && parts.every((part) => part.hasAttribute("hidden"));
+    }
+    for (const group of document.querySelectorAll("[data-charts]")) {
+      group.hidden = [...group.querySelectorAll("[data-block]")].every((block) => block.hidden);
     }
     document.getElementById("shown").textContent = shown === all ? "" : `${shown} of ${all} rows shown`;
   };

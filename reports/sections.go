@@ -69,22 +69,12 @@ func (r *Report) anatomy() *Table {
 func (r *Report) costs() *Table {
 	t := &Table{Title: "Time and throughput of a cell, mean over seeds"}
 	t.Columns = r.groupColumns()
-	stages, rates := []string{}, []string{}
+	stages, rates := r.stages(), []string{}
 	for _, g := range r.Groups {
-		for name := range g.Timing {
-			stages = appendNew(stages, name)
-		}
 		for name := range g.Throughput {
 			rates = appendNew(rates, name)
 		}
 	}
-	known := []string{"features", "train", "select", "embed", "evaluate", "overhead", "total"}
-	slices.SortFunc(stages, func(a, b string) int {
-		if i, j := slices.Index(known, a), slices.Index(known, b); i >= 0 || j >= 0 {
-			return (i+len(known)+1)%(len(known)+1) - (j+len(known)+1)%(len(known)+1)
-		}
-		return strings.Compare(a, b)
-	})
 	slices.Sort(rates)
 	for _, s := range stages {
 		t.Columns = append(t.Columns, number(s, s, "s"))
@@ -113,6 +103,24 @@ func (r *Report) costs() *Table {
 		return nil
 	}
 	return t
+}
+
+// stages returns the stages that were timed, in the order in which they run.
+func (r *Report) stages() []string {
+	stages := []string{}
+	for _, g := range r.Groups {
+		for name := range g.Timing {
+			stages = appendNew(stages, name)
+		}
+	}
+	known := []string{"features", "initialise", "train", "select", "embed", "evaluate", "overhead", "total"}
+	slices.SortFunc(stages, func(a, b string) int {
+		if i, j := slices.Index(known, a), slices.Index(known, b); i >= 0 || j >= 0 {
+			return (i+len(known)+1)%(len(known)+1) - (j+len(known)+1)%(len(known)+1)
+		}
+		return strings.Compare(a, b)
+	})
+	return stages
 }
 
 // groupColumns returns the columns that name a group.

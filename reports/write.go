@@ -9,13 +9,22 @@ import (
 	"strings"
 )
 
-// Write writes report.html, report.md, report.csv, report.json and report.tex
-// into a directory, which it makes if needed, and returns their paths. Each
-// file appears whole or not at all.
+// Write writes report.html, report.md, report.csv, report.json, report.tex and
+// the folder charts, which has each chart as SVG, PNG and CSV, into a directory,
+// which it makes if needed, and returns their paths. Each file appears whole or
+// not at all; files of charts that there are no more are removed.
 func (r *Report) Write(dir string) ([]string, error) {
-	return writeAll(dir, []document{
+	paths, err := writeAll(dir, []document{
 		{"report.html", r.HTML}, {"report.md", r.Markdown}, {"report.csv", r.CSV}, {"report.json", r.JSON}, {"report.tex", r.LaTeX},
 	})
+	if err != nil {
+		return nil, err
+	}
+	charts := filepath.Join(dir, chartsDir)
+	if err := writeCharts(charts, r.charts().all()); err != nil {
+		return nil, err
+	}
+	return append(paths, charts), nil
 }
 
 // JSON writes the report's fields: report.json.

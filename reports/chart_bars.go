@@ -1,0 +1,106 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"bierbench/runs"
+)
+
+// barsChart is bars made of parts that add up, one below the other.
+type barsChart struct {
+	X, KeyX string   // what the length of a bar is
+	Parts   []string // from the left
+	Bars    []bar
+}
+
+// bar is a bar; Values are by part, NaN where there is none.
+type bar struct {
+	Name   string
+	Method string
+	Values []float64
+}
+
+// total is the length of the bar.
+func (b bar) total() float64 {
+	sum := 0.0
+	for _, v := range b.Values {
+		if v > 0 && !math.IsInf(v, 0) { // not NaN
+			sum += v
+		}
+	}
+	return sum
+}
+
+func (c barsChart) draw() (d drawing, ok bool) {
+	const left, right, height, gap = 150.0, 378.0, 12.0, 6.0
+	longest := 0.0
+	for _, b := range c.Bars {
+		longest = max(longest, b.total())
+	}
+	if longest == 0 {
+		return d, false
+	}
+	x := roundAxis(0, longest, 1, 4)
+	x.start, x.end = left, right
+	bottom := plotTop + float64(len(c.Bars))*(height+gap)
+	for _, v := range x.ticks {
+		d.add(segment("grid", x.at(v), plotTop, x.at(v), bottom))
+	}
+	for i, b := range c.Bars {
+		y := plotTop + float64(i)*(height+gap) + gap/2
+		parts := []node{label("key", shorten(b.Name, 20), "end", left-6, y+height-2)}
+		var told []string
+		from := 0.0
+		for j, v := range b.Values {
+			if !(v > 0) || math.IsInf(v, 0) {
+				continue
+			}
+			parts = append(parts, node{class: "bar", color: j%styles + 1, path: box(x.at(from), y, x.at(from+v)-x.at(from), height)})
+			told = append(told, c.Parts[j]+" "+significant(v))
+			from += v
+		}
+		parts = append(parts, label("tick", significant(from), "start", x.at(from)+5, y+height-2))
+		d.add(node{methods: []string{b.Method}, title: b.Name + ": " + strings.Join(told, ", "), parts: parts})
+	}
+	d.width = chartWidth
+	// The axis is as wide as the bars alone.
+	d.add(segment("axis", left, bottom, right, bottom))
+	for _, v := range x.ticks {
+		d.add(segment("axis", x.at(v), bottom, x.at(v), bottom+4), label("tick", x.label(v), "middle", x.at(v), bottom+17))
+	}
+	d.add(label("label", c.X, "middle", (left+right)/2, bottom+34))
+	var keys []key
+	for j, name := range c.Parts {
+		keys = append(keys, key{name: name, symbol: func(left, middle float64) []node {
+			return []node{{class: "bar", color: j%styles + 1, path: box(left+6, middle-5, 16, 10)}}
+		}})
+	}
+	d.legend(bottom+56, keys)
+	return d, true
+}
+
+func (c barsChart) describe() string {
+	parts := []string{c.X + ", in parts: " + strings.Join(c.Parts, ", ") + "."}
+	for i, b := range c.Bars {
+		if i == mostDescribed {
+			parts = append(parts, fmt.Sprintf("%d more bars are in the chart's CSV file.", len(c.Bars)-i))
+			break
+		}
+		parts = append(parts, b.Name+": "+significant(b.total())+".")
+	}
+	return strings.Join(parts, " ")
+}
+
+func (c barsChart) data() *Table {
+	t := &Table{Columns: []Column{text("bar", ""), text("part", ""), text(c.KeyX, "")}}
+	for _, b := range c.Bars {
+		for j, v := range b.Values {
+			if !math.IsNaN(v) {
+				t.add(runs.Group{}, Entry{Value: b.Name}, Entry{Value: c.Parts[j]}, Entry{Value: v})
+			}
+		}
+	}
+	return t
+}

@@ -1,0 +1,133 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"bierbench/runs"
+)
+
+// matrixChart is a square matrix of values, a cell darker the larger its
+// absolute value: [row][column], nil where there is none.
+type matrixChart struct {
+	What   string // what a cell is
+	Part   string // what a row is: learner, block
+	Names  []string
+	Values [][]*float64
+	Text   bool // the numbers are written into their cells
+}
+
+// darkest is the opacity of a cell of 1, in tenths: text on it is still legible
+// in a dark and in a light page.
+const darkest = 5
+
+func (c matrixChart) draw() (d drawing, ok bool) {
+	n := len(c.Values)
+	top := 0.0 // the scale ends here
+	for _, row := range c.Values {
+		for _, v := range row {
+			if v != nil && !math.IsNaN(*v) {
+				ok = true
+				top = max(top, math.Abs(*v))
+			}
+		}
+	}
+	if !ok {
+		return d, false
+	}
+	const left, upper, side = 90.0, 28.0, 260.0
+	cell := side / float64(n)
+	levels := darkest
+	if !c.Text {
+		levels = 10
+	}
+	shades := make([][]step, levels+1) // cells of one shade are one path
+	for i, row := range c.Values {
+		for from := 0; from < len(row); {
+			shade := shadeOf(row[from], top, levels)
+			to := from + 1
+			for !c.Text && to < len(row) && shadeOf(row[to], top, levels) == shade {
+				to++
+			}
+			if shade > 0 {
+				shades[shade] = append(shades[shade], box(left+float64(from)*cell, upper+float64(i)*cell, float64(to-from)*cell, cell)...)
+			}
+			from = to
+		}
+	}
+	for shade, path := range shades {
+		if path != nil {
+			d.add(node{class: "cell", shade: shade, path: path})
+		}
+	}
+	d.add(node{class: "axis", path: box(left, upper, side, side)})
+	for i, row := range c.Values {
+		if n <= 12 || i == 0 || i == n-1 {
+			center := (float64(i) + 0.5) * cell
+			d.add(label("tick", shorten(c.Names[i], 12), "end", left-6, upper+center+4))
+			d.add(label("tick", c.short(i), "middle", left+center, upper-8))
+		}
+		for j, v := range row {
+			if c.Text {
+				d.add(label("key", cellText(v), "middle", left+(float64(j)+0.5)*cell, upper+(float64(i)+0.5)*cell+4))
+			}
+		}
+	}
+	d.width, d.height = chartWidth, upper+side+10
+	if !c.Text {
+		scale := fmt.Sprintf("darkest: %.3f", top)
+		d.add(label("label", scale, "start", left+side+8, upper+12))
+	}
+	return d, true
+}
+
+// short is the name of a column: its number.
+func (c matrixChart) short(i int) string { return fmt.Sprint(i + 1) }
+
+// shadeOf returns the shade of a cell, 1 to levels for values up to top; 0 where
+// there is none.
+func shadeOf(v *float64, top float64, levels int) int {
+	if v == nil || math.IsNaN(*v) || top == 0 {
+		return 0
+	}
+	return int(math.Round(math.Abs(*v) / top * float64(levels)))
+}
+
+func cellText(v *float64) string {
+	if v == nil || math.IsNaN(*v) {
+		return absent
+	}
+	return strings.Replace(fmt.Sprintf("%.3f", *v), "-", "−", 1)
+}
+
+func (c matrixChart) describe() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %d by %d.", c.What, len(c.Values), len(c.Values))
+	if len(c.Values) > mostDescribed {
+		b.WriteString(" The chart's CSV file has the numbers.")
+		return b.String()
+	}
+	for i, row := range c.Values {
+		var cells []string
+		for _, v := range row {
+			cells = append(cells, cellText(v))
+		}
+		fmt.Fprintf(&b, " %s: %s.", c.Names[i], strings.Join(cells, ", "))
+	}
+	return b.String()
+}
+
+func (c matrixChart) data() *Table {
+	t := &Table{Columns: []Column{text(c.Part, ""), text("with "+c.Part, ""), text("value", "")}}
+	for i, row := range c.Values {
+		for j, v := range row {
+			e := Entry{}
+			if v != nil && !math.IsNaN(*v) {
+				e.Value = *v
+			}
+			t.add(runs.Group{}, Entry{Value: c.Names[i]}, Entry{Value: c.Names[j]}, e)
+		}
+	}
+	return t
+}

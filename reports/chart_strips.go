@@ -1,0 +1,125 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+
+	"bierbench/runs"
+)
+
+// stripsChart shows how boosting weights were distributed over training: a
+// strip for each learner and kind of pair, over its width the steps, upwards
+// the tenths of what a weight can be, darker the larger the share of the pairs.
+type stripsChart struct{ Shares *WeightShares }
+
+// kinds returns the two kinds of pairs and their shares, [learner][point][bin].
+func (c stripsChart) kinds() ([2]string, [2][][][]float64) {
+	return [2]string{"positive", "negative"}, [2][][][]float64{c.Shares.Positive, c.Shares.Negative}
+}
+
+func (c stripsChart) draw() (d drawing, ok bool) {
+	const left, right, upper, strip, gap, levels = 52.0, 428.0, 30.0, 60.0, 12.0, 10
+	half := (right - left - 16) / 2
+	names, kinds := c.kinds()
+	points := len(c.Shares.Steps)
+	d.width, d.height = chartWidth, upper
+	for k, shares := range kinds {
+		x := left + float64(k)*(half+16)
+		d.add(label("label", names[k]+" pairs", "middle", x+half/2, upper-12))
+		for m, learner := range shares {
+			y := upper + float64(m)*(strip+gap)
+			shades := make([][]step, levels+1)
+			bins := 0
+			for _, p := range learner {
+				bins = max(bins, len(p))
+			}
+			for b := range bins {
+				shade := func(i int) int {
+					if b >= len(learner[i]) {
+						return 0
+					}
+					return shadeOf(&learner[i][b], 1, levels)
+				}
+				for from := 0; from < points; {
+					to := from + 1
+					for to < points && shade(to) == shade(from) {
+						to++
+					}
+					if s := shade(from); s > 0 {
+						ok = true
+						width, height := half/float64(points), strip/float64(bins)
+						shades[s] = append(shades[s], box(x+float64(from)*width, y+strip-float64(b+1)*height, float64(to-from)*width, height)...)
+					}
+					from = to
+				}
+			}
+			for s, path := range shades {
+				if path != nil {
+					d.add(node{class: "cell", shade: s, path: path})
+				}
+			}
+			d.add(node{class: "axis", path: box(x, y, half, strip)})
+			if k == 0 {
+				d.add(label("tick", "max", "end", x-6, y+10), label("tick", fmt.Sprint(m+1), "end", x-6, y+strip/2+4), label("tick", "0", "end", x-6, y+strip))
+			}
+			d.height = max(d.height, y+strip)
+		}
+		if points > 0 {
+			d.add(label("tick", fmt.Sprintf("%.4g", c.Shares.Steps[0]), "start", x, d.height+16),
+				label("tick", fmt.Sprintf("%.4g", c.Shares.Steps[points-1]), "end", x+half, d.height+16))
+		}
+		d.add(label("label", "step", "middle", x+half/2, d.height+16))
+	}
+	axis := label("label", "learner, weight", "middle", 12, (upper+d.height)/2)
+	axis.upright = true
+	d.add(axis)
+	d.height += 26
+	return d, ok
+}
+
+func (c stripsChart) describe() string {
+	parts := []string{"Share of the pairs by boosting weight, in tenths of what it can be, over steps."}
+	names, kinds := c.kinds()
+	for k, shares := range kinds {
+		for m, learner := range shares {
+			if n := len(learner); n > 0 {
+				parts = append(parts, fmt.Sprintf("Learner %d, %s pairs: mean weight %.2f of the largest at first, %.2f at last.",
+					m+1, names[k], meanWeight(learner[0]), meanWeight(learner[n-1])))
+			}
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// meanWeight is the mean of a distribution, each bin counted at its middle.
+func meanWeight(bins []float64) float64 {
+	sum, n := 0.0, 0.0
+	for i, v := range bins {
+		sum += v * (float64(i) + 0.5) / float64(len(bins))
+		n += v
+	}
+	if n == 0 {
+		return 0
+	}
+	return sum / n
+}
+
+func (c stripsChart) data() *Table {
+	t := &Table{}
+	for _, k := range []string{"learner", "pairs", "step", "weight from", "weight to", "share"} {
+		t.Columns = append(t.Columns, text(k, ""))
+	}
+	names, kinds := c.kinds()
+	for k, shares := range kinds {
+		for m, learner := range shares {
+			for p, bins := range learner {
+				for b, v := range bins {
+					n := float64(len(bins))
+					t.add(runs.Group{}, Entry{Value: m + 1}, Entry{Value: names[k]}, Entry{Value: c.Shares.Steps[p]},
+						Entry{Value: float64(b) / n}, Entry{Value: float64(b+1) / n}, Entry{Value: v})
+				}
+			}
+		}
+	}
+	return t
+}

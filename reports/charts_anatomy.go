@@ -1,0 +1,127 @@
+package reports
+
+import "fmt"
+
+// chartKind is charts of one kind, one for each ensemble or each of its
+// protocols.
+type chartKind struct {
+	Title  string
+	Charts []chart
+}
+
+// ensembleCharts returns the charts of each ensemble, the kinds that say most
+// first.
+func (r *Report) ensembleCharts() []chartKind {
+	return []chartKind{
+		{"R@1 of each learner, alone and cumulative", r.learnerRecallCharts()},
+		{"Correlation between learners", r.learnerMatrixCharts()},
+		{"Mean boosting weight of each learner", r.weightCharts()},
+		{"Distribution of the boosting weights", r.weightShareCharts()},
+		{"Loss of each learner", r.learnerLossCharts()},
+		{"Correlation between blocks of dimensions", r.blockCharts()},
+	}
+}
+
+// ensembleChart is a chart about one group.
+func (r *Report) ensembleChart(kind, what string, p place, g Group, plot plot) chart {
+	name := r.lines().name(g.Group)
+	return chart{
+		Name: r.placeName(kind, p, name), Title: what + " of " + name + ": " + r.placeTitle(p),
+		Dataset: g.Group.Dataset, Method: g.Group.Method, plot: plot,
+	}
+}
+
+// learnerRecallCharts shows R@1 of the learners in boosting order.
+func (r *Report) learnerRecallCharts() []chart {
+	var list []chart
+	for _, x := range r.Results {
+		if len(x.Learners) < 2 {
+			continue
+		}
+		c := lineChart{X: "learner, in boosting order", Y: "R@1, %", KeyX: "learner", KeyY: recallAt1, Percent: true, Markers: true}
+		alone, cumulative := series{Name: "alone"}, series{Name: "with all before", Style: 1}
+		for i, l := range x.Learners {
+			c.Ticks = append(c.Ticks, float64(i+1))
+			alone.summary(float64(i+1), l.R1)
+			cumulative.summary(float64(i+1), l.Cumulative)
+		}
+		c.Series = []series{alone, cumulative}
+		list = append(list, r.ensembleChart("learners", "R@1 of the learners", placeOf(x.Run, x.Group, x.Protocol), r.group(x), c))
+	}
+	return list
+}
+
+// learnerMatrixCharts shows how alike the learners are.
+func (r *Report) learnerMatrixCharts() []chart {
+	var list []chart
+	for _, g := range r.Groups {
+		if g.Anatomy == nil || len(g.Anatomy.LearnerMatrix) < 2 {
+			continue
+		}
+		c := matrixChart{What: "Mean absolute correlation between dimensions of two learners", Part: "learner", Values: g.Anatomy.LearnerMatrix, Text: len(g.Anatomy.LearnerMatrix) <= 6}
+		for i := range c.Values {
+			c.Names = append(c.Names, fmt.Sprintf("learner %d", i+1))
+		}
+		list = append(list, r.ensembleChart("correlation", "Correlation", placeOf(g.Run, g.Group, ""), g, c))
+	}
+	return list
+}
+
+// blockCharts shows the correlation between blocks of dimensions.
+func (r *Report) blockCharts() []chart {
+	var list []chart
+	for _, g := range r.Groups {
+		if g.Anatomy == nil || g.Anatomy.Blocks == nil {
+			continue
+		}
+		c := matrixChart{What: "Mean absolute correlation between blocks of dimensions", Part: "block", Values: g.Anatomy.Blocks.Matrix}
+		from := 1
+		for i := range c.Values {
+			to := from
+			if i < len(g.Anatomy.Blocks.Sizes) {
+				to += g.Anatomy.Blocks.Sizes[i] - 1
+			}
+			c.Names = append(c.Names, fmt.Sprintf("%d to %d", from, to))
+			from = to + 1
+		}
+		list = append(list, r.ensembleChart("blocks", "Correlation of dimensions", placeOf(g.Run, g.Group, ""), g, c))
+	}
+	return list
+}
+
+// weightShareCharts shows how boosting weights were distributed.
+func (r *Report) weightShareCharts() []chart {
+	var list []chart
+	for _, g := range r.Groups {
+		if g.Anatomy != nil && g.Anatomy.Weights != nil {
+			list = append(list, r.ensembleChart("weight-shares", "Boosting weights", placeOf(g.Run, g.Group, ""), g, stripsChart{g.Anatomy.Weights}))
+		}
+	}
+	return list
+}
+
+// learnerLossCharts shows the loss of each learner over the steps.
+func (r *Report) learnerLossCharts() []chart {
+	return r.learnerCurves("learner-loss", "Loss", "metric loss", "loss", func(c *Curve) [][]float64 { return c.Learners })
+}
+
+// weightCharts shows the mean boosting weight of each learner over the steps.
+func (r *Report) weightCharts() []chart {
+	return r.learnerCurves("weights", "Mean boosting weight", "mean boosting weight", "weight", func(c *Curve) [][]float64 { return c.Weights })
+}
+
+// learnerCurves shows a curve of each learner of each ensemble.
+func (r *Report) learnerCurves(kind, what, axis, key string, of func(*Curve) [][]float64) []chart {
+	var list []chart
+	for _, g := range r.Groups {
+		if g.Curve == nil || len(g.Curve.Learners) < 2 {
+			continue
+		}
+		c := lineChart{X: "step", Y: axis, KeyX: "step", KeyY: key}
+		for i, values := range of(g.Curve) {
+			c.Series = append(c.Series, series{Name: fmt.Sprintf("learner %d", i+1), Style: i, X: g.Curve.Steps, Y: values})
+		}
+		list = append(list, r.ensembleChart(kind, what, placeOf(g.Run, g.Group, ""), g, c))
+	}
+	return list
+}

@@ -1,0 +1,111 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode"
+)
+
+// chartsDir is the folder of the charts, in that of the report.
+const chartsDir = "charts"
+
+// longestFile is the length of a chart's name in bytes: file systems allow 255,
+// with the extension and what a temporary name adds.
+const longestFile = 180
+
+// fileName returns s as a name that every file system takes: letters, digits
+// and -._+ in lower case.
+func fileName(s string) string {
+	var b strings.Builder
+	for _, c := range strings.ToLower(s) {
+		switch {
+		case c < unicode.MaxASCII && (unicode.IsLetter(c) || unicode.IsDigit(c) || strings.ContainsRune("._+", c)):
+			b.WriteRune(c)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+	}
+	name := b.String()
+	return strings.Trim(name[:min(len(name), longestFile)], "-.")
+}
+
+// numbered gives the charts of equal names a number behind it, and leaves out
+// those without a value.
+func numbered(lists ...*[]chart) {
+	taken := map[string]bool{}
+	for _, list := range lists {
+		var kept []chart
+		for _, c := range *list {
+			if _, ok := c.plot.draw(); !ok {
+				continue
+			}
+			name := c.Name
+			for i := 2; taken[c.Name]; i++ {
+				c.Name = fmt.Sprintf("%s-%d", name, i)
+			}
+			taken[c.Name] = true
+			kept = append(kept, c)
+		}
+		*list = kept
+	}
+}
+
+// writeCharts writes each chart as SVG, PNG and CSV and removes the files of
+// charts that there are no more.
+func writeCharts(dir string, charts []chart) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	painter, err := newPainter()
+	if err != nil {
+		return err
+	}
+	written := map[string]bool{}
+	for _, c := range charts {
+		for _, d := range []document{
+			{c.Name + ".svg", c.svgFile},
+			{c.Name + ".png", func(w io.Writer) error {
+				d, _ := c.plot.draw()
+				return painter.PNG(w, d)
+			}},
+			{c.Name + ".csv", c.plot.data().CSV},
+		} {
+			var b bytes.Buffer
+			if err := d.write(&b); err != nil {
+				return fmt.Errorf("write chart %s: %w", d.name, err)
+			}
+			written[d.name] = true
+			path := filepath.Join(dir, d.name)
+			if was, err := os.ReadFile(path); err == nil && bytes.Equal(was, b.Bytes()) {
+				continue // thousands of charts that did not change need no sync
+			}
+			if err := replace(path, b.Bytes()); err != nil {
+				return err
+			}
+		}
+	}
+	return removeStale(dir, written)
+}
+
+// removeStale removes charts that were not written now, and no other file.
+func removeStale(dir string, written map[string]bool) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		switch filepath.Ext(e.Name()) {
+		case ".svg", ".png", ".csv":
+			if !e.IsDir() && !written[e.Name()] {
+				if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+package reports
+
+// reportCharts is every chart of a report, by the section it stands in.
+type reportCharts struct {
+	Recall, Size, Training, Rate, Time []chart
+	Ensembles                          []chartKind
+}
+
+// charts returns the report's charts, each under a name of its own.
+func (r *Report) charts() reportCharts {
+	c := reportCharts{
+		Recall: r.recallCharts(), Size: r.sizeCharts(), Training: r.trainingCharts(), Rate: r.rateCharts(),
+		Time: r.timeCharts(), Ensembles: r.ensembleCharts(),
+	}
+	lists := []*[]chart{&c.Recall, &c.Size, &c.Training, &c.Rate, &c.Time}
+	for i := range c.Ensembles {
+		lists = append(lists, &c.Ensembles[i].Charts)
+	}
+	numbered(lists...)
+	return c
+}
+
+// all returns the charts in the order of the page.
+func (c reportCharts) all() []chart {
+	var list []chart
+	for _, part := range [][]chart{c.Recall, c.Size, c.Training, c.Rate, c.Time} {
+		list = append(list, part...)
+	}
+	for _, k := range c.Ensembles {
+		list = append(list, k.Charts...)
+	}
+	return list
+}
+
+// ensembleRoom is how many bytes of a page the charts of single ensembles may
+// take: with hundreds of groups their files serve better.
+const ensembleRoom = 700_000
+
+// split divides the kinds of the ensembles' charts into those that are drawn in
+// the page and those that are only beside it: a kind is whole in one.
+func (c reportCharts) split() (drawn, beside []chartKind) {
+	room := ensembleRoom
+	for _, k := range c.Ensembles {
+		size := 0
+		for _, x := range k.Charts {
+			size += len(x.SVG())
+		}
+		switch {
+		case len(k.Charts) == 0:
+		case size <= room:
+			room -= size
+			drawn = append(drawn, k)
+		default:
+			beside = append(beside, k)
+		}
+	}
+	return drawn, beside
+}
