@@ -47,37 +47,38 @@ func TestDiffSchema(t *testing.T) {
 			t.Errorf("%s is %q in the schema, want %q", where, s.Type, want)
 			return
 		}
-		switch typ.Kind() {
-		case reflect.Slice:
+		if typ.Kind() == reflect.Slice {
 			if s.Items == nil {
 				t.Errorf("%s has no items", where)
 				return
 			}
 			check(where+"[]", s.Items, typ.Elem())
-		case reflect.Struct:
-			if s.Additional == nil || *s.Additional {
-				t.Errorf("%s allows other properties", where)
+			return
+		}
+		if typ.Kind() != reflect.Struct {
+			return
+		}
+		if s.Additional == nil || *s.Additional {
+			t.Errorf("%s allows other properties", where)
+		}
+		var names []string
+		for f := range typ.Fields() {
+			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+			names = append(names, name)
+			p := s.Properties[name]
+			if p == nil {
+				t.Errorf("%s.%s is not in the schema", where, name)
+				continue
 			}
-			var names []string
-			for f := range typ.Fields() {
-				name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-				names = append(names, name)
-				p := s.Properties[name]
-				if p == nil {
-					t.Errorf("%s.%s is not in the schema", where, name)
-					continue
-				}
-				if required := slices.Contains(s.Required, name); required == strings.Contains(options, "omitempty") {
-					t.Errorf("%s.%s: required %v, tag %q", where, name, required, f.Tag.Get("json"))
-				}
-				check(where+"."+name, p, f.Type)
+			if required := slices.Contains(s.Required, name); required == strings.Contains(options, "omitempty") {
+				t.Errorf("%s.%s: required %v, tag %q", where, name, required, f.Tag.Get("json"))
 			}
-			for name := range s.Properties {
-				if !slices.Contains(names, name) {
-					t.Errorf("%s.%s is in the schema alone", where, name)
-				}
+			check(where+"."+name, p, f.Type)
+		}
+		for name := range s.Properties {
+			if !slices.Contains(names, name) {
+				t.Errorf("%s.%s is in the schema alone", where, name)
 			}
-		default:
 		}
 	}
 	check("diff", &root, reflect.TypeFor[runs.Diff]())

@@ -41,7 +41,7 @@ func TestTrend(t *testing.T) {
 		{[]*runs.Run{old, young}, "R@7", "no evaluation has metric"},
 		{[]*runs.Run{old, old}, recallAt1, "named twice"},
 	} {
-		if _, err := NewTrend(t.Context(), c.runs, c.metric); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err = NewTrend(t.Context(), c.runs, c.metric); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v, want %q", err, c.want)
 		}
 	}
