@@ -1,0 +1,270 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"image/png"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"bierbench/runs"
+)
+
+// chartOf returns the first chart of the sample whose name begins so.
+func chartOf(t *testing.T, r *Report, prefix string) chart {
+	t.Helper()
+	for _, c := range r.charts().all() {
+		if strings.HasPrefix(c.Name, prefix) {
+			return c
+		}
+	}
+	t.Fatalf("no chart %s", prefix)
+	return chart{}
+}
+
+func TestChartGolden(t *testing.T) {
+	r := assemble([]source{sample()}, sampleOptions())
+	for _, kind := range []string{"recall-cub-loo+box+mini", "time-cub", "correlation-cub", "weight-shares-cub"} {
+		c := chartOf(t, r, kind)
+		name, _, _ := strings.Cut(kind, "-cub")
+		t.Run(kind, func(t *testing.T) {
+			golden(t, "chart-"+name+".svg", c.svgFile)
+			golden(t, "chart-"+name+".csv", c.plot.data().CSV)
+		})
+	}
+}
+
+// A name of data is text in the picture and inert in the data of every chart.
+func TestChartEscapes(t *testing.T) {
+	formula := "=1+1"
+	p := 0.5
+	for name, plot := range map[string]plot{
+		"lines":  lineChart{Series: []series{{Name: evilMethod, Methods: []string{evilMethod}, X: []float64{1}, Y: []float64{2}}, {Name: formula, X: []float64{1}, Y: []float64{2}}}},
+		"bars":   barsChart{Parts: []string{formula}, Bars: []bar{{Name: evilMethod, Method: evilMethod, Values: []float64{1}}}},
+		"matrix": matrixChart{Names: []string{evilMethod, formula}, Values: [][]*float64{{&p, nil}, {nil, &p}}, Text: true},
+	} {
+		var picture, data strings.Builder
+		c := chart{Name: "x", Title: evilMethod + "\x1b", plot: plot}
+		if err := c.svgFile(&picture); err != nil {
+			t.Fatal(err)
+		}
+		if err := plot.data().CSV(&data); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(picture.String(), "<script") || strings.Contains(picture.String(), "\x1b") || !strings.Contains(picture.String(), "&lt;script&gt;") {
+			t.Errorf("%s: the name is not text in %s", name, picture.String())
+		}
+		if !strings.Contains(data.String(), "'"+formula) {
+			t.Errorf("%s: a spreadsheet would evaluate %s", name, data.String())
+		}
+	}
+}
+
+// One point, one seed and values that are not numbers are drawn as far as they
+// go, and no path has a coordinate that is not a number.
+func TestChartDegenerate(t *testing.T) {
+	nan, one := math.NaN(), 1.0
+	for name, c := range map[string]struct {
+		plot  plot
+		drawn bool
+	}{
+		"one point":       {lineChart{Series: []series{{X: []float64{1}, Y: []float64{0.5}}}}, true},
+		"one seed":        {lineChart{Percent: true, Markers: true, Series: []series{{X: []float64{1}, Y: []float64{0.5}, Low: []float64{0.5}, High: []float64{0.5}}}}, true},
+		"a gap":           {lineChart{Series: []series{{X: []float64{1, 2, 3}, Y: []float64{0.5, nan, 0.25}}}}, true},
+		"all zero":        {lineChart{Series: []series{{X: []float64{1, 2}, Y: []float64{0, 0}}}}, true},
+		"no number":       {lineChart{Series: []series{{X: []float64{1}, Y: []float64{nan}}}}, false},
+		"no bar":          {barsChart{Parts: []string{"a"}, Bars: []bar{{Values: []float64{nan}}}}, false},
+		"part of a bar":   {barsChart{Parts: []string{"a", "b"}, Bars: []bar{{Values: []float64{nan, 2}}}}, true},
+		"empty matrix":    {matrixChart{Names: []string{"a"}, Values: [][]*float64{{nil}}}, false},
+		"matrix of one":   {matrixChart{Names: []string{"a"}, Values: [][]*float64{{&one}}}, true},
+		"no weights":      {stripsChart{&WeightShares{Steps: []float64{1}, Positive: [][][]float64{{{0, 0}}}, Negative: [][][]float64{{{0, 0}}}}}, false},
+		"weights at once": {stripsChart{&WeightShares{Steps: []float64{1}, Positive: [][][]float64{{{0, 1}}}, Negative: [][][]float64{{{0, 0}}}}}, true},
+	} {
+		d, ok := c.plot.draw()
+		if ok != c.drawn {
+			t.Errorf("%s: drawn %v, want %v", name, ok, c.drawn)
+		}
+		var b strings.Builder
+		writeNodes(&b, d.nodes)
+		if strings.Contains(b.String(), "NaN") || strings.Contains(b.String(), "922337") { // a NaN made an integer
+			t.Errorf("%s: %s", name, b.String())
+		}
+	}
+}
+
+func TestFileName(t *testing.T) {
+	for _, c := range [][2]string{
+		{"recall-cub-loo+box-googlenet-frozen", "recall-cub-loo+box-googlenet-frozen"},
+		{"loss-<script>alert(1)</script>", "loss-script-alert-1-script"},
+		{"../../etc/passwd", "..-..-etc-passwd"[6:]},
+		{"鳥 A\x00b", "a-b"},
+		{strings.Repeat("x", 400), strings.Repeat("x", longestFile)},
+	} {
+		if got := fileName(c[0]); got != c[1] {
+			t.Errorf("fileName(%.30q) = %q, want %q", c[0], got, c[1])
+		}
+	}
+}
+
+// Each chart is three files; those of before are removed, others left alone.
+func TestChartFiles(t *testing.T) {
+	r := assemble([]source{sample()}, sampleOptions())
+	dir := t.TempDir()
+	charts := filepath.Join(dir, chartsDir)
+	if err := os.MkdirAll(charts, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"gone.svg", "gone.png", "gone.csv", "mine.txt"} {
+		if err := os.WriteFile(filepath.Join(charts, name), []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Write(dir); err != nil { // over its own files
+		t.Fatal(err)
+	}
+	all := r.charts().all()
+	entries, err := os.ReadDir(charts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) == 0 || len(entries) != 3*len(all)+1 {
+		t.Errorf("%d files of %d charts, want three each and mine.txt", len(entries), len(all))
+	}
+	for _, c := range all {
+		d, _ := c.plot.draw()
+		raw, err := os.ReadFile(filepath.Join(charts, c.Name+".png"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		picture, err := png.Decode(bytes.NewReader(raw))
+		if err != nil {
+			t.Fatalf("%s: %v", c.Name, err)
+		}
+		if got, want := picture.Bounds().Dx(), int(d.width*pixelScale); got != want {
+			t.Errorf("%s is %d pixels wide, want %d", c.Name, got, want)
+		}
+		colors := map[string]bool{}
+		for y := 0; y < picture.Bounds().Dy(); y += 3 {
+			for x := range picture.Bounds().Dx() {
+				colors[fmt.Sprint(picture.At(x, y))] = true
+			}
+		}
+		if len(colors) < 5 {
+			t.Errorf("%s has %d colours: it is blank", c.Name, len(colors))
+		}
+		f, err := os.Open(filepath.Join(charts, c.Name+".csv"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, err := csv.NewReader(f).ReadAll()
+		f.Close()
+		if err != nil || len(lines) < 2 {
+			t.Errorf("%s.csv: %d lines, %v", c.Name, len(lines), err)
+		}
+	}
+}
+
+// The colours of files are those of a light page.
+func TestLightColors(t *testing.T) {
+	style, err := assets.ReadFile("style.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	light, _, _ := strings.Cut(string(style), "@media")
+	for name, value := range lightColors() {
+		if !strings.Contains(light, "--"+name+": "+value+";") {
+			t.Errorf("style.css has another light colour %s than %s", name, value)
+		}
+	}
+}
+
+// The page of hundreds of ensembles stays small: what does not fit is named with
+// its file.
+func TestManyGroups(t *testing.T) {
+	s := sample()
+	few := s.cells
+	s.record.Cells, s.cells, s.diff = nil, nil, nil
+	steps := map[runs.Key][]runs.TrainStep{}
+	for i := range 125 {
+		for _, c := range few {
+			if c.Method != "bier" || c.Seed > 2 {
+				continue
+			}
+			was := c.Key
+			c.Method = fmt.Sprintf("bier-variant-%d", i)
+			s.record.Cells, s.cells = append(s.record.Cells, c.Key), append(s.cells, c)
+			steps[c.Key] = s.steps[was]
+		}
+	}
+	s.steps = steps
+	r := assemble([]source{s}, sampleOptions())
+	if len(r.Groups) != 250 {
+		t.Fatalf("%d groups, want 250", len(r.Groups))
+	}
+	var b bytes.Buffer
+	if err := r.HTML(&b); err != nil {
+		t.Fatal(err)
+	}
+	if b.Len() > 3_000_000 {
+		t.Errorf("the page has %d bytes", b.Len())
+	}
+	drawn, beside := r.charts().split()
+	if len(drawn) == 0 || len(beside) == 0 {
+		t.Fatalf("%d kinds drawn, %d beside: want both", len(drawn), len(beside))
+	}
+	for _, k := range beside {
+		for _, c := range k.Charts {
+			if !strings.Contains(b.String(), `href="charts/`+strings.ReplaceAll(c.Name, "+", "&#43;")+`.svg"`) && !strings.Contains(b.String(), `href="charts/`+c.Name+`.svg"`) {
+				t.Fatalf("the page does not name %s", c.Name)
+			}
+		}
+	}
+}
+
+// A thinned curve misses no point by more than what is visible.
+func TestThin(t *testing.T) {
+	var curve []step
+	for i := range 200 {
+		curve = append(curve, step{'L', float64(i), 100 * math.Exp(-float64(i)/50)})
+	}
+	short := thin(curve)
+	if len(short) > 30 || short[0] != curve[0] || short[len(short)-1] != curve[199] {
+		t.Errorf("%d points of 200", len(short))
+	}
+	at := 0
+	for _, p := range curve {
+		for at+1 < len(short)-1 && short[at+1].x <= p.x {
+			at++
+		}
+		a, b := short[at], short[at+1]
+		if y := a.y + (b.y-a.y)*(p.x-a.x)/(b.x-a.x); math.Abs(y-p.y) > 3*visible { // downwards, a steep line is further than across
+			t.Errorf("at %g the thinned curve is at %g, the whole one at %g", p.x, y, p.y)
+		}
+	}
+}
+
+// A seed's charts are the same bytes each time.
+func TestChartsAreStable(t *testing.T) {
+	r := assemble([]source{sample()}, sampleOptions())
+	write := func(w io.Writer) {
+		for _, c := range r.charts().all() {
+			if err := c.svgFile(w); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var a, b bytes.Buffer
+	write(&a)
+	write(&b)
+	if !bytes.Equal(a.Bytes(), b.Bytes()) {
+		t.Error("two writings differ")
+	}
+}
