@@ -3,6 +3,7 @@ package reports
 import (
 	"math"
 	"strconv"
+	"strings"
 )
 
 // axis maps values to pixels. Ticks stand on round numbers, or where they are
@@ -30,8 +31,8 @@ func (a axis) at(v float64) float64 {
 
 // label writes a tick.
 func (a axis) label(v float64) string {
-	if a.decimals > 4 { // too long to stand beside the axis
-		return strconv.FormatFloat(v*a.scaleForText, 'g', 3, 64)
+	if a.decimals > 3 && v != 0 { // too long to stand beside the axis: 2e-4
+		return strings.Replace(strconv.FormatFloat(v*a.scaleForText, 'e', -1, 64), "e-0", "e-", 1)
 	}
 	return strconv.FormatFloat(v*a.scaleForText, 'f', a.decimals, 64)
 }
@@ -41,17 +42,29 @@ func (a axis) label(v float64) string {
 // in labels.
 func roundAxis(low, high, scale float64, n int) axis {
 	if high <= low { // one value: make room around it
-		room := max(math.Abs(low)*0.1, 0.01)
+		room := math.Abs(low) * 0.1
+		if room == 0 {
+			room = 0.01
+		}
 		low, high = low-room, high+room
 	}
 	step := roundStep((high-low)*scale/float64(n)) / scale
 	first, last := math.Floor(low/step+1e-9), math.Ceil(high/step-1e-9)
 	a := axis{low: first * step, high: last * step, scaleForText: scale}
 	for i := first; i <= last; i++ {
-		a.ticks = append(a.ticks, i*step+0) // no -0
+		a.ticks = append(a.ticks, roundTick(i*step)+0) // no -0
 	}
 	a.decimals = max(0, int(math.Ceil(-math.Log10(step*scale)-1e-9)))
 	return a
+}
+
+// roundTick drops what adding up steps leaves behind: 0.30000000000000004.
+func roundTick(v float64) float64 {
+	if v == 0 {
+		return 0
+	}
+	scale := math.Pow(10, 12-math.Ceil(math.Log10(math.Abs(v))))
+	return math.Round(v*scale) / scale
 }
 
 // roundStep returns the smallest of 1, 2, 5 times a power of ten that is at

@@ -9,7 +9,8 @@ import (
 )
 
 // matrixChart is a square matrix of values, a cell darker the larger its
-// absolute value: [row][column], nil where there is none.
+// absolute value, from the least of the matrix to its largest: [row][column], nil
+// where there is none.
 type matrixChart struct {
 	What   string // what a cell is
 	Part   string // what a row is: learner, block
@@ -24,12 +25,12 @@ const darkest = 5
 
 func (c matrixChart) draw() (d drawing, ok bool) {
 	n := len(c.Values)
-	top := 0.0 // the scale ends here
+	bottom, top := math.Inf(1), 0.0 // of the scale
 	for _, row := range c.Values {
 		for _, v := range row {
 			if v != nil && !math.IsNaN(*v) {
 				ok = true
-				top = max(top, math.Abs(*v))
+				bottom, top = min(bottom, math.Abs(*v)), max(top, math.Abs(*v))
 			}
 		}
 	}
@@ -45,9 +46,9 @@ func (c matrixChart) draw() (d drawing, ok bool) {
 	shades := make([][]step, levels+1) // cells of one shade are one path
 	for i, row := range c.Values {
 		for from := 0; from < len(row); {
-			shade := shadeOf(row[from], top, levels)
+			shade := shadeOf(row[from], bottom, top, levels)
 			to := from + 1
-			for !c.Text && to < len(row) && shadeOf(row[to], top, levels) == shade {
+			for !c.Text && to < len(row) && shadeOf(row[to], bottom, top, levels) == shade {
 				to++
 			}
 			if shade > 0 {
@@ -76,8 +77,8 @@ func (c matrixChart) draw() (d drawing, ok bool) {
 	}
 	d.width, d.height = chartWidth, upper+side+10
 	if !c.Text {
-		scale := fmt.Sprintf("darkest: %.3f", top)
-		d.add(label("label", scale, "start", left+side+8, upper+12))
+		d.add(label("label", fmt.Sprintf("dark: %.3f", top), "start", left+side+6, upper+12),
+			label("label", fmt.Sprintf("light: %.3f", bottom), "start", left+side+6, upper+28))
 	}
 	return d, true
 }
@@ -85,13 +86,16 @@ func (c matrixChart) draw() (d drawing, ok bool) {
 // short is the name of a column: its number.
 func (c matrixChart) short(i int) string { return fmt.Sprint(i + 1) }
 
-// shadeOf returns the shade of a cell, 1 to levels for values up to top; 0 where
+// shadeOf returns the shade of a cell, 1 for bottom to levels for top; 0 where
 // there is none.
-func shadeOf(v *float64, top float64, levels int) int {
-	if v == nil || math.IsNaN(*v) || top == 0 {
+func shadeOf(v *float64, bottom, top float64, levels int) int {
+	switch {
+	case v == nil || math.IsNaN(*v):
 		return 0
+	case top == bottom:
+		return 1
 	}
-	return int(math.Round(math.Abs(*v) / top * float64(levels)))
+	return 1 + int(math.Round((math.Abs(*v)-bottom)/(top-bottom)*float64(levels-1)))
 }
 
 func cellText(v *float64) string {

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"bierbench/runs"
@@ -38,7 +39,7 @@ func (c stripsChart) draw() (d drawing, ok bool) {
 					if b >= len(learner[i]) {
 						return 0
 					}
-					return shadeOf(&learner[i][b], 1, levels)
+					return int(math.Round(learner[i][b] * levels))
 				}
 				for from := 0; from < points; {
 					to := from + 1

@@ -126,22 +126,15 @@ func (t *Trend) table() *Table {
 
 // charts draws the groups of each protocol over the runs.
 func (t *Trend) charts() []chart {
-	var order []place
-	charts := map[place]*chart{}
+	var plots collection
 	for _, p := range t.Points {
-		at := placeOf("", p.Group, p.Protocol)
-		c := charts[at]
-		if c == nil {
-			c = &chart{
-				ID: fmt.Sprintf("trend-%d", len(order)+1), Title: fmt.Sprintf("%s, %s %s, %s", p.Protocol, p.Group.Backbone, p.Group.Mode, p.Group.Variant),
-				X: "run, in the order of creation", Y: t.Metric + ", %", Percent: true, Markers: true, dataset: p.Group.Dataset,
-			}
-			for i := range t.Runs {
-				c.Ticks = append(c.Ticks, float64(i+1))
-			}
-			charts[at] = c
-			order = append(order, at)
+		var runTicks []float64
+		for i := range t.Runs {
+			runTicks = append(runTicks, float64(i+1))
 		}
+		c := plots.at(placeOf("", p.Group, p.Protocol), lineChart{
+			X: "run, in the order of creation", Y: t.Metric + ", %", KeyX: "run", KeyY: t.Metric, Ticks: runTicks, Percent: true, Markers: true,
+		})
 		name := fmt.Sprintf("%s-%d", p.Group.Method, p.Group.Size)
 		if p.At != runs.AtLast {
 			name += ", " + p.At
@@ -149,13 +142,18 @@ func (t *Trend) charts() []chart {
 		i := slices.IndexFunc(c.Series, func(s series) bool { return s.Name == name })
 		if i < 0 {
 			i = len(c.Series)
-			c.Series = append(c.Series, series{Name: name, Style: i})
+			c.Series = append(c.Series, series{Name: name, Style: i, Methods: []string{p.Group.Method}})
 		}
-		s := &c.Series[i]
-		s.X, s.Y = append(s.X, float64(slices.Index(t.Runs, p.Run)+1)), append(s.Y, p.Summary.Mean)
-		s.Low, s.High = append(s.Low, p.Summary.Low), append(s.High, p.Summary.High)
+		c.Series[i].summary(float64(slices.Index(t.Runs, p.Run)+1), p.Summary)
 	}
-	return inOrder(order, charts)
+	var list []chart
+	for i, at := range plots.order {
+		list = append(list, chart{
+			Name: fmt.Sprintf("trend-%d", i+1), Title: fmt.Sprintf("%s, %s %s, %s", at.protocol, at.backbone, at.mode, at.variant),
+			Dataset: at.dataset, plot: *plots.plots[at],
+		})
+	}
+	return list
 }
 
 // Text writes the trend's table for a terminal.
