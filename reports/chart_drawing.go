@@ -140,7 +140,6 @@ func shorten(name string, longest int) string {
 // key is an entry of a legend.
 type key struct {
 	name    string
-	style   int
 	methods []string
 	symbol  func(left, middle float64) []node
 }
