@@ -170,37 +170,28 @@ func (e estimate) test(ctx context.Context, resamples int, random *rand.PCG) (in
 	n := len(e.classes)
 	unknown := interval{-1, 1, 1}
 	se := math.Sqrt(e.variance())
-	// Sums in another order leave dust instead of 0.
-	const dust = 1e-12
 	switch {
 	case math.Abs(e.delta) < dust && se < dust:
 		return interval{0, 0, 1}, nil
 	case n < 2:
 		return unknown, nil
 	case se < dust:
-		p := max(math.Exp2(float64(1-n)), 1/float64(1+resamples))
+		p := signs(n, resamples)
 		if p < alpha {
 			return interval{e.delta, e.delta, p}, nil
 		}
 		return interval{min(0, e.delta), max(0, e.delta), p}, nil
 	}
-	ts := make([]float64, resamples)
-	for i := range ts {
-		if i%256 == 0 && ctx.Err() != nil {
-			return interval{}, ctx.Err()
-		}
-		ts[i] = e.resample(random)
+	ts, err := e.draws(ctx, resamples, random)
+	if err != nil {
+		return interval{}, err
 	}
-	slices.Sort(ts)
 	t := math.Abs(e.delta) / se
 	below, _ := slices.BinarySearch(ts, t)
 	p := float64(1+resamples-below) / float64(1+resamples)
-	// p < alpha needs at most `allowed` of |t*| at or above t: t must exceed
-	// the one after them.
 	half := 2.0
-	allowed := int(math.Ceil(alpha*float64(1+resamples)-1)) - 1
-	if allowed >= 0 {
-		half = se * ts[resamples-1-allowed]
+	if q, ok := critical(ts, alpha); ok {
+		half = se * q
 	}
 	if p < alpha { // rounding must not part the two
 		half = min(half, math.Nextafter(math.Abs(e.delta), 0))
@@ -209,6 +200,38 @@ func (e estimate) test(ctx context.Context, resamples int, random *rand.PCG) (in
 	}
 	return interval{max(-1, e.delta-half), min(1, e.delta+half), p}, nil
 }
+
+// signs is the p-value of a sample in which every class differs by the same amount.
+func signs(classes, resamples int) float64 {
+	return max(math.Exp2(float64(1-classes)), 1/float64(1+resamples))
+}
+
+// draws returns |t*| of the given number of resamples, ascending.
+func (e estimate) draws(ctx context.Context, resamples int, random *rand.PCG) ([]float64, error) {
+	ts := make([]float64, resamples)
+	for i := range ts {
+		if i%256 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		ts[i] = e.resample(random)
+	}
+	slices.Sort(ts)
+	return ts, nil
+}
+
+// critical returns what |t| must exceed for p < level, given ascending |t*|: at
+// most so many of them may be at or above it. It is false where there are too
+// few for any p below level.
+func critical(ts []float64, level float64) (float64, bool) {
+	allowed := int(math.Ceil(level*float64(1+len(ts))-1)) - 1
+	if allowed < 0 {
+		return 0, false
+	}
+	return ts[len(ts)-1-allowed], true
+}
+
+// dust is what sums in another order leave instead of 0.
+const dust = 1e-12
 
 // alpha is 1 - the level of the intervals, and what a verdict's p is below.
 const alpha = 0.05

@@ -1,0 +1,314 @@
+package runs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// NoiseOptions are the settings of MeasureNoise.
+type NoiseOptions struct {
+	Metrics     []string  // R@K, MAP@R or R-precision
+	Method      string    // measure this method only; empty: all
+	Base        string    // method that the others are paired with, where the run's record names none
+	Differences []float64 // for which seeds are counted, fractions above 0
+	Rows        int       // of the table in which a difference is to be found: Holm's correction
+	Splits      int       // most splits of a number of seeds, over all configurations
+	Resamples   int       // of each split
+	Experiments int       // simulated for each number of seeds
+	Seed        uint64    // of the resamples and experiments
+}
+
+// DefaultNoiseOptions returns R@1 of all methods and differences of 0.25 to 4
+// points in a table of one row. 500 experiments place a power of 80% within 3.5
+// points.
+func DefaultNoiseOptions() NoiseOptions {
+	return NoiseOptions{
+		Metrics: []string{"R@1"}, Base: "baseline", Differences: []float64{0.0025, 0.005, 0.01, 0.02, 0.04},
+		Rows: 1, Splits: 1500, Resamples: 500, Experiments: 500, Seed: 1,
+	}
+}
+
+// validate says what is wrong with the options.
+func (o NoiseOptions) validate() error {
+	switch {
+	case len(o.Metrics) == 0:
+		return errors.New("no metric")
+	case o.Rows < 1 || o.Rows > 1000:
+		return fmt.Errorf("a table of %d rows, want 1 to 1,000", o.Rows)
+	case o.Splits < 1 || o.Resamples < 100 || o.Experiments < 100:
+		return fmt.Errorf("%d splits of %d resamples, %d experiments; want at least 1 of 100, 100", o.Splits, o.Resamples, o.Experiments)
+	}
+	for i, d := range o.Differences {
+		if !(d > 0 && d < 1) || i > 0 && d <= o.Differences[i-1] {
+			return fmt.Errorf("differences %v, want rising fractions between 0 and 1", o.Differences)
+		}
+	}
+	return nil
+}
+
+// SeedNoise is what seeds and test classes do to a metric of one protocol,
+// measured on the configurations (methods and sizes) of one backbone and mode in
+// a run. Values are fractions.
+type SeedNoise struct {
+	Run      string `json:"run"`
+	Group    Group  `json:"group"` // its method and size are empty, unless one method was asked for
+	Protocol string `json:"protocol"`
+	At       string `json:"at"`
+	Metric   string `json:"metric"`
+	Classes  int    `json:"classes"` // of the test queries
+	Queries  int    `json:"queries"`
+
+	Configurations int      `json:"configurations"` // with at least two seeds that are not alike
+	Fewest         int      `json:"fewest_seeds"`   // of a configuration
+	Most           int      `json:"most_seeds"`
+	Single         int      `json:"single"`   // configurations with one seed, which say nothing
+	Alike          int      `json:"alike"`    // whose seeds all have the same values
+	LeftOut        []string `json:"left_out"` // that could not be used, with the reason
+
+	// SD is the standard deviation of one seed's result, pooled over the
+	// configurations; Low to High is its 95% interval. Smallest and Largest are
+	// single configurations'. See deviations.
+	SD          float64 `json:"sd"`
+	Low         float64 `json:"low"`
+	High        float64 `json:"high"`
+	Freedom     float64 `json:"freedom"`
+	Correlation float64 `json:"correlation"` // of the results of two configurations over their common seeds
+	Smallest    float64 `json:"smallest"`
+	Largest     float64 `json:"largest"`
+
+	// ClassSD is the standard deviation of the difference of two configurations
+	// that comes from the choice of test classes, without what seeds do: the
+	// median over Pairs of a configuration and its base. 0 where there is no pair;
+	// then the seeds needed are too few.
+	ClassSD float64 `json:"class_sd"`
+	Pairs   int     `json:"pairs"`
+
+	Splits []Split `json:"splits"` // by number of seeds on a side; none where no configuration has two
+	Needed []Need  `json:"needed"` // none where Reason is set or there is one test class
+	// Found is the difference that a comparison of Most seeds on each side finds
+	// with 80% power; 0 where that is not known.
+	Found  float64 `json:"found"`
+	Reason string  `json:"reason,omitempty"` // why nothing is known; what was measured is then zero
+}
+
+// Split is A/A: configurations whose seeds were split into two disjoint sets of
+// the same number and compared with themselves, over all splits or a sample.
+type Split struct {
+	Seeds          int     `json:"seeds"` // on each side
+	Configurations int     `json:"configurations"`
+	Splits         int     `json:"splits"`
+	All            bool    `json:"all"`      // every split there is
+	SD             float64 `json:"sd"`       // of the difference of means, around 0
+	Within95       float64 `json:"within95"` // 95% of the differences are at most this far from 0
+	Largest        float64 `json:"largest"`
+	// Verdicts is the number of splits with p < 0.05, each as a table of its
+	// own. Splits of a configuration share seeds, so they are not independent.
+	Verdicts int `json:"verdicts"`
+}
+
+// Need is how many seeds on each side find a difference with 80% power.
+type Need struct {
+	Difference float64 `json:"difference"`
+	Seeds      int     `json:"seeds"` // 0: more than MostSeeds
+	Power      float64 `json:"power"` // with that number, or with MostSeeds
+}
+
+// MeasureNoise measures the noise of a run: a row for each data set, variant,
+// backbone, mode, protocol, state of the model and metric.
+func MeasureNoise(ctx context.Context, r *Run, o NoiseOptions) ([]SeedNoise, error) {
+	fail := func(err error) ([]SeedNoise, error) { return nil, fmt.Errorf("noise of %s: %w", r.Record.ID, err) }
+	if err := o.validate(); err != nil {
+		return fail(err)
+	}
+	groups, err := r.groups()
+	if err != nil {
+		return fail(err)
+	}
+	var order []Group // without method and size
+	members := map[Group][]GroupCells{}
+	var methods, metrics []string
+	for _, g := range groups {
+		if g = g.Done(); len(g.Cells) == 0 {
+			continue
+		}
+		methods = append(methods, g.Group.Method)
+		for _, c := range g.Cells {
+			for _, e := range c.Evaluations {
+				for m := range e.Metrics {
+					metrics = append(metrics, m)
+				}
+			}
+		}
+		where := g.Group
+		where.Method, where.Size = "", 0
+		if members[where] == nil {
+			order = append(order, where)
+		}
+		members[where] = append(members[where], g)
+	}
+	for _, known := range []struct {
+		what  string
+		asked []string
+		there []string
+	}{{"method", slices.DeleteFunc([]string{o.Method}, func(m string) bool { return m == "" }), methods}, {"metric", o.Metrics, metrics}} {
+		slices.Sort(known.there)
+		known.there = slices.Compact(known.there)
+		for _, a := range known.asked {
+			if len(order) > 0 && !slices.Contains(known.there, a) {
+				return fail(fmt.Errorf("no finished cell has %s %q, want one of %q", known.what, a, known.there))
+			}
+		}
+	}
+	rows := []SeedNoise{}
+	for _, where := range order {
+		for _, s := range measurable(members[where]) {
+			more, err := measureScope(ctx, r, where, s, members[where], o)
+			if err != nil {
+				return fail(err)
+			}
+			rows = append(rows, more...)
+		}
+	}
+	return rows, nil
+}
+
+// measurable returns the protocols and states of the groups' models. Models
+// that were chosen by their test results keep no queries and are left out.
+func measurable(groups []GroupCells) []scope {
+	var all []scope
+	for _, g := range groups {
+		for _, c := range g.Cells {
+			for _, e := range c.Evaluations {
+				if s := (scope{e.Protocol, e.At, e.At}); e.At != AtPeek && !slices.Contains(all, s) {
+					all = append(all, s)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// measureScope makes the rows of one scope.
+func measureScope(ctx context.Context, r *Run, where Group, s scope, groups []GroupCells, o NoiseOptions) ([]SeedNoise, error) {
+	usable, leftOut, err := readMeasured(ctx, r, s, groups, o.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	where.Method = o.Method
+	var rows []SeedNoise
+	for _, metric := range o.Metrics {
+		n := SeedNoise{
+			Run: r.Record.ID, Group: where, Protocol: s.protocol, At: s.b, Metric: metric,
+			LeftOut: slices.Clone(leftOut), Splits: []Split{}, Needed: []Need{},
+		}
+		switch {
+		case len(usable) == 0:
+			n.Reason = "no configuration could be read"
+		case !slices.ContainsFunc(usable, func(m measured) bool { return slices.Contains(m.metrics, metric) }):
+			continue // not a metric of this protocol
+		default:
+			_, counts := usable[0].first.classIndex()
+			n.Classes, n.Queries = len(counts), len(usable[0].first.id)
+			if err := n.fill(ctx, usable, counts, r.Record, o); err != nil {
+				return nil, err
+			}
+		}
+		rows = append(rows, n)
+	}
+	return rows, nil
+}
+
+// fill measures a row's metric on the configurations.
+func (n *SeedNoise) fill(ctx context.Context, all []measured, counts []float64, record Record, o NoiseOptions) error {
+	var varied, chosen []measured // whose seeds are not alike; and of the method asked for
+	for _, m := range all {
+		sums := m.sums[n.Metric]
+		asked := o.Method == "" || m.group.Group.Method == o.Method
+		alike := len(sums) > 0 && !slices.ContainsFunc(sums, func(row []float64) bool { return !slices.Equal(row, sums[0]) })
+		if len(sums) > 1 && !alike {
+			varied = append(varied, m)
+		}
+		switch {
+		case !asked:
+		case sums == nil:
+			n.LeftOut = append(n.LeftOut, m.group.Group.Path()+": has no such metric at every seed, or ties decide it")
+		case len(sums) == 1:
+			n.Single++
+		case alike:
+			n.Alike++
+		default:
+			chosen = append(chosen, m)
+		}
+	}
+	n.Configurations = len(chosen)
+	switch {
+	case len(chosen) > 0:
+	case n.Alike > 0:
+		n.Reason = "the seeds of every configuration have the same values: seeds make no noise here"
+		return nil
+	case n.Single > 0:
+		n.Reason = "one seed only: nothing can be said of the spread over seeds, run at least two"
+		return nil
+	default:
+		n.Reason = "no configuration has this metric at every seed, or ties decide it"
+		return nil
+	}
+	n.deviate(chosen)
+	contrasts := n.pair(chosen, varied, counts, record, o.Base)
+	if err := n.split(ctx, chosen, counts, o); err != nil || n.Classes < 2 {
+		return err
+	}
+	p := powers{known: map[int][]float64{}, world: world{
+		contrasts: contrasts, seed: n.SD, rows: o.Rows, experiments: o.Experiments, stream: o.Seed,
+		resamples: max(o.Resamples, 100*o.Rows), // Holm's smallest level is a quantile far out
+	}}
+	for _, d := range o.Differences {
+		need, err := p.need(ctx, d)
+		if err != nil {
+			return err
+		}
+		n.Needed = append(n.Needed, need)
+	}
+	var err error
+	n.Found, err = p.reach(ctx, n.Most)
+	return err
+}
+
+// pair measures ClassSD and returns the contrasts of the chosen configurations
+// with their bases or, where none has one, with another. A single configuration
+// has a contrast with itself only, in which classes make no difference.
+func (n *SeedNoise) pair(chosen, varied []measured, counts []float64, record Record, base string) []contrast {
+	groups := make([]GroupCells, len(varied))
+	for i, m := range varied {
+		groups[i] = m.group
+	}
+	var contrasts []contrast
+	var parts []float64
+	add := func(a, b measured) {
+		s := sample{count: counts, a: a.sums[n.Metric], b: b.sums[n.Metric]}
+		e := s.estimate()
+		contrasts = append(contrasts, newContrast(s))
+		parts = append(parts, max(0, e.classRate-e.interaction))
+	}
+	for _, m := range chosen {
+		b, ok := baseOf(groups, m.group.Group, cmp.Or(record.Base(m.group.Group), base))
+		if ok && b.Group != m.group.Group {
+			add(varied[slices.IndexFunc(groups, func(g GroupCells) bool { return g.Group == b.Group })], m)
+		}
+	}
+	for i := 0; i < len(varied) && len(contrasts) == 0; i++ {
+		if varied[i].group.Group != chosen[0].group.Group {
+			add(varied[i], chosen[0])
+		}
+	}
+	if n.Pairs = len(parts); n.Pairs == 0 {
+		s := sample{count: counts, a: chosen[0].sums[n.Metric], b: chosen[0].sums[n.Metric]}
+		return []contrast{newContrast(s)}
+	}
+	n.ClassSD = math.Sqrt(median(parts))
+	return contrasts
+}

@@ -1,0 +1,109 @@
+package runs
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// split compares configurations with themselves, for every number of seeds up to
+// mostSplit that fits on both sides.
+func (n *SeedNoise) split(ctx context.Context, chosen []measured, counts []float64, o NoiseOptions) error {
+	for k := 1; 2*k <= min(n.Most, 2*mostSplit); k++ {
+		s := Split{Seeds: k, All: true}
+		var enough []measured
+		for _, m := range chosen {
+			if len(m.sums[n.Metric]) >= 2*k {
+				enough = append(enough, m)
+			}
+		}
+		s.Configurations = len(enough)
+		var samples []sample
+		var names []string
+		for _, m := range enough {
+			sums := m.sums[n.Metric]
+			random := rand.New(stream(o.Seed, n.Run, m.group.Group.Path(), n.Protocol, n.At, n.Metric, "splits"))
+			halves, all := halvings(len(sums), k, max(1, o.Splits/len(enough)), random)
+			s.All = s.All && all
+			for _, h := range halves {
+				samples = append(samples, sample{count: counts, a: pick(sums, h[0]), b: pick(sums, h[1])})
+				names = append(names, fmt.Sprint(m.group.Group.Path(), h))
+			}
+		}
+		differences := make([]float64, len(samples))
+		found := make([]bool, len(samples))
+		work, drawing := errgroup.WithContext(ctx)
+		work.SetLimit(runtime.GOMAXPROCS(0))
+		for i := range samples {
+			work.Go(func() error {
+				e := samples[i].estimate()
+				result, err := e.test(drawing, o.Resamples, stream(o.Seed, names[i], n.Protocol, n.At, n.Metric))
+				differences[i], found[i] = math.Abs(e.delta), result.p < alpha
+				return err
+			})
+		}
+		if err := work.Wait(); err != nil {
+			return err
+		}
+		squares := 0.0
+		for i, d := range differences {
+			squares += d * d
+			if found[i] {
+				s.Verdicts++
+			}
+		}
+		slices.Sort(differences)
+		s.Splits = len(differences)
+		s.SD = math.Sqrt(squares / float64(s.Splits))
+		s.Largest = differences[s.Splits-1]
+		s.Within95 = differences[int(math.Ceil(0.95*float64(s.Splits)))-1]
+		n.Splits = append(n.Splits, s)
+	}
+	return nil
+}
+
+// mostSplit bounds the seeds on a side: larger sets add rows and no news.
+const mostSplit = 5
+
+// halvings returns pairs of disjoint sets of k of n seeds, which of a pair comes
+// first being one and the same: all where there are at most the given number,
+// else that many drawn ones, which may repeat.
+func halvings(n, k, most int, random *rand.Rand) (halves [][2][]int, all bool) {
+	if countHalvings(n, k) <= float64(most) {
+		var visit func(next int, a, b []int)
+		visit = func(next int, a, b []int) {
+			switch {
+			case len(a) > k || len(b) > k:
+			case next < n:
+				visit(next+1, append(slices.Clone(a), next), b)
+				if len(a) > 0 { // the first seed of all is A's
+					visit(next+1, a, append(slices.Clone(b), next))
+				}
+				visit(next+1, a, b)
+			case len(a) == k && len(b) == k:
+				halves = append(halves, [2][]int{a, b})
+			}
+		}
+		visit(0, nil, nil)
+		return halves, true
+	}
+	for range most {
+		drawn := random.Perm(n)
+		halves = append(halves, [2][]int{drawn[:k], drawn[k : 2*k]})
+	}
+	return halves, false
+}
+
+// countHalvings is n! / (k! k! (n-2k)! 2).
+func countHalvings(n, k int) float64 {
+	logFactorial := func(n int) float64 {
+		v, _ := math.Lgamma(float64(n + 1))
+		return v
+	}
+	return math.Round(math.Exp(logFactorial(n)-2*logFactorial(k)-logFactorial(n-2*k)) / 2)
+}
