@@ -16,6 +16,7 @@ func assemble(sources []source, o Options) *Report {
 	for _, s := range sources {
 		ids = append(ids, s.record.ID)
 		r.addRun(s)
+		r.addNoise(s.noise, o.Noise)
 	}
 	if r.Title == "" {
 		r.Title = strings.Join(ids, ", ")

@@ -138,6 +138,7 @@ type reportPage struct {
 	Receipts      []tableView
 	Settings      []tableView
 	Environment   []tableView
+	Spread        []tableView // of seeds: the noise
 	Configs       []settings
 	Charts        reportCharts
 	Drawn         []chartKind // of the ensembles, in this page
@@ -165,6 +166,7 @@ func (r *Report) HTML(w io.Writer) error {
 		Receipts:    view("receipts", r.receipts()),
 		Settings:    view("settings", differing, shared),
 		Environment: view("environment", r.environments()),
+		Spread:      view("noise", r.Noise.tables()...),
 		Configs:     r.configurations(),
 		Charts:      r.charts(),
 	}

@@ -14,6 +14,7 @@ type source struct {
 	cells  []runs.Cell
 	steps  map[runs.Key][]runs.TrainStep // of done cells that were trained
 	diff   *runs.Diff                    // the methods against the base; nil: see notes
+	noise  []runs.SeedNoise              // nil where it was not measured
 	notes  []string                      // what a reader must know about the run
 }
 
@@ -46,6 +47,11 @@ func load(ctx context.Context, r *runs.Run, o Options) (source, error) {
 			continue
 		}
 		if s.steps[c.Key], err = runs.ReadSteps(r.StepsPath(c.Key)); err != nil {
+			return source{}, err
+		}
+	}
+	if len(o.Noise.Metrics) > 0 {
+		if s.noise, err = measureNoise(ctx, r, o); err != nil {
 			return source{}, err
 		}
 	}

@@ -24,6 +24,9 @@ type Options struct {
 	// Compare is how the comparison resamples. Its metrics share one Holm
 	// correction, so it asks for no metric that is not shown.
 	Compare runs.CompareOptions
+	// Noise is how the noise of seeds is measured, with Base for its base; without
+	// a metric it is not.
+	Noise runs.NoiseOptions
 }
 
 // DefaultOptions returns the options of the command: against `baseline` on R@1.
@@ -31,6 +34,7 @@ func DefaultOptions() Options {
 	return Options{
 		Base:    "baseline",
 		Compare: runs.CompareOptions{Seed: 1, Metrics: []string{recallAt1}},
+		Noise:   runs.DefaultNoiseOptions(),
 	}
 }
 
@@ -47,7 +51,8 @@ type Report struct {
 	Failures     []Failure     `json:"failures"`
 	Forecast     *Forecast     `json:"forecast,omitempty"` // all groups together; nil where no cell has a prediction
 	Environments []Environment `json:"environments"`
-	Warnings     []string      `json:"warnings"` // what a reader must know before trusting the numbers
+	Noise        *NoiseReport  `json:"noise,omitempty"` // nil where it was not measured
+	Warnings     []string      `json:"warnings"`        // what a reader must know before trusting the numbers
 }
 
 // Run is a run the report is about.

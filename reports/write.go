@@ -116,6 +116,7 @@ func (r *Report) Markdown(w io.Writer) error {
 	}{
 		{"Results", r.headlines(whole)},
 		{"Without a result", []*Table{r.failures()}},
+		{"Noise", r.Noise.tables()},
 		{"Learners", []*Table{r.anatomy()}},
 		{"Time", []*Table{r.costs()}},
 		{"Plan", []*Table{r.planned()}},

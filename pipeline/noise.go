@@ -1,0 +1,30 @@
+package pipeline
+
+import (
+	"context"
+	"path/filepath"
+
+	"bierbench/reports"
+	"bierbench/runs"
+)
+
+// Noise measures what seeds do to the results of runs and how many seeds a
+// difference needs, writes reports/noise-<run>.../ and returns the paths of its
+// files.
+func (w *Workspace) Noise(ctx context.Context, ids []string, o runs.NoiseOptions) (*reports.NoiseReport, []string, error) {
+	rows := []runs.SeedNoise{}
+	for _, id := range ids {
+		r, err := w.Runs().Open(id)
+		if err != nil {
+			return nil, nil, err
+		}
+		more, err := runs.MeasureNoise(ctx, r, o)
+		if err != nil {
+			return nil, nil, err
+		}
+		rows = append(rows, more...)
+	}
+	n := reports.NewNoiseReport(rows, o)
+	files, err := n.Write(filepath.Join(w.reportsDir(), folderName("noise", ids)))
+	return n, files, err
+}
