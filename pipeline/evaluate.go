@@ -49,10 +49,7 @@ func (w *Workspace) evaluate(ctx context.Context, b *models.Backend, r *runs.Run
 	if err != nil {
 		return nil, nil, err
 	}
-	sizes := c.Learners
-	if c.Untrained {
-		sizes = []int{c.Size}
-	}
+	sizes := learnerSizes(c)
 	all := protocols(set, c)
 	w.Progress.Start("evaluate", len(all))
 	defer w.Progress.Finish()
@@ -79,16 +76,19 @@ func (w *Workspace) evaluate(ctx context.Context, b *models.Backend, r *runs.Run
 	return evaluations, correlationRecord(redundancy), nil
 }
 
+// learnerSizes returns the sizes of the slices of a model's embedding.
+func learnerSizes(c models.Config) []int {
+	if c.Untrained {
+		return []int{c.Size}
+	}
+	return c.Learners
+}
+
 // evaluateProtocol runs the searches of one protocol: one, or one per draw.
 func evaluateProtocol(ctx context.Context, b *models.Backend, p datasets.Protocol,
 	data *datasets.Dataset, test []int, e runs.Embeddings, sizes []int,
 ) (runs.Evaluation, []runs.Query, error) {
-	var rows []int // of e
-	for i := range test {
-		if p.List == 0 || e.Lists[i]&p.List != 0 {
-			rows = append(rows, i)
-		}
-	}
+	rows := protocolRows(p, e)
 	evaluation := runs.Evaluation{
 		TestHash: data.TestHash(pick(test, rows)), Metrics: map[string]float64{}, Bounds: map[string][2]float64{},
 	}
@@ -128,6 +128,17 @@ func evaluateProtocol(ctx context.Context, b *models.Backend, p datasets.Protoco
 		}
 	}
 	return evaluation, queries, nil
+}
+
+// protocolRows returns the rows of e that take part in a protocol.
+func protocolRows(p datasets.Protocol, e runs.Embeddings) []int {
+	var rows []int
+	for i := range e.IDs {
+		if p.List == 0 || e.Lists[i]&p.List != 0 {
+			rows = append(rows, i)
+		}
+	}
+	return rows
 }
 
 // split is one search: which rows are queries and which are the gallery.
@@ -250,33 +261,47 @@ func (w *Workspace) evaluateCell(ctx context.Context, b *models.Backend, r *runs
 	if err := json.Unmarshal(cell.Config, &config); err != nil {
 		return fmt.Errorf("config: %w", err)
 	}
-	data, err := datasets.Open(filepath.Join(w.datasetsDir(), cell.Dataset, cell.Variant))
-	if err != nil {
-		return err
-	}
-	defer data.Close()
-	if data.Manifest.Digest != cell.DataHash {
-		return fmt.Errorf("data set %s/%s has digest %s; the cell was made from %s", cell.Dataset, cell.Variant, data.Manifest.Digest, cell.DataHash)
-	}
 	e, err := runs.ReadEmbeddings(r.EmbeddingsPath(cell.Key))
 	if err != nil {
 		return err
 	}
-	rows, err := divide(data, config)
+	data, test, err := w.cellData(cell, config, e)
 	if err != nil {
 		return err
 	}
-	test := rows.test
-	ids := make([]int64, len(test))
-	for i, row := range test {
-		ids[i] = data.ID(row)
-	}
-	if !slices.Equal(ids, e.IDs) {
-		return fmt.Errorf("%s: the images are not those of the data set", r.EmbeddingsPath(cell.Key))
-	}
+	defer data.Close()
 	cell.Evaluations, cell.Correlation, err = w.evaluate(ctx, b, r, cell.Key, config, cell.Selection.At(), data, test, e)
 	if err != nil {
 		return err
 	}
 	return r.WriteCell(cell)
+}
+
+// cellData opens the data set of a cell, as it was when the cell was made, and
+// returns its rows that the stored embeddings are of.
+func (w *Workspace) cellData(cell runs.Cell, c models.Config, e runs.Embeddings) (data *datasets.Dataset, test []int, err error) {
+	data, err = datasets.Open(filepath.Join(w.datasetsDir(), cell.Dataset, cell.Variant))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			data.Close()
+		}
+	}()
+	if data.Manifest.Digest != cell.DataHash {
+		return nil, nil, fmt.Errorf("data set %s/%s has digest %s; the cell was made from %s", cell.Dataset, cell.Variant, data.Manifest.Digest, cell.DataHash)
+	}
+	rows, err := divide(data, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	ids := make([]int64, len(rows.test))
+	for i, row := range rows.test {
+		ids[i] = data.ID(row)
+	}
+	if !slices.Equal(ids, e.IDs) {
+		return nil, nil, fmt.Errorf("the embeddings of cell %s are not of the images of its data set", cell.Path())
+	}
+	return data, rows.test, nil
 }

@@ -75,11 +75,13 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 regression (diff --fail), 130 interrupted
 		newSetupCommand(a), newDoctorCommand(a),
 		streaming(newIngestCommand(a)), streaming(newVerifyCommand(a)), newInspectCommand(a),
 		newPlanCommand(a), streaming(newRunCommand(a)), newVerifyResumeCommand(a), streaming(newEvaluateCommand(a)),
+		streaming(newRescoreCommand(a)),
 		streaming(newSubmitCommand(a)), newStatusCommand(a), newFeaturesCommand(a),
 		newReportCommand(a), newDiffCommand(a), newTrendCommand(a), newNoiseCommand(a), newExportCommand(a),
 		newListCommand(a), newShowCommand(a), streaming(newDemoCommand(a)), newMiniCommand(a),
 		newEventsTopic(),
 		newLossesTopic(),
+		newDialectsTopic(),
 	)
 	return root
 }

@@ -23,8 +23,8 @@ const (
 )
 
 // eventsHelp documents the events.
-const eventsHelp = `With --json, a command that takes long (demo, evaluate, ingest, run, submit,
-verify, show --follow) prints events: one JSON object a line, each with
+const eventsHelp = `With --json, a command that takes long (demo, evaluate, ingest, rescore, run,
+submit, verify, show --follow) prints events: one JSON object a line, each with
 "time" (RFC 3339, UTC) and "event", which says what else it holds.
 
   event     fields

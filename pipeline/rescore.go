@@ -1,0 +1,197 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"bierbench/datasets"
+	"bierbench/models"
+	"bierbench/reports"
+	"bierbench/runs"
+)
+
+// RescoreOptions choose what is scored again, and by whose rules.
+type RescoreOptions struct {
+	// Cell is the path of one cell, or a glob over paths or one of their folder
+	// names. Empty stands for all.
+	Cell     string
+	Dialects []models.Dialect // none: all; ours is always among them
+}
+
+// Rescore scores the stored embeddings of a run's cells by the rules of several
+// evaluation programs. Nothing is written. Cells that cannot be scored are rows
+// with a reason; where that is all of them, or the one that was named, it is the
+// error.
+func (w *Workspace) Rescore(ctx context.Context, run string, o RescoreOptions) (*reports.Rescoring, error) {
+	r, err := w.Runs().Open(run)
+	if err != nil {
+		return nil, err
+	}
+	cells, err := r.Cells()
+	if err != nil {
+		return nil, err
+	}
+	if cells, err = chooseCells(r, cells, o.Cell); err != nil {
+		return nil, fmt.Errorf("rescore run %s: %w", run, err)
+	}
+	ours := models.Dialects()[0]
+	if len(o.Dialects) == 0 {
+		o.Dialects = models.Dialects()
+	} else if !slices.ContainsFunc(o.Dialects, func(d models.Dialect) bool { return d.Name == ours.Name }) {
+		o.Dialects = append([]models.Dialect{ours}, o.Dialects...)
+	}
+	b, err := w.backend(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w.Progress.Start("rescore", len(cells))
+	defer w.Progress.Finish()
+	var rows []reports.Rescored
+	var failures []error
+	for i, c := range cells {
+		scored, err := w.rescoreCell(ctx, b, r, c, o.Dialects)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			failures = append(failures, err)
+			scored = []reports.Rescored{{Key: c.Key, Reason: err.Error()}}
+		}
+		rows = append(rows, scored...)
+		w.Progress.Advance(i+1, c.Path())
+	}
+	if len(failures) == len(cells) {
+		if len(cells) == 1 {
+			return nil, fmt.Errorf("rescore run %s: %w", run, failures[0])
+		}
+		return nil, fmt.Errorf("rescore run %s: none of %d cells could be scored: %w", run, len(cells), failures[0])
+	}
+	return reports.NewRescoring(run, ours.Name, rows), nil
+}
+
+// chooseCells returns the cells that a path or a glob names.
+func chooseCells(r *runs.Run, cells []runs.Cell, name string) ([]runs.Cell, error) {
+	if name != "" && !strings.ContainsAny(name, "*?[") {
+		c, err := cellNamed(r, cells, name)
+		return []runs.Cell{c}, err
+	}
+	var chosen []runs.Cell
+	for _, c := range cells {
+		if name == "" || matches(name, c.Path()) {
+			chosen = append(chosen, c)
+		}
+	}
+	switch {
+	case len(chosen) > 0:
+		return chosen, nil
+	case name == "":
+		return nil, errors.New("no cell of it has begun")
+	}
+	return nil, fmt.Errorf("no cell matches %q; \"bierbench show %s\" lists them", name, r.Record.ID)
+}
+
+// rescoreCell scores a cell on every protocol that it was evaluated by.
+func (w *Workspace) rescoreCell(ctx context.Context, b *models.Backend, r *runs.Run, c runs.Cell, dialects []models.Dialect) ([]reports.Rescored, error) {
+	if err := exportable(r, c); err != nil {
+		return nil, err
+	}
+	var config models.Config
+	if err := json.Unmarshal(c.Config, &config); err != nil {
+		return nil, fmt.Errorf("cell %s: config: %w", c.Path(), err)
+	}
+	set, err := datasets.Lookup(c.Dataset)
+	if err != nil {
+		return nil, fmt.Errorf("cell %s: %w", c.Path(), err)
+	}
+	e, err := runs.ReadEmbeddings(r.EmbeddingsPath(c.Key))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cell %s: its embeddings are not stored: remove %s and %s", c.Path(), r.CellDir(c.Key), doCells(r))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cell %s: %w", c.Path(), err)
+	}
+	var rows []reports.Rescored
+	for _, evaluation := range c.Evaluations {
+		base, _, _ := strings.Cut(evaluation.Protocol, "+")
+		all := protocols(set, config)
+		i := slices.IndexFunc(all, func(p datasets.Protocol) bool { return p.ID == base })
+		if i < 0 {
+			return nil, fmt.Errorf("cell %s: the data set has no protocol %q", c.Path(), base)
+		}
+		splits, failed := w.splitStored(c, config, all[i], e)
+		if failed != nil {
+			return nil, fmt.Errorf("cell %s: %w", c.Path(), failed)
+		}
+		scored, failed := rescoreProtocol(ctx, b, all[i], config, e, splits, dialects)
+		if failed != nil {
+			return nil, fmt.Errorf("cell %s: %s: %w", c.Path(), evaluation.Protocol, failed)
+		}
+		for _, row := range scored {
+			row.Key, row.Protocol, row.At = c.Key, evaluation.Protocol, evaluation.At
+			rows = append(rows, row)
+		}
+	}
+	if len(rows) == 0 {
+		return nil, fmt.Errorf("cell %s: it was not evaluated", c.Path())
+	}
+	return rows, nil
+}
+
+// splitStored applies a protocol to stored embeddings. They say all of it but
+// the names by which gallery images are drawn: only those take the data set.
+func (w *Workspace) splitStored(c runs.Cell, config models.Config, p datasets.Protocol, e runs.Embeddings) ([]split, error) {
+	rows := protocolRows(p, e)
+	if p.Kind != datasets.KindOneGallery {
+		return splitRows(p, nil, nil, rows, e), nil
+	}
+	data, test, err := w.cellData(c, config, e)
+	if err != nil {
+		return nil, err
+	}
+	defer data.Close()
+	return splitRows(p, data, test, rows, e), nil
+}
+
+// rescoreProtocol scores the searches of one protocol by every dialect: means
+// over draws, as evaluateProtocol does.
+func rescoreProtocol(ctx context.Context, b *models.Backend, p datasets.Protocol, config models.Config,
+	e runs.Embeddings, splits []split, dialects []models.Dialect,
+) ([]reports.Rescored, error) {
+	rows := make([]reports.Rescored, len(dialects))
+	for i, d := range dialects {
+		rows[i] = reports.Rescored{Dialect: d.Name, Metrics: map[string]float64{}, Bounds: map[string][2]float64{}}
+	}
+	for _, s := range splits {
+		search := searchOf(e, s.queries, s.gallery)
+		search.SelfExcluded, search.Recalls = p.Kind == datasets.KindLeaveOneOut, p.Recalls
+		for i, d := range dialects {
+			row := &rows[i]
+			if row.Reason != "" {
+				continue
+			}
+			found, err := models.Rescore(ctx, b, search, learnerSizes(config), d)
+			if silent, ok := errors.AsType[models.NoScoreError](err); ok {
+				*row = reports.Rescored{Dialect: d.Name, Reason: silent.Reason}
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			row.Queries += len(found.Queries)
+			row.Excluded += found.Excluded
+			for name, v := range found.Metrics {
+				row.Metrics[name] += v / float64(len(splits))
+				bounds := row.Bounds[name]
+				bounds[0] += found.Bounds[name][0] / float64(len(splits))
+				bounds[1] += found.Bounds[name][1] / float64(len(splits))
+				row.Bounds[name] = bounds
+			}
+		}
+	}
+	return rows, nil
+}
