@@ -78,13 +78,9 @@ func (d *Dataset) sheetRows() []sheetRow {
 
 // thumbnail draws row i whole, its longest side sheetCell, into the cell at x, y.
 func (d *Dataset) thumbnail(sheet *image.RGBA, i, x, y int) error {
-	data, err := d.Image(i)
+	r, err := d.decoded(i)
 	if err != nil {
 		return err
-	}
-	r, err := d.raster(data)
-	if err != nil {
-		return fmt.Errorf("row %d (%s): %w", i, d.Name(i), err)
 	}
 	pixels := padded(r, sheetCell)
 	for v := range sheetCell {

@@ -18,7 +18,7 @@ const (
 	pixelLimit = 100 << 20 // of one image: more is taken for a damaged header
 	byteLimit  = 256 << 20 // of one image file
 
-	quality = 95 // of the JPEGs that are stored
+	storedQuality = 95 // of the JPEGs that are stored
 )
 
 // A picture is a decoded source image, turned upright.
@@ -211,7 +211,7 @@ func upright(r raster, orientation int) raster {
 }
 
 // encode writes pixels [height][width][3] as a JPEG.
-func encode(pixels []uint8, width, height int) ([]byte, error) {
+func encode(pixels []uint8, width, height, quality int) ([]byte, error) {
 	m := image.NewRGBA(image.Rect(0, 0, width, height))
 	for i := range width * height {
 		out, in := m.Pix[4*i:4*i+4:4*i+4], pixels[3*i:3*i+3:3*i+3]

@@ -20,13 +20,9 @@ func (d *Dataset) Pixels(i int, v View, dst []uint8) error {
 	if v.Size < 1 || len(dst) != v.Size*v.Size*3 {
 		return fmt.Errorf("pixels of row %d: dst has %d bytes, want %d x %d x 3", i, len(dst), v.Size, v.Size)
 	}
-	data, err := d.Image(i)
+	r, err := d.decoded(i)
 	if err != nil {
 		return err
-	}
-	r, err := d.raster(data)
-	if err != nil {
-		return fmt.Errorf("%s: row %d (%s): %w", d.Manifest.Parts[d.rows[i].part].Name, i, d.rows[i].row.Name, err)
 	}
 	v.cut(r, dst)
 	return nil

@@ -54,7 +54,7 @@ func prepare(row *Row, data []byte, o Options) (s stored, bad, fatal error) {
 		r.width, r.height = width, height
 	}
 	if o.Store == StoreJPEG {
-		if s.image, fatal = encode(s.image, r.width, r.height); fatal != nil {
+		if s.image, fatal = encode(s.image, r.width, r.height, storedQuality); fatal != nil {
 			return s, nil, fmt.Errorf("encode %s: %w", row.File, fatal)
 		}
 	}

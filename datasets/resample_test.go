@@ -214,7 +214,7 @@ func BenchmarkResample(b *testing.B) {
 func BenchmarkEncode(b *testing.B) {
 	p := patterned(341, 256)
 	for b.Loop() {
-		if _, err := encode(p, 341, 256); err != nil {
+		if _, err := encode(p, 341, 256, storedQuality); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -24,6 +25,7 @@ type DiffOptions struct {
 type Difference struct {
 	*runs.Diff
 	Curves *reports.DiffCurves
+	Flips  *reports.DiffFlips
 	Files  []string // written
 }
 
@@ -56,10 +58,15 @@ func (w *Workspace) Diff(ctx context.Context, o DiffOptions) (*Difference, error
 	if d.Curves, err = reports.NewDiffCurves(ctx, d.Diff, opened); err != nil {
 		return nil, err
 	}
+	p := w.pictures()
+	d.Flips, err = reports.NewDiffFlips(ctx, d.Diff, opened, p)
+	if err = errors.Join(err, p.Close()); err != nil {
+		return nil, err
+	}
 	if !o.Write {
 		return &d, nil
 	}
-	d.Files, err = reports.WriteDiff(d.Diff, d.Curves, filepath.Join(w.reportsDir(), folderName("diff", name)))
+	d.Files, err = reports.WriteDiff(d.Diff, d.Curves, d.Flips, filepath.Join(w.reportsDir(), folderName("diff", name)))
 	return &d, err
 }
 

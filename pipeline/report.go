@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 	"time"
@@ -26,7 +27,10 @@ func (w *Workspace) Report(ctx context.Context, ids []string, dir string) (*repo
 	}
 	o := reports.DefaultOptions()
 	o.Base, o.Now = DefaultBase, time.Now().UTC()
+	p := w.pictures()
+	o.Pictures = p
 	report, err := reports.Build(ctx, opened, o)
+	err = errors.Join(err, p.Close())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -11,7 +11,8 @@ import (
 )
 
 // stored writes a source as a run on disk, with the queries of every done cell
-// invented to agree with its R@1.
+// invented to agree with its R@1: image id is of class (id-1)%10, and of a
+// query's nearest images the first and third are of its class, or none is.
 func stored(t *testing.T, s source) *runs.Run {
 	t.Helper()
 	r, err := runs.Store{Dir: t.TempDir()}.Create(s.record.ID, s.record)
@@ -32,6 +33,10 @@ func stored(t *testing.T, s source) *runs.Run {
 				q := runs.Query{ID: int64(id + 1), Class: int32(id % 10), Rank: 1, RankPessimistic: 1, RankOptimistic: 1}
 				if id >= hits {
 					q.Rank, q.RankPessimistic, q.RankOptimistic = 7, 7, 7
+				}
+				for i, step := range [][]int{{10, 1, 20, 2, 3}, {1, 2, 3, 4, 5}}[min(int(q.Rank)-1, 1)] {
+					q.Nearest = append(q.Nearest, int64((id+step)%40+1))
+					q.Scores = append(q.Scores, 0.9-float32(i)/10-float32(id)/1000)
 				}
 				queries = append(queries, q)
 			}

@@ -85,7 +85,7 @@ func TestChosenGolden(t *testing.T) {
 		{"chosen-diff.txt", func(w io.Writer) error { return DiffText(d, w) }},
 		{"chosen-diff.md", func(w io.Writer) error { return DiffMarkdown(d, w) }},
 		{"chosen-diff.json", func(w io.Writer) error { return DiffJSON(d, w) }},
-		{"chosen-diff.html", func(w io.Writer) error { return DiffHTML(d, nil, w) }},
+		{"chosen-diff.html", func(w io.Writer) error { return DiffHTML(d, nil, nil, w) }},
 		{"report.json", r.JSON},
 	} {
 		t.Run(c.name, func(t *testing.T) {

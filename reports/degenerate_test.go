@@ -100,7 +100,7 @@ func TestDegenerateDiffs(t *testing.T) {
 				"md":   func(w io.Writer) error { return DiffMarkdown(d, w) },
 				"json": func(w io.Writer) error { return DiffJSON(d, w) },
 				"html": func(w io.Writer) error {
-					_, page, found := strings.Cut(render(t, func(w io.Writer) error { return DiffHTML(d, curves, w) }), "<body>")
+					_, page, found := strings.Cut(render(t, func(w io.Writer) error { return DiffHTML(d, curves, nil, w) }), "<body>")
 					if !found {
 						return fmt.Errorf("no body")
 					}

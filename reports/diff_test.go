@@ -95,7 +95,7 @@ func TestConfigurationsAreText(t *testing.T) {
 	if !strings.Contains(text.String(), "\n````diff\n") || strings.Contains(text.String(), "\x1b") {
 		t.Errorf("the fence is not longer than what it holds:\n%s", text.String())
 	}
-	if err := DiffHTML(d, nil, &page); err != nil {
+	if err := DiffHTML(d, nil, nil, &page); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{`<span class="added">&#43;  &#34;boosting&#34;`, `<span class="removed">-  &#34;boosting`, "&lt;/pre&gt;&lt;b&gt;bold"} {

@@ -21,11 +21,12 @@ type diffPage struct {
 	Recall   []chart
 	Training []chart
 	Left     int // pairs that have no chart
+	Flips    pictureView
 }
 
-// DiffHTML writes a diff as one page that needs nothing else. curves may be
-// nil: it then has no charts.
-func DiffHTML(d *runs.Diff, curves *DiffCurves, w io.Writer) error {
+// DiffHTML writes a diff as one page that needs nothing else. curves and
+// flips may be nil: it then has no charts and no pictures.
+func DiffHTML(d *runs.Diff, curves *DiffCurves, flips *DiffFlips, w io.Writer) error {
 	s, err := newShell(diffTitle(d) + " · bierbench diff")
 	if err != nil {
 		return err
@@ -46,17 +47,25 @@ func DiffHTML(d *runs.Diff, curves *DiffCurves, w io.Writer) error {
 		p.Datasets = appendNew(p.Datasets, c.B.Dataset)
 		p.Methods = appendNew(p.Methods, c.B.Method)
 	}
-	return t.ExecuteTemplate(w, "diff.gohtml", p)
+	write := func(w io.Writer) error { return t.ExecuteTemplate(w, "diff.gohtml", p) }
+	if flips != nil {
+		room, err := flips.album.roomIn(write)
+		if err != nil {
+			return err
+		}
+		p.Flips = flips.album.within(room)
+	}
+	return write(w)
 }
 
 // WriteDiff writes diff.html, diff.md, diff.txt and diff.json into a directory,
 // as Write does.
-func WriteDiff(d *runs.Diff, curves *DiffCurves, dir string) ([]string, error) {
+func WriteDiff(d *runs.Diff, curves *DiffCurves, flips *DiffFlips, dir string) ([]string, error) {
 	as := func(f func(*runs.Diff, io.Writer) error) func(io.Writer) error {
 		return func(w io.Writer) error { return f(d, w) }
 	}
 	return writeAll(dir, []document{
-		{"diff.html", func(w io.Writer) error { return DiffHTML(d, curves, w) }},
+		{"diff.html", func(w io.Writer) error { return DiffHTML(d, curves, flips, w) }},
 		{"diff.md", as(DiffMarkdown)},
 		{"diff.txt", as(DiffText)},
 		{"diff.json", as(DiffJSON)},

@@ -81,7 +81,7 @@ func TestBasesGolden(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) { golden(t, c.name, c.write) })
 	}
 	for name, write := range map[string]func(io.Writer) error{
-		"report": r.HTML, "diff": func(w io.Writer) error { return DiffHTML(s.diff, nil, w) },
+		"report": r.HTML, "diff": func(w io.Writer) error { return DiffHTML(s.diff, nil, nil, w) },
 	} {
 		var b strings.Builder
 		if err := write(&b); err != nil {
@@ -112,7 +112,7 @@ func TestDiffGolden(t *testing.T) {
 	}{
 		{"diff.txt", DiffText, d},
 		{"diff.md", DiffMarkdown, d},
-		{"diff.html", func(d *runs.Diff, w io.Writer) error { return DiffHTML(d, nil, w) }, d},
+		{"diff.html", func(d *runs.Diff, w io.Writer) error { return DiffHTML(d, nil, nil, w) }, d},
 		{"diff.json", DiffJSON, d},
 		{"diff-runs.txt", DiffText, two},
 	} {
@@ -159,7 +159,7 @@ func TestDataIsText(t *testing.T) {
 	pages := map[string]string{
 		"report.html": render(r.HTML),
 		"report.md":   render(r.Markdown),
-		"diff.html":   render(func(w io.Writer) error { return DiffHTML(sampleDiff(), nil, w) }),
+		"diff.html":   render(func(w io.Writer) error { return DiffHTML(sampleDiff(), nil, nil, w) }),
 		"diff.md":     render(func(w io.Writer) error { return DiffMarkdown(sampleDiff(), w) }),
 	}
 	tag := regexp.MustCompile(`(?i)<script>alert|<img|<b>12|onerror=x>[^&]*<img`)
@@ -230,7 +230,7 @@ func TestWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	more, err := WriteDiff(sampleDiff(), nil, dir)
+	more, err := WriteDiff(sampleDiff(), nil, nil, dir)
 	if err != nil {
 		t.Fatal(err)
 	}

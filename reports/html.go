@@ -143,6 +143,7 @@ type reportPage struct {
 	Charts        reportCharts
 	Drawn         []chartKind // of the ensembles, in this page
 	Beside        []chartKind // likewise, only in files
+	Examples      pictureView
 }
 
 // HTML writes the report as one page that needs nothing else.
@@ -183,5 +184,11 @@ func (r *Report) HTML(w io.Writer) error {
 		p.Datasets = appendNew(p.Datasets, g.Group.Dataset)
 		p.Methods = appendNew(p.Methods, g.Group.Method)
 	}
-	return t.ExecuteTemplate(w, "report.gohtml", p)
+	write := func(w io.Writer) error { return t.ExecuteTemplate(w, "report.gohtml", p) }
+	room, err := r.examples.roomIn(write)
+	if err != nil {
+		return err
+	}
+	p.Examples = r.examples.within(room)
+	return write(w)
 }

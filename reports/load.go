@@ -28,7 +28,14 @@ func Build(ctx context.Context, rs []*runs.Run, o Options) (*Report, error) {
 		}
 		sources[i] = s
 	}
-	return assemble(sources, o), nil
+	r := assemble(sources, o)
+	if o.Pictures != nil {
+		var err error
+		if r.examples, err = r.gatherExamples(ctx, rs, o.Pictures); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
 }
 
 // load reads what a report needs of a run.

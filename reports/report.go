@@ -27,6 +27,8 @@ type Options struct {
 	// Noise is how the noise of seeds is measured, with Base for its base; without
 	// a metric it is not.
 	Noise runs.NoiseOptions
+	// Pictures are those of the data sets; nil: the report has no examples.
+	Pictures Pictures
 }
 
 // DefaultOptions returns the options of the command: against `baseline` on R@1.
@@ -53,6 +55,8 @@ type Report struct {
 	Environments []Environment `json:"environments"`
 	Noise        *NoiseReport  `json:"noise,omitempty"` // nil where it was not measured
 	Warnings     []string      `json:"warnings"`        // what a reader must know before trusting the numbers
+
+	examples *album // queries with what was found for them; nil without pictures
 }
 
 // Run is a run the report is about.

@@ -62,7 +62,7 @@ in percentage points. Rows without a verdict do not fail.`,
 			render := map[string]func(*pipeline.Difference, io.Writer) error{
 				"text": func(d *pipeline.Difference, w io.Writer) error { return reports.DiffText(d.Diff, w) },
 				"md":   func(d *pipeline.Difference, w io.Writer) error { return reports.DiffMarkdown(d.Diff, w) },
-				"html": func(d *pipeline.Difference, w io.Writer) error { return reports.DiffHTML(d.Diff, d.Curves, w) },
+				"html": func(d *pipeline.Difference, w io.Writer) error { return reports.DiffHTML(d.Diff, d.Curves, d.Flips, w) },
 				"json": func(d *pipeline.Difference, w io.Writer) error { return reports.DiffJSON(d.Diff, w) },
 			}
 			if a.json {
