@@ -122,6 +122,8 @@ func (n *NoiseReport) spreads() *Table {
 		case r.Pairs == 0:
 			classes = none()
 			classes.Marks = []int{t.foot("a single configuration whose seeds differ: there is no other to compare it with")}
+		case r.ClassSD == 0:
+			classes.Marks = []int{t.foot("what classes do is not to be told from what seeds do to them")}
 		case r.Classes < 10:
 			classes.Marks = []int{t.foot("few test classes: rough")}
 		}

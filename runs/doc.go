@@ -28,4 +28,12 @@
 //
 // The interval, the p-value and how well they cover are described at
 // estimate.test in bootstrap.go.
+//
+// # Noise
+//
+// [MeasureNoise] takes the groups of a run for what they say about noise: the
+// standard deviation over seeds, how far a group is from itself when its seeds
+// are split (A/A), and how many seeds a comparison needs to find a difference.
+// The last is simulated with the rule of the comparison itself; see world in
+// power.go.
 package runs

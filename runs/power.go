@@ -104,6 +104,22 @@ const mostClasses = 200
 // This takes one set of experiments for all differences: a difference that is
 // the same in all queries shifts delta, and neither the standard error nor the
 // resamples of estimate.test know of it.
+//
+// TestPower holds it against comparisons simulated in another way, 1,000 of
+// each, with 20 pilot runs to predict from; per cent found:
+//
+//	scene                    delta  seeds  rows  predicted  found
+//	seeds and classes vary    4.25      2     1         20     21
+//	                          4.25      5     1         46     45
+//	                          4.25     10     1         65     60
+//	                          5.66      5    10         32     29
+//	seeds decide             16.20      3     1         37     37
+//	                         16.20      5     1         73     71
+//	                         16.20     10     1         98     97
+//	classes decide           10.41      3     1         66     65
+//	                         10.41     20     1         73     69
+//	seeds do not vary         4.26      2     1         46     40
+//	                          4.26      5     1         69     69
 func (w world) found(ctx context.Context, seeds int) ([]float64, error) {
 	least := make([]float64, w.experiments)
 	main := 0.0 // the part of seed that is the same in all classes
