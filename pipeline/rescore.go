@@ -60,7 +60,9 @@ func (w *Workspace) Rescore(ctx context.Context, run string, o RescoreOptions) (
 			return nil, ctx.Err()
 		case err != nil:
 			failures = append(failures, err)
-			scored = []reports.Rescored{{Key: c.Key, Reason: err.Error()}}
+			// The row names its cell.
+			reason := strings.TrimLeft(strings.TrimPrefix(err.Error(), "cell "+c.Path()), ": ")
+			scored = []reports.Rescored{{Key: c.Key, Reason: reason}}
 		}
 		rows = append(rows, scored...)
 		w.Progress.Advance(i+1, c.Path())
