@@ -14,6 +14,7 @@ import (
 // split compares configurations with themselves, for every number of seeds up to
 // mostSplit that fits on both sides.
 func (n *SeedNoise) split(ctx context.Context, chosen []measured, counts []float64, o NoiseOptions) error {
+	most := o.Splits * fewClasses / max(fewClasses, n.Classes)
 	for k := 1; 2*k <= min(n.Most, 2*mostSplit); k++ {
 		s := Split{Seeds: k, All: true}
 		var enough []measured
@@ -28,7 +29,7 @@ func (n *SeedNoise) split(ctx context.Context, chosen []measured, counts []float
 		for _, m := range enough {
 			sums := m.sums[n.Metric]
 			random := rand.New(stream(o.Seed, n.Run, m.group.Group.Path(), n.Protocol, n.At, n.Metric, "splits"))
-			halves, all := halvings(len(sums), k, max(1, o.Splits/len(enough)), random)
+			halves, all := halvings(len(sums), k, max(1, most/len(enough)), random)
 			s.All = s.All && all
 			for _, h := range halves {
 				samples = append(samples, sample{count: counts, a: pick(sums, h[0]), b: pick(sums, h[1])})
@@ -66,6 +67,10 @@ func (n *SeedNoise) split(ctx context.Context, chosen []measured, counts []float
 	}
 	return nil
 }
+
+// fewClasses is the number of test classes up to which all of NoiseOptions.Splits
+// are compared; with more of them there are fewer splits, since each takes longer.
+const fewClasses = 1000
 
 // mostSplit bounds the seeds on a side: larger sets add rows and no news.
 const mostSplit = 5

@@ -93,6 +93,16 @@ func TestMeasureNoise(t *testing.T) {
 	near(t, "SD of bier", one.SD, stat.StdDev(b, nil))
 }
 
+// Of a large data set fewer splits are compared: with 2,000 classes half.
+func TestNoiseOfManyClasses(t *testing.T) {
+	o := quickNoise()
+	o.Splits = 20
+	n := measureNoise(t, fakeRun(t, "r", seeds("bier", 1, 5, 2*fewClasses, 0.5)...), o)[0]
+	if got := n.Splits; len(got) != 2 || got[0].Splits != 10 || !got[0].All || got[1].Splits != 10 || got[1].All {
+		t.Errorf("splits %+v, want the 10 of one seed a side and 10 of the 15 of two", got)
+	}
+}
+
 func mustJSON(t *testing.T, v any) string {
 	t.Helper()
 	b, err := json.Marshal(v)
