@@ -3,7 +3,7 @@ package models
 // bierDialect is the evaluation of BIER's published code.
 func bierDialect() Dialect {
 	return Dialect{
-		Name: "bier", Title: "BIER's code",
+		Name:   "bier",
 		Source: "evaluate() of train_bier.py of the authors' repository",
 		Vectors: `the slice of each learner gets unit length (floor 1e-5) and is multiplied by the learner's share s of the
 size, so that its product weighs s squared`,

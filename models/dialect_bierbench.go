@@ -3,7 +3,7 @@ package models
 // bierbenchDialect is the package's own rule, that of Retrieve.
 func bierbenchDialect() Dialect {
 	return Dialect{
-		Name: "bierbench", Title: "bierbench",
+		Name:    "bierbench",
 		Source:  "this program: what run and evaluate record",
 		Vectors: "the stored ones, slices scaled as at test time; products are scores",
 		Self:    "left out by id",

@@ -4,8 +4,8 @@ package models
 // the vectors as its testers give them to it.
 func metricLearningDialect() Dialect {
 	return Dialect{
-		Name: "pytorch-metric-learning", Title: "pytorch-metric-learning 2.9.0",
-		Source: `AccuracyCalculator with its defaults (utils/accuracy_calculator.py, utils/inference.py):
+		Name: "pytorch-metric-learning",
+		Source: `AccuracyCalculator of release 2.9.0 with its defaults (utils/accuracy_calculator.py, utils/inference.py):
 precision_at_1, mean_average_precision_at_r and r_precision, k over the whole gallery, means over queries; testers
 normalise first`,
 		Vectors: "unit length as a whole; the nearest by Euclidean distance, which is the order of products then",

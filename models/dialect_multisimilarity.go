@@ -6,7 +6,7 @@ import "math"
 // published code.
 func multiSimilarityDialect() Dialect {
 	return Dialect{
-		Name: "ms-loss", Title: "MS-loss's code",
+		Name:    "ms-loss",
 		Source:  "RetMetric.recall_k (ret_benchmark/data/evaluations/ret_metric.py of the authors' repository)",
 		Vectors: "unit length as a whole",
 		Self: `by value: the threshold is the second highest score in the query's class, the query included, so the highest

@@ -6,7 +6,7 @@ import "math"
 // many later papers start from.
 func proxyAnchorDialect() Dialect {
 	return Dialect{
-		Name: "proxy-anchor", Title: "Proxy-Anchor's code",
+		Name: "proxy-anchor",
 		Source: `code/utils.py of the authors' repository: evaluate_cos (CUB, Cars), evaluate_cos_SOP, and evaluate_cos_Inshop
 where queries are searched in a gallery`,
 		Vectors: "unit length as a whole",

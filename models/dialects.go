@@ -11,7 +11,6 @@ import (
 // embeddings several programs print several numbers.
 type Dialect struct {
 	Name    string
-	Title   string // for people
 	Source  string // the code whose rules these are
 	Vectors string // what is done to the embeddings before products are taken
 	Self    string // how the query itself is kept out of its results

@@ -323,7 +323,7 @@ func TestRescoreLeavesSearch(t *testing.T) {
 func TestDialectsSayTheirRules(t *testing.T) {
 	names := map[string]bool{}
 	for _, d := range Dialects() {
-		for _, s := range []string{d.Name, d.Title, d.Source, d.Vectors, d.Self, d.Ties, d.Alone, d.Divisor, d.Differs} {
+		for _, s := range []string{d.Name, d.Source, d.Vectors, d.Self, d.Ties, d.Alone, d.Divisor, d.Differs} {
 			if s == "" {
 				t.Errorf("%s: a rule is not stated", d.Name)
 			}
