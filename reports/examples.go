@@ -233,10 +233,10 @@ func pickExamples(queries []runs.Query, seed int) []example {
 			picks = append(picks, example{*q, fmt.Sprintf(format, values...)})
 		}
 	}
-	lowest := func() {
+	lowest := func(which string) {
 		q := first(func(q runs.Query) bool { return q.Rank > 1 && isNew(q) }, func(a, b runs.Query) bool { return a.Rank > b.Rank })
 		if q != nil {
-			add(q, "Failure, ranked lowest: the first correct image has rank %s", thousands(int(q.Rank)))
+			add(q, "Failure, ranked %s: the first correct image has rank %s", which, thousands(int(q.Rank)))
 		}
 	}
 	random := rand.New(rand.NewPCG(uint64(seed), drawStream)).Perm(len(queries))
@@ -245,7 +245,7 @@ func pickExamples(queries []runs.Query, seed int) []example {
 			add(&queries[random[i]], "Drawn: %s", outcome(queries[random[i]].Rank))
 		}
 	}
-	lowest()
+	lowest("lowest")
 	wrong := first(func(q runs.Query) bool { return q.Rank > 1 && isNew(q) }, func(a, b runs.Query) bool { return a.Scores[0] > b.Scores[0] })
 	if wrong != nil {
 		add(wrong, "Failure, most similar: the first correct image has rank %s", thousands(int(wrong.Rank)))
@@ -258,7 +258,7 @@ func pickExamples(queries []runs.Query, seed int) []example {
 	}
 	drawn(0)
 	drawn(1)
-	lowest()
+	lowest("second lowest")
 	return picks
 }
 

@@ -11,9 +11,8 @@ import (
 )
 
 const (
-	mostFlips    = 12 // rows of a diff whose flipped queries are shown
-	extremeFlips = 2  // with the largest change of rank, of each direction
-	drawnFlips   = 2  // drawn from the others
+	mostFlips  = 12 // rows of a diff whose flipped queries are shown
+	flipRounds = 2  // in each, a row of pictures of each kind
 )
 
 // DiffFlips are the flipped queries of a diff's page in pictures.
@@ -25,6 +24,7 @@ type DiffFlips struct{ album album }
 func NewDiffFlips(ctx context.Context, d *runs.Diff, opened []*runs.Run, pictures Pictures) (*DiffFlips, error) {
 	flips := &DiffFlips{}
 	reader := &pictureReader{pictures: pictures}
+	var pairs []*flippedPair
 	for i, c := range flippedRows(d) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -32,27 +32,24 @@ func NewDiffFlips(ctx context.Context, d *runs.Diff, opened []*runs.Run, picture
 		if i == mostFlips {
 			break
 		}
-		p := flippedPair{c: c, runA: opened[0], runB: opened[0], seed: flippedSeed(c)}
-		nameB := cmp.Or(c.RunB, d.B)
-		if j := slices.IndexFunc(opened, func(r *runs.Run) bool { return r.Record.ID == nameB }); j >= 0 {
-			p.runB = opened[j]
-		}
-		p.a, p.b = "A: "+sideName(c.A, c.B, d.A, d), "B: "+sideName(c.B, c.A, nameB, d)
-		card := &pictureCard{Dataset: c.B.Dataset, Method: c.B.Method, place: i}
-		group := fmt.Sprintf("%s, %s %s: %s-%d", c.Protocol, c.B.Backbone, c.B.Mode, c.B.Method, c.B.Size)
-		if d.Base == "" {
-			group += " in " + nameB + " against " + d.A
-		} else {
-			group += " against " + fmt.Sprintf("%s-%d", c.A.Method, c.A.Size)
-		}
-		rows, pair, why := p.rows(reader)
-		card.Title = fmt.Sprintf("%s, seed %d: %s gained, %s lost", group, p.seed, thousands(pair.Gained), thousands(pair.Lost))
-		if why != "" {
-			flips.album.note("%s, seed %d: %s", group, p.seed, why)
+		p := newFlippedPair(d, c, opened)
+		p.card.place = i
+		if why := p.read(); why != "" {
+			flips.album.note("%s: %s", p.card.Title, why)
 			continue
 		}
-		if !flips.album.add(pictureUnit{card, rows}) {
-			break
+		pairs = append(pairs, p)
+	}
+	for round := range flipRounds {
+		for _, p := range pairs {
+			rows, why := p.round(round, reader)
+			if why != "" {
+				flips.album.note("%s", why)
+				continue
+			}
+			if !flips.album.add(pictureUnit{p.card, rows}) && len(rows) > 0 {
+				return flips, nil
+			}
 		}
 	}
 	return flips, nil
@@ -77,103 +74,143 @@ func flippedRows(d *runs.Diff) []runs.Comparison {
 	return rows
 }
 
-// flippedSeed is the first seed at which a query flipped.
-func flippedSeed(c runs.Comparison) int {
-	for _, p := range c.Pairs {
-		if p.Gained+p.Lost > 0 {
-			return p.Seed
-		}
-	}
-	return 0
-}
-
 // flippedPair is a row of a diff at one seed.
 type flippedPair struct {
-	c          runs.Comparison
-	runA, runB *runs.Run
-	a, b       string // the sides' names
-	seed       int
+	row          runs.Comparison
+	runA, runB   *runs.Run
+	a, b         string // the sides' names
+	seed         int
+	setA, setB   PictureSet
+	gained, lost []flip // those to show, in the order in which they get room
+	card         *pictureCard
 }
 
 // flip is a query on both sides.
-type flip struct{ a, b runs.Query }
+type flip struct {
+	a, b  runs.Query
+	drawn bool
+}
 
-// rows reads some flipped queries and counts all; else it says why there are none.
-func (p flippedPair) rows(reader *pictureReader) ([]pictureRow, runs.SeedPair, string) {
-	count := runs.SeedPair{Seed: p.seed}
-	cellA, queriesA, why := readNearest(p.runA, runs.Key{Group: p.c.A, Seed: p.seed}, p.c.Protocol)
-	if why != "" {
-		return nil, count, "A: " + why
+// newFlippedPair names the sides of a row.
+func newFlippedPair(d *runs.Diff, row runs.Comparison, opened []*runs.Run) *flippedPair {
+	p := &flippedPair{row: row, runA: opened[0], runB: opened[0]}
+	nameB := cmp.Or(row.RunB, d.B)
+	if i := slices.IndexFunc(opened, func(r *runs.Run) bool { return r.Record.ID == nameB }); i >= 0 {
+		p.runB = opened[i]
 	}
-	cellB, queriesB, why := readNearest(p.runB, runs.Key{Group: p.c.B, Seed: p.seed}, p.c.Protocol)
-	if why != "" {
-		return nil, count, "B: " + why
+	for _, s := range row.Pairs { // the first seed at which a query flipped
+		if s.Gained+s.Lost > 0 {
+			p.seed = s.Seed
+			break
+		}
 	}
-	if len(queriesA) != len(queriesB) {
-		return nil, count, "the queries are not the same."
+	p.a, p.b = "A: "+sideName(row.A, row.B, d.A, d), "B: "+sideName(row.B, row.A, nameB, d)
+	title := fmt.Sprintf("%s, %s %s: %s-%d", row.Protocol, row.B.Backbone, row.B.Mode, row.B.Method, row.B.Size)
+	if d.Base == "" {
+		title += " in " + nameB + " against " + d.A
+	} else {
+		title += fmt.Sprintf(" against %s-%d", row.A.Method, row.A.Size)
+	}
+	p.card = &pictureCard{Title: fmt.Sprintf("%s, seed %d", title, p.seed), Dataset: row.B.Dataset, Method: row.B.Method}
+	return p
+}
+
+// read finds the flipped queries, counts them in the title and chooses those to
+// show; else it says why there are none.
+func (p *flippedPair) read() string {
+	cellA, queriesA, why := readNearest(p.runA, runs.Key{Group: p.row.A, Seed: p.seed}, p.row.Protocol)
+	if why != "" {
+		return "A: " + why
+	}
+	cellB, queriesB, why := readNearest(p.runB, runs.Key{Group: p.row.B, Seed: p.seed}, p.row.Protocol)
+	if why != "" {
+		return "B: " + why
+	}
+	same := func(a, b runs.Query) bool { return a.ID == b.ID && a.Draw == b.Draw }
+	if !slices.EqualFunc(queriesA, queriesB, same) {
+		return "the queries are not the same."
 	}
 	var gained, lost []flip
 	for i, a := range queriesA {
-		b := queriesB[i]
-		switch {
-		case a.ID != b.ID || a.Draw != b.Draw:
-			return nil, count, "the queries are not the same."
+		switch b := queriesB[i]; {
 		case a.Rank > 1 && b.Rank == 1:
-			gained = append(gained, flip{a, b})
+			gained = append(gained, flip{a: a, b: b})
 		case a.Rank == 1 && b.Rank > 1:
-			lost = append(lost, flip{a, b})
+			lost = append(lost, flip{a: a, b: b})
 		}
 	}
-	count.Gained, count.Lost = len(gained), len(lost)
-	setA := PictureSet{p.c.A.Dataset, p.c.A.Variant, cellA.DataHash}
-	setB := PictureSet{p.c.B.Dataset, p.c.B.Variant, cellB.DataHash}
-	var rows []pictureRow
-	for _, kind := range []struct {
-		name  string
-		flips []flip
-	}{{"Gained", gained}, {"Lost", lost}} {
-		for i, f := range p.choose(kind.flips) {
-			how := "largest change of rank"
-			if i >= extremeFlips {
-				how = "drawn"
-			}
-			row := pictureRow{About: fmt.Sprintf("%s, %s: the first correct image has rank %s with A, %s with B",
-				kind.name, how, thousands(int(f.a.Rank)), thousands(int(f.b.Rank)))}
-			own, err := reader.thumbnail(setA, f.a.ID)
-			if err != nil {
-				return nil, count, err.Error() + "."
-			}
-			row.Pictures = append(row.Pictures, query(own))
-			for _, side := range []struct {
-				name, mark string
-				set        PictureSet
-				query      runs.Query
-			}{{p.a, "A ", setA, f.a}, {p.b, "B ", setB, f.b}} {
-				t, err := reader.thumbnail(side.set, side.query.Nearest[0])
-				if err != nil {
-					return nil, count, err.Error() + "."
-				}
-				row.Pictures = append(row.Pictures, found(t, own, side.name+" found first", side.mark, side.query.Scores[0]))
-			}
-			rows = append(rows, row)
-		}
-	}
-	return rows, count, ""
+	p.setA = PictureSet{p.row.A.Dataset, p.row.A.Variant, cellA.DataHash}
+	p.setB = PictureSet{p.row.B.Dataset, p.row.B.Variant, cellB.DataHash}
+	p.gained, p.lost = p.choose(gained), p.choose(lost)
+	p.card.Title += fmt.Sprintf(": %s gained, %s lost", thousands(len(gained)), thousands(len(lost)))
+	return ""
 }
 
-// choose returns the flips whose rank changed most, then some drawn from the rest.
-func (p flippedPair) choose(flips []flip) []flip {
+// choose returns the flips whose rank changed most, and as many drawn from the
+// rest, in turn.
+func (p *flippedPair) choose(flips []flip) []flip {
 	sorted := slices.Clone(flips)
 	slices.SortStableFunc(sorted, func(x, y flip) int {
 		return cmp.Compare(max(y.a.Rank, y.b.Rank), max(x.a.Rank, x.b.Rank))
 	})
-	if len(sorted) <= extremeFlips {
-		return sorted
-	}
-	chosen, rest := sorted[:extremeFlips:extremeFlips], sorted[extremeFlips:]
+	most := sorted[:min(flipRounds, len(sorted))]
+	rest := sorted[len(most):]
 	random := rand.New(rand.NewPCG(uint64(p.seed), drawStream)).Perm(len(rest))
-	for _, i := range random[:min(drawnFlips, len(rest))] {
-		chosen = append(chosen, rest[i])
+	var chosen []flip
+	for i, f := range most {
+		chosen = append(chosen, f)
+		if i < len(rest) {
+			f = rest[random[i]]
+			f.drawn = true
+			chosen = append(chosen, f)
+		}
 	}
 	return chosen
+}
+
+// round returns the rows of a round: of each direction the next two flips. Else it
+// says why there are none.
+func (p *flippedPair) round(n int, reader *pictureReader) ([]pictureRow, string) {
+	var rows []pictureRow
+	for place, flips := range [][]flip{p.gained, p.lost} {
+		for _, f := range flips[min(2*n, len(flips)):min(2*n+2, len(flips))] {
+			row, err := p.pictures(f, reader)
+			if err != nil {
+				return nil, err.Error() + "." // of the data set, whatever the methods
+			}
+			kind, how := "Gained", "largest change"
+			if place == 1 {
+				kind = "Lost"
+			}
+			row.place = 2 * place
+			if f.drawn {
+				how = "drawn"
+				row.place++
+			}
+			row.About = fmt.Sprintf("%s, %s: rank %s in A, %s in B", kind, how, thousands(int(f.a.Rank)), thousands(int(f.b.Rank)))
+			rows = append(rows, row)
+		}
+	}
+	return rows, ""
+}
+
+// pictures are those of a query and of what each side found first.
+func (p *flippedPair) pictures(f flip, reader *pictureReader) (pictureRow, error) {
+	own, err := reader.thumbnail(p.setA, f.a.ID)
+	if err != nil {
+		return pictureRow{}, err
+	}
+	first, err := reader.thumbnail(p.setA, f.a.Nearest[0])
+	if err != nil {
+		return pictureRow{}, err
+	}
+	other, err := reader.thumbnail(p.setB, f.b.Nearest[0])
+	if err != nil {
+		return pictureRow{}, err
+	}
+	return pictureRow{Pictures: []picture{
+		query(own),
+		found(first, own, p.a+" found first", "A ", f.a.Scores[0]),
+		found(other, own, p.b+" found first", "B ", f.b.Scores[0]),
+	}}, nil
 }

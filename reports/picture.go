@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io"
 	"slices"
+	"strings"
 )
 
 // How large thumbnails are: as pages show them, at a few bytes each.
@@ -17,11 +18,12 @@ const (
 const (
 	// pageRoom is how many bytes a page takes, thumbnails included, unless the
 	// rest of it is larger.
-	pageRoom = 2_900_000
+	pageRoom = 2_950_000
 	// pictureRoom is how many of them thumbnails may take at most.
 	pictureRoom = 800_000
-	// pictureMarkup is about what a place of a picture takes besides the
-	// thumbnail, in bytes.
+	// pictureMarkup is the most that a place of a picture takes besides the
+	// thumbnail and the name of its class, its part of the row's caption and of the
+	// card's title included, in bytes.
 	pictureMarkup = 420
 )
 
@@ -60,6 +62,10 @@ type picture struct {
 	ID    string // of the thumbnail in the page
 }
 
+// Name is the class's name as it stands under the picture, where it can be broken
+// into lines.
+func (p picture) Name() string { return strings.ReplaceAll(p.ClassName, "_", " ") }
+
 // query shows the image that is searched for.
 func query(t *Thumbnail) picture {
 	return picture{Thumbnail: t, Kind: queryPicture, Mark: "Query", Label: "query: " + t.ClassName}
@@ -82,6 +88,7 @@ func found(t, query *Thumbnail, what, by string, score float32) picture {
 type pictureRow struct {
 	About    string
 	Pictures []picture
+	place    int // in its card
 }
 
 // pictureCard is rows of one method.
@@ -168,6 +175,9 @@ func (a *album) within(room int) pictureView {
 		}
 	}
 	slices.SortStableFunc(v.Cards, func(x, y pictureCard) int { return x.place - y.place })
+	for _, c := range v.Cards {
+		slices.SortStableFunc(c.Rows, func(x, y pictureRow) int { return x.place - y.place })
+	}
 	for _, t := range s.thumbnails {
 		v.Store = append(v.Store, storedPicture{
 			ID: s.id(t), Width: t.Width, Height: t.Height,
@@ -195,7 +205,7 @@ func (s *shelf) put(rows []pictureRow, room int) bool {
 	var fresh []*Thumbnail
 	for _, row := range rows {
 		for _, p := range row.Pictures {
-			size += pictureMarkup + 2*len(p.ClassName)
+			size += pictureMarkup + 2*len(template.HTMLEscapeString(p.ClassName))
 			if _, ok := s.number[p.Thumbnail]; !ok && !slices.Contains(fresh, p.Thumbnail) {
 				size += base64.StdEncoding.EncodedLen(len(p.JPEG))
 				fresh = append(fresh, p.Thumbnail)
