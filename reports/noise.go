@@ -189,7 +189,7 @@ func (n *NoiseReport) needed() *Table {
 		where = fmt.Sprintf("a table of %s rows, by Holm's correction at its strictest", thousands(n.TableRows))
 	}
 	t.Notes = []string{"With so many seeds diff calls a difference of the given points better in 80% of simulated experiments, as a row in " + where +
-		". Found: the difference that as many seeds as the configurations have here find that often."}
+		" (all numbers up to 10 are tried, then 12, 15, 20, 25, 30, 40, 50, 60, 80, 100). Found: the difference that as many seeds as the configurations have here find that often."}
 	columns, names := n.names()
 	t.Columns = columns
 	var differences []float64

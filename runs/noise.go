@@ -110,7 +110,8 @@ type Split struct {
 	Verdicts int `json:"verdicts"`
 }
 
-// Need is how many seeds on each side find a difference with 80% power.
+// Need is how many seeds on each side find a difference with 80% power: every
+// number up to 10, then 12, 15, 20, 25, 30, 40, 50, 60, 80 and 100 are tried.
 type Need struct {
 	Difference float64 `json:"difference"`
 	Seeds      int     `json:"seeds"` // 0: more than MostSeeds

@@ -222,38 +222,35 @@ func (p *powers) power(ctx context.Context, difference float64, seeds int) (floa
 	return float64(n) / float64(len(least)), nil
 }
 
-// need returns the smallest number of seeds on each side, from 2 to MostSeeds,
-// that finds a difference with 80% power; its Seeds are 0 where none does.
+// ladder returns the numbers of seeds that are tried. Between large ones power
+// hardly differs, and what is simulated does not tell them apart.
+func ladder() []int {
+	return []int{2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, MostSeeds}
+}
+
+// need returns the smallest number of seeds of the ladder on each side that finds
+// a difference with 80% power; its Seeds are 0 where none does.
 func (p *powers) need(ctx context.Context, difference float64) (Need, error) {
-	low, high := 1, 2 // low is not enough, high may be
+	steps := ladder()
 	need := Need{Difference: difference}
-	for {
-		power, err := p.power(ctx, difference, high)
-		if err != nil {
-			return Need{}, err
-		}
-		need.Power = power
-		if power >= wanted {
-			break
-		}
-		if high == MostSeeds {
-			return need, nil
-		}
-		low, high = high, min(2*high, MostSeeds)
-	}
-	for high-low > 1 {
-		middle := (low + high) / 2
-		power, err := p.power(ctx, difference, middle)
+	low, high := -1, len(steps) // low is not enough, high is or is beyond the end
+	for middle := len(steps) - 1; high-low > 1; middle = (low + high) / 2 {
+		power, err := p.power(ctx, difference, steps[middle])
 		if err != nil {
 			return Need{}, err
 		}
 		if power < wanted {
 			low = middle
 		} else {
-			high, need.Power = middle, power
+			high = middle
+		}
+		if low == len(steps)-1 || high == middle {
+			need.Power = power
 		}
 	}
-	need.Seeds = high
+	if high < len(steps) {
+		need.Seeds = steps[high]
+	}
 	return need, nil
 }
 

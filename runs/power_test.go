@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -119,16 +120,18 @@ func TestNeed(t *testing.T) {
 			}
 			continue
 		}
-		if need.Power < wanted {
+		if power, again := p.power(t.Context(), tt.delta, need.Seeds); again != nil || power != need.Power || power < wanted {
 			t.Errorf("%s: power %g with %d seeds", tt.name, need.Power, need.Seeds)
 		}
 		if need.Seeds > 2 {
-			fewer, missed := p.power(t.Context(), tt.delta, need.Seeds-1)
+			steps := ladder()
+			below := steps[slices.Index(steps, need.Seeds)-1]
+			fewer, missed := p.power(t.Context(), tt.delta, below)
 			if missed != nil {
 				t.Fatal(missed)
 			}
 			if fewer >= wanted {
-				t.Errorf("%s: %d seeds have power %g", tt.name, need.Seeds-1, fewer)
+				t.Errorf("%s: %d seeds have power %g", tt.name, below, fewer)
 			}
 		}
 		reach, err := p.reach(t.Context(), need.Seeds)
