@@ -82,7 +82,8 @@ type SeedNoise struct {
 
 	// ClassSD is the standard deviation of the difference of two configurations
 	// that comes from the choice of test classes, without what seeds do: the
-	// median over Pairs of a configuration and its base. 0 where there is no pair;
+	// median over Pairs of a configuration and its base, either of the method that
+	// was asked for. 0 where there is no pair;
 	// then the seeds needed are too few.
 	ClassSD float64 `json:"class_sd"`
 	Pairs   int     `json:"pairs"`
@@ -279,9 +280,10 @@ func (n *SeedNoise) fill(ctx context.Context, all []measured, counts []float64, 
 	return err
 }
 
-// pair measures ClassSD and returns the contrasts of the chosen configurations
-// with their bases or, where none has one, with another. A single configuration
-// has a contrast with itself only, in which classes make no difference.
+// pair measures ClassSD and returns the contrasts of configurations with their
+// bases, one of which is chosen at least, or, where there is none, of a chosen one
+// with another. A single configuration has a contrast with itself only, in which
+// classes make no difference.
 func (n *SeedNoise) pair(chosen, varied []measured, counts []float64, record Record, base string) []contrast {
 	groups := make([]GroupCells, len(varied))
 	for i, m := range varied {
@@ -295,9 +297,12 @@ func (n *SeedNoise) pair(chosen, varied []measured, counts []float64, record Rec
 		contrasts = append(contrasts, newContrast(s))
 		parts = append(parts, max(0, e.classRate-e.interaction))
 	}
-	for _, m := range chosen {
+	isChosen := func(g Group) bool {
+		return slices.ContainsFunc(chosen, func(m measured) bool { return m.group.Group == g })
+	}
+	for _, m := range varied {
 		b, ok := baseOf(groups, m.group.Group, cmp.Or(record.Base(m.group.Group), base))
-		if ok && b.Group != m.group.Group {
+		if ok && b.Group != m.group.Group && (isChosen(m.group.Group) || isChosen(b.Group)) {
 			add(varied[slices.IndexFunc(groups, func(g GroupCells) bool { return g.Group == b.Group })], m)
 		}
 	}

@@ -91,6 +91,10 @@ func TestMeasureNoise(t *testing.T) {
 		t.Errorf("bier alone: %+v", one)
 	}
 	near(t, "SD of bier", one.SD, stat.StdDev(b, nil))
+	o.Method = "baseline"
+	if one = measureNoise(t, r, o)[0]; one.Pairs != 1 || one.ClassSD != n.ClassSD || one.Configurations != 1 {
+		t.Errorf("baseline alone: %+v, want the pair of bier with it", one)
+	}
 }
 
 // Of a large data set fewer splits are compared: with 2,000 classes half.
