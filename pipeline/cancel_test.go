@@ -41,7 +41,7 @@ func TestInterruptOfTheRest(t *testing.T) {
 		"verify":   func() error { _, err := w.Verify(ctx, []string{"cub"}); return err },
 		"inspect":  func() error { _, err := w.Inspect(ctx, "cub"); return err },
 		"evaluate": func() error { _, err := w.Evaluate(ctx, "s"); return err },
-		"report":   func() error { _, _, err := w.Report(ctx, []string{"s"}, ""); return err },
+		"report":   func() error { _, _, err := w.Report(ctx, []string{"s"}, ReportOptions{}); return err },
 		"diff": func() error {
 			_, err := w.Diff(ctx, DiffOptions{A: "s", Base: "baseline", Compare: runs.DefaultCompareOptions(), Write: true})
 			return err

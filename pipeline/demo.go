@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"os"
-	"path/filepath"
 
 	"bierbench/datasets"
 	"bierbench/reports"
@@ -47,6 +46,6 @@ func (w *Workspace) Demo(ctx context.Context) (*DemoResult, error) {
 	if result.Run, err = w.Run(ctx, suite, RunOptions{}); err != nil {
 		return &result, err
 	}
-	result.Report, result.Files, err = w.Report(ctx, []string{result.Run.Run}, filepath.Join(w.reportsDir(), result.Run.Run))
+	result.Report, result.Files, err = w.Report(ctx, []string{result.Run.Run}, ReportOptions{})
 	return &result, err
 }

@@ -18,7 +18,10 @@ type DiffOptions struct {
 	Others  []string // run IDs that are compared with A; empty to compare the methods inside A
 	Base    string   // the method to compare with, where there are no others; also empty: the bases of the suite
 	Compare runs.CompareOptions
-	Write   bool // also write reports/diff-<a>-<b>.../
+	// NoPictures leaves out the flipped queries, which are thumbnails of the data
+	// sets' images.
+	NoPictures bool
+	Write      bool // also write reports/diff-<a>-<b>.../
 }
 
 // Difference is a comparison with what its page shows besides.
@@ -58,10 +61,12 @@ func (w *Workspace) Diff(ctx context.Context, o DiffOptions) (*Difference, error
 	if d.Curves, err = reports.NewDiffCurves(ctx, d.Diff, opened); err != nil {
 		return nil, err
 	}
-	p := w.pictures()
-	d.Flips, err = reports.NewDiffFlips(ctx, d.Diff, opened, p)
-	if err = errors.Join(err, p.Close()); err != nil {
-		return nil, err
+	if !o.NoPictures {
+		p := w.pictures()
+		d.Flips, err = reports.NewDiffFlips(ctx, d.Diff, opened, p)
+		if err = errors.Join(err, p.Close()); err != nil {
+			return nil, err
+		}
 	}
 	if !o.Write {
 		return &d, nil

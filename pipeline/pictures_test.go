@@ -38,7 +38,7 @@ func TestPicturesOfRun(t *testing.T) {
 	if r, failed := w.Run(t.Context(), suite, RunOptions{}); failed != nil || r.Done != 2 {
 		t.Fatalf("%+v, %v", r, failed)
 	}
-	page := reportPage(t, w)
+	page := reportPage(t, w, ReportOptions{})
 	images := regexp.MustCompile(`<image id="[^"]*" width="(\d+)" height="(\d+)" href="data:image/jpeg;base64,([^"]*)"/>`).FindAllStringSubmatch(page, -1)
 	for _, m := range images {
 		data, broken := base64.StdEncoding.DecodeString(m[3])
@@ -68,6 +68,13 @@ func TestPicturesOfRun(t *testing.T) {
 		t.Errorf("the diff shows no pictures of %d gained and %d lost queries", gained, lost)
 	}
 
+	if page = reportPage(t, w, ReportOptions{NoPictures: true}); strings.Contains(page, `id="examples"`) {
+		t.Error("pictures that nobody wants")
+	}
+	if d, err = w.Diff(t.Context(), DiffOptions{A: "s", Base: "baseline", Compare: runs.DefaultCompareOptions(), NoPictures: true}); err != nil || d.Flips != nil {
+		t.Errorf("flipped queries that nobody wants, %v", err)
+	}
+
 	// A data set that was prepared again with other images, and one that is gone.
 	dir := filepath.Join(w.datasetsDir(), "cub", "mini-s256-jpeg")
 	m, err := datasets.ReadManifest(dir)
@@ -83,21 +90,21 @@ func TestPicturesOfRun(t *testing.T) {
 	if err = os.WriteFile(manifest, bytes.ReplaceAll(text, []byte(m.Digest), []byte(other)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if page = reportPage(t, w); !strings.Contains(page, "data set cub/mini-s256-jpeg has been prepared again with other content.</p>") || strings.Contains(page, "<image ") {
+	if page = reportPage(t, w, ReportOptions{}); !strings.Contains(page, "data set cub/mini-s256-jpeg has been prepared again with other content.</p>") || strings.Contains(page, "<image ") {
 		t.Error("pictures of a data set with another digest, or no sentence")
 	}
 	if err = os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	if page = reportPage(t, w); !strings.Contains(page, "data set cub/mini-s256-jpeg is not prepared in this workspace (&#34;bierbench ingest cub&#34; prepares it).</p>") {
+	if page = reportPage(t, w, ReportOptions{}); !strings.Contains(page, "data set cub/mini-s256-jpeg is not prepared in this workspace (&#34;bierbench ingest cub&#34; prepares it).</p>") {
 		t.Error("no sentence of a data set that is gone")
 	}
 }
 
 // reportPage makes the report of run s and returns its page.
-func reportPage(t *testing.T, w *Workspace) string {
+func reportPage(t *testing.T, w *Workspace, o ReportOptions) string {
 	t.Helper()
-	_, files, err := w.Report(t.Context(), []string{"s"}, "")
+	_, files, err := w.Report(t.Context(), []string{"s"}, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,9 +11,15 @@ import (
 	"bierbench/runs"
 )
 
+// ReportOptions choose a report.
+type ReportOptions struct {
+	Dir        string // that it is written to; reports/<run>[-<run>...] when empty
+	NoPictures bool   // without thumbnails of the data sets' images
+}
+
 // Report writes the report of one run or several and returns it with the paths
-// of its files. dir is reports/<run>[-<run>...] when empty.
-func (w *Workspace) Report(ctx context.Context, ids []string, dir string) (*reports.Report, []string, error) {
+// of its files.
+func (w *Workspace) Report(ctx context.Context, ids []string, ro ReportOptions) (*reports.Report, []string, error) {
 	var opened []*runs.Run
 	for _, id := range ids {
 		r, err := w.Runs().Open(id)
@@ -22,13 +28,16 @@ func (w *Workspace) Report(ctx context.Context, ids []string, dir string) (*repo
 		}
 		opened = append(opened, r)
 	}
+	dir := ro.Dir
 	if dir == "" {
 		dir = filepath.Join(w.reportsDir(), strings.Join(ids, "-"))
 	}
 	o := reports.DefaultOptions()
 	o.Base, o.Now = DefaultBase, time.Now().UTC()
 	p := w.pictures()
-	o.Pictures = p
+	if !ro.NoPictures {
+		o.Pictures = p
+	}
 	report, err := reports.Build(ctx, opened, o)
 	err = errors.Join(err, p.Close())
 	if err != nil {

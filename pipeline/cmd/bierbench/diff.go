@@ -96,6 +96,7 @@ in percentage points. Rows without a verdict do not fail.`,
 	f := cmd.Flags()
 	f.StringVar(&o.Base, "base", "", "compare all methods of one run with `METHOD`")
 	f.StringVar(&format, "format", format, "text, md, html or json")
+	f.BoolVar(&o.NoPictures, "no-pictures", false, "without thumbnails of the data sets' images")
 	f.BoolVar(&fail, "fail", false, "exit with code 3 when a row is worse")
 	f.StringArrayVar(&limits, "threshold", nil, "with --fail, `METRIC=POINTS`: a row that is worse by no more does not fail; repeatable")
 	f.BoolVar(&schema, "schema", false, "print the JSON Schema of --format json")

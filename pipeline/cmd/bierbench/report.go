@@ -5,10 +5,12 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"bierbench/pipeline"
 )
 
 func newReportCommand(a *app) *cobra.Command {
-	var out string
+	var o pipeline.ReportOptions
 	cmd := &cobra.Command{
 		Use:   "report RUN...",
 		Short: "Write the report of one run or several: HTML, Markdown, CSV, JSON and LaTeX",
@@ -21,7 +23,7 @@ func newReportCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r, files, err := w.Report(cmd.Context(), args, out)
+			r, files, err := w.Report(cmd.Context(), args, o)
 			if err != nil {
 				return err
 			}
@@ -36,6 +38,7 @@ func newReportCommand(a *app) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&out, "out", "", "write to `DIR` (default: reports/<run>)")
+	cmd.Flags().StringVar(&o.Dir, "out", "", "write to `DIR` (default: reports/<run>)")
+	cmd.Flags().BoolVar(&o.NoPictures, "no-pictures", false, "without thumbnails of the data sets' images")
 	return cmd
 }
