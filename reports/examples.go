@@ -19,8 +19,8 @@ const (
 	firstExamples = 4
 )
 
-// examples gathers queries of a report with their nearest images. opened are the
-// runs of the report. What is not there is a note, not an error.
+// gatherExamples reads queries of a report with their nearest images. opened are
+// the runs of the report. What is not there is a note, not an error.
 func (r *Report) gatherExamples(ctx context.Context, opened []*runs.Run, pictures Pictures) (*album, error) {
 	a := &album{}
 	reader := &pictureReader{pictures: pictures}
@@ -29,7 +29,7 @@ func (r *Report) gatherExamples(ctx context.Context, opened []*runs.Run, picture
 	for rank := range mostExampleMethods {
 		for i, p := range places {
 			if rank < len(p) {
-				cards = append(cards, exampleCard{result: p[rank], rank: rank, card: &pictureCard{
+				cards = append(cards, exampleCard{result: p[rank], card: &pictureCard{
 					Title: r.exampleTitle(p[rank]), Dataset: p[rank].Group.Dataset, Method: p[rank].Group.Method,
 					place: i*mostExampleMethods + rank,
 				}})
@@ -125,7 +125,6 @@ func (r *Report) exampleTitle(x Result) string {
 // exampleCard is a card while its rows are read.
 type exampleCard struct {
 	result Result
-	rank   int
 	card   *pictureCard
 	set    PictureSet
 	picks  []example // that are not read yet
