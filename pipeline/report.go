@@ -15,6 +15,9 @@ import (
 type ReportOptions struct {
 	Dir        string // that it is written to; reports/<run>[-<run>...] when empty
 	NoPictures bool   // without thumbnails of the data sets' images
+	// Tolerance is by how much a mean may miss a published number that it
+	// reproduces, a fraction of at least 0; nil: there are no verdicts.
+	Tolerance *float64
 }
 
 // Report writes the report of one run or several and returns it with the paths
@@ -33,7 +36,11 @@ func (w *Workspace) Report(ctx context.Context, ids []string, ro ReportOptions) 
 		dir = filepath.Join(w.reportsDir(), strings.Join(ids, "-"))
 	}
 	o := reports.DefaultOptions()
-	o.Base, o.Now = DefaultBase, time.Now().UTC()
+	o.Base, o.Now, o.Tolerance = DefaultBase, time.Now().UTC(), ro.Tolerance
+	var err error
+	if o.Published, err = reports.LoadPublished(); err != nil {
+		return nil, nil, err
+	}
 	p := w.pictures()
 	if !ro.NoPictures {
 		o.Pictures = p

@@ -31,6 +31,7 @@ func assemble(sources []source, o Options) *Report {
 		return slices.Index(protocols, a.Protocol) - slices.Index(protocols, b.Protocol)
 	})
 	r.warnTestImages(protocols)
+	r.addPublished(o.Published, o.Tolerance)
 	return r
 }
 

@@ -144,6 +144,7 @@ type reportPage struct {
 	Drawn         []chartKind // of the ensembles, in this page
 	Beside        []chartKind // likewise, only in files
 	Examples      pictureView
+	Others        publishedView // what others have published
 }
 
 // HTML writes the report as one page that needs nothing else.
@@ -170,6 +171,7 @@ func (r *Report) HTML(w io.Writer) error {
 		Spread:      view("noise", r.Noise.tables()...),
 		Configs:     r.configurations(),
 		Charts:      r.charts(),
+		Others:      r.Published.view(),
 	}
 	p.Drawn, p.Beside = p.Charts.split()
 	for _, run := range r.Runs {

@@ -29,6 +29,11 @@ type Options struct {
 	Noise runs.NoiseOptions
 	// Pictures are those of the data sets; nil: the report has no examples.
 	Pictures Pictures
+	// Published is what others have published; nil: none of it is shown.
+	Published *Published
+	// Tolerance is by how much a mean may miss a published number that it
+	// reproduces, a fraction of at least 0; nil: there are no verdicts.
+	Tolerance *float64
 }
 
 // DefaultOptions returns the options of the command: against `baseline` on R@1.
@@ -55,6 +60,8 @@ type Report struct {
 	Environments []Environment `json:"environments"`
 	Noise        *NoiseReport  `json:"noise,omitempty"` // nil where it was not measured
 	Warnings     []string      `json:"warnings"`        // what a reader must know before trusting the numbers
+
+	Published *PublishedReport `json:"published,omitempty"` // nil where it was not asked for
 
 	examples *album // queries with what was found for them; nil without pictures
 }

@@ -6,17 +6,23 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // Write writes report.html, report.md, report.csv, report.json, report.tex and
 // the folder charts, which has each chart as SVG, PNG and CSV, into a directory,
 // which it makes if needed, and returns their paths. Each file appears whole or
-// not at all; files of charts that there are no more are removed.
+// not at all; files of charts that there are no more are removed. With published
+// results that are near to the report's, published.csv has them.
 func (r *Report) Write(dir string) ([]string, error) {
-	paths, err := writeAll(dir, []document{
+	documents := []document{
 		{"report.html", r.HTML}, {"report.md", r.Markdown}, {"report.csv", r.CSV}, {"report.json", r.JSON}, {"report.tex", r.LaTeX},
-	})
+	}
+	if len(r.Published.shown()) > 0 {
+		documents = append(documents, document{"published.csv", r.Published.CSV})
+	}
+	paths, err := writeAll(dir, documents)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +45,7 @@ func (r *Report) Text(w io.Writer) error {
 		_, err := fmt.Fprintln(w, "No cell is done yet: there is nothing to show.")
 		return err
 	}
-	for i, t := range present(append(r.headlines(brief), r.failures())) {
+	for i, t := range present(slices.Concat(r.headlines(brief), []*Table{r.failures()}, r.Published.judged())) {
 		if i > 0 {
 			if _, err := io.WriteString(w, "\n"); err != nil {
 				return err
@@ -61,7 +67,7 @@ func (r *Report) LaTeX(w io.Writer) error {
 		_, err := io.WriteString(w, "% no cell is done yet\n")
 		return err
 	}
-	for _, t := range present(append(r.headlines(paper), r.anatomy(), r.planned())) {
+	for _, t := range present(slices.Concat(r.headlines(paper), []*Table{r.anatomy(), r.planned()}, r.Published.verdicts(), r.Published.shown())) {
 		if _, err := io.WriteString(w, "\n"); err != nil {
 			return err
 		}
@@ -116,6 +122,7 @@ func (r *Report) Markdown(w io.Writer) error {
 	}{
 		{"Results", r.headlines(whole)},
 		{"Without a result", []*Table{r.failures()}},
+		{"Published results", r.Published.tables()},
 		{"Noise", r.Noise.tables()},
 		{"Learners", []*Table{r.anatomy()}},
 		{"Time", []*Table{r.costs()}},

@@ -11,14 +11,33 @@ import (
 
 func newReportCommand(a *app) *cobra.Command {
 	var o pipeline.ReportOptions
+	var points float64
 	cmd := &cobra.Command{
 		Use:   "report RUN...",
 		Short: "Write the report of one run or several: HTML, Markdown, CSV, JSON and LaTeX",
+		Long: `report writes the tables, charts and pages of runs. A block of its own shows what is
+published on the same data sets, from a table that bierbench comes with.
+
+--tolerance says of each result with a published number of the same protocol, method,
+backbone and embedding size, and a backbone that was trained, whether it reproduces
+that number: whether the mean over seeds is at most so many percentage points away
+from it, above or below. The mean's 95% interval over seeds is shown and does not
+change the verdict; where it reaches over the border, a footnote says so. Results on
+parts of a data set (+subset) and on lists of their own get no verdict, and the
+reason is shown.`,
 		Example: `  bierbench report quick
-  bierbench report quick second-try --out DIR`,
+  bierbench report quick second-try --out DIR
+  bierbench report paper-cub --tolerance 1`,
 		Args:              arguments(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("tolerance") {
+				if !(points >= 0 && points <= 100) {
+					return usageError{fmt.Errorf("--tolerance %g: want percentage points from 0 to 100", points)}
+				}
+				fraction := points / 100
+				o.Tolerance = &fraction
+			}
 			w, err := a.workspace()
 			if err != nil {
 				return err
@@ -39,6 +58,7 @@ func newReportCommand(a *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&o.Dir, "out", "", "write to `DIR` (default: reports/<run>)")
+	cmd.Flags().Float64Var(&points, "tolerance", 0, "give verdicts on published results: the percentage `POINTS` that ours may be away")
 	cmd.Flags().BoolVar(&o.NoPictures, "no-pictures", false, "without thumbnails of the data sets' images")
 	return cmd
 }

@@ -1,0 +1,308 @@
+package reports
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"bierbench/runs"
+)
+
+// verdicts returns our results beside published numbers, and why there is
+// nothing to set beside the others; without a tolerance there are no verdicts.
+func (p *PublishedReport) verdicts() []*Table {
+	if p == nil {
+		return nil
+	}
+	var tables []*Table
+	if len(p.Comparisons) > 0 {
+		tables = append(tables, p.comparisons())
+	}
+	if len(p.Without) > 0 && p.Tolerance != nil {
+		tables = append(tables, p.withoutVerdict())
+	}
+	return tables
+}
+
+// judged returns the tables of verdicts; none without a tolerance.
+func (p *PublishedReport) judged() []*Table {
+	if p == nil || p.Tolerance == nil {
+		return nil
+	}
+	return p.verdicts()
+}
+
+// comparisons shows our results beside published numbers.
+func (p *PublishedReport) comparisons() *Table {
+	t := &Table{Title: "Ours beside published results of the same protocol, method, backbone and size"}
+	t.Columns = []Column{
+		text("method", "Method"), text("backbone", "Backbone"), number("embedding_size", "Size", ""), text("protocol", "Protocol"),
+		number("seeds", "Seeds", ""), text("metric", "Metric"), number("ours", "Ours", "%"), number("published", "Published", "%"), number("difference", "Δ", "pt"),
+	}
+	if p.Tolerance != nil {
+		t.Notes = []string{fmt.Sprintf("Tolerance %s points: our mean over seeds reproduces a number that it is at most so far from, above or below. "+
+			"Its 95%% interval over seeds is shown and does not change the verdict; where it reaches over the border of the tolerance, a footnote says so.", hundredths(*p.Tolerance))}
+		t.Columns = append(t.Columns, text("verdict", "Verdict"))
+	}
+	for _, c := range p.Comparisons {
+		method := words(c.Group.Method)
+		if c.At != runs.AtLast {
+			method = words(c.Group.Method + " (" + c.At + ")")
+		}
+		published, seeds := percent(c.Published), count(len(c.Summary.Seeds))
+		published.Marks = append(published.Marks, t.foot(c.Method+", "+c.source()))
+		if len(c.Summary.Seeds) == 1 {
+			seeds.Marks = append(seeds.Marks, t.foot("one seed: there is no interval"))
+		}
+		row := []Entry{
+			method, words(c.Group.Backbone + " " + c.Group.Mode), count(c.Group.Size), words(c.Protocol), seeds,
+			words(c.Metric), percentOver(c.Summary), published, points(c.Difference),
+		}
+		if p.Tolerance != nil {
+			verdict := words(c.Verdict)
+			switch {
+			case c.Reason != "":
+				verdict = words("no verdict")
+				verdict.Marks = []int{t.foot(c.Reason)}
+			case c.Unsure && c.Verdict == Reproduces:
+				verdict.Marks = []int{t.foot("the interval of the mean reaches beyond the tolerance")}
+			case c.Unsure:
+				verdict.Marks = []int{t.foot("the interval of the mean reaches within the tolerance")}
+			}
+			row = append(row, verdict)
+		}
+		t.add(c.Group, row...)
+	}
+	return t
+}
+
+// source names where a number is from, and whether it was read there.
+func (c PublishedComparison) source() string {
+	s := c.Source
+	if c.Note != "" {
+		s += " (" + c.Note + ")"
+	}
+	if !c.Read {
+		s += "; written down from memory, not read there"
+	}
+	return s
+}
+
+// mostNamedMethods is how many methods without a verdict are named.
+const mostNamedMethods = 4
+
+// withoutVerdict says of the other results why they have none.
+func (p *PublishedReport) withoutVerdict() *Table {
+	t := &Table{Title: "Results without a verdict on published numbers"}
+	t.Columns = []Column{text("protocol", "Protocol"), number("results", "Results", ""), text("methods", "Methods"), text("reason", "No verdict because")}
+	for _, n := range p.Without {
+		names := strings.Join(n.Methods[:min(len(n.Methods), mostNamedMethods)], ", ")
+		if more := len(n.Methods) - mostNamedMethods; more > 0 {
+			names += fmt.Sprintf(" and %d more", more)
+		}
+		t.add(runs.Group{}, words(n.Protocol), count(n.Results), words(names), words(n.Reason))
+	}
+	return t
+}
+
+// shown returns a table of what is published on each protocol by the report's
+// methods and with its backbones.
+func (p *PublishedReport) shown() []*Table {
+	if p == nil {
+		return nil
+	}
+	var tables []*Table
+	for _, at := range p.Protocols {
+		if len(at.Lines) > 0 {
+			tables = append(tables, p.protocol(at))
+		}
+	}
+	return tables
+}
+
+// protocol shows what is published on a protocol.
+func (p *PublishedReport) protocol(at PublishedProtocol) *Table {
+	t := &Table{Title: "Published on " + at.As + ", as of " + p.Date}
+	if at.Reason != "" {
+		t.Notes = append(t.Notes, "Nothing here compares with our numbers on "+at.Protocol+": "+at.Reason+".")
+	}
+	t.Columns = []Column{text("method", "Published method"), text("ours", "Our name"), text("backbone", "Backbone"), number("embedding_size", "Size", "")}
+	var names []string
+	for _, l := range at.Lines {
+		for name := range l.Values {
+			names = appendNew(names, name)
+		}
+	}
+	slices.SortFunc(names, compareMetrics)
+	for _, n := range names {
+		t.Columns = append(t.Columns, number(n, n, "%"))
+	}
+	t.Columns = append(t.Columns, text("differs", "Not comparable: differs in"), text("read", "Read at source"), text("source", "Source"))
+	for _, l := range at.Lines {
+		method := words(l.Method)
+		if l.Note != "" {
+			method.Marks = []int{t.foot(l.Note)}
+		}
+		row := []Entry{method, words(l.Ours), words(l.Backbone), size(l.Size)}
+		for _, n := range names {
+			e := none()
+			if v, ok := l.Values[n]; ok {
+				e = percent(v)
+			}
+			row = append(row, e)
+		}
+		t.add(runs.Group{Dataset: l.Dataset}, append(row, differing(l.Differs), yesNo(l.Read), words(l.Source))...)
+	}
+	return t
+}
+
+// size is an entry of a size that may not be known.
+func size(n int) Entry {
+	if n == 0 {
+		return none()
+	}
+	return count(n)
+}
+
+// differing is an entry of what differs.
+func differing(names []string) Entry {
+	if len(names) == 0 {
+		return words("nothing: compared")
+	}
+	return words(strings.Join(names, ", "))
+}
+
+// yesNo is an entry of a truth.
+func yesNo(b bool) Entry {
+	if b {
+		return words("yes")
+	}
+	return words("no")
+}
+
+// others returns, for each data set, what else is published on it.
+func (p *PublishedReport) others() []*Table {
+	if p == nil {
+		return nil
+	}
+	var tables []*Table
+	for i, o := range p.Others {
+		if i == 0 || o.Dataset != p.Others[i-1].Dataset {
+			t := &Table{Title: "Also published on " + o.Dataset + ", as of " + p.Date + ": not comparable"}
+			t.Columns = []Column{
+				text("protocol", "Protocol"), text("crop", "Crop"), text("backbone", "Backbone"), number("embedding_size", "Size", ""),
+				number("methods", "Methods", ""), number("best R@1", "Best R@1", "%"), text("method", "of"), text("read", "Read at source"), text("differs", "Differs in"),
+			}
+			tables = append(tables, t)
+		}
+		best, read := none(), none()
+		if o.Method != "" {
+			best, read = percent(o.Best), yesNo(o.Read)
+		}
+		tables[len(tables)-1].add(runs.Group{Dataset: o.Dataset}, words(o.where()), words(o.Crop), words(o.Backbone), size(o.Size),
+			count(o.Methods), best, words(o.Method), read, differing(o.Differs))
+	}
+	return tables
+}
+
+// nothing says on which protocols nothing of the report's methods and backbones
+// is published.
+func (p *PublishedReport) nothing() *Table {
+	if p == nil {
+		return nil
+	}
+	t := &Table{Title: "Nothing published on these protocols by these methods or with these backbones"}
+	t.Columns = []Column{text("protocol", "Protocol"), text("reason", "Reason")}
+	for _, at := range p.Protocols {
+		if len(at.Lines) == 0 {
+			reason := at.Reason
+			if at.As != "" {
+				reason = "there is no such row in the table"
+			}
+			t.add(runs.Group{}, words(at.Protocol), words(reason))
+		}
+	}
+	if len(t.Rows) == 0 {
+		return nil
+	}
+	return t
+}
+
+// tables returns all of the block, what is nearest to our results first.
+func (p *PublishedReport) tables() []*Table {
+	tables := append(p.verdicts(), p.shown()...)
+	return append(append(tables, p.nothing()), p.others()...)
+}
+
+// publishedView is what published.gohtml shows.
+type publishedView struct {
+	Date                             string
+	Verdicts, Shown, Nothing, Others []tableView
+}
+
+// view returns the block as a part of a page.
+func (p *PublishedReport) view() publishedView {
+	if p == nil {
+		return publishedView{}
+	}
+	return publishedView{
+		Date: p.Date, Verdicts: view("published-verdicts", p.verdicts()...), Shown: view("published", p.shown()...),
+		Nothing: view("published-nothing", p.nothing()), Others: view("published-others", p.others()...),
+	}
+}
+
+// CSV writes a row for each published number that is shown, and for each result
+// of ours that is compared with it; values are fractions.
+func (p *PublishedReport) CSV(w io.Writer) error {
+	t := &Table{}
+	for _, name := range []string{
+		"as_of", "dataset", "protocol", "crop", "method", "backbone", "embedding_size", "metric", "value", "read", "source", "note",
+		"our_protocol", "our_method", "differs", "run", "variant", "mode", "at", "seeds", "ours", "low", "high", "difference", "verdict", "unsure", "reason",
+	} {
+		t.Columns = append(t.Columns, text(name, ""))
+	}
+	for _, at := range p.Protocols {
+		for _, l := range at.Lines {
+			var names []string
+			for name := range l.Values {
+				names = append(names, name)
+			}
+			slices.SortFunc(names, compareMetrics)
+			for _, name := range names {
+				var sized any
+				if l.Size > 0 {
+					sized = l.Size
+				}
+				published := []any{
+					p.Date, l.Dataset, l.Protocol, l.Crop, l.Method, l.Backbone, sized, name, l.Values[name], l.Read, l.Source, l.Note,
+					at.Protocol, l.Ours, strings.Join(l.Differs, ", "),
+				}
+				found := false
+				for _, c := range p.Comparisons {
+					if c.Protocol != at.Protocol || !l.hasMethod(Result{Group: c.Group}) || c.Method != l.Method || c.Metric != name || c.Source != l.Source ||
+						c.Read != l.Read || c.Note != l.Note || !l.hasBackbone(Result{Group: c.Group}) || !l.hasSize(Result{Group: c.Group}) {
+						continue
+					}
+					found = true
+					t.values(append(slices.Clone(published), c.Run, c.Group.Variant, c.Group.Mode, c.At, len(c.Summary.Seeds),
+						c.Summary.Mean, c.Summary.Low, c.Summary.High, c.Difference, c.Verdict, c.Unsure, c.Reason))
+				}
+				if !found {
+					t.values(published)
+				}
+			}
+		}
+	}
+	return t.CSV(w)
+}
+
+// values adds a row of values for machines; those that are missing at its end
+// are absent.
+func (t *Table) values(values []any) {
+	row := make([]Entry, len(t.Columns))
+	for i, v := range values {
+		row[i] = Entry{Value: v}
+	}
+	t.add(runs.Group{}, row...)
+}

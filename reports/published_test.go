@@ -1,0 +1,326 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"bierbench/runs"
+)
+
+// The table has what its list had: 627 values, of which the papers' CUB result of
+// A-BIER at 512 is 57.5% (its repository of rivals says so too).
+func TestLoadPublished(t *testing.T) {
+	p, err := LoadPublished()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Results) != 627 {
+		t.Errorf("%d values, want 627", len(p.Results))
+	}
+	sets := map[string]int{}
+	unknown, read := 0, 0
+	for _, x := range p.Results {
+		sets[x.Dataset]++
+		if x.Protocol == "" {
+			unknown++
+		}
+		if x.Read {
+			read++
+		}
+		if x.Value <= 0 || x.Value > 1 {
+			t.Errorf("%s of %s is %g", x.Metric, x.Method, x.Value)
+		}
+		for _, secret := range []string{"/work", "shared/", "facts/", "huggingface", "pypi", "://"} {
+			if strings.Contains(x.Source+x.Note, secret) {
+				t.Errorf("source %q has %q", x.Source, secret)
+			}
+		}
+	}
+	// Counted in the list: by data set, VehicleID's rows without a named search,
+	// and those read at their source.
+	want := map[string]int{"cub": 188, "cars196": 131, "sop": 139, "inshop": 118, "vehicleid": 51}
+	if fmt.Sprint(sets) != fmt.Sprint(want) || unknown != 50 || read != 521 {
+		t.Errorf("values %v, %d of an unknown protocol, %d read; want %v, 50, 521", sets, unknown, read, want)
+	}
+	i := slices.IndexFunc(p.Results, func(x PublishedResult) bool { return x.Ours == "abier" && x.Protocol == "cub-loo" })
+	if x := p.Results[i]; x.Value != 0.575 || x.Metric != recallAt1 || x.Size != 512 || x.Backbone != "GoogLeNet" || !x.Read {
+		t.Errorf("A-BIER on cub-loo is %+v", x)
+	}
+}
+
+const (
+	publishedStart = "# Published results, as of 2026-03-01.\n" +
+		"dataset,protocol,split,crop,method,ours,backbone,embedding_size,metric,value,read,source,note\n"
+	publishedLine = "cub,cub-loo,,none,BIER,bier,GoogLeNet,512,R@1,0.5,yes,a paper,\n"
+)
+
+func TestParsePublished(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"as it should be", publishedStart + publishedLine, ""},
+		{"unknown protocol and size", publishedStart + "vehicleid,,a list,none,BIER,,GoogLeNet,,R@5,1,no,a paper,a note\n", ""},
+		{"empty", "", `p:1: want "# Published results, as of YYYY-MM-DD." with a date`},
+		{"no such day", strings.Replace(publishedStart, "03-01", "02-30", 1), `p:1: date "2026-02-30" is none`},
+		{"date alone", "# Published results, as of 2026-03-01.\n", "p:1: no line of column names follows"},
+		{"other columns", strings.Replace(publishedStart, "split,crop", "crop,split", 1), `p:2: columns are "dataset,protocol,crop,split,`},
+		{"field too few", publishedStart + "cub,cub-loo\n", "p:3: wrong number of fields"},
+		{"quote", publishedStart + publishedLine + "cub,\"cub\"-loo\n", `p:4: extraneous or missing " in quoted-field`},
+		{"twice", publishedStart + publishedLine + "# between\n" + strings.Replace(publishedLine, "0.5,yes", "0.6,no", 1), "p:5: R@1 of BIER is in line 3 already"},
+		{"percent", publishedStart + strings.Replace(publishedLine, "0.5", "55.3", 1), `p:3: value "55.3": want a fraction in [0,1]`},
+		{"not a number", publishedStart + strings.Replace(publishedLine, "0.5", "NaN", 1), `p:3: value "NaN": want a fraction in [0,1]`},
+		{"negative", publishedStart + strings.Replace(publishedLine, "0.5", "-0.1", 1), `p:3: value "-0.1": want a fraction in [0,1]`},
+		{"no protocol, no split", publishedStart + strings.Replace(publishedLine, "cub-loo", "", 1), `p:3: protocol "" and split "": want one of the two`},
+		{"another set's protocol", publishedStart + strings.Replace(publishedLine, "cub-loo", "sop-loo", 1), `p:3: protocol "sop-loo" is not one of data set "cub"`},
+		{"crop", publishedStart + strings.Replace(publishedLine, "none", "tight", 1), `p:3: crop "tight": want none or box`},
+		{"crop of no box protocol", publishedStart + strings.Replace(publishedLine, "none", "box", 1), `p:3: crop "box" does not fit protocol "cub-loo"`},
+		{"no crop of a box protocol", publishedStart + strings.Replace(publishedLine, "cub-loo", "cub-loo+box", 1), `p:3: crop "none" does not fit protocol "cub-loo+box"`},
+		{"metric", publishedStart + strings.Replace(publishedLine, "R@1", "R@01", 1), `p:3: metric "R@01": want R@K`},
+		{"size", publishedStart + strings.Replace(publishedLine, "512", "0", 1), `p:3: embedding_size "0": want a number of at least 1, or nothing`},
+		{"read", publishedStart + strings.Replace(publishedLine, "yes", "true", 1), `p:3: read "true": want yes or no`},
+		{"no source", publishedStart + strings.Replace(publishedLine, "a paper", "", 1), "p:3: there is no source"},
+		{"control character", publishedStart + strings.Replace(publishedLine, "BIER", "B\x1bR", 1), `p:3: method "B\x1bR": want text without`},
+		{"space", publishedStart + strings.Replace(publishedLine, "BIER", "BIER ", 1), `p:3: method "BIER ": want text without`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := parsePublished("p", []byte(c.text))
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.HasPrefix(err.Error(), c.want)) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// Whatever a table holds, it is refused with its line or has fractions only.
+func FuzzParsePublished(f *testing.F) {
+	f.Add([]byte(publishedStart + publishedLine))
+	f.Add(publishedFile)
+	f.Add([]byte(publishedStart + "\"\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := parsePublished("p", data)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "p:") {
+				t.Errorf("error without a place: %v", err)
+			}
+			return
+		}
+		for _, x := range p.Results {
+			if !(x.Value >= 0 && x.Value <= 1) || x.Source == "" || (x.Protocol == "") == (x.Split == "") {
+				t.Errorf("accepted %+v", x)
+			}
+		}
+	})
+}
+
+func TestPublishedProtocol(t *testing.T) {
+	for _, c := range []struct{ protocol, as, reason string }{
+		{"cub-loo", "cub-loo", ""},
+		{"cub-loo+box", "cub-loo+box", ""},
+		{"cub-loo+box+subset", "cub-loo+box", "only a part"},
+		{"sop-loo+grocery", "", "lists of its own (+grocery)"},
+		{"cub-loo+box+subset+mini", "", "lists of its own (+mini)"},
+		{"cub-validation+box", "", "classes held out"},
+		{"vehicleid-2400-1gallery", "vehicleid-2400-1gallery", ""},
+	} {
+		as, reason := publishedProtocol(c.protocol)
+		if as != c.as || !strings.HasPrefix(reason, c.reason) || (reason == "") != (c.reason == "") {
+			t.Errorf("%s: %q %q, want %q %q", c.protocol, as, reason, c.as, c.reason)
+		}
+	}
+}
+
+// publishedSample is an invented run with every way to stand beside what is
+// published: method, backbone, mode, size, protocol, and R@1 of each seed.
+func publishedSample() source {
+	s := source{record: runs.Record{Schema: runs.Schema, ID: "sample", Suite: "invented", Created: noon()}, steps: map[runs.Key][]runs.TrainStep{}}
+	for _, x := range []struct {
+		dataset, variant, protocol, backbone, mode, method, at string
+		size                                                   int
+		r1                                                     []float64
+	}{
+		{"cub", "official", "cub-loo", "googlenet", "finetune", "bier", runs.AtLast, 512, []float64{0.558, 0.560, 0.559}},
+		{"cub", "official", "cub-loo", "googlenet", "finetune", "baseline", runs.AtLast, 512, []float64{0.508}},
+		{"cub", "official", "cub-loo", "googlenet", "finetune", "abier", runs.AtLast, 512, []float64{0.56, 0.60, 0.58}},
+		{"cub", "official", "cub-loo", "googlenet", "finetune", "histogram", runs.AtPeek, 512, []float64{0.5}},
+		{"cub", "official", "cub-loo", "googlenet", "frozen", "margin", runs.AtLast, 512, []float64{0.4}},
+		{"cub", "official", "cub-loo", "googlenet", "finetune", "triplet", runs.AtLast, 64, []float64{0.4}},
+		{"cub", "official", "cub-loo", "lite0", "finetune", "soft-triple", runs.AtLast, 512, []float64{0.4}},
+		{"cub", "official", "cub-loo", "lite0", "finetune", evilMethod, runs.AtLast, 512, []float64{0.4}},
+		{"cub", "official+box", "cub-loo+box+subset", "googlenet", "finetune", "bier", runs.AtLast, 512, []float64{0.8}},
+		{"cub", "held out", "cub-validation", "googlenet", "finetune", "bier", runs.AtLast, 512, []float64{0.8}},
+		{"sop", "grocery", "sop-loo+grocery", "googlenet", "finetune", "bier", runs.AtLast, 512, []float64{0.8}},
+	} {
+		for seed, r1 := range x.r1 {
+			k := runs.Key{Seed: seed, Group: runs.Group{
+				Dataset: x.dataset, Variant: x.variant, Backbone: x.backbone, Mode: x.mode, Method: x.method, Size: x.size,
+			}}
+			if !slices.Contains(s.record.Cells, k) {
+				s.record.Cells = append(s.record.Cells, k)
+			}
+			e := runs.Evaluation{
+				Protocol: x.protocol, At: x.at, TestHash: digest(x.protocol), Queries: 100, Gallery: 100,
+				Metrics: map[string]float64{"R@1": r1, "R@2": r1 + 0.1}, Bounds: map[string][2]float64{},
+			}
+			if x.method == "bier" {
+				e.Bounds["R@2"] = [2]float64{r1 - 0.1, r1 + 0.1} // collapsed
+			}
+			s.cells = append(s.cells, runs.Cell{Schema: runs.Schema, Key: k, Status: runs.Done, Started: noon(), Evaluations: []runs.Evaluation{e}})
+		}
+	}
+	return s
+}
+
+// invented is a table of published results; no number in it was published.
+const invented = publishedStart +
+	"cub,cub-loo,,none,BIER,bier,GoogLeNet,512,R@1,0.553,yes,a paper,\n" +
+	"cub,cub-loo,,none,BIER,bier,GoogLeNet,512,R@2,0.65,yes,a paper,\n" +
+	"cub,cub-loo,,none,single learner,baseline,GoogLeNet,512,R@1,0.518,no,a paper,\n" +
+	"cub,cub-loo,,none,A-BIER,abier,GoogLeNet,512,R@1,0.575,yes,a paper,mean of 3\n" +
+	"cub,cub-loo,,none,A-BIER by others,abier,GoogLeNet,512,R@1,0.62,yes,their paper,\n" +
+	"cub,cub-loo,,none,Histogram,histogram,GoogLeNet,512,R@1,0.5,yes,a paper,\n" +
+	"cub,cub-loo,,none,Margin,margin,GoogLeNet,512,R@1,0.5,yes,a paper,\n" +
+	"cub,cub-loo,,none,Triplet,triplet,GoogLeNet,512,R@1,0.5,yes,a paper,\n" +
+	"cub,cub-loo,,none,SoftTriple,soft-triple,ResNet-50,512,R@1,0.5,yes,a paper,\n" +
+	"cub,cub-loo,,none,<script>alert(1)</script>,,GoogLeNet,,R@1,0.4,yes,\"\"\"><img onerror=x> a|b\",`code`\n" +
+	"cub,cub-loo,,none,Another,,ViT,384,R@1,0.9,no,a table,\n" +
+	"cub,cub-loo,,none,One more,,ViT,384,R@1,0.91,yes,a table,\n" +
+	"cub,cub-loo+box,,box,BIER,bier,GoogLeNet,512,R@1,0.637,no,a paper,\n" +
+	"cub,,another half of the classes,none,<img onerror=x>,,GoogLeNet,512,R@1,0.7,yes,a table,\n" +
+	"sop,sop-loo,,none,BIER,bier,GoogLeNet,512,R@1,0.727,no,a paper,\n"
+
+func publishedReport(t *testing.T, tolerance *float64) *Report {
+	t.Helper()
+	o := sampleOptions()
+	var err error
+	if o.Published, err = parsePublished("invented.csv", []byte(invented)); err != nil {
+		t.Fatal(err)
+	}
+	o.Tolerance = tolerance
+	return assemble([]source{publishedSample()}, o)
+}
+
+func TestPublishedVerdicts(t *testing.T) {
+	tolerance := 0.01
+	p := publishedReport(t, &tolerance).Published
+	var got []string
+	for _, c := range p.Comparisons {
+		reason, _, _ := strings.Cut(c.Reason, ":")
+		got = append(got, fmt.Sprintf("%s %s %s: %s %v %s", c.Group.Method, c.Metric, c.Method, c.Verdict, c.Unsure, reason))
+	}
+	want := []string{
+		"bier R@1 BIER: reproduces false ", // 0.559, within [0.5565, 0.5615], against 0.553
+		"bier R@2 BIER:  false collapsed",
+		"baseline R@1 single learner: reproduces false ", // 0.508 against 0.518: just the tolerance; no interval
+		"abier R@1 A-BIER: reproduces true ",             // 0.58 in [0.53, 0.63] against 0.575
+		"abier R@1 A-BIER by others: does not reproduce true ",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("verdicts\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	reasons := map[string]string{}
+	for _, n := range p.Without {
+		for _, m := range n.Methods {
+			reasons[n.Protocol+" "+m] = n.Reason
+		}
+	}
+	for what, part := range map[string]string{
+		"cub-loo histogram": "peek", "cub-loo margin": "frozen here", "cub-loo triplet": "other embedding sizes", "cub-loo soft-triple": "other backbones",
+		"cub-loo " + evilMethod: "nothing is published of the method", "cub-loo+box+subset bier": "+subset", "cub-validation bier": "held out",
+		"sop-loo+grocery bier": "(+grocery)",
+	} {
+		if !strings.Contains(reasons[what], part) {
+			t.Errorf("%s has no verdict because %q, want %q", what, reasons[what], part)
+		}
+		delete(reasons, what)
+	}
+	if len(reasons) > 0 {
+		t.Errorf("no verdict on %v", reasons)
+	}
+
+	if none := publishedReport(t, nil).Published; slices.ContainsFunc(none.Comparisons, func(c PublishedComparison) bool { return c.Verdict != "" || c.Reason != "" }) {
+		t.Error("there are verdicts without a tolerance")
+	}
+	zero := 0.0
+	for _, c := range publishedReport(t, &zero).Published.Comparisons {
+		if c.Verdict == Reproduces {
+			t.Errorf("%+v with a tolerance of nothing", c)
+		}
+	}
+}
+
+// The border belongs to the tolerance, whatever the last digits of the fractions.
+func TestPublishedBorder(t *testing.T) {
+	for _, c := range []struct {
+		mean, low, high, published, tolerance float64
+		verdict                               string
+		unsure                                bool
+	}{
+		{0.58, 0.58, 0.58, 0.57, 0.01, Reproduces, false},
+		{0.57, 0.57, 0.57, 0.58, 0.01, Reproduces, false},
+		{0.5801, 0.5801, 0.5801, 0.57, 0.01, Differs, false},
+		{0.575, 0.50, 0.65, 0.575, 0, Reproduces, true},
+		{0.60, 0.55, 0.65, 0.575, 0.01, Differs, true},    // the interval has the published number
+		{0.60, 0.586, 0.614, 0.575, 0.01, Differs, false}, // it does not reach
+		{0.55, 0.536, 0.564, 0.575, 0.01, Differs, false},
+		{0.55, 0.535, 0.565, 0.575, 0.01, Differs, true}, // it just does
+	} {
+		b := &PublishedReport{Tolerance: &c.tolerance}
+		m := Metric{Name: recallAt1, Summary: runs.Summary{Seeds: []int{0, 1}, Mean: c.mean, Low: c.low, High: c.high}}
+		got := b.comparison(Result{}, m, PublishedLine{}, c.published)
+		if got.Verdict != c.verdict || got.Unsure != c.unsure || math.Abs(got.Difference-(c.mean-c.published)) > 1e-12 {
+			t.Errorf("%+v: %s, unsure %v", c, got.Verdict, got.Unsure)
+		}
+	}
+}
+
+func TestPublishedGolden(t *testing.T) {
+	tolerance := 0.01
+	r := publishedReport(t, &tolerance)
+	block := func(w io.Writer) error {
+		pages, err := templates()
+		if err != nil {
+			return err
+		}
+		return pages.ExecuteTemplate(w, "published", r.Published.view())
+	}
+	tables := func(write func(*Table, io.Writer) error) func(io.Writer) error {
+		return func(w io.Writer) error { return separated(w, r.Published.tables(), write) }
+	}
+	for name, write := range map[string]func(io.Writer) error{
+		"published.html": block, "published.csv": r.Published.CSV, "published.txt": r.Text,
+		"published.md": tables((*Table).Markdown), "published.tex": tables((*Table).LaTeX),
+		"published.json": func(w io.Writer) error { return writeJSON(w, r.Published) },
+	} {
+		t.Run(name, func(t *testing.T) { golden(t, name, write) })
+	}
+}
+
+// The block is in every format and its data is text in all of them.
+func TestPublishedIsText(t *testing.T) {
+	tolerance := 0.01
+	r := publishedReport(t, &tolerance)
+	for name, write := range map[string]func(io.Writer) error{"html": r.HTML, "md": r.Markdown, "tex": r.LaTeX, "json": r.JSON} {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			t.Fatal(err)
+		}
+		page := b.String()
+		if !strings.Contains(page, "A-BIER by others") || !strings.Contains(page, "does not reproduce") {
+			t.Errorf("%s has no published results or no verdict", name)
+		}
+		if name != "json" {
+			for _, bad := range []string{"<script>alert", "<img", "a|b"} {
+				if strings.Contains(page, bad) && (name != "html" || bad != "a|b") {
+					t.Errorf("%s has %q", name, bad)
+				}
+			}
+		}
+	}
+	empty := assemble([]source{{record: publishedSample().record}}, Options{Published: &Published{Date: "2026-03-01"}})
+	if empty.Published != nil {
+		t.Error("a report without a result has a block of published ones")
+	}
+}
