@@ -9,8 +9,8 @@ import (
 
 // The verdicts of a comparison with a published number.
 const (
-	Reproduces = "reproduces"
-	Differs    = "does not reproduce"
+	Reproduces    = "reproduces"
+	NotReproduced = "does not reproduce"
 )
 
 // PublishedComparison is a result of ours beside a published number of the same
@@ -114,7 +114,7 @@ func (p *PublishedReport) comparison(x Result, m Metric, l PublishedLine, publis
 		return c
 	}
 	within := func(v float64) bool { return math.Abs(v-published) <= *p.Tolerance+1e-9 } // 0.575-0.57 is a little over 0.005
-	c.Verdict = Differs
+	c.Verdict = NotReproduced
 	if within(c.Summary.Mean) {
 		c.Verdict = Reproduces
 	}

@@ -51,10 +51,10 @@ func (p *PublishedReport) comparisons() *Table {
 			method = words(c.Group.Method + " (" + c.At + ")")
 		}
 		published, seeds := percent(c.Published), count(len(c.Summary.Seeds))
-		published.Marks = append(published.Marks, t.foot(c.Method+", "+c.source()))
 		if len(c.Summary.Seeds) == 1 {
-			seeds.Marks = append(seeds.Marks, t.foot("one seed: there is no interval"))
+			seeds.Marks = []int{t.foot("one seed: there is no interval")}
 		}
+		published.Marks = []int{t.foot(c.Method + ", " + c.source())}
 		row := []Entry{
 			method, words(c.Group.Backbone + " " + c.Group.Mode), count(c.Group.Size), words(c.Protocol), seeds,
 			words(c.Metric), percentOver(c.Summary), published, points(c.Difference),
@@ -104,6 +104,14 @@ func (p *PublishedReport) withoutVerdict() *Table {
 		t.add(runs.Group{}, words(n.Protocol), count(n.Results), words(names), words(n.Reason))
 	}
 	return t
+}
+
+// heading names the block with its date.
+func (p *PublishedReport) heading() string {
+	if p == nil {
+		return ""
+	}
+	return "Published results, as of " + p.Date
 }
 
 // shown returns a table of what is published on each protocol by the report's

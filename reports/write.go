@@ -122,7 +122,7 @@ func (r *Report) Markdown(w io.Writer) error {
 	}{
 		{"Results", r.headlines(whole)},
 		{"Without a result", []*Table{r.failures()}},
-		{"Published results", r.Published.tables()},
+		{r.Published.heading(), r.Published.tables()},
 		{"Noise", r.Noise.tables()},
 		{"Learners", []*Table{r.anatomy()}},
 		{"Time", []*Table{r.costs()}},
