@@ -45,6 +45,24 @@ func (p *PublishedReport) comparisons() *Table {
 			"Its 95%% interval over seeds is shown and does not change the verdict; where it reaches over the border of the tolerance, a footnote says so.", hundredths(*p.Tolerance))}
 		t.Columns = append(t.Columns, text("verdict", "Verdict"))
 	}
+	differ := func(of func(PublishedComparison) string) bool {
+		return slices.ContainsFunc(p.Comparisons, func(c PublishedComparison) bool {
+			return slices.ContainsFunc(p.Comparisons, func(d PublishedComparison) bool { return c.Protocol == d.Protocol && of(c) != of(d) })
+		})
+	}
+	var more []func(PublishedComparison) string
+	for _, x := range []struct {
+		column Column
+		of     func(PublishedComparison) string
+	}{
+		{text("variant", "Variant"), func(c PublishedComparison) string { return c.Group.Variant }},
+		{text("run", "Run"), func(c PublishedComparison) string { return c.Run }},
+	} {
+		if differ(x.of) {
+			t.Columns = append(t.Columns, x.column)
+			more = append(more, x.of)
+		}
+	}
 	for _, c := range p.Comparisons {
 		method := words(c.Group.Method)
 		if c.At != runs.AtLast {
@@ -71,6 +89,9 @@ func (p *PublishedReport) comparisons() *Table {
 				verdict.Marks = []int{t.foot("the interval of the mean reaches within the tolerance")}
 			}
 			row = append(row, verdict)
+		}
+		for _, of := range more {
+			row = append(row, words(of(c)))
 		}
 		t.add(c.Group, row...)
 	}

@@ -251,6 +251,28 @@ func TestPublishedVerdicts(t *testing.T) {
 	}
 }
 
+// The same cells in two runs are told apart by the run.
+func TestPublishedRuns(t *testing.T) {
+	o := sampleOptions()
+	var err error
+	if o.Published, err = parsePublished("invented.csv", []byte(invented)); err != nil {
+		t.Fatal(err)
+	}
+	again := publishedSample()
+	again.record.ID = "again"
+	for _, c := range []struct {
+		sources []source
+		rows    int
+		runs    bool
+	}{{[]source{publishedSample()}, 5, false}, {[]source{publishedSample(), again}, 10, true}} {
+		table := assemble(c.sources, o).Published.comparisons()
+		last := table.Columns[len(table.Columns)-1].Name
+		if len(table.Rows) != c.rows || (last == "Run") != c.runs {
+			t.Errorf("%d runs: %d rows and the last column %q", len(c.sources), len(table.Rows), last)
+		}
+	}
+}
+
 // The border belongs to the tolerance, whatever the last digits of the fractions.
 func TestPublishedBorder(t *testing.T) {
 	for _, c := range []struct {
@@ -322,5 +344,57 @@ func TestPublishedIsText(t *testing.T) {
 	empty := assemble([]source{{record: publishedSample().record}}, Options{Published: &Published{Date: "2026-03-01"}})
 	if empty.Published != nil {
 		t.Error("a report without a result has a block of published ones")
+	}
+}
+
+// A run like the papers' on all five data sets and their whole test sets shows
+// hundreds of published numbers; the page has 3 MB for all that it shows.
+func TestPublishedRoom(t *testing.T) {
+	o := sampleOptions()
+	var err error
+	if o.Published, err = LoadPublished(); err != nil {
+		t.Fatal(err)
+	}
+	s := source{record: runs.Record{Schema: runs.Schema, ID: "sample", Suite: "invented", Created: noon()}, steps: map[runs.Key][]runs.TrainStep{}}
+	for _, protocol := range []string{"cub-loo", "cars196-loo", "sop-loo", "inshop-qg", "vehicleid-800-loo"} {
+		dataset, _, _ := strings.Cut(protocol, "-")
+		for _, method := range []string{"baseline", "bier", "bier-activation", "abier"} {
+			k := runs.Key{Group: runs.Group{Dataset: dataset, Variant: "official", Backbone: "googlenet", Mode: "finetune", Method: method, Size: 512}}
+			s.record.Cells = append(s.record.Cells, k)
+			s.cells = append(s.cells, runs.Cell{Schema: runs.Schema, Key: k, Status: runs.Done, Started: noon(), Evaluations: []runs.Evaluation{{
+				Protocol: protocol, At: runs.AtLast, TestHash: digest(protocol), Queries: 100, Gallery: 100, Metrics: map[string]float64{"R@1": 0.5},
+			}}})
+		}
+	}
+	r := assemble([]source{s}, o)
+	pages, err := templates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := pages.ExecuteTemplate(&b, "published", r.Published.view()); err != nil {
+		t.Fatal(err)
+	}
+	if b.Len() > 150_000 {
+		t.Errorf("the block has %d bytes", b.Len())
+	}
+	// On CUB the papers' four are there, of which abier, baseline and both starts
+	// of bier have a number at 512; VehicleID's have no protocol.
+	var got []string
+	for _, c := range r.Published.Comparisons {
+		if c.Group.Dataset == "cub" || c.Group.Dataset == "vehicleid" {
+			got = append(got, fmt.Sprintf("%s %s %g", c.Protocol, c.Group.Method, c.Published))
+		}
+	}
+	want := []string{
+		"cub-loo baseline 0.518", "cub-loo bier 0.5441", "cub-loo bier-activation 0.553", "cub-loo bier-activation 0.5533", "cub-loo abier 0.575",
+	}
+	for _, w := range want {
+		if !slices.Contains(got, w) {
+			t.Errorf("no comparison %s in %v", w, got)
+		}
+	}
+	if slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "vehicleid") }) {
+		t.Errorf("VehicleID is compared: %v", got)
 	}
 }
