@@ -5,6 +5,7 @@ package reports
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"bierbench/runs"
 )
 
 // TestBrowser opens pages of every kind in a browser, and uses them.
@@ -184,15 +187,9 @@ import sys, pypdf
 print("".join("".join(p.extract_text().split()) for p in pypdf.PdfReader(sys.argv[1]).pages))
 `
 
-// prints checks that what is folded is on paper, and nothing is wider than it.
-func prints(t *testing.T, b browser, of page) {
+// printed returns the text of a page on paper, without spaces.
+func (p *tab) printed(t *testing.T) string {
 	t.Helper()
-	sheet := desk()
-	sheet.media, sheet.width = "print", 1031 // A4 landscape less its margins: 273 mm at 96 pixels an inch
-	p := b.open(t, of.path, sheet)
-	finds(t, p, "cut at the edge of the paper", `[...document.querySelectorAll("figure, svg.chart, table, pre, p, li")].filter((e) =>
-		e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 80) + " " + e.getBoundingClientRect().right)`)
-	finds(t, p, "higher than the paper", `[...document.querySelectorAll("figure")].filter((e) => e.getBoundingClientRect().height > 702).map((e) => e.textContent.slice(0, 80))`)
 	pdf, err := chromedp.Run(p.ctx, chromedp.PrintToPDF(chromedp.PDFPreferCSSPageSize()))
 	if err != nil {
 		t.Fatal(err)
@@ -207,6 +204,17 @@ func prints(t *testing.T, b browser, of page) {
 	if err != nil {
 		t.Fatalf("read the printed page: %v: install .ci/requirements-browser.txt", err)
 	}
+	return string(text)
+}
+
+// prints checks that what is folded is on paper, and nothing is wider than it.
+func prints(t *testing.T, b browser, of page) {
+	t.Helper()
+	p := b.open(t, of.path, sheet())
+	finds(t, p, "cut at the edge of the paper", `[...document.querySelectorAll("figure, svg.chart, table, pre, p, li")].filter((e) =>
+		e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 80) + " " + e.getBoundingClientRect().right)`)
+	finds(t, p, "higher than the paper", `[...document.querySelectorAll("figure")].filter((e) => e.getBoundingClientRect().height > 702).map((e) => e.textContent.slice(0, 80))`)
+	text := p.printed(t)
 	folded := ask[[]string](t, p, `[...document.querySelectorAll("details")].flatMap((d) => {
 		d.open = true;
 		return [...d.querySelectorAll("figcaption, tbody tr:last-child th, pre span:first-child")].map((e) => e.innerText.replace(/\s+/g, "")).filter((x) => x);
@@ -215,9 +223,29 @@ func prints(t *testing.T, b browser, of page) {
 		t.Error("nothing is folded")
 	}
 	for _, want := range folded {
-		if !strings.Contains(string(text), want) {
+		if !strings.Contains(text, want) {
 			t.Errorf("%q is folded and not printed", want)
 		}
+	}
+}
+
+// TestPrintedHeadings counts the headings of a table that is longer than a page.
+func TestPrintedHeadings(t *testing.T) {
+	b := startBrowser(t)
+	rows := make([]runs.Comparison, 150)
+	for i := range rows {
+		rows[i] = sampleDiff().Rows[0]
+		rows[i].B.Size = i + 1
+	}
+	path := filepath.Join(t.TempDir(), "diff.html")
+	d := &runs.Diff{Schema: runs.Schema, A: "a", B: "b", Rows: rows, Footnotes: sampleDiff().Footnotes}
+	page := render(t, func(w io.Writer) error { return DiffHTML(d, nil, nil, w) })
+	if err := os.WriteFile(path, []byte(page), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := b.open(t, path, sheet()).printed(t)
+	if n := strings.Count(text, "Gained/lost"); n < 2 {
+		t.Errorf("the headings of 150 rows are printed %d times, want them on every page", n)
 	}
 }
 

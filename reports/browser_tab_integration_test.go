@@ -68,6 +68,9 @@ type glance struct {
 // desk is a page on a desk.
 func desk() glance { return glance{width: 1280, scheme: "light", media: "screen"} }
 
+// sheet is a page on paper: A4 across less its margins, 273 mm at 96 pixels an inch.
+func sheet() glance { return glance{width: 1031, scheme: "light", media: "print"} }
+
 // open opens a file. What goes wrong in the page until the test ends fails it.
 func (b browser) open(t *testing.T, path string, g glance) *tab {
 	t.Helper()

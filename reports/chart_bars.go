@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"unicode/utf8"
 
 	"bierbench/runs"
 )
@@ -34,11 +35,14 @@ func (b bar) total() float64 {
 }
 
 func (c barsChart) draw() (d drawing, ok bool) {
-	const left, right, height, gap = 150.0, 378.0, 12.0, 6.0
-	longest := 0.0
+	const right, height, gap = 378.0, 12.0, 6.0
+	const mostLetters, letter = 32, 7.2 // of a name, and the width of one
+	longest, letters := 0.0, 20
 	for _, b := range c.Bars {
 		longest = max(longest, b.total())
+		letters = max(letters, min(mostLetters, utf8.RuneCountInString(b.Name)))
 	}
+	left := 6 + letter*float64(letters)
 	if longest == 0 {
 		return d, false
 	}
@@ -50,7 +54,7 @@ func (c barsChart) draw() (d drawing, ok bool) {
 	}
 	for i, b := range c.Bars {
 		y := plotTop + float64(i)*(height+gap) + gap/2
-		parts := []node{label("key", shorten(b.Name, 20), "end", left-6, y+height-2)}
+		parts := []node{label("key", shorten(b.Name, mostLetters), "end", left-6, y+height-2)}
 		var told []string
 		from := 0.0
 		for j, v := range b.Values {
