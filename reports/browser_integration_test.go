@@ -22,6 +22,7 @@ import (
 // TestBrowser opens pages of every kind in a browser, and uses them.
 func TestBrowser(t *testing.T) {
 	b := startBrowser(t)
+	t.Run("headings", func(t *testing.T) { repeatsHeadings(t, b) })
 	for _, p := range hostilePages(t) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Run("opens", func(t *testing.T) { opens(t, b, p) })
@@ -229,9 +230,9 @@ func prints(t *testing.T, b browser, of page) {
 	}
 }
 
-// TestPrintedHeadings counts the headings of a table that is longer than a page.
-func TestPrintedHeadings(t *testing.T) {
-	b := startBrowser(t)
+// repeatsHeadings counts the printed headings of a table that is longer than a page.
+func repeatsHeadings(t *testing.T, b browser) {
+	t.Helper()
 	rows := make([]runs.Comparison, 150)
 	for i := range rows {
 		rows[i] = sampleDiff().Rows[0]
