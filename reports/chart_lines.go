@@ -20,6 +20,8 @@ type lineChart struct {
 	Percent    bool      // Y values are fractions, shown as percent
 	Markers    bool      // few points: each is marked; else lines differ by dashes
 	Series     []series
+
+	whole *lineChart // that this is a part of, with the axes of all; nil: none
 }
 
 // series is a line. Style is its colour, marker and dashes: the same method
@@ -89,6 +91,9 @@ func (c lineChart) draw() (d drawing, ok bool) {
 
 // axes returns the axes over all finite values; false where there is none.
 func (c lineChart) axes() (x, y axis, ok bool) {
+	if c.whole != nil {
+		return c.whole.axes()
+	}
 	lowX, highX, lowY, highY := math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
 	for _, s := range c.Series {
 		for i := range s.X {

@@ -250,18 +250,6 @@ func (c *collection) at(p place, empty lineChart) *lineChart {
 	return c.plots[p]
 }
 
-// charts returns the charts that have a line; kind begins their names, what
-// their titles.
-func (c *collection) charts(r *Report, kind, what string) []chart {
-	var list []chart
-	for _, p := range c.order {
-		if len(c.plots[p].Series) > 0 {
-			list = append(list, chart{Name: r.placeName(kind, p), Title: what + ": " + r.placeTitle(p), Dataset: p.dataset, plot: *c.plots[p]})
-		}
-	}
-	return list
-}
-
 // placeName names a chart of a place for its files.
 func (r *Report) placeName(kind string, p place, more ...string) string {
 	name := p.protocol

@@ -175,7 +175,7 @@ func diffTable(d *runs.Diff, rows []runs.Comparison) *Table {
 	for _, c := range rows {
 		bounds := interval(c.Low, c.High)
 		if c.Verdict != "" {
-			bounds.Plot = &whisker{Low: c.Low, Middle: c.Delta, High: c.High, Span: span}
+			bounds.Plot = &whisker{Low: c.Low, Middle: c.Delta, High: c.High, Span: span, Verdict: c.Verdict}
 		}
 		delta, v, p, corrected := points(c.Delta), verdict(c), probability(c.P), probability(c.PHolm)
 		delta.Bold = v.Bold

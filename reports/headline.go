@@ -235,7 +235,7 @@ func (t *Table) versus(r *Report, x Result, span float64) []Entry {
 	}
 	delta, bounds, verdict := points(c.Delta), interval(c.Low, c.High), verdict(*c)
 	if !m.Collapsed && c.Verdict != "" {
-		bounds.Plot = &whisker{Low: c.Low, Middle: c.Delta, High: c.High, Span: span}
+		bounds.Plot = &whisker{Low: c.Low, Middle: c.Delta, High: c.High, Span: span, Verdict: c.Verdict}
 	} else { // the other side may be the collapsed one
 		bounds = none()
 		verdict = collapsed()

@@ -4,11 +4,17 @@ import (
 	"fmt"
 	"html/template"
 	"strings"
+
+	"bierbench/runs"
 )
 
 // whisker is a difference and its interval, drawn on a line around zero that
-// reaches from -Span to Span.
-type whisker struct{ Low, Middle, High, Span float64 }
+// reaches from -Span to Span. Its colour is that of the verdict: an interval
+// that leaves zero out is no verdict before the correction for many rows.
+type whisker struct {
+	Low, Middle, High, Span float64
+	Verdict                 string
+}
 
 // SVG draws the whisker. It repeats numbers of its table and is hidden from
 // screen readers.
@@ -19,10 +25,10 @@ func (w whisker) SVG() template.HTML {
 	}
 	at := func(v float64) float64 { return width/2 + max(-1, min(1, v/w.Span))*(width/2-5) }
 	class := "within"
-	switch {
-	case w.Low > 0:
+	switch w.Verdict {
+	case runs.Better:
 		class = "above"
-	case w.High < 0:
+	case runs.Worse:
 		class = "below"
 	}
 	var b strings.Builder
