@@ -127,7 +127,7 @@ type interval struct{ low, high, p float64 }
 // so that p < 0.05 exactly where the interval leaves 0 out, and p is never
 // below 1/(1 + resamples).
 //
-// The kind was chosen by TestCoverage's simulation (build tag integration): how many of 2,000
+// The kind was chosen by TestCoverageInFull (build tag integration): how many of 2,000
 // experiments' intervals, in per cent, hold the known delta. An experiment has
 // 40 classes of 10 to 50 queries and 5 seeds a group unless the scene says
 // otherwise; the standard error of a figure is 0.5.

@@ -2,9 +2,12 @@
 
 package runs
 
-// How long the simulations of TestCoverage and its like are: minutes. The
-// standard error of a rate of 95% is then 0.5 points.
-const (
-	full        = true
-	experiments = 2000
-)
+import "testing"
+
+// The simulations in full: minutes.
+
+func TestCoverageInFull(t *testing.T) { checkCoverage(t, true) }
+
+func TestSameConfigurationInFull(t *testing.T) { checkSameConfiguration(t, true) }
+
+func TestPowerInFull(t *testing.T) { checkPower(t, true) }

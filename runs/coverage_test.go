@@ -20,17 +20,29 @@ func each(n int, f func(random *rand.Rand)) {
 	wait.Wait()
 }
 
-// TestCoverage simulates experiments with a known delta and counts the
-// intervals that hold it, of 1,000 resamples each. The full run, of the build
-// tag integration, is 2,000 experiments in each scene and prints the figures of
-// the comment at estimate.test; the ordinary one is 300 of the first scene, whose
-// bounds are three standard errors of 1.3 points wide.
-func TestCoverage(t *testing.T) {
+// experiments is how many are simulated in a scene: seconds, or in full minutes
+// and a standard error of 0.5 points at a rate of 95%.
+func experiments(full bool) int {
+	if full {
+		return 2000
+	}
+	return 300
+}
+
+func TestCoverage(t *testing.T) { checkCoverage(t, false) }
+
+func TestSameConfiguration(t *testing.T) { checkSameConfiguration(t, false) }
+
+// checkCoverage simulates experiments with a known delta and counts the
+// intervals that hold it, of 1,000 resamples each. In full it is every scene,
+// and prints the figures of the comment at estimate.test; else it is the first
+// one, whose bounds are three standard errors of 1.3 points wide.
+func checkCoverage(t *testing.T, full bool) {
 	all := scenes()
 	if !full {
 		all = all[:1]
 	}
-	const n = experiments
+	n := experiments(full)
 	for i, s := range all {
 		t.Run(s.name, func(t *testing.T) {
 			covered := make([]int, 1+len(candidateNames()))
@@ -74,18 +86,18 @@ func TestCoverage(t *testing.T) {
 	}
 }
 
-// TestSameConfiguration is the A/A check: two groups of the same configuration
+// checkSameConfiguration is the A/A check: two groups of the same configuration
 // with disjoint seeds. At most 5% of the rows may get a verdict, here even
 // without Holm's correction, which only takes verdicts away: each row is a
 // table of its own.
-func TestSameConfiguration(t *testing.T) {
+func checkSameConfiguration(t *testing.T, full bool) {
 	all := scenes()
 	if !full {
 		all = all[:1]
 	}
 	for i, s := range all {
 		s.mean[1], s.classMethod = s.mean[0], 0 // the method is the same one
-		n := experiments
+		n := experiments(full)
 		if i > 0 {
 			n /= 5 // tables of ten rows: 4,000 rows are enough
 		}

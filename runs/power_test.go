@@ -36,11 +36,13 @@ func worldOf(s scene, pilots, rows int) world {
 	return w
 }
 
-// TestPower simulates comparisons of methods that differ by a known delta, in
+func TestPower(t *testing.T) { checkPower(t, false) }
+
+// checkPower simulates comparisons of methods that differ by a known delta, in
 // another world than that of power.go (hits of latent normal values), and counts
 // how often the verdict of a table finds it: what was predicted from pilot runs.
-func TestPower(t *testing.T) {
-	n := experiments
+func checkPower(t *testing.T, full bool) {
+	n := experiments(full)
 	if full {
 		n = 1000
 	}

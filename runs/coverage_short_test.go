@@ -1,9 +1,0 @@
-//go:build !integration
-
-package runs
-
-// How long the simulations of TestCoverage and its like are: seconds.
-const (
-	full        = false
-	experiments = 300
-)
