@@ -38,6 +38,7 @@ func TestSameConfiguration(t *testing.T) { checkSameConfiguration(t, false) }
 // and prints the figures of the comment at estimate.test; else it is the first
 // one, whose bounds are three standard errors of 1.3 points wide.
 func checkCoverage(t *testing.T, full bool) {
+	t.Helper()
 	all := scenes()
 	if !full {
 		all = all[:1]
@@ -91,6 +92,7 @@ func checkCoverage(t *testing.T, full bool) {
 // without Holm's correction, which only takes verdicts away: each row is a
 // table of its own.
 func checkSameConfiguration(t *testing.T, full bool) {
+	t.Helper()
 	all := scenes()
 	if !full {
 		all = all[:1]

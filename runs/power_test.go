@@ -42,6 +42,7 @@ func TestPower(t *testing.T) { checkPower(t, false) }
 // another world than that of power.go (hits of latent normal values), and counts
 // how often the verdict of a table finds it: what was predicted from pilot runs.
 func checkPower(t *testing.T, full bool) {
+	t.Helper()
 	n := experiments(full)
 	if full {
 		n = 1000
