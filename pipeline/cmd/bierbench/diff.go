@@ -29,7 +29,8 @@ are corrected over the whole table (Holm). It also writes reports/diff-<a>-<b>/.
 
 --fail exits with code 3 when a row fails. A row fails when its verdict is worse and its
 metric fell by more than the metric's threshold, which is 0 unless --threshold gives one
-in percentage points. Rows without a verdict do not fail.`,
+in percentage points. A group with results in A and none in B fails, too: what is lost
+is not better. Other rows without a verdict do not fail.`,
 		Example: `  bierbench diff quick second-try
   bierbench diff quick second-try third-try
   bierbench diff quick
@@ -87,8 +88,8 @@ in percentage points. Rows without a verdict do not fail.`,
 			for _, f := range d.Files {
 				w.Log.Info("written", "file", f)
 			}
-			if fail && thresholds.exceeded(d.Diff) {
-				return errRegression
+			if fail {
+				return thresholds.check(d.Diff)
 			}
 			return nil
 		},
@@ -97,7 +98,7 @@ in percentage points. Rows without a verdict do not fail.`,
 	f.StringVar(&o.Base, "base", "", "compare all methods of one run with `METHOD`")
 	f.StringVar(&format, "format", format, "text, md, html or json")
 	f.BoolVar(&o.NoPictures, "no-pictures", false, "without thumbnails of the data sets' images")
-	f.BoolVar(&fail, "fail", false, "exit with code 3 when a row is worse")
+	f.BoolVar(&fail, "fail", false, "exit with code 3 when a row is worse, or a group has no result in B")
 	f.StringArrayVar(&limits, "threshold", nil, "with --fail, `METRIC=POINTS`: a row that is worse by no more does not fail; repeatable")
 	f.BoolVar(&schema, "schema", false, "print the JSON Schema of --format json")
 	f.StringSliceVar(&o.Compare.Metrics, "metrics", o.Compare.Metrics, "metrics to compare, or all")

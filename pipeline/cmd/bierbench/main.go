@@ -51,6 +51,9 @@ func (e usageError) Unwrap() error { return e.error }
 // errRegression says that diff --fail found a row that became worse.
 var errRegression = errors.New("at least one metric is worse")
 
+// errLost says that diff --fail found a group that has results in A only.
+var errLost = errors.New("at least one group has results in A and none in B")
+
 // reportedError is a failure that the command has told the user about already.
 type reportedError struct{ error }
 
@@ -77,7 +80,7 @@ func execute(ctx context.Context, stdout, stderr *os.File, args []string) int {
 		err = fmt.Errorf("interrupted: what was finished is kept; this continues: %s", shellCommand(args))
 	case usage:
 		code = exitUsage
-	case errors.Is(err, errRegression):
+	case errors.Is(err, errRegression), errors.Is(err, errLost):
 		code = exitRegression
 	}
 	if a.json {

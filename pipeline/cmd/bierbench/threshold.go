@@ -35,11 +35,20 @@ func parseThresholds(limits, metrics []string) (thresholds, error) {
 	return t, nil
 }
 
-// exceeded reports whether a row is worse and fell by more than its metric may.
-func (t thresholds) exceeded(d *runs.Diff) bool {
+// check returns errRegression where a row is worse and fell by more than its
+// metric may, and errLost where A has results of a group and B has none.
+func (t thresholds) check(d *runs.Diff) error {
 	// Points are fractions times 100: half a millionth is rounding, not a fall.
 	const dust = 5e-7
-	return slices.ContainsFunc(d.Rows, func(c runs.Comparison) bool {
+	switch {
+	case slices.ContainsFunc(d.Rows, func(c runs.Comparison) bool {
 		return c.Verdict == runs.Worse && -100*c.Delta > t[c.Metric]+dust
-	})
+	}):
+		return errRegression
+	case slices.ContainsFunc(d.Rows, func(c runs.Comparison) bool {
+		return c.Reason != "" && len(c.SeedsA) > 0 && len(c.SeedsB) == 0
+	}):
+		return errLost
+	}
+	return nil
 }
