@@ -32,7 +32,7 @@ import (
 //go:embed published.csv
 var publishedFile []byte
 
-// publishedName is the name of the table in errors.
+// publishedName is the name of the table, here and beside a report.
 const publishedName = "published.csv"
 
 // publishedHead is the first line of the table, with its date.

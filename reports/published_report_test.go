@@ -2,9 +2,13 @@ package reports
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -293,5 +297,26 @@ func TestPublishedRoom(t *testing.T) {
 	}
 	if slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "vehicleid") }) {
 		t.Errorf("VehicleID is compared: %v", got)
+	}
+}
+
+// A report without published results near to it takes an older report's away.
+func TestPublishedStale(t *testing.T) {
+	r := assemble([]source{sample()}, sampleOptions())
+	if n := len(r.Published.shown()); n > 0 {
+		t.Fatalf("the sample has %d tables of published results, want none", n)
+	}
+	dir := t.TempDir()
+	old := filepath.Join(dir, publishedName)
+	if err := os.WriteFile(old, []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time there is nothing to remove
+		if _, err := r.Write(dir); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(old); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v, want that it is gone", publishedName, err)
+		}
 	}
 }

@@ -2,8 +2,10 @@ package reports
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,14 +15,16 @@ import (
 // Write writes report.html, report.md, report.csv, report.json, report.tex and
 // the folder charts, which has each chart as SVG, PNG and CSV, into a directory,
 // which it makes if needed, and returns their paths. Each file appears whole or
-// not at all; files of charts that there are no more are removed. With published
-// results that are near to the report's, published.csv has them.
+// not at all; files of charts that there are no more are removed. published.csv has
+// published results that are near to the report's, and is removed where none are.
 func (r *Report) Write(dir string) ([]string, error) {
 	documents := []document{
 		{"report.html", r.HTML}, {"report.md", r.Markdown}, {"report.csv", r.CSV}, {"report.json", r.JSON}, {"report.tex", r.LaTeX},
 	}
 	if len(r.Published.shown()) > 0 {
-		documents = append(documents, document{"published.csv", r.Published.CSV})
+		documents = append(documents, document{publishedName, r.Published.CSV})
+	} else if err := os.Remove(filepath.Join(dir, publishedName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	paths, err := writeAll(dir, documents)
 	if err != nil {
