@@ -75,11 +75,7 @@ func TestCorrelationRecord(t *testing.T) {
 // A trained ensemble: train.jsonl has short shares at every 20th step and the
 // last, and the record's last cumulative recalls are the ensemble's.
 func TestAnatomyOfCell(t *testing.T) {
-	w := testWorkspace(t, t.TempDir(), nil)
-	if err := ingestMini(t.Context(), w, rawMini(t)); err != nil {
-		t.Fatal(err)
-	}
-	suite, err := parseSuite("s", "s.yaml", []byte(`
+	_, r := runMini(t, []string{"cub"}, `
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
@@ -87,17 +83,7 @@ func TestAnatomyOfCell(t *testing.T) {
   methods: [bier, baseline]
   sizes: [48]
   steps: 23
-`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r, failed := w.Run(t.Context(), suite, RunOptions{}); failed != nil || r.Done != 2 {
-		t.Fatalf("%+v, %v", r, failed)
-	}
-	r, err := w.Runs().Open("s")
-	if err != nil {
-		t.Fatal(err)
-	}
+`, 2)
 	cells, err := r.Cells()
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"bierbench/datasets"
+	"bierbench/runs"
 )
 
 // shared holds the raw data sets of all tests; nothing writes into them once they
@@ -45,4 +46,28 @@ func rawMini(tb testing.TB) string {
 		tb.Fatal(err)
 	}
 	return raw
+}
+
+// runMini prepares miniature data sets in a workspace of its own and runs a suite
+// of so many cells on them, under the name s.
+func runMini(tb testing.TB, names []string, suite string, cells int) (*Workspace, *runs.Run) {
+	tb.Helper()
+	w := testWorkspace(tb, tb.TempDir(), nil)
+	o := datasets.DefaultIngestOptions()
+	o.Raw, o.Custom = rawMini(tb), datasets.MiniRelease
+	if _, err := w.Ingest(tb.Context(), names, o); err != nil {
+		tb.Fatal(err)
+	}
+	s, err := parseSuite("s", "s.yaml", []byte(suite))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if result, failed := w.Run(tb.Context(), s, RunOptions{}); failed != nil || result.Done != cells {
+		tb.Fatalf("%+v, %v; want %d cells done", result, failed, cells)
+	}
+	r, err := w.Runs().Open("s")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return w, r
 }

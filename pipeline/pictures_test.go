@@ -19,11 +19,7 @@ import (
 // Pictures of a real run: every thumbnail is a small JPEG, and what the page calls
 // correct is what the data set and the stored queries say.
 func TestPicturesOfRun(t *testing.T) {
-	w := testWorkspace(t, t.TempDir(), nil)
-	if err := ingestMini(t.Context(), w, rawMini(t)); err != nil {
-		t.Fatal(err)
-	}
-	suite, err := parseSuite("s", "s.yaml", []byte(`
+	w, _ := runMini(t, []string{"cub"}, `
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
@@ -31,13 +27,7 @@ func TestPicturesOfRun(t *testing.T) {
   methods: [features, baseline]
   sizes: [24]
   steps: 1
-`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r, failed := w.Run(t.Context(), suite, RunOptions{}); failed != nil || r.Done != 2 {
-		t.Fatalf("%+v, %v", r, failed)
-	}
+`, 2)
 	page := reportPage(t, w, ReportOptions{})
 	images := regexp.MustCompile(`<image id="[^"]*" width="(\d+)" height="(\d+)" href="data:image/jpeg;base64,([^"]*)"/>`).FindAllStringSubmatch(page, -1)
 	for _, m := range images {

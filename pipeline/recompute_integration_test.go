@@ -7,8 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-
-	"bierbench/datasets"
 )
 
 // TestRecompute lets pyarrow, numpy and safetensors read what a cell leaves,
@@ -18,17 +16,7 @@ func TestRecompute(t *testing.T) {
 	if python == "" {
 		t.Fatal("BIERBENCH_PYTHON names no python with pyarrow, numpy and safetensors: run \"task test:integration\"")
 	}
-	raw := t.TempDir()
-	if err := datasets.WriteMini(t.Context(), raw, datasets.DefaultMini()); err != nil {
-		t.Fatal(err)
-	}
-	w := testWorkspace(t, t.TempDir(), nil)
-	o := datasets.DefaultIngestOptions()
-	o.Raw, o.Custom = raw, datasets.MiniRelease
-	if _, err := w.Ingest(t.Context(), []string{"inshop", "cub"}, o); err != nil {
-		t.Fatal(err)
-	}
-	suite, err := parseSuite("s", "s.yaml", []byte(`
+	_, r := runMini(t, []string{"inshop", "cub"}, `
 - datasets: [cub/mini, inshop/mini]
   backbone: convnet
   mode: frozen
@@ -36,14 +24,7 @@ func TestRecompute(t *testing.T) {
   methods: [features, baseline, bier]
   sizes: [24]
   steps: 20
-`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := w.Run(t.Context(), suite, RunOptions{})
-	if err != nil || r.Done != 6 {
-		t.Fatalf("%+v, %v", r, err)
-	}
+`, 6)
 	cells, err := filepath.Glob(filepath.Join(r.Dir, "*", "*", "*", "seed-0"))
 	if err != nil || len(cells) != 6 {
 		t.Fatalf("cells %v, %v", cells, err)

@@ -3,12 +3,10 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"bierbench/datasets"
 	"bierbench/models"
 	"bierbench/reports"
 	"bierbench/runs"
@@ -18,13 +16,7 @@ import (
 // protocol: then the differences of the others are theirs. No two images of the
 // miniature sets are equal, so no tie tells the dialects apart.
 func TestRescoreAgreesWithRecord(t *testing.T) {
-	w := testWorkspace(t, t.TempDir(), nil)
-	o := datasets.DefaultIngestOptions()
-	o.Raw, o.Custom = rawMini(t), datasets.MiniRelease
-	if _, err := w.Ingest(t.Context(), []string{"cub", "inshop", "vehicleid"}, o); err != nil {
-		t.Fatal(err)
-	}
-	suite, err := parseSuite("s", "s.yaml", []byte(`
+	w, r := runMini(t, []string{"cub", "inshop", "vehicleid"}, `
 - datasets: [cub/mini, inshop/mini, vehicleid/mini]
   backbone: convnet
   mode: frozen
@@ -39,18 +31,7 @@ func TestRescoreAgreesWithRecord(t *testing.T) {
   methods: [{label: held-out, method: bier, evaluate: validation}]
   sizes: [24]
   steps: 5
-`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	result, err := w.Run(t.Context(), suite, RunOptions{})
-	if err != nil || result.Done != 7 {
-		t.Fatalf("%+v, %v", result, err)
-	}
-	r, err := w.Runs().Open(filepath.Base(result.Dir))
-	if err != nil {
-		t.Fatal(err)
-	}
+`, 7)
 	scored, err := w.Rescore(t.Context(), r.Record.ID, RescoreOptions{})
 	if err != nil {
 		t.Fatal(err)

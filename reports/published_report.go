@@ -55,10 +55,10 @@ type PublishedOthers struct {
 	Backbone string   `json:"backbone"`
 	Size     int      `json:"embedding_size,omitempty"`
 	Methods  int      `json:"methods"`
-	Best     float64  `json:"best R@1,omitempty"` // fraction; 0: none has R@1
-	Method   string   `json:"method,omitempty"`   // that has it
-	Read     bool     `json:"read"`               // that one in its source
-	Differs  []string `json:"differs"`            // in what from all that is here
+	Best     float64  `json:"best,omitempty"`   // R@1, a fraction; 0: none has it
+	Method   string   `json:"method,omitempty"` // that has it
+	Read     bool     `json:"read"`             // that one in its source
+	Differs  []string `json:"differs"`          // in what from all that is here
 }
 
 // The words for what can differ.

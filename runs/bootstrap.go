@@ -159,7 +159,7 @@ type interval struct{ low, high, p float64 }
 // and too long where they do not (drawing both at once counts the interaction
 // three times).
 //
-// Of two groups of one configuration with disjoint seeds (TestSameConfiguration,
+// Of two groups of one configuration with disjoint seeds (TestSameConfigurationInFull,
 // 2,000 tables of ten rows in the first scene, 400 in the others), per cent that
 // get a verdict: rows that are tables of their own, rows of tables of ten after
 // Holm's correction, and tables of ten in which any row gets one.

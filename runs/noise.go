@@ -83,8 +83,7 @@ type SeedNoise struct {
 	// ClassSD is the standard deviation of the difference of two configurations
 	// that comes from the choice of test classes, without what seeds do: the
 	// median over Pairs of a configuration and its base, either of the method that
-	// was asked for. 0 where there is no pair;
-	// then the seeds needed are too few.
+	// was asked for. 0 where there is no pair; then the seeds needed are too few.
 	ClassSD float64 `json:"class_sd"`
 	Pairs   int     `json:"pairs"`
 

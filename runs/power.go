@@ -105,7 +105,7 @@ const mostClasses = 200
 // the same in all queries shifts delta, and neither the standard error nor the
 // resamples of estimate.test know of it.
 //
-// TestPower holds it against comparisons simulated in another way, 1,000 of
+// TestPowerInFull holds it against comparisons simulated in another way, 1,000 of
 // each, with 20 pilot runs to predict from; per cent found:
 //
 //	scene                    delta  seeds  rows  predicted  found
