@@ -59,7 +59,7 @@ func memoryLimit(bytes int64) int64 {
 // featuresFile returns the key and the file of the features that a cell reads;
 // both are empty for one that trains its backbone. digests keeps the SHA-256 of
 // every backbone's weights.
-func (w *Workspace) featuresFile(c PlannedCell, digests map[string]string) (key, file string, err error) {
+func featuresFile(w *Workspace, c PlannedCell, digests map[string]string) (key, file string, err error) {
 	if c.Config.Mode != models.Frozen {
 		return "", "", nil
 	}
@@ -69,7 +69,7 @@ func (w *Workspace) featuresFile(c PlannedCell, digests map[string]string) (key,
 	}
 	weights, ok := digests[net.Name]
 	if !ok {
-		if weights, err = w.weightsDigest(net.Name); err != nil {
+		if weights, err = weightsDigest(w, net.Name); err != nil {
 			return "", "", err
 		}
 		digests[net.Name] = weights
@@ -105,16 +105,16 @@ type needs struct {
 	key             string // of features that another task builds first
 }
 
-// extractions finds the features that cells of a plan read and that are not
+// planExtractions finds the features that cells of a plan read and that are not
 // cached, by their key. keys are those of the cells in cells that read any.
-func (w *Workspace) extractions(plan, cells []PlannedCell) (order []*extraction, keys map[runs.Key]*extraction, err error) {
+func planExtractions(w *Workspace, plan, cells []PlannedCell) (order []*extraction, keys map[runs.Key]*extraction, err error) {
 	missing, digests := map[string]*extraction{}, map[string]string{}
 	keys = map[runs.Key]*extraction{}
 	for _, c := range plan {
 		if c.State == Done {
 			continue
 		}
-		key, file, err := w.featuresFile(c, digests)
+		key, file, err := featuresFile(w, c, digests)
 		if err != nil {
 			return nil, nil, fmt.Errorf("cell %s: %w", c.Path(), err)
 		}
@@ -142,11 +142,11 @@ func (w *Workspace) extractions(plan, cells []PlannedCell) (order []*extraction,
 	return order, keys, nil
 }
 
-// arrange lays some cells of a plan out in arrays of at most limit tasks.
+// arrangeTasks lays some cells of a plan out in arrays of at most limit tasks.
 // Features that are not cached and that several of them read get a task of the
 // first arrays, or are those of a task of building, by key: the cells wait for it.
-func (w *Workspace) arrange(name string, plan, cells []PlannedCell, building map[string]Task, limit int) ([]Array, error) {
-	order, keys, err := w.extractions(plan, cells)
+func arrangeTasks(w *Workspace, name string, plan, cells []PlannedCell, building map[string]Task, limit int) ([]Array, error) {
+	order, keys, err := planExtractions(w, plan, cells)
 	if err != nil {
 		return nil, err
 	}

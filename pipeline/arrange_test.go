@@ -162,7 +162,7 @@ func TestArrange(t *testing.T) {
 			for name, task := range tt.building {
 				building[key(name)] = task
 			}
-			arrays, err := w.arrange("002", tt.plan, cells, building, tt.limit)
+			arrays, err := arrangeTasks(w, "002", tt.plan, cells, building, tt.limit)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -31,23 +31,23 @@ func TestInterruptOfTheRest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = w.Run(t.Context(), suite, RunOptions{}); err != nil {
+	if _, err = Run(t.Context(), w, suite, RunOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	before := outputs(t, w, "s")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, call := range map[string]func() error{
-		"verify":   func() error { _, err := w.Verify(ctx, []string{"cub"}); return err },
-		"inspect":  func() error { _, err := w.Inspect(ctx, "cub"); return err },
-		"evaluate": func() error { _, err := w.Evaluate(ctx, "s"); return err },
-		"report":   func() error { _, _, err := w.Report(ctx, []string{"s"}, ReportOptions{}); return err },
+		"verify":   func() error { _, err := Verify(ctx, w, []string{"cub"}); return err },
+		"inspect":  func() error { _, err := Inspect(ctx, w, "cub"); return err },
+		"evaluate": func() error { _, err := Evaluate(ctx, w, "s"); return err },
+		"report":   func() error { _, _, err := Report(ctx, w, []string{"s"}, ReportOptions{}); return err },
 		"diff": func() error {
-			_, err := w.Diff(ctx, DiffOptions{A: "s", Base: "baseline", Compare: runs.DefaultCompareOptions(), Write: true})
+			_, err := Diff(ctx, w, DiffOptions{A: "s", Base: "baseline", Compare: runs.DefaultCompareOptions(), Write: true})
 			return err
 		},
-		"run":    func() error { _, err := w.Run(ctx, suite, RunOptions{ID: "other"}); return err },
-		"doctor": func() error { _, err := w.Doctor(ctx); return err },
+		"run":    func() error { _, err := Run(ctx, w, suite, RunOptions{ID: "other"}); return err },
+		"doctor": func() error { _, err := Doctor(ctx, w); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := call(); !errors.Is(err, context.Canceled) {
@@ -63,7 +63,7 @@ func TestInterruptOfTheRest(t *testing.T) {
 			t.Errorf("%s changed", name)
 		}
 	}
-	if cells, err := w.recorded("other"); err != nil || len(cells) > 0 {
+	if cells, err := recordedCells(w, "other"); err != nil || len(cells) > 0 {
 		t.Errorf("run other has %d cells, %v", len(cells), err)
 	}
 }

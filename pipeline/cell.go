@@ -42,7 +42,7 @@ type attempt struct {
 // runCell trains and evaluates one cell, whose claim the caller holds, and
 // writes its record. An interrupted cell is left running, with a checkpoint,
 // and is continued by the next run.
-func (w *Workspace) runCell(ctx context.Context, r *runs.Run, c PlannedCell, o RunOptions) (runs.Cell, error) {
+func runCell(ctx context.Context, w *Workspace, r *runs.Run, c PlannedCell, o RunOptions) (runs.Cell, error) {
 	began := time.Now()
 	w.tail.reset()
 	resetPeak()
@@ -94,7 +94,7 @@ func (w *Workspace) runCell(ctx context.Context, r *runs.Run, c PlannedCell, o R
 	if err != nil {
 		return a.record, fmt.Errorf("cell %s: %w", c.Path(), err)
 	}
-	w.remember(ctx, r, c, a.record)
+	rememberCell(ctx, w, r, c, a.record)
 	return a.record, nil
 }
 
@@ -134,7 +134,7 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 	features := models.Features{}
 	if c.Config.Mode == models.Frozen {
 		var took extracted
-		if features, took, err = w.pooled(ctx, a.data, c.Config, a.weights); err != nil {
+		if features, took, err = pooledFeatures(ctx, w, a.data, c.Config, a.weights); err != nil {
 			return err
 		}
 		if took.images > 0 {
@@ -156,7 +156,7 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 		return err
 	}
 	evaluated := time.Now()
-	a.record.Evaluations, a.record.Correlation, err = w.evaluate(ctx, a.backend, a.run, c.Key, c.Config, a.record.Selection.At(), a.data, test, *embedding)
+	a.record.Evaluations, a.record.Correlation, err = evaluateTest(ctx, w, a.backend, a.run, c.Key, c.Config, a.record.Selection.At(), a.data, test, *embedding)
 	if err != nil {
 		return err
 	}

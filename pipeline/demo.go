@@ -19,10 +19,10 @@ type DemoResult struct {
 
 // Demo does the whole job on the miniature data sets: set-up, raw data, ingest,
 // training and evaluation of the suite demo, and the report.
-func (w *Workspace) Demo(ctx context.Context) (*DemoResult, error) {
+func Demo(ctx context.Context, w *Workspace) (*DemoResult, error) {
 	var result DemoResult
 	var err error
-	if result.Setup, err = w.Setup(ctx, SetupOptions{}); err != nil {
+	if result.Setup, err = Setup(ctx, w, SetupOptions{}); err != nil {
 		return nil, err
 	}
 	raw, err := os.MkdirTemp("", "bierbench-demo-")
@@ -36,16 +36,16 @@ func (w *Workspace) Demo(ctx context.Context) (*DemoResult, error) {
 	}
 	o := datasets.DefaultIngestOptions()
 	o.Raw, o.Custom, o.Workers = raw, datasets.MiniRelease, w.Workers
-	if result.Ingest, err = w.Ingest(ctx, []string{"all"}, o); err != nil {
+	if result.Ingest, err = Ingest(ctx, w, []string{"all"}, o); err != nil {
 		return nil, err
 	}
 	suite, err := LoadSuite("demo")
 	if err != nil {
 		return nil, err
 	}
-	if result.Run, err = w.Run(ctx, suite, RunOptions{}); err != nil {
+	if result.Run, err = Run(ctx, w, suite, RunOptions{}); err != nil {
 		return &result, err
 	}
-	result.Report, result.Files, err = w.Report(ctx, []string{result.Run.Run}, ReportOptions{})
+	result.Report, result.Files, err = Report(ctx, w, []string{result.Run.Run}, ReportOptions{})
 	return &result, err
 }

@@ -33,7 +33,7 @@ type Difference struct {
 }
 
 // Diff compares runs with the first, or the methods of one.
-func (w *Workspace) Diff(ctx context.Context, o DiffOptions) (*Difference, error) {
+func Diff(ctx context.Context, w *Workspace, o DiffOptions) (*Difference, error) {
 	var opened []*runs.Run
 	for _, id := range append([]string{o.A}, o.Others...) {
 		r, err := w.Runs().Open(id)
@@ -62,7 +62,7 @@ func (w *Workspace) Diff(ctx context.Context, o DiffOptions) (*Difference, error
 		return nil, err
 	}
 	if !o.NoPictures {
-		p := w.pictures()
+		p := newPictures(w)
 		d.Flips, err = reports.NewDiffFlips(ctx, d.Diff, opened, p)
 		if err = errors.Join(err, p.Close()); err != nil {
 			return nil, err

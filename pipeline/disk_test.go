@@ -48,7 +48,7 @@ func TestRunDiskFull(t *testing.T) {
 	if err = ingestMini(t.Context(), whole, raw); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = whole.Run(t.Context(), suite, RunOptions{}); err != nil {
+	if _, err = Run(t.Context(), whole, suite, RunOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	want := outputs(t, whole, "s")
@@ -61,7 +61,7 @@ func TestRunDiskFull(t *testing.T) {
 			}
 			disk := filepath.Join(w.Dir, folder)
 			smallDisk(t, disk, "96k") // the embedding of the features takes 120 KB, the features 230 KB
-			r, err := w.Run(t.Context(), suite, RunOptions{})
+			r, err := Run(t.Context(), w, suite, RunOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +73,7 @@ func TestRunDiskFull(t *testing.T) {
 					t.Errorf("%s failed with %q", f.Cell, f.Error)
 				}
 			}
-			cells, err := w.recorded("s")
+			cells, err := recordedCells(w, "s")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,7 +86,7 @@ func TestRunDiskFull(t *testing.T) {
 			if err = syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size=16m"); err != nil {
 				t.Fatal(err)
 			}
-			if r, err = w.Run(t.Context(), suite, RunOptions{RetryFailed: true}); err != nil || len(r.Failed) > 0 {
+			if r, err = Run(t.Context(), w, suite, RunOptions{RetryFailed: true}); err != nil || len(r.Failed) > 0 {
 				t.Fatalf("with more room: %+v, %v", r, err)
 			}
 			got := outputs(t, w, "s")

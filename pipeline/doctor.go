@@ -64,16 +64,16 @@ func (d *Diagnosis) fault(state, name string, err error, fix string) {
 
 // Doctor looks at the machine, what is installed and the workspace. It hashes
 // the plugin and the weights and installs nothing.
-func (w *Workspace) Doctor(ctx context.Context) (*Diagnosis, error) {
+func Doctor(ctx context.Context, w *Workspace) (*Diagnosis, error) {
 	d := &Diagnosis{}
 	info, _ := debug.ReadBuildInfo()
 	d.ok("bierbench", "%s", Version(ctx))
 	d.ok("go", "%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	d.ok("gomlx", "%s, go-xla %s", dependency(info, "github.com/gomlx/gomlx"), dependency(info, "github.com/gomlx/go-xla"))
 	d.ok("cpu", "%s", processor())
-	w.checkMemory(d)
+	checkMemory(w, d)
 	d.ok("cache", "%s", w.Cache.Dir)
-	if err := w.checkBackend(ctx, d); err != nil {
+	if err := checkBackend(ctx, w, d); err != nil {
 		return nil, err
 	}
 	for _, name := range models.WeightsNames() {
@@ -82,16 +82,16 @@ func (w *Workspace) Doctor(ctx context.Context) (*Diagnosis, error) {
 			err = found.Verify()
 		}
 		if err != nil {
-			w.faultOfWeights(d, name, err)
+			addWeightsFault(w, d, name, err)
 			continue
 		}
 		d.ok("weights "+name, "%s, SHA-256 %s as recorded", found.Path, short(found.SHA256))
 	}
-	w.checkWorkspace(d)
+	checkWorkspace(w, d)
 	return d, ctx.Err()
 }
 
-func (w *Workspace) faultOfWeights(d *Diagnosis, name string, err error) {
+func addWeightsFault(w *Workspace, d *Diagnosis, name string, err error) {
 	state := CheckProblem
 	if _, ok := errors.AsType[*models.MissingError](err); ok {
 		state = CheckOptional
@@ -100,7 +100,7 @@ func (w *Workspace) faultOfWeights(d *Diagnosis, name string, err error) {
 }
 
 // checkBackend looks at the plugins and opens the backend that a run would use.
-func (w *Workspace) checkBackend(ctx context.Context, d *Diagnosis) error {
+func checkBackend(ctx context.Context, w *Workspace, d *Diagnosis) error {
 	usable := w.Backend == models.BackendGo
 	if p, err := w.Cache.FindPlugin(); err != nil {
 		state := CheckProblem
@@ -152,7 +152,7 @@ func (w *Workspace) checkBackend(ctx context.Context, d *Diagnosis) error {
 const gib = 1 << 30
 
 // checkMemory reads what the kernel says of the machine's memory, in KiB.
-func (w *Workspace) checkMemory(d *Diagnosis) {
+func checkMemory(w *Workspace, d *Diagnosis) {
 	kib := map[string]float64{}
 	for key, value := range procFile("/proc/meminfo") {
 		if n, err := strconv.ParseFloat(strings.TrimSuffix(value, " kB"), 64); err == nil {
@@ -167,7 +167,7 @@ func (w *Workspace) checkMemory(d *Diagnosis) {
 }
 
 // checkWorkspace says what is in the workspace and whether it can be written.
-func (w *Workspace) checkWorkspace(d *Diagnosis) {
+func checkWorkspace(w *Workspace, d *Diagnosis) {
 	info, err := os.Stat(w.Dir)
 	switch {
 	case err != nil:

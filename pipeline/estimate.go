@@ -31,12 +31,12 @@ type Total struct {
 // Fits reports whether the disk has room.
 func (t Total) Fits() bool { return t.Free == 0 || t.Peak <= t.Free }
 
-// Estimate fills the cost of every cell that is not done: the time from what
+// EstimatePlan fills the cost of every cell that is not done: the time from what
 // was measured on this machine, the memory from measured peaks or, in frozen
 // mode, from the sizes of the tables, the disk from the sizes of the files.
 // Features are in the cost of the first cell that needs them.
-func (w *Workspace) Estimate(p *Plan) error {
-	e, err := w.newEstimator(p)
+func EstimatePlan(w *Workspace, p *Plan) error {
+	e, err := newEstimator(w, p)
 	if err != nil {
 		return fmt.Errorf("estimate: %w", err)
 	}
@@ -53,8 +53,8 @@ func (w *Workspace) Estimate(p *Plan) error {
 	return nil
 }
 
-// Total adds up the costs that Estimate filled in.
-func (w *Workspace) Total(p *Plan) Total {
+// SumPlan adds up the costs that Estimate filled in.
+func SumPlan(w *Workspace, p *Plan) Total {
 	t := Total{Free: freeBytes(w.Dir)}
 	for _, c := range p.Cells {
 		if c.State == Done {
@@ -115,8 +115,8 @@ type parts struct {
 	features string // key; empty where the cell needs none
 }
 
-func (w *Workspace) newEstimator(p *Plan) (*estimator, error) {
-	found, err := w.measured()
+func newEstimator(w *Workspace, p *Plan) (*estimator, error) {
+	found, err := readMeasured(w)
 	if err != nil {
 		return nil, err
 	}
@@ -315,7 +315,7 @@ func (e *estimator) trained(c models.Config, net models.Backbone) int64 {
 	}
 	n, ok := e.parameters[net.Name]
 	if !ok {
-		n = e.w.backboneParameters(net)
+		n = backboneParameters(e.w, net)
 		e.parameters[net.Name] = n
 	}
 	return n

@@ -85,7 +85,7 @@ func TestEstimate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := w.Estimate(p); err != nil {
+	if err := EstimatePlan(w, p); err != nil {
 		t.Fatal(err)
 	}
 	const scores = 100 * 100 * (24 + 24 + 36)
@@ -116,7 +116,7 @@ func TestEstimate(t *testing.T) {
 	if a, b := p.Cells[0].Cost.Disk, p.Cells[1].Cost.Disk; a != int64(disk+features) || b != int64(disk) {
 		t.Errorf("disk %d and %d, want %d with the features and %d", a, b, disk+features, disk)
 	}
-	total := w.Total(p)
+	total := SumPlan(w, p)
 	if total.Cells != 5 || total.Unknown != 0 || !near(total.Seconds, 5*once+1700*0.5+1.5) ||
 		total.Memory != p.Cells[0].Cost.Memory || total.Disk != int64(5*disk+features) || total.Peak != total.Disk+int64(8*4*parameters) {
 		t.Errorf("total %+v", total)
@@ -133,10 +133,10 @@ func TestEstimateUnknown(t *testing.T) {
 		t.Helper()
 		p := planOf(t, Todo, Todo)
 		w := measuring(t, found...)
-		if err := w.Estimate(p); err != nil {
+		if err := EstimatePlan(w, p); err != nil {
 			t.Fatal(err)
 		}
-		if n := w.Total(p).Unknown; (n == 2) != (p.Cells[1].Cost.Basis == "") {
+		if n := SumPlan(w, p).Unknown; (n == 2) != (p.Cells[1].Cost.Basis == "") {
 			t.Errorf("%d cells of unknown time", n)
 		}
 		return p
@@ -187,7 +187,7 @@ func TestEstimateUnknown(t *testing.T) {
 	w := measuring(t, found...)
 	p := planOf(t, Todo, Todo)
 	p.Cells[1].manifest.Digest, p.Cells[1].data.Dir = "other", "other"
-	if err := w.Estimate(p); err != nil || !near(p.Cells[0].Cost.Seconds, p.Cells[1].Cost.Seconds+9) {
+	if err := EstimatePlan(w, p); err != nil || !near(p.Cells[0].Cost.Seconds, p.Cells[1].Cost.Seconds+9) {
 		t.Errorf("%+v and %+v, %v; want 9 s more for the first", p.Cells[0].Cost, p.Cells[1].Cost, err)
 	}
 
@@ -203,7 +203,7 @@ func TestEstimateUnknown(t *testing.T) {
 		t.Fatal(err)
 	}
 	p = planOf(t, Todo, Todo)
-	if err = w.Estimate(p); err != nil || p.Cells[0].Cost != p.Cells[1].Cost {
+	if err = EstimatePlan(w, p); err != nil || p.Cells[0].Cost != p.Cells[1].Cost {
 		t.Errorf("%+v and %+v, %v; the features are cached", p.Cells[0].Cost, p.Cells[1].Cost, err)
 	}
 }
@@ -361,7 +361,7 @@ func BenchmarkEstimateOfThousands(b *testing.B) {
 	for i := range found {
 		found[i] = measurement{Work: workTrain, Of: fmt.Sprintf("convnet frozen 12x5 [4 8 12] eta adversarial %08d", i), Amount: 400, Seconds: 2, Setup: 5, Basis: basisMeasured}
 	}
-	if err := w.addMeasured(b.Context(), found); err != nil {
+	if err := addMeasured(b.Context(), w, found); err != nil {
 		b.Fatal(err)
 	}
 	p := &Plan{Run: "r", Suite: &Suite{Name: "s"}, weights: map[string]string{}}
@@ -382,7 +382,7 @@ func BenchmarkEstimateOfThousands(b *testing.B) {
 		}
 	}
 	for b.Loop() {
-		if err := w.Estimate(p); err != nil {
+		if err := EstimatePlan(w, p); err != nil {
 			b.Fatal(err)
 		}
 	}

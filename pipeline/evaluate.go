@@ -38,11 +38,11 @@ func normalized(f models.Features, rows []int) []float32 {
 	return values
 }
 
-// evaluate measures the embedding on every protocol of its data set and writes
+// evaluateTest measures the embedding on every protocol of its data set and writes
 // the queries of each, unless the model was chosen by its results on them: then
 // nothing is to be tested with them. at is the state of the model; test[i] is the
 // data set's row of embedding row i.
-func (w *Workspace) evaluate(ctx context.Context, b *models.Backend, r *runs.Run, k runs.Key, c models.Config, at string,
+func evaluateTest(ctx context.Context, w *Workspace, b *models.Backend, r *runs.Run, k runs.Key, c models.Config, at string,
 	data *datasets.Dataset, test []int, e runs.Embeddings,
 ) ([]runs.Evaluation, *runs.Correlation, error) {
 	set, err := datasets.Lookup(data.Manifest.Set)
@@ -231,7 +231,7 @@ func pick(values, indices []int) []int {
 
 // Evaluate computes the metrics of every done cell of a run again from its
 // stored embeddings, and rewrites its queries and its record.
-func (w *Workspace) Evaluate(ctx context.Context, run string) (cells int, err error) {
+func Evaluate(ctx context.Context, w *Workspace, run string) (cells int, err error) {
 	r, err := w.Runs().Open(run)
 	if err != nil {
 		return 0, err
@@ -248,7 +248,7 @@ func (w *Workspace) Evaluate(ctx context.Context, run string) (cells int, err er
 		if cell.Status != runs.Done {
 			continue
 		}
-		if err := w.evaluateCell(ctx, b, r, cell); err != nil {
+		if err := evaluateCell(ctx, w, b, r, cell); err != nil {
 			return cells, fmt.Errorf("evaluate %s: %w", cell.Path(), err)
 		}
 		cells++
@@ -256,7 +256,7 @@ func (w *Workspace) Evaluate(ctx context.Context, run string) (cells int, err er
 	return cells, nil
 }
 
-func (w *Workspace) evaluateCell(ctx context.Context, b *models.Backend, r *runs.Run, cell runs.Cell) error {
+func evaluateCell(ctx context.Context, w *Workspace, b *models.Backend, r *runs.Run, cell runs.Cell) error {
 	var config models.Config
 	if err := json.Unmarshal(cell.Config, &config); err != nil {
 		return fmt.Errorf("config: %w", err)
@@ -265,21 +265,21 @@ func (w *Workspace) evaluateCell(ctx context.Context, b *models.Backend, r *runs
 	if err != nil {
 		return err
 	}
-	data, test, err := w.cellData(cell, config, e)
+	data, test, err := openCellData(w, cell, config, e)
 	if err != nil {
 		return err
 	}
 	defer data.Close()
-	cell.Evaluations, cell.Correlation, err = w.evaluate(ctx, b, r, cell.Key, config, cell.Selection.At(), data, test, e)
+	cell.Evaluations, cell.Correlation, err = evaluateTest(ctx, w, b, r, cell.Key, config, cell.Selection.At(), data, test, e)
 	if err != nil {
 		return err
 	}
 	return r.WriteCell(cell)
 }
 
-// cellData opens the data set of a cell, as it was when the cell was made, and
+// openCellData opens the data set of a cell, as it was when the cell was made, and
 // returns its rows that the stored embeddings are of.
-func (w *Workspace) cellData(cell runs.Cell, c models.Config, e runs.Embeddings) (data *datasets.Dataset, test []int, err error) {
+func openCellData(w *Workspace, cell runs.Cell, c models.Config, e runs.Embeddings) (data *datasets.Dataset, test []int, err error) {
 	data, err = datasets.Open(filepath.Join(w.datasetsDir(), cell.Dataset, cell.Variant))
 	if err != nil {
 		return nil, nil, err

@@ -33,7 +33,7 @@ type ExportResult struct {
 
 // Export writes a run for other programs. What an earlier export of it wrote is
 // replaced.
-func (w *Workspace) Export(ctx context.Context, id string, o ExportOptions) (*ExportResult, error) {
+func Export(ctx context.Context, w *Workspace, id string, o ExportOptions) (*ExportResult, error) {
 	r, err := w.Runs().Open(id)
 	if err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func (w *Workspace) Export(ctx context.Context, id string, o ExportOptions) (*Ex
 		}
 	}
 	if o.Models != "" {
-		if result.Models, result.Skipped, err = w.exportModels(ctx, r, cells, o); err != nil {
+		if result.Models, result.Skipped, err = exportModels(ctx, w, r, cells, o); err != nil {
 			return nil, fmt.Errorf("export run %s: %w", id, err)
 		}
 		if o.TensorBoard == "" && o.MLflow == "" {

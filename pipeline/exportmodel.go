@@ -28,7 +28,7 @@ type SkippedModel struct {
 }
 
 // exportModels writes the models that o asks for.
-func (w *Workspace) exportModels(ctx context.Context, r *runs.Run, cells []runs.Cell, o ExportOptions) ([]ExportedModel, []SkippedModel, error) {
+func exportModels(ctx context.Context, w *Workspace, r *runs.Run, cells []runs.Cell, o ExportOptions) ([]ExportedModel, []SkippedModel, error) {
 	if o.Cell != "" && !strings.ContainsAny(o.Cell, "*?[") {
 		c, err := cellNamed(r, cells, o.Cell)
 		if err == nil {
@@ -37,7 +37,7 @@ func (w *Workspace) exportModels(ctx context.Context, r *runs.Run, cells []runs.
 		if err != nil {
 			return nil, nil, err
 		}
-		e, err := w.exportModel(ctx, r, c, o.Models, o.Force)
+		e, err := exportModel(ctx, w, r, c, o.Models, o.Force)
 		return []ExportedModel{e}, nil, err
 	}
 	var done []ExportedModel
@@ -50,7 +50,7 @@ func (w *Workspace) exportModels(ctx context.Context, r *runs.Run, cells []runs.
 			skipped = append(skipped, SkippedModel{c.Path(), why.Error()})
 			continue
 		}
-		e, err := w.exportModel(ctx, r, c, filepath.Join(o.Models, filepath.FromSlash(c.Path())), o.Force)
+		e, err := exportModel(ctx, w, r, c, filepath.Join(o.Models, filepath.FromSlash(c.Path())), o.Force)
 		if err != nil {
 			return done, skipped, err
 		}
@@ -132,7 +132,7 @@ func testModel(r *runs.Run, c runs.Cell, config models.Config) (*models.TestMode
 // exportModel writes the model and the embeddings of a done cell into dir, which
 // then is whole or as it was. An earlier export of the same cell is replaced by
 // the same bytes; one of another cell with force.
-func (w *Workspace) exportModel(ctx context.Context, r *runs.Run, c runs.Cell, dir string, force bool) (e ExportedModel, err error) {
+func exportModel(ctx context.Context, w *Workspace, r *runs.Run, c runs.Cell, dir string, force bool) (e ExportedModel, err error) {
 	var config models.Config
 	if err = json.Unmarshal(c.Config, &config); err != nil {
 		return e, fmt.Errorf("cell %s: config: %w", c.Path(), err)

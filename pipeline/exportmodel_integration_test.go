@@ -23,7 +23,7 @@ func TestExportedModel(t *testing.T) {
 	o := datasets.DefaultIngestOptions()
 	o.Raw, o.Custom = rawMini(t), datasets.MiniRelease
 	o.Size, o.Pad, o.Store = 40, true, datasets.StoreRGB
-	if _, err := w.Ingest(t.Context(), []string{"inshop", "cub"}, o); err != nil {
+	if _, err := Ingest(t.Context(), w, []string{"inshop", "cub"}, o); err != nil {
 		t.Fatal(err)
 	}
 	suite, err := parseSuite("s", "s.yaml", []byte(`
@@ -46,11 +46,11 @@ func TestExportedModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := w.Run(t.Context(), suite, RunOptions{})
+	r, err := Run(t.Context(), w, suite, RunOptions{})
 	if err != nil || r.Done != 10 {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	found, err := w.Export(t.Context(), "s", ExportOptions{Models: filepath.Join(t.TempDir(), "models")})
+	found, err := Export(t.Context(), w, "s", ExportOptions{Models: filepath.Join(t.TempDir(), "models")})
 	if err != nil || len(found.Models) != 10 {
 		t.Fatalf("%+v, %v", found, err)
 	}

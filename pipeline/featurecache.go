@@ -8,9 +8,9 @@ import (
 	"bierbench/models"
 )
 
-// Features sees to it that the features which a cell reads are cached. A cell
+// ExtractFeatures sees to it that the features which a cell reads are cached. A cell
 // that trains its backbone reads none.
-func (w *Workspace) Features(ctx context.Context, cell PlannedCell) error {
+func ExtractFeatures(ctx context.Context, w *Workspace, cell PlannedCell) error {
 	if cell.Config.Mode != models.Frozen {
 		return nil
 	}
@@ -29,7 +29,7 @@ func (w *Workspace) Features(ctx context.Context, cell PlannedCell) error {
 		return fmt.Errorf("features of %s: %w", cell.Path(), err)
 	}
 	defer data.Close()
-	if _, _, err = w.pooled(ctx, data, cell.Config, weights); err != nil {
+	if _, _, err = pooledFeatures(ctx, w, data, cell.Config, weights); err != nil {
 		return fmt.Errorf("features of %s: %w", cell.Path(), err)
 	}
 	return nil

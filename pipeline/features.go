@@ -21,13 +21,13 @@ type extracted struct {
 	seconds float64
 }
 
-// pooled returns the backbone's pooled feature of every row of a data set, from
+// pooledFeatures returns the backbone's pooled feature of every row of a data set, from
 // the cache or computed into it. Processes that need the same features wait for
 // the one that computes them; what a killed one has computed is kept.
 //
 // The latest ones stay in memory: reading them takes longer than all else that
 // a small cell needs beside its own work. Callers must not change them.
-func (w *Workspace) pooled(ctx context.Context, data *datasets.Dataset, c models.Config, weights models.Weights) (models.Features, extracted, error) {
+func pooledFeatures(ctx context.Context, w *Workspace, data *datasets.Dataset, c models.Config, weights models.Weights) (models.Features, extracted, error) {
 	var none extracted
 	net, err := models.BackboneNamed(c.Backbone)
 	if err != nil {
@@ -48,7 +48,7 @@ func (w *Workspace) pooled(ctx context.Context, data *datasets.Dataset, c models
 		w.Log.Debug("the cached features cannot be used", "error", err) // said again when they are replaced
 	}
 	stage := fmt.Sprintf("features %s %s", data.Manifest.Set, c.Backbone)
-	release, err := w.claimFeatures(ctx, key, stage)
+	release, err := claimFeatures(ctx, w, key, stage)
 	if err != nil {
 		return models.Features{}, none, fmt.Errorf("%s: %w", stage, err)
 	}
@@ -79,13 +79,13 @@ func (w *Workspace) pooled(ctx context.Context, data *datasets.Dataset, c models
 	}
 	w.features = f
 	took := extracted{computed, time.Since(began).Seconds()}
-	w.rememberFeatures(ctx, c, took)
+	rememberFeatures(ctx, w, c, took)
 	w.Log.Info("features computed", "dataset", data.Manifest.Set, "backbone", c.Backbone, "images", computed, "images/s", float64(computed)/took.seconds)
 	return f, took, nil
 }
 
 // claimFeatures waits until no other process computes the features of a key.
-func (w *Workspace) claimFeatures(ctx context.Context, key, stage string) (release func(), err error) {
+func claimFeatures(ctx context.Context, w *Workspace, key, stage string) (release func(), err error) {
 	c, err := openClaims(w.featuresDir())
 	if err != nil {
 		return nil, err

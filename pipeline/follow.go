@@ -64,7 +64,7 @@ type FollowSummary struct {
 func (s FollowSummary) Ended() bool { return s.Done+s.Failed == s.Cells }
 
 // Follow begins to watch a run that is there, or one of its planned cells.
-func (w *Workspace) Follow(id, cell string) (*Follower, error) {
+func Follow(w *Workspace, id, cell string) (*Follower, error) {
 	f := &Follower{w: w, id: id, only: cell, cells: map[string]*followedCell{}}
 	keys, err := f.keys()
 	if err != nil {

@@ -72,7 +72,7 @@ func TestFollow(t *testing.T) {
 	w, r, write, step := followedRun(t, 4)
 	write(0, runs.Done, "")
 	write(1, runs.Failed, " before")
-	f, err := w.Follow("s", "")
+	f, err := Follow(w, "s", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestFollow(t *testing.T) {
 func TestFollowCell(t *testing.T) {
 	w, r, write, _ := followedRun(t, 2)
 	write(0, runs.Failed, "")
-	f, err := w.Follow("s", r.Record.Cells[1].Path())
+	f, err := Follow(w, "s", r.Record.Cells[1].Path())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestFollowCell(t *testing.T) {
 	}
 	for _, name := range []string{"s/no/such/cell", "nothing", "../s"} {
 		id, cell, _ := strings.Cut(name, "/")
-		if _, err := w.Follow(id, cell); err == nil {
+		if _, err := Follow(w, id, cell); err == nil {
 			t.Errorf("%s was followed", name)
 		}
 	}

@@ -22,7 +22,7 @@ type IngestResult struct {
 
 // Ingest prepares data sets from their raw folders: names, or "all" for every
 // set found in o.Raw.
-func (w *Workspace) Ingest(ctx context.Context, names []string, o datasets.IngestOptions) ([]IngestResult, error) {
+func Ingest(ctx context.Context, w *Workspace, names []string, o datasets.IngestOptions) ([]IngestResult, error) {
 	if len(names) == 1 && names[0] == "all" {
 		found, err := datasets.LocateAll(o.Raw)
 		if err != nil {
@@ -35,7 +35,7 @@ func (w *Workspace) Ingest(ctx context.Context, names []string, o datasets.Inges
 		for _, f := range found {
 			each := o
 			each.Raw = f.Root
-			r, err := w.ingestOne(ctx, f.Set, each)
+			r, err := ingestOne(ctx, w, f.Set, each)
 			if err != nil {
 				return results, err
 			}
@@ -53,7 +53,7 @@ func (w *Workspace) Ingest(ctx context.Context, names []string, o datasets.Inges
 	}
 	var results []IngestResult
 	for _, set := range sets {
-		r, err := w.ingestOne(ctx, set, o)
+		r, err := ingestOne(ctx, w, set, o)
 		if err != nil {
 			return results, err
 		}
@@ -62,7 +62,7 @@ func (w *Workspace) Ingest(ctx context.Context, names []string, o datasets.Inges
 	return results, nil
 }
 
-func (w *Workspace) ingestOne(ctx context.Context, set datasets.Set, o datasets.IngestOptions) (IngestResult, error) {
+func ingestOne(ctx context.Context, w *Workspace, set datasets.Set, o datasets.IngestOptions) (IngestResult, error) {
 	began := time.Now()
 	o.Out = w.datasetsDir()
 	o.ToolVersion = Version(ctx)
@@ -86,10 +86,10 @@ func (w *Workspace) ingestOne(ctx context.Context, set datasets.Set, o datasets.
 
 // Verify checks prepared data sets; a name means all variants of a set, or one
 // as in cub/official-s256-jpeg.
-func (w *Workspace) Verify(ctx context.Context, names []string) ([]*datasets.Report, error) {
+func Verify(ctx context.Context, w *Workspace, names []string) ([]*datasets.Report, error) {
 	var entries []datasets.Entry
 	for _, name := range names {
-		found, err := w.variants(name)
+		found, err := preparedVariants(w, name)
 		if err != nil {
 			return nil, err
 		}
@@ -122,8 +122,8 @@ func (w *Workspace) Verify(ctx context.Context, names []string) ([]*datasets.Rep
 	return reports, errors.Join(errs...)
 }
 
-// variants returns the prepared data sets that a name means, at least one.
-func (w *Workspace) variants(name string) ([]datasets.Entry, error) {
+// preparedVariants returns the prepared data sets that a name means, at least one.
+func preparedVariants(w *Workspace, name string) ([]datasets.Entry, error) {
 	set, wanted, err := splitDataset(name)
 	if err != nil {
 		return nil, err
@@ -156,8 +156,8 @@ type Inspected struct {
 
 // Inspect sums up prepared data sets and draws a contact sheet of each into
 // the workspace's reports folder.
-func (w *Workspace) Inspect(ctx context.Context, name string) ([]Inspected, error) {
-	entries, err := w.variants(name)
+func Inspect(ctx context.Context, w *Workspace, name string) ([]Inspected, error) {
+	entries, err := preparedVariants(w, name)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (w *Workspace) Inspect(ctx context.Context, name string) ([]Inspected, erro
 		if ctx.Err() != nil {
 			return out, ctx.Err()
 		}
-		one, err := w.inspectOne(e)
+		one, err := inspectOne(w, e)
 		if err != nil {
 			return out, fmt.Errorf("inspect %s/%s: %w", e.Set, e.Variant, err)
 		}
@@ -175,7 +175,7 @@ func (w *Workspace) Inspect(ctx context.Context, name string) ([]Inspected, erro
 	return out, nil
 }
 
-func (w *Workspace) inspectOne(e datasets.Entry) (Inspected, error) {
+func inspectOne(w *Workspace, e datasets.Entry) (Inspected, error) {
 	data, err := datasets.Open(e.Dir)
 	if err != nil {
 		return Inspected{}, err

@@ -70,7 +70,7 @@ func (a *attempt) initialise(ctx context.Context, m *models.Model, features []fl
 func (a *attempt) initialFeatures(ctx context.Context) ([]float32, error) {
 	c := a.cell.Config
 	c.Mode = models.Frozen
-	all, took, err := a.w.pooled(ctx, a.data, c, a.weights)
+	all, took, err := pooledFeatures(ctx, a.w, a.data, c, a.weights)
 	if err != nil {
 		return nil, err
 	}

@@ -67,7 +67,7 @@ func TestInitialisation(t *testing.T) {
 	if err = ingestMini(t.Context(), whole, raw); err != nil {
 		t.Fatal(err)
 	}
-	if result, failed := whole.Run(t.Context(), suite, RunOptions{}); failed != nil || result.Done != 4 {
+	if result, failed := Run(t.Context(), whole, suite, RunOptions{}); failed != nil || result.Done != 4 {
 		t.Fatalf("%+v, %v; want four cells done", result, failed)
 	}
 	want := outputs(t, whole, "s")
@@ -101,11 +101,11 @@ func TestInitialisation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := whole.Plan(t.Context(), other, PlanOptions{Run: "t"})
+	plan, err := NewPlan(t.Context(), whole, other, PlanOptions{Run: "t"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err = whole.Estimate(plan); err != nil {
+	if err = EstimatePlan(whole, plan); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range plan.Cells {
@@ -124,7 +124,7 @@ func TestInitialisation(t *testing.T) {
 			if failed := ingestMini(ctx, cut, raw); failed != nil {
 				t.Fatal(failed)
 			}
-			if _, failed := cut.Run(ctx, suite, RunOptions{Checkpoint: time.Nanosecond}); !errors.Is(failed, context.Canceled) || !watch.called {
+			if _, failed := Run(ctx, cut, suite, RunOptions{Checkpoint: time.Nanosecond}); !errors.Is(failed, context.Canceled) || !watch.called {
 				t.Fatalf("interrupted run returned %v", failed)
 			}
 			if _, left := initialRecords(t, cut, "s"); (left["activation"] != nil) != (stage == "train") {
@@ -132,7 +132,7 @@ func TestInitialisation(t *testing.T) {
 			}
 			count := &counting{}
 			rest := testWorkspace(t, dir, count)
-			if result, failed := rest.Run(t.Context(), suite, RunOptions{}); failed != nil || result.Done != 4 {
+			if result, failed := Run(t.Context(), rest, suite, RunOptions{}); failed != nil || result.Done != 4 {
 				t.Fatalf("continued: %+v, %v", result, failed)
 			}
 			again := 2

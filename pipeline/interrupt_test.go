@@ -75,7 +75,7 @@ func testWorkspace(tb testing.TB, dir string, p Progress) *Workspace {
 func ingestMini(ctx context.Context, w *Workspace, raw string) error {
 	o := datasets.DefaultIngestOptions()
 	o.Raw, o.Custom = raw, datasets.MiniRelease
-	_, err := w.Ingest(ctx, []string{"cub"}, o)
+	_, err := Ingest(ctx, w, []string{"cub"}, o)
 	return err
 }
 
@@ -160,7 +160,7 @@ func TestInterruptInEveryStage(t *testing.T) {
 	if err = ingestMini(t.Context(), whole, raw); err != nil {
 		t.Fatal(err)
 	}
-	r, err := whole.Run(t.Context(), suite, RunOptions{})
+	r, err := Run(t.Context(), whole, suite, RunOptions{})
 	if err != nil || r.Done != 2 {
 		t.Fatalf("%+v, %v; want two cells done", r, err)
 	}
@@ -168,7 +168,7 @@ func TestInterruptInEveryStage(t *testing.T) {
 	if len(want) != 6 {
 		t.Fatalf("outputs %v; want embeddings, queries and the model of two cells", want)
 	}
-	again, err := whole.Run(t.Context(), suite, RunOptions{})
+	again, err := Run(t.Context(), whole, suite, RunOptions{})
 	if err != nil || again.Before != 2 || again.Done != 0 {
 		t.Fatalf("second run: %+v, %v; want nothing to do", again, err)
 	}
@@ -192,10 +192,10 @@ func TestInterruptInEveryStage(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := cut.Run(ctx, suite, RunOptions{}); !errors.Is(err, context.Canceled) {
+				if _, err := Run(ctx, cut, suite, RunOptions{}); !errors.Is(err, context.Canceled) {
 					t.Fatalf("interrupted run returned %v", err)
 				}
-				cells, err := cut.recorded("s")
+				cells, err := recordedCells(cut, "s")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -212,7 +212,7 @@ func TestInterruptInEveryStage(t *testing.T) {
 			if err := ingestMini(t.Context(), rest, raw); err != nil {
 				t.Fatal(err)
 			}
-			if r, err := rest.Run(t.Context(), suite, RunOptions{}); err != nil || r.Done+r.Before != 2 {
+			if r, err := Run(t.Context(), rest, suite, RunOptions{}); err != nil || r.Done+r.Before != 2 {
 				t.Fatalf("continued: %+v, %v", r, err)
 			}
 			got := outputs(t, rest, "s")
@@ -259,7 +259,7 @@ func TestFailedCell(t *testing.T) {
 	} {
 		tries := &counting{}
 		w.Progress = tries
-		r, failed := w.Run(t.Context(), suite, RunOptions{RetryFailed: tt.retry})
+		r, failed := Run(t.Context(), w, suite, RunOptions{RetryFailed: tt.retry})
 		if failed != nil {
 			t.Fatal(failed)
 		}
@@ -270,7 +270,7 @@ func TestFailedCell(t *testing.T) {
 			t.Errorf("%s: %d cells tried, want %d", tt.what, len(tries.cells), tt.tried)
 		}
 	}
-	cells, err := w.recorded("s")
+	cells, err := recordedCells(w, "s")
 	if err != nil {
 		t.Fatal(err)
 	}

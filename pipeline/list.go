@@ -32,7 +32,7 @@ type ListedRun struct {
 }
 
 // List returns what the workspace holds.
-func (w *Workspace) List() (*Listing, error) {
+func List(w *Workspace) (*Listing, error) {
 	l := &Listing{Datasets: []ListedDataset{}, Runs: []ListedRun{}}
 	entries, err := datasets.Prepared(w.datasetsDir())
 	if err != nil {

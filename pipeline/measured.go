@@ -148,7 +148,7 @@ func median(found []measurement, of func(measurement) float64) float64 {
 
 // machine names this machine and what of it decides how long work takes: the
 // hardware, in words that need no open backend, and the host's name.
-func (w *Workspace) machine() (hardware, host string) {
+func machine(w *Workspace) (hardware, host string) {
 	backend := w.Backend
 	if backend == "" {
 		backend = models.BackendCPU
@@ -173,22 +173,22 @@ func (w *Workspace) machine() (hardware, host string) {
 	return fmt.Sprintf("%s, %s %s, %d devices", processor(), backend, device, w.Devices), host
 }
 
-func (w *Workspace) measuredDir() string { return filepath.Join(w.Dir, "models", "measured") }
+func measuredDir(w *Workspace) string { return filepath.Join(w.Dir, "models", "measured") }
 
-// measuredFile is the file of a machine's measurements; its name begins with
+// measuredFiles is the file of a machine's measurements; its name begins with
 // what machines of the same hardware share.
-func (w *Workspace) measuredFile() (file, like string) {
+func measuredFiles(w *Workspace) (file, like string) {
 	digest := func(s string) string {
 		sum := sha256.Sum256([]byte(s))
 		return hex.EncodeToString(sum[:6])
 	}
-	hardware, host := w.machine()
-	return filepath.Join(w.measuredDir(), digest(hardware)+"-"+digest(host)+".jsonl"), filepath.Join(w.measuredDir(), digest(hardware)+"-*.jsonl")
+	hardware, host := machine(w)
+	return filepath.Join(measuredDir(w), digest(hardware)+"-"+digest(host)+".jsonl"), filepath.Join(measuredDir(w), digest(hardware)+"-*.jsonl")
 }
 
-// measured reads what was measured on this machine and on those like it.
-func (w *Workspace) measured() (*measurements, error) {
-	file, pattern := w.measuredFile()
+// readMeasured reads what was measured on this machine and on those like it.
+func readMeasured(w *Workspace) (*measurements, error) {
+	file, pattern := measuredFiles(w)
 	own, _, err := readMeasurements(file)
 	if err != nil {
 		return nil, err
@@ -249,7 +249,7 @@ func (m measurement) sound() bool {
 }
 
 // addMeasured appends measurements to this machine's file.
-func (w *Workspace) addMeasured(ctx context.Context, found []measurement) error {
+func addMeasured(ctx context.Context, w *Workspace, found []measurement) error {
 	var sound []measurement
 	for _, m := range found {
 		if m.At = time.Now().UTC().Truncate(time.Second); m.sound() {
@@ -260,8 +260,8 @@ func (w *Workspace) addMeasured(ctx context.Context, found []measurement) error 
 	if err != nil || len(lines) == 0 {
 		return err
 	}
-	file, _ := w.measuredFile()
-	claims, err := openClaims(w.measuredDir())
+	file, _ := measuredFiles(w)
+	claims, err := openClaims(measuredDir(w))
 	if err != nil {
 		return err
 	}

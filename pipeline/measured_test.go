@@ -15,7 +15,7 @@ import (
 func measuring(t *testing.T, found ...measurement) *Workspace {
 	t.Helper()
 	w := NewWorkspace(Workspace{Dir: t.TempDir(), Backend: models.BackendCPU})
-	if err := w.addMeasured(t.Context(), found); err != nil {
+	if err := addMeasured(t.Context(), w, found); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -25,7 +25,7 @@ func measuring(t *testing.T, found ...measurement) *Workspace {
 func TestMeasurementsBrokenLines(t *testing.T) {
 	one := measurement{Work: workTrain, Of: "a", Amount: 10, Seconds: 5, Basis: basisMeasured}
 	w := measuring(t, one)
-	file, _ := w.measuredFile()
+	file, _ := measuredFiles(w)
 	whole, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -45,10 +45,10 @@ func TestMeasurementsBrokenLines(t *testing.T) {
 			if err := os.WriteFile(file, []byte(c.before), 0o666); err != nil {
 				t.Fatal(err)
 			}
-			if err := w.addMeasured(t.Context(), []measurement{one}); err != nil {
+			if err := addMeasured(t.Context(), w, []measurement{one}); err != nil {
 				t.Fatal(err)
 			}
-			m, err := w.measured()
+			m, err := readMeasured(w)
 			if err != nil || len(m.near(workTrain, "a", 10)) != c.want {
 				t.Errorf("%d measurements, %v; want %d", len(m.near(workTrain, "a", 10)), err, c.want)
 			}
@@ -65,16 +65,16 @@ func TestMeasurementsTidy(t *testing.T) {
 		for j := range 1000 {
 			many = append(many, measurement{Work: workTrain, Of: "a", Amount: 10, Seconds: float64(1 + 1000*i + j), Basis: basisMeasured})
 		}
-		if err := w.addMeasured(t.Context(), many); err != nil {
+		if err := addMeasured(t.Context(), w, many); err != nil {
 			t.Fatal(err)
 		}
 	}
-	file, _ := w.measuredFile()
+	file, _ := measuredFiles(w)
 	info, err := os.Stat(file)
 	if err != nil || info.Size() > 2*tidyBytes {
 		t.Errorf("%d bytes, %v; 20,000 lines of one kind are to be tidied", info.Size(), err)
 	}
-	m, err := w.measured()
+	m, err := readMeasured(w)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestMeasurementsTidy(t *testing.T) {
 	if len(m.near(workFeatures, "once", 100)) != 1 {
 		t.Error("the measurement of another kind is gone")
 	}
-	left, err := filepath.Glob(filepath.Join(w.measuredDir(), ".tmp*"))
+	left, err := filepath.Glob(filepath.Join(measuredDir(w), ".tmp*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
@@ -107,7 +107,7 @@ func TestMeasurementsShared(t *testing.T) {
 					filler[j] = measurement{Work: workOverhead, Of: "filler", Amount: 1, Seconds: 1, Basis: basisMeasured}
 				}
 				found := append(filler, measurement{Work: workTrain, Of: fmt.Sprintf("%d-%d", p, i), Amount: 1, Seconds: 1, Basis: basisMeasured})
-				if err := w.addMeasured(t.Context(), found); err != nil {
+				if err := addMeasured(t.Context(), w, found); err != nil {
 					t.Error(err)
 				}
 			}
@@ -115,7 +115,7 @@ func TestMeasurementsShared(t *testing.T) {
 	}
 	group.Wait()
 	w := NewWorkspace(Workspace{Dir: dir, Backend: models.BackendCPU})
-	m, err := w.measured()
+	m, err := readMeasured(w)
 	if err != nil {
 		t.Fatal(err)
 	}

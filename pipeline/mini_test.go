@@ -55,14 +55,14 @@ func runMini(tb testing.TB, names []string, suite string, cells int) (*Workspace
 	w := testWorkspace(tb, tb.TempDir(), nil)
 	o := datasets.DefaultIngestOptions()
 	o.Raw, o.Custom = rawMini(tb), datasets.MiniRelease
-	if _, err := w.Ingest(tb.Context(), names, o); err != nil {
+	if _, err := Ingest(tb.Context(), w, names, o); err != nil {
 		tb.Fatal(err)
 	}
 	s, err := parseSuite("s", "s.yaml", []byte(suite))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if result, failed := w.Run(tb.Context(), s, RunOptions{}); failed != nil || result.Done != cells {
+	if result, failed := Run(tb.Context(), w, s, RunOptions{}); failed != nil || result.Done != cells {
 		tb.Fatalf("%+v, %v; want %d cells done", result, failed, cells)
 	}
 	r, err := w.Runs().Open("s")

@@ -11,7 +11,7 @@ import (
 // Noise measures what seeds do to the results of runs and how many seeds a
 // difference needs, writes reports/noise-<run>.../ and returns the paths of its
 // files.
-func (w *Workspace) Noise(ctx context.Context, ids []string, o runs.NoiseOptions) (*reports.NoiseReport, []string, error) {
+func Noise(ctx context.Context, w *Workspace, ids []string, o runs.NoiseOptions) (*reports.NoiseReport, []string, error) {
 	rows := []runs.SeedNoise{}
 	for _, id := range ids {
 		r, err := w.Runs().Open(id)

@@ -24,8 +24,8 @@ type album struct {
 	err  error
 }
 
-// pictures returns the pictures of the workspace's data sets, to be closed.
-func (w *Workspace) pictures() *pictures {
+// newPictures returns the pictures of the workspace's data sets, to be closed.
+func newPictures(w *Workspace) *pictures {
 	return &pictures{dir: w.datasetsDir(), albums: map[reports.PictureSet]*album{}}
 }
 

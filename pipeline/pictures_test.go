@@ -45,7 +45,7 @@ func TestPicturesOfRun(t *testing.T) {
 	}
 	checkAgainstQueries(t, w, page)
 
-	d, err := w.Diff(t.Context(), DiffOptions{A: "s", Base: "baseline", Compare: runs.DefaultCompareOptions(), Write: true})
+	d, err := Diff(t.Context(), w, DiffOptions{A: "s", Base: "baseline", Compare: runs.DefaultCompareOptions(), Write: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestPicturesOfRun(t *testing.T) {
 	if page = reportPage(t, w, ReportOptions{NoPictures: true}); strings.Contains(page, `id="examples"`) {
 		t.Error("pictures that nobody wants")
 	}
-	if d, err = w.Diff(t.Context(), DiffOptions{A: "s", Base: "baseline", Compare: runs.DefaultCompareOptions(), NoPictures: true}); err != nil || d.Flips != nil {
+	if d, err = Diff(t.Context(), w, DiffOptions{A: "s", Base: "baseline", Compare: runs.DefaultCompareOptions(), NoPictures: true}); err != nil || d.Flips != nil {
 		t.Errorf("flipped queries that nobody wants, %v", err)
 	}
 
@@ -94,7 +94,7 @@ func TestPicturesOfRun(t *testing.T) {
 // reportPage makes the report of run s and returns its page.
 func reportPage(t *testing.T, w *Workspace, o ReportOptions) string {
 	t.Helper()
-	_, files, err := w.Report(t.Context(), []string{"s"}, o)
+	_, files, err := Report(t.Context(), w, []string{"s"}, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,11 +74,11 @@ func (p *Plan) Count(state string) int {
 	return n
 }
 
-// Plan resolves a suite in the workspace against the records of a run. All data
+// NewPlan resolves a suite in the workspace against the records of a run. All data
 // sets of the suite must be prepared, or with Only those of its cells.
-func (w *Workspace) Plan(ctx context.Context, s *Suite, o PlanOptions) (*Plan, error) {
+func NewPlan(ctx context.Context, w *Workspace, s *Suite, o PlanOptions) (*Plan, error) {
 	p := &Plan{Run: o.Run, Suite: s, weights: map[string]string{}, build: w.expected(ctx), sameBuild: o.SameBuild}
-	done, err := w.recorded(o.Run)
+	done, err := recordedCells(w, o.Run)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (w *Workspace) Plan(ctx context.Context, s *Suite, o PlanOptions) (*Plan, e
 	manifests := map[string]*datasets.Manifest{}
 	var absent []string
 	for _, b := range s.Blocks {
-		if p.weights[b.Backbone], err = w.weightsDigest(b.Backbone); err != nil {
+		if p.weights[b.Backbone], err = weightsDigest(w, b.Backbone); err != nil {
 			return nil, fmt.Errorf("suite %s: %w", s.Name, err)
 		}
 		for _, name := range b.Datasets {
@@ -133,11 +133,11 @@ func (w *Workspace) Plan(ctx context.Context, s *Suite, o PlanOptions) (*Plan, e
 	for _, a := range absent { // --only may mean: what is there
 		w.Log.Warn("left out", "reason", a)
 	}
-	return p, w.markRunning(p)
+	return p, markRunning(w, p)
 }
 
 // markRunning finds the interrupted cells that another process is at.
-func (w *Workspace) markRunning(p *Plan) error {
+func markRunning(w *Workspace, p *Plan) error {
 	if p.Count(Interrupted) == 0 {
 		return nil
 	}
@@ -202,8 +202,8 @@ func (b Block) cells(entry datasets.Entry, manifest datasets.Manifest) ([]Planne
 	return out, nil
 }
 
-// recorded returns the records of a run, none when there is no such run yet.
-func (w *Workspace) recorded(run string) (map[runs.Key]runs.Cell, error) {
+// recordedCells returns the records of a run, none when there is no such run yet.
+func recordedCells(w *Workspace, run string) (map[runs.Key]runs.Cell, error) {
 	out := map[runs.Key]runs.Cell{}
 	r, err := w.Runs().Open(run)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -224,7 +224,7 @@ func (w *Workspace) recorded(run string) (map[runs.Key]runs.Cell, error) {
 
 // weightsDigest is the SHA-256 of a backbone's pretrained weights, empty where
 // it has none or they are not there yet.
-func (w *Workspace) weightsDigest(backbone string) (string, error) {
+func weightsDigest(w *Workspace, backbone string) (string, error) {
 	net, err := models.BackboneNamed(backbone)
 	if err != nil || net.Weights == "" {
 		return "", err

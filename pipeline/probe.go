@@ -23,8 +23,8 @@ const (
 // steps of a training, features or embeddings of some images, a search among
 // random vectors. It returns the number of works measured and leaves the run
 // alone.
-func (w *Workspace) Probe(ctx context.Context, p *Plan) (works int, err error) {
-	e, err := w.newEstimator(p)
+func Probe(ctx context.Context, w *Workspace, p *Plan) (works int, err error) {
+	e, err := newEstimator(w, p)
 	if err != nil {
 		return 0, fmt.Errorf("probe: %w", err)
 	}
@@ -32,12 +32,12 @@ func (w *Workspace) Probe(ctx context.Context, p *Plan) (works int, err error) {
 		if c.State == Done {
 			continue
 		}
-		n, err := w.probeCell(ctx, e, c)
+		n, err := probeCell(ctx, w, e, c)
 		if err != nil {
 			return works, fmt.Errorf("probe for %s: %w", c.Path(), err)
 		}
 		if works += n; n > 0 {
-			if e, err = w.newEstimator(p); err != nil {
+			if e, err = newEstimator(w, p); err != nil {
 				return works, fmt.Errorf("probe: %w", err)
 			}
 		}
@@ -57,7 +57,7 @@ type probe struct {
 }
 
 // probeCell measures the works of a cell that were never measured.
-func (w *Workspace) probeCell(ctx context.Context, e *estimator, c PlannedCell) (works int, err error) {
+func probeCell(ctx context.Context, w *Workspace, e *estimator, c PlannedCell) (works int, err error) {
 	kind, err := trainKind(c.Config, trainClasses(c.manifest))
 	if err != nil {
 		return 0, err
@@ -107,7 +107,7 @@ func (w *Workspace) probeCell(ctx context.Context, e *estimator, c PlannedCell) 
 			return works, err
 		}
 		found = withBasis(found, basisProbe)
-		if err := w.addMeasured(ctx, found); err != nil {
+		if err := addMeasured(ctx, w, found); err != nil {
 			return works, err
 		}
 		works++

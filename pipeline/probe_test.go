@@ -40,9 +40,9 @@ func TestProbeThenMeasure(t *testing.T) {
 	}
 	plan := func(run, basis string) *Plan {
 		t.Helper()
-		p, failed := w.Plan(t.Context(), suite, PlanOptions{Run: run})
+		p, failed := NewPlan(t.Context(), w, suite, PlanOptions{Run: run})
 		if failed == nil {
-			failed = w.Estimate(p)
+			failed = EstimatePlan(w, p)
 		}
 		if failed != nil {
 			t.Fatal(failed)
@@ -60,11 +60,11 @@ func TestProbeThenMeasure(t *testing.T) {
 	p := plan("s", "")
 	// Features, two trainings, and evaluations of 128 numbers, of an ensemble and
 	// of one learner.
-	works, err := w.Probe(t.Context(), p)
+	works, err := Probe(t.Context(), w, p)
 	if err != nil || works != 1+2+3 {
 		t.Fatalf("%d works, %v; want 6", works, err)
 	}
-	if works, err = w.Probe(t.Context(), p); err != nil || works != 0 {
+	if works, err = Probe(t.Context(), w, p); err != nil || works != 0 {
 		t.Errorf("%d works in a second probe, %v; want none", works, err)
 	}
 	if _, err = os.Stat(w.featuresDir()); !errors.Is(err, fs.ErrNotExist) {
@@ -78,7 +78,7 @@ func TestProbeThenMeasure(t *testing.T) {
 		t.Errorf("%+v", p.Cells[0].Cost)
 	}
 
-	r, err := w.Run(t.Context(), suite, RunOptions{})
+	r, err := Run(t.Context(), w, suite, RunOptions{})
 	if err != nil || r.Done != len(p.Cells) {
 		t.Fatalf("%+v, %v", r, err)
 	}

@@ -22,7 +22,7 @@ type ReportOptions struct {
 
 // Report writes the report of one run or several and returns it with the paths
 // of its files.
-func (w *Workspace) Report(ctx context.Context, ids []string, ro ReportOptions) (*reports.Report, []string, error) {
+func Report(ctx context.Context, w *Workspace, ids []string, ro ReportOptions) (*reports.Report, []string, error) {
 	var opened []*runs.Run
 	for _, id := range ids {
 		r, err := w.Runs().Open(id)
@@ -41,7 +41,7 @@ func (w *Workspace) Report(ctx context.Context, ids []string, ro ReportOptions) 
 	if o.Published, err = reports.LoadPublished(); err != nil {
 		return nil, nil, err
 	}
-	p := w.pictures()
+	p := newPictures(w)
 	if !ro.NoPictures {
 		o.Pictures = p
 	}

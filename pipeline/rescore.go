@@ -27,7 +27,7 @@ type RescoreOptions struct {
 // evaluation programs. Nothing is written. Cells that cannot be scored are rows
 // with a reason; where that is all of them, or the one that was named, it is the
 // error.
-func (w *Workspace) Rescore(ctx context.Context, run string, o RescoreOptions) (*reports.Rescoring, error) {
+func Rescore(ctx context.Context, w *Workspace, run string, o RescoreOptions) (*reports.Rescoring, error) {
 	r, err := w.Runs().Open(run)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (w *Workspace) Rescore(ctx context.Context, run string, o RescoreOptions) (
 	var rows []reports.Rescored
 	var failures []error
 	for i, c := range cells {
-		scored, err := w.rescoreCell(ctx, b, r, c, o.Dialects)
+		scored, err := rescoreCell(ctx, w, b, r, c, o.Dialects)
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
@@ -98,7 +98,7 @@ func chooseCells(r *runs.Run, cells []runs.Cell, name string) ([]runs.Cell, erro
 }
 
 // rescoreCell scores a cell on every protocol that it was evaluated by.
-func (w *Workspace) rescoreCell(ctx context.Context, b *models.Backend, r *runs.Run, c runs.Cell, dialects []models.Dialect) ([]reports.Rescored, error) {
+func rescoreCell(ctx context.Context, w *Workspace, b *models.Backend, r *runs.Run, c runs.Cell, dialects []models.Dialect) ([]reports.Rescored, error) {
 	if err := exportable(r, c); err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (w *Workspace) rescoreCell(ctx context.Context, b *models.Backend, r *runs.
 		if i < 0 {
 			return nil, fmt.Errorf("cell %s: the data set has no protocol %q", c.Path(), base)
 		}
-		splits, failed := w.splitStored(c, config, all[i], e)
+		splits, failed := splitStored(w, c, config, all[i], e)
 		if failed != nil {
 			return nil, fmt.Errorf("cell %s: %w", c.Path(), failed)
 		}
@@ -146,12 +146,12 @@ func (w *Workspace) rescoreCell(ctx context.Context, b *models.Backend, r *runs.
 
 // splitStored applies a protocol to stored embeddings. They say all of it but
 // the names by which gallery images are drawn: only those take the data set.
-func (w *Workspace) splitStored(c runs.Cell, config models.Config, p datasets.Protocol, e runs.Embeddings) ([]split, error) {
+func splitStored(w *Workspace, c runs.Cell, config models.Config, p datasets.Protocol, e runs.Embeddings) ([]split, error) {
 	rows := protocolRows(p, e)
 	if p.Kind != datasets.KindOneGallery {
 		return splitRows(p, nil, nil, rows, e), nil
 	}
-	data, test, err := w.cellData(c, config, e)
+	data, test, err := openCellData(w, c, config, e)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func TestRescoreAgreesWithRecord(t *testing.T) {
   sizes: [24]
   steps: 5
 `, 7)
-	scored, err := w.Rescore(t.Context(), r.Record.ID, RescoreOptions{})
+	scored, err := Rescore(t.Context(), w, r.Record.ID, RescoreOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestRescoreAgreesWithRecord(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := w.Rescore(ctx, r.Record.ID, RescoreOptions{}); !errors.Is(err, context.Canceled) {
+	if _, err := Rescore(ctx, w, r.Record.ID, RescoreOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v; want canceled", err)
 	}
 }

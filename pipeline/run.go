@@ -55,7 +55,7 @@ type FailedCell struct {
 // Several processes may run one suite in one workspace: each cell is claimed
 // by the one that does it. Run returns when no cell is left, also none that
 // another process is at; the cell of a process that dies is taken over.
-func (w *Workspace) Run(ctx context.Context, s *Suite, o RunOptions) (*RunResult, error) {
+func Run(ctx context.Context, w *Workspace, s *Suite, o RunOptions) (*RunResult, error) {
 	began := time.Now()
 	if o.ID == "" {
 		o.ID = s.Name
@@ -63,11 +63,11 @@ func (w *Workspace) Run(ctx context.Context, s *Suite, o RunOptions) (*RunResult
 	if o.Checkpoint == 0 {
 		o.Checkpoint = DefaultCheckpoint
 	}
-	p, err := w.Plan(ctx, s, PlanOptions{Run: o.ID, Only: o.Only, SameBuild: o.SameBuild})
+	p, err := NewPlan(ctx, w, s, PlanOptions{Run: o.ID, Only: o.Only, SameBuild: o.SameBuild})
 	if err != nil {
 		return nil, err
 	}
-	if err = w.Estimate(p); err != nil {
+	if err = EstimatePlan(w, p); err != nil {
 		w.Log.Warn("the run goes on without an estimate", "error", err)
 	}
 	q := &queue{w: w, plan: p, options: o, result: &RunResult{Run: o.ID, Cells: len(p.Cells), Failed: []FailedCell{}}}
@@ -83,14 +83,14 @@ func (w *Workspace) Run(ctx context.Context, s *Suite, o RunOptions) (*RunResult
 	}
 	q.total = len(q.pending)
 	if q.total > 0 {
-		if err = w.needWeights(ctx, q.pending); err != nil {
+		if err = needWeights(ctx, w, q.pending); err != nil {
 			return nil, fmt.Errorf("suite %s: %w", s.Name, err)
 		}
 		if _, err = w.backend(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if q.run, err = w.openRun(ctx, p, q.total > 0); err != nil {
+	if q.run, err = openRun(ctx, w, p, q.total > 0); err != nil {
 		return nil, err
 	}
 	q.result.Dir = q.run.Dir
@@ -178,7 +178,7 @@ func (q *queue) do(ctx context.Context, c PlannedCell) (failed bool, err error) 
 		return true, nil
 	}
 	q.w.Progress.Cell(c.Key, q.ended+1, q.total)
-	record, err = q.w.runCell(ctx, q.run, c, q.options)
+	record, err = runCell(ctx, q.w, q.run, c, q.options)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
@@ -200,7 +200,7 @@ func (q *queue) fail(c PlannedCell, record runs.Cell) {
 
 // needWeights checks before the first cell that every backbone's weights are
 // there or can be installed, so that a run does not fail hours later.
-func (w *Workspace) needWeights(ctx context.Context, cells []PlannedCell) error {
+func needWeights(ctx context.Context, w *Workspace, cells []PlannedCell) error {
 	seen := map[string]bool{}
 	for _, c := range cells {
 		if seen[c.Backbone] {
@@ -229,7 +229,7 @@ const runSuite = "suite.yaml"
 
 // openRun opens the plan's run, creating it where there is none. The record
 // keeps the suite as resolved by the latest run command that had work to do.
-func (w *Workspace) openRun(ctx context.Context, p *Plan, work bool) (*runs.Run, error) {
+func openRun(ctx context.Context, w *Workspace, p *Plan, work bool) (*runs.Run, error) {
 	r, err := w.Runs().Open(p.Run)
 	if err == nil && !work && maps.Equal(r.Record.Bases, withBases(r.Record.Bases, p.Cells)) {
 		return r, nil // the record stays as it is

@@ -53,11 +53,11 @@ func selectionOf(t *testing.T, mode string, steps int, selection string, every i
 // only does the one cell of a suite and returns its record.
 func only(t *testing.T, w *Workspace, s *Suite, run string) runs.Cell {
 	t.Helper()
-	r, err := w.Run(t.Context(), s, RunOptions{ID: run})
+	r, err := Run(t.Context(), w, s, RunOptions{ID: run})
 	if err != nil || r.Done+r.Before != 1 {
 		t.Fatalf("%+v, %v; want one cell done", r, err)
 	}
-	cells, err := w.recorded(run)
+	cells, err := recordedCells(w, run)
 	if err != nil || len(cells) != 1 {
 		t.Fatalf("%d records, %v", len(cells), err)
 	}
@@ -148,10 +148,10 @@ func TestSelection(t *testing.T) {
 		t.Errorf("chosen models %v (%v), want that of step %d alone", files, err, s.Step)
 	}
 	// Again from the embeddings: the state of the model stays.
-	if _, err = w.Evaluate(t.Context(), "s"); err != nil {
+	if _, err = Evaluate(t.Context(), w, "s"); err != nil {
 		t.Fatal(err)
 	}
-	cells, err := w.recorded("s")
+	cells, err := recordedCells(w, "s")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func TestSelectionPeek(t *testing.T) {
 		}
 	}
 	check()
-	if _, err := w.Evaluate(t.Context(), "s"); err != nil {
+	if _, err := Evaluate(t.Context(), w, "s"); err != nil {
 		t.Fatal(err)
 	}
 	check()
@@ -213,11 +213,11 @@ func TestSelectionReadsNoTestImage(t *testing.T) {
 		}
 		damage(t, filepath.Join(broken.datasetsDir(), "cub", "mini-s256-jpeg"), image)
 	}
-	r, err := broken.Run(t.Context(), suite, RunOptions{ID: "s"})
+	r, err := Run(t.Context(), broken, suite, RunOptions{ID: "s"})
 	if err != nil || len(r.Failed) != 1 {
 		t.Fatalf("%+v, %v; want a failed cell", r, err)
 	}
-	record, err := broken.recorded("s")
+	record, err := recordedCells(broken, "s")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +225,7 @@ func TestSelectionReadsNoTestImage(t *testing.T) {
 	if choice(t, c) != choice(t, want) || c.ModelDigest != want.ModelDigest {
 		t.Errorf("another choice where test images cannot be read (%s)", c.Error)
 	}
-	if peeked, err := broken.Run(t.Context(), selectionOf(t, "finetune", 4, "peek", 2), RunOptions{ID: "p"}); err != nil || len(peeked.Failed) != 1 {
+	if peeked, err := Run(t.Context(), broken, selectionOf(t, "finetune", 4, "peek", 2), RunOptions{ID: "p"}); err != nil || len(peeked.Failed) != 1 {
 		t.Errorf("%+v, %v; want peek to fail: it needs them", peeked, err)
 	} else if looks, _ := filepath.Glob(filepath.Join(broken.Dir, "runs", "p", "*", "*", "*", "*", "selection.jsonl")); len(looks) == 1 {
 		if lines, err := runs.ReadLooks(looks[0]); err != nil || len(lines) > 0 {
@@ -277,7 +277,7 @@ func TestSelectionInterrupted(t *testing.T) {
 						cancel()
 					}
 				}})
-				if _, err := cut.Run(ctx, suite, RunOptions{ID: "s"}); !errors.Is(err, context.Canceled) {
+				if _, err := Run(ctx, cut, suite, RunOptions{ID: "s"}); !errors.Is(err, context.Canceled) {
 					t.Fatalf("interrupted run returned %v", err)
 				}
 				rest := testWorkspace(t, dir, nil)

@@ -39,7 +39,7 @@ type SetupWeights struct {
 // Setup installs what the workspace's backend and the named weights need,
 // checks every hash, and opens the backend once. What is there already is not
 // installed again.
-func (w *Workspace) Setup(ctx context.Context, o SetupOptions) (*SetupResult, error) {
+func Setup(ctx context.Context, w *Workspace, o SetupOptions) (*SetupResult, error) {
 	began := time.Now()
 	result := &SetupResult{Cache: w.Cache.Dir}
 	wanted := o.Weights

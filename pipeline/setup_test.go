@@ -45,7 +45,7 @@ func installed(t *testing.T) *Workspace {
 
 func TestSetup(t *testing.T) {
 	w := installed(t)
-	r, err := w.Setup(t.Context(), SetupOptions{})
+	r, err := Setup(t.Context(), w, SetupOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestSetup(t *testing.T) {
 		t.Errorf("googlenet: %+v", g)
 	}
 
-	d, err := w.Doctor(t.Context())
+	d, err := Doctor(t.Context(), w)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestSetup(t *testing.T) {
 
 func TestSetupWithoutNetwork(t *testing.T) {
 	w := bare(t, models.BackendCPU)
-	_, err := w.Setup(t.Context(), SetupOptions{})
+	_, err := Setup(t.Context(), w, SetupOptions{})
 	if err == nil {
 		t.Fatal("set up from nothing")
 	}
@@ -96,7 +96,7 @@ func TestSetupWithoutNetwork(t *testing.T) {
 		t.Errorf("more than one line: %q", err)
 	}
 	// Doctor says the same and does not try to install.
-	d, err := w.Doctor(t.Context())
+	d, err := Doctor(t.Context(), w)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,11 +124,11 @@ func TestSetupWithoutNetwork(t *testing.T) {
 // The go backend needs nothing; a wrong name is found before anything is done.
 func TestSetupNeedsNothing(t *testing.T) {
 	w := bare(t, models.BackendGo)
-	_, err := w.Setup(t.Context(), SetupOptions{Weights: []string{"resnet"}})
+	_, err := Setup(t.Context(), w, SetupOptions{Weights: []string{"resnet"}})
 	if err == nil || !strings.Contains(err.Error(), `"resnet"`) {
 		t.Errorf("unknown weights: %v", err)
 	}
-	d, err := w.Doctor(t.Context())
+	d, err := Doctor(t.Context(), w)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestDoctorWorkspace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := bare(t, models.BackendGo)
 			w.Dir = dir
-			d, err := w.Doctor(t.Context())
+			d, err := Doctor(t.Context(), w)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -47,7 +47,7 @@ func TestSharedWorkspace(t *testing.T) {
 	for i := range processes {
 		w := testWorkspace(t, first.Dir, &seen[i])
 		group.Go(func() (err error) {
-			results[i], err = w.Run(t.Context(), suite, RunOptions{})
+			results[i], err = Run(t.Context(), w, suite, RunOptions{})
 			return err
 		})
 	}
@@ -76,7 +76,7 @@ func TestSharedWorkspace(t *testing.T) {
 func TestTakenOver(t *testing.T) {
 	w, suite := sharedWorkspace(t)
 	only := PlanOptions{Run: "s", Only: "features-*"}
-	p, err := w.Plan(t.Context(), suite, only)
+	p, err := NewPlan(t.Context(), w, suite, only)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestTakenOver(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), 3*claimPoll)
 	defer cancel()
-	if waited, failed := w.Run(ctx, suite, RunOptions{Only: only.Only}); ctx.Err() == nil {
+	if waited, failed := Run(ctx, w, suite, RunOptions{Only: only.Only}); ctx.Err() == nil {
 		t.Fatalf("%+v, %v; want it to wait for the other process", waited, failed)
 	}
 	// What a killed process leaves: a record that says running.
@@ -103,11 +103,11 @@ func TestTakenOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, err = w.Plan(t.Context(), suite, only); err != nil || p.Cells[0].State != Running {
+	if p, err = NewPlan(t.Context(), w, suite, only); err != nil || p.Cells[0].State != Running {
 		t.Fatalf("planned as %+v, %v; want %s", p, err, Running)
 	}
 	time.AfterFunc(2*claimPoll, other.close)
-	if r, err := w.Run(t.Context(), suite, RunOptions{Only: only.Only}); err != nil || r.Done != 1 {
+	if r, err := Run(t.Context(), w, suite, RunOptions{Only: only.Only}); err != nil || r.Done != 1 {
 		t.Errorf("%+v, %v; want the cell taken over", r, err)
 	}
 }
@@ -116,7 +116,7 @@ func TestTakenOver(t *testing.T) {
 func TestEndedElsewhere(t *testing.T) {
 	w, suite := sharedWorkspace(t)
 	only := PlanOptions{Run: "s", Only: "features-*"}
-	p, err := w.Plan(t.Context(), suite, only)
+	p, err := NewPlan(t.Context(), w, suite, only)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestEndedElsewhere(t *testing.T) {
 				}
 				other.close()
 			})
-			got, err := w.Run(t.Context(), suite, RunOptions{Only: only.Only, RetryFailed: true})
+			got, err := Run(t.Context(), w, suite, RunOptions{Only: only.Only, RetryFailed: true})
 			if err != nil || got.Done != 0 || got.Elsewhere+len(got.Failed) != 1 || (status == runs.Done) != (got.Elsewhere == 1) {
 				t.Errorf("%+v, %v; want the cell %s by the other process", got, err, status)
 			}

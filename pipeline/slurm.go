@@ -121,7 +121,7 @@ func (e *slurm) job(s *Submission, t Task) (string, error) {
 	all := []*Submission{s}
 	if t.Submission != s.Name {
 		var err error
-		if all, err = e.w.submissions(s.Run); err != nil {
+		if all, err = readSubmissions(e.w, s.Run); err != nil {
 			return "", err
 		}
 	}

@@ -48,7 +48,7 @@ func (*Status) States() []string { return []string{Done, Retry, Running, Interru
 const notStarted = "planned"
 
 // LatestRun is the run that was submitted last or, where none was, made last.
-func (w *Workspace) LatestRun() (string, error) {
+func LatestRun(w *Workspace) (string, error) {
 	infos, err := w.Runs().List()
 	if err != nil {
 		return "", err
@@ -59,7 +59,7 @@ func (w *Workspace) LatestRun() (string, error) {
 	latest, submitted := infos[0], false
 	when := latest.Record.Created
 	for _, info := range infos {
-		submissions, err := w.submissions(info.ID)
+		submissions, err := readSubmissions(w, info.ID)
 		if err != nil {
 			return "", err
 		}
@@ -74,19 +74,19 @@ func (w *Workspace) LatestRun() (string, error) {
 	return latest.ID, nil
 }
 
-// Status looks at every cell of a run: its record, whether a process holds its
+// StatusOf looks at every cell of a run: its record, whether a process holds its
 // claim, and what the engine says that it was submitted to last.
-func (w *Workspace) Status(ctx context.Context, run string) (*Status, error) {
+func StatusOf(ctx context.Context, w *Workspace, run string) (*Status, error) {
 	r, err := w.Runs().Open(run)
 	if err != nil {
 		return nil, err
 	}
-	submissions, err := w.submissions(run)
+	submissions, err := readSubmissions(w, run)
 	if err != nil {
 		return nil, err
 	}
 	out := &Status{Run: run, Counts: map[string]int{}, Cells: []CellStatus{}}
-	tasks, why, err := w.taskStates(ctx, submissions, out)
+	tasks, why, err := taskStates(ctx, w, submissions, out)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func cellState(record runs.Cell, recorded, held bool) string {
 // taskStates returns the state of the task that each cell was submitted with
 // last, by the cell's path, and adds the tasks of features to the status. why is
 // the reason for which an engine does not know a task any more.
-func (w *Workspace) taskStates(ctx context.Context, submissions []*Submission, out *Status) (tasks map[string]*TaskStatus, why string, err error) {
+func taskStates(ctx context.Context, w *Workspace, submissions []*Submission, out *Status) (tasks map[string]*TaskStatus, why string, err error) {
 	known := map[Task]TaskState{}
 	for _, kind := range Engines() {
 		own := slices.DeleteFunc(slices.Clone(submissions), func(s *Submission) bool { return s.Engine != kind.Name })

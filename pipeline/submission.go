@@ -87,14 +87,14 @@ func (s *Submission) save() error {
 	return nil
 }
 
-func (w *Workspace) submissionsDir(run string) string {
+func submissionsDir(w *Workspace, run string) string {
 	return filepath.Join(w.Runs().Path(run), "submissions")
 }
 
-// submissions returns those of a run, oldest first. A folder without a record
+// readSubmissions returns those of a run, oldest first. A folder without a record
 // is of one that was killed before an engine got anything.
-func (w *Workspace) submissions(run string) ([]*Submission, error) {
-	dir, err := filepath.Abs(w.submissionsDir(run))
+func readSubmissions(w *Workspace, run string) ([]*Submission, error) {
+	dir, err := filepath.Abs(submissionsDir(w, run))
 	if err != nil {
 		return nil, fmt.Errorf("submissions of %s: %w", run, err)
 	}
@@ -141,8 +141,8 @@ func lastNumber(entries []fs.DirEntry) int {
 
 // newSubmission makes the folder of a run's next submission. The caller holds
 // the run's claim of submitting.
-func (w *Workspace) newSubmission(run string) (*Submission, error) {
-	dir, err := filepath.Abs(w.submissionsDir(run))
+func newSubmission(w *Workspace, run string) (*Submission, error) {
+	dir, err := filepath.Abs(submissionsDir(w, run))
 	if err != nil {
 		return nil, err
 	}

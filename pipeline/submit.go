@@ -52,7 +52,7 @@ const submitting = "submissions"
 // failed, nor with an engine already. Features that several of them read and that
 // are not cached are built by a task of their own first. Nothing is done twice if
 // a cell is submitted and run at once: claims see to that.
-func (w *Workspace) Submit(ctx context.Context, s *Suite, o SubmitOptions) (*SubmitResult, error) {
+func Submit(ctx context.Context, w *Workspace, s *Suite, o SubmitOptions) (*SubmitResult, error) {
 	if o.Plan.Run == "" {
 		o.Plan.Run = s.Name
 	}
@@ -61,7 +61,7 @@ func (w *Workspace) Submit(ctx context.Context, s *Suite, o SubmitOptions) (*Sub
 		return nil, err
 	}
 	result := &SubmitResult{Run: o.Plan.Run, Engine: o.Engine}
-	submission, err := w.submit(ctx, s, o, e, result)
+	submission, err := submitSuite(ctx, w, s, o, e, result)
 	if err != nil || submission == nil {
 		return result, err
 	}
@@ -69,17 +69,17 @@ func (w *Workspace) Submit(ctx context.Context, s *Suite, o SubmitOptions) (*Sub
 	return result, err
 }
 
-// submit makes a submission and hands it over; nil where nothing is to be done.
-func (w *Workspace) submit(ctx context.Context, s *Suite, o SubmitOptions, e engine, result *SubmitResult) (*Submission, error) {
+// submitSuite makes a submission and hands it over; nil where nothing is to be done.
+func submitSuite(ctx context.Context, w *Workspace, s *Suite, o SubmitOptions, e engine, result *SubmitResult) (*Submission, error) {
 	limit, err := e.limit(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("submit %s: %w", s.Name, err)
 	}
-	p, err := w.Plan(ctx, s, o.Plan)
+	p, err := NewPlan(ctx, w, s, o.Plan)
 	if err != nil {
 		return nil, err
 	}
-	if err = w.Estimate(p); err != nil {
+	if err = EstimatePlan(w, p); err != nil {
 		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
 	}
 	claimed, err := openClaims(w.Runs().Path(p.Run))
@@ -90,7 +90,7 @@ func (w *Workspace) submit(ctx context.Context, s *Suite, o SubmitOptions, e eng
 	if err = claimed.take(ctx, submitting); err != nil {
 		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
 	}
-	active, err := w.activeTasks(ctx, p.Run, o)
+	active, err := findActiveTasks(ctx, w, p.Run, o)
 	if err != nil {
 		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
 	}
@@ -99,7 +99,7 @@ func (w *Workspace) submit(ctx context.Context, s *Suite, o SubmitOptions, e eng
 		return nil, err
 	}
 	// What the tasks would each install, or stop for, comes before them.
-	if err = w.needWeights(ctx, cells); err != nil {
+	if err = needWeights(ctx, w, cells); err != nil {
 		return nil, fmt.Errorf("suite %s: %w", s.Name, err)
 	}
 	if w.Backend == models.BackendCPU || w.Backend == "" {
@@ -107,18 +107,18 @@ func (w *Workspace) submit(ctx context.Context, s *Suite, o SubmitOptions, e eng
 			return nil, fmt.Errorf("submit %s: %w", p.Run, err)
 		}
 	}
-	if _, err = w.openRun(ctx, p, true); err != nil {
+	if _, err = openRun(ctx, w, p, true); err != nil {
 		return nil, err
 	}
-	submission, err := w.newSubmission(p.Run)
+	submission, err := newSubmission(w, p.Run)
 	if err != nil {
 		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
 	}
 	submission.Engine, submission.Options = o.Engine, o.Options
-	if submission.Arrays, err = w.arrange(submission.Name, p.Cells, cells, active.features, limit); err != nil {
+	if submission.Arrays, err = arrangeTasks(w, submission.Name, p.Cells, cells, active.features, limit); err != nil {
 		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
 	}
-	if err = w.writeSubmission(submission, s, o); err != nil {
+	if err = writeSubmission(w, submission, s, o); err != nil {
 		return nil, fmt.Errorf("submission %s: %w", submission.Name, err)
 	}
 	if err = submission.save(); err != nil {
@@ -169,11 +169,11 @@ type activeTasks struct {
 	features map[string]Task
 }
 
-// activeTasks asks the engines of a run's earlier submissions. An engine that
+// findActiveTasks asks the engines of a run's earlier submissions. An engine that
 // cannot be asked is an error for a submission to itself; for another one claims
 // keep the two apart.
-func (w *Workspace) activeTasks(ctx context.Context, run string, o SubmitOptions) (*activeTasks, error) {
-	submissions, err := w.submissions(run)
+func findActiveTasks(ctx context.Context, w *Workspace, run string, o SubmitOptions) (*activeTasks, error) {
+	submissions, err := readSubmissions(w, run)
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +212,7 @@ func (w *Workspace) activeTasks(ctx context.Context, run string, o SubmitOptions
 
 // writeSubmission fills a submission's folder with all that its tasks need: this
 // program as it is now, the suite as it was resolved, lists of cells and scripts.
-func (w *Workspace) writeSubmission(submission *Submission, s *Suite, o SubmitOptions) error {
+func writeSubmission(w *Workspace, submission *Submission, s *Suite, o SubmitOptions) error {
 	program, err := keptProgram(filepath.Dir(submission.dir))
 	if err != nil {
 		return err

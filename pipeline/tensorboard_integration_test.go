@@ -41,11 +41,11 @@ func TestLiveTensorBoard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = w.Run(ctx, suite, RunOptions{TensorBoard: true}); !errors.Is(err, context.Canceled) {
+	if _, err = Run(ctx, w, suite, RunOptions{TensorBoard: true}); !errors.Is(err, context.Canceled) {
 		t.Fatalf("interrupted run returned %v", err)
 	}
 	w = testWorkspace(t, dir, nil)
-	r, err := w.Run(t.Context(), suite, RunOptions{TensorBoard: true})
+	r, err := Run(t.Context(), w, suite, RunOptions{TensorBoard: true})
 	if err != nil || r.Done != 1 {
 		t.Fatalf("%+v, %v", r, err)
 	}

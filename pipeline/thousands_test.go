@@ -35,10 +35,10 @@ func thousands(b *testing.B) (*Workspace, *Suite) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err = w.Run(b.Context(), suite, RunOptions{Only: "*/*/abier-24/seed-0"}); err != nil {
+	if _, err = Run(b.Context(), w, suite, RunOptions{Only: "*/*/abier-24/seed-0"}); err != nil {
 		b.Fatal(err)
 	}
-	p, err := w.Plan(b.Context(), suite, PlanOptions{Run: "s"})
+	p, err := NewPlan(b.Context(), w, suite, PlanOptions{Run: "s"})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func numbers(n int) []int {
 func BenchmarkPlanOfThousands(b *testing.B) {
 	w, suite := thousands(b)
 	for b.Loop() {
-		p, err := w.Plan(b.Context(), suite, PlanOptions{Run: "s"})
+		p, err := NewPlan(b.Context(), w, suite, PlanOptions{Run: "s"})
 		if err != nil || p.Count(Done) != 5000 {
 			b.Fatalf("%v; want 5000 cells done", err)
 		}
@@ -103,7 +103,7 @@ func BenchmarkPlanOfThousands(b *testing.B) {
 func BenchmarkRunOfThousands(b *testing.B) {
 	w, suite := thousands(b)
 	for b.Loop() {
-		r, err := w.Run(b.Context(), suite, RunOptions{})
+		r, err := Run(b.Context(), w, suite, RunOptions{})
 		if err != nil || r.Before != 5000 || r.Done != 0 {
 			b.Fatalf("%+v, %v; want 5000 cells done before", r, err)
 		}

@@ -10,7 +10,7 @@ import (
 
 // Trend reads a metric of runs, writes reports/trend-<run>-<run>.../ and returns
 // the paths of its files.
-func (w *Workspace) Trend(ctx context.Context, ids []string, metric string) (*reports.Trend, []string, error) {
+func Trend(ctx context.Context, w *Workspace, ids []string, metric string) (*reports.Trend, []string, error) {
 	var opened []*runs.Run
 	for _, id := range ids {
 		r, err := w.Runs().Open(id)

@@ -71,9 +71,9 @@ const mostFiles = 4
 // the process killed at random moments and started anew, and compares the two:
 // metrics, the model's digest, embeddings and queries. It works in a folder of
 // its own beside the workspace's and removes it.
-func (w *Workspace) VerifyResume(ctx context.Context, s *Suite, o VerifyOptions) (*VerifyResult, error) {
+func VerifyResume(ctx context.Context, w *Workspace, s *Suite, o VerifyOptions) (*VerifyResult, error) {
 	began := time.Now()
-	p, err := w.Plan(ctx, s, PlanOptions{Run: s.Name, Only: o.Only})
+	p, err := NewPlan(ctx, w, s, PlanOptions{Run: s.Name, Only: o.Only})
 	if err != nil {
 		return nil, err
 	}

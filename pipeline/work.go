@@ -193,7 +193,7 @@ func headParameters(c models.Config, width, classes int) int64 {
 
 // backboneParameters counts the values of a network: those that it draws, or by
 // the size of its file of pretrained weights; 0 where that is not there.
-func (w *Workspace) backboneParameters(net models.Backbone) int64 {
+func backboneParameters(w *Workspace, net models.Backbone) int64 {
 	if net.Weights == "" {
 		var n int64
 		for _, v := range net.Create(rand.New(rand.NewPCG(0, 0))) {
@@ -224,12 +224,12 @@ func tables(c models.Config, width int, m datasets.Manifest) int64 {
 	return bytes
 }
 
-// remember stores what a done cell took, for the estimates of later plans. What
+// rememberCell stores what a done cell took, for the estimates of later plans. What
 // goes wrong with it is no reason to fail the cell.
-func (w *Workspace) remember(ctx context.Context, r *runs.Run, c PlannedCell, record runs.Cell) {
+func rememberCell(ctx context.Context, w *Workspace, r *runs.Run, c PlannedCell, record runs.Cell) {
 	found, err := taken(r, c, record)
 	if err == nil {
-		err = w.addMeasured(ctx, found)
+		err = addMeasured(ctx, w, found)
 	}
 	if err != nil && ctx.Err() == nil {
 		w.Log.Warn("what the cell took is not kept for estimates", "cell", c.Path(), "error", err)
@@ -237,9 +237,9 @@ func (w *Workspace) remember(ctx context.Context, r *runs.Run, c PlannedCell, re
 }
 
 // rememberFeatures stores what features took; they may be computed for no cell.
-func (w *Workspace) rememberFeatures(ctx context.Context, c models.Config, took extracted) {
+func rememberFeatures(ctx context.Context, w *Workspace, c models.Config, took extracted) {
 	m := measurement{Work: workFeatures, Of: featuresKind(c), Amount: float64(took.images), Seconds: took.seconds}
-	if err := w.addMeasured(ctx, withBasis([]measurement{m}, basisMeasured)); err != nil && ctx.Err() == nil {
+	if err := addMeasured(ctx, w, withBasis([]measurement{m}, basisMeasured)); err != nil && ctx.Err() == nil {
 		w.Log.Warn("what the features took is not kept for estimates", "backbone", c.Backbone, "error", err)
 	}
 }

@@ -25,7 +25,7 @@ evaluates them, and writes a report. Running it again does only what is not done
 			if err != nil {
 				return err
 			}
-			r, err := w.Demo(cmd.Context())
+			r, err := pipeline.Demo(cmd.Context(), w)
 			if err != nil {
 				return err
 			}

@@ -77,7 +77,7 @@ is not better. Other rows without a verdict do not fail.`,
 				return err
 			}
 			o.Write = true
-			d, err := w.Diff(cmd.Context(), o)
+			d, err := pipeline.Diff(cmd.Context(), w, o)
 			if err != nil {
 				return err
 			}

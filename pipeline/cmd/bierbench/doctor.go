@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bierbench/pipeline"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,7 @@ func newDoctorCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			d, err := w.Doctor(cmd.Context())
+			d, err := pipeline.Doctor(cmd.Context(), w)
 			if err != nil {
 				return err
 			}

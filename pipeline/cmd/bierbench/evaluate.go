@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bierbench/pipeline"
 	"fmt"
 	"io"
 
@@ -19,7 +20,7 @@ func newEvaluateCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cells, err := w.Evaluate(cmd.Context(), args[0])
+			cells, err := pipeline.Evaluate(cmd.Context(), w, args[0])
 			if err != nil {
 				return err
 			}

@@ -61,7 +61,7 @@ turns it into a data base first:
 			if err != nil {
 				return err
 			}
-			r, err := w.Export(cmd.Context(), id, o)
+			r, err := pipeline.Export(cmd.Context(), w, id, o)
 			if err != nil {
 				return err
 			}

@@ -27,12 +27,12 @@ task do this before cells that would wait for each other.
 			if err != nil {
 				return err
 			}
-			p, err := w.Plan(cmd.Context(), s, f.plan())
+			p, err := pipeline.NewPlan(cmd.Context(), w, s, f.plan())
 			if err != nil {
 				return err
 			}
 			for _, c := range p.Cells {
-				if err := w.Features(cmd.Context(), c); err != nil {
+				if err := pipeline.ExtractFeatures(cmd.Context(), w, c); err != nil {
 					return err
 				}
 			}

@@ -16,7 +16,7 @@ const followEvery = time.Second
 // follow prints what happens to a run, or to one of its cells, until no cell is
 // left to do.
 func (a *app) follow(ctx context.Context, w *pipeline.Workspace, run, cell string) error {
-	f, err := w.Follow(run, cell)
+	f, err := pipeline.Follow(w, run, cell)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ Where that folder already holds the same, nothing is written.`,
 			if err = o.Validate(); err != nil {
 				return usageError{err}
 			}
-			results, err := w.Ingest(cmd.Context(), args, o)
+			results, err := pipeline.Ingest(cmd.Context(), w, args, o)
 			if err != nil && len(results) == 0 {
 				return err
 			}

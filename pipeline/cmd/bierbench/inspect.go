@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bierbench/pipeline"
 	"fmt"
 	"io"
 
@@ -23,7 +24,7 @@ func newInspectCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			found, err := w.Inspect(cmd.Context(), args[0])
+			found, err := pipeline.Inspect(cmd.Context(), w, args[0])
 			if err != nil {
 				return err
 			}

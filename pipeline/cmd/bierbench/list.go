@@ -20,7 +20,7 @@ func newListCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			l, err := w.List()
+			l, err := pipeline.List(w)
 			if err != nil {
 				return err
 			}

@@ -68,7 +68,7 @@ corrected for their number (Holm): such a row needs more seeds.`,
 			if err != nil {
 				return err
 			}
-			n, files, err := w.Noise(cmd.Context(), args, o)
+			n, files, err := pipeline.Noise(cmd.Context(), w, args, o)
 			if err != nil {
 				return err
 			}

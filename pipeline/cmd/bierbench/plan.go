@@ -36,19 +36,19 @@ the first of them.
 			if err != nil {
 				return err
 			}
-			p, err := w.Plan(cmd.Context(), s, f.plan())
+			p, err := pipeline.NewPlan(cmd.Context(), w, s, f.plan())
 			if err != nil {
 				return err
 			}
 			if probe {
-				if _, err := w.Probe(cmd.Context(), p); err != nil {
+				if _, err := pipeline.Probe(cmd.Context(), w, p); err != nil {
 					return err
 				}
 			}
-			if err := w.Estimate(p); err != nil {
+			if err := pipeline.EstimatePlan(w, p); err != nil {
 				return err
 			}
-			t := w.Total(p)
+			t := pipeline.SumPlan(w, p)
 			return a.print(planned(p, t), func(out io.Writer) error { return printPlan(out, p, t, probe) })
 		},
 	}

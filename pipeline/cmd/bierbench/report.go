@@ -42,7 +42,7 @@ reason is shown.`,
 			if err != nil {
 				return err
 			}
-			r, files, err := w.Report(cmd.Context(), args, o)
+			r, files, err := pipeline.Report(cmd.Context(), w, args, o)
 			if err != nil {
 				return err
 			}

@@ -53,7 +53,7 @@ more than 0.1 point.`,
 			if err != nil {
 				return err
 			}
-			r, err := w.Rescore(cmd.Context(), id, o)
+			r, err := pipeline.Rescore(cmd.Context(), w, id, o)
 			if err != nil {
 				return err
 			}

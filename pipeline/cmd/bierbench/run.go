@@ -96,7 +96,7 @@ one workspace: they share the cells.
 				return err
 			}
 			o.ID, o.Only, o.SameBuild = f.id, f.only, f.sameBuild
-			r, err := w.Run(cmd.Context(), s, o)
+			r, err := pipeline.Run(cmd.Context(), w, s, o)
 			if err != nil {
 				return err
 			}

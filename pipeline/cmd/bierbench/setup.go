@@ -31,7 +31,7 @@ what it found. Running it again changes nothing. Other commands call it by thems
 			if err != nil {
 				return err
 			}
-			r, err := w.Setup(cmd.Context(), o)
+			r, err := pipeline.Setup(cmd.Context(), w, o)
 			if err != nil {
 				return err
 			}

@@ -31,10 +31,10 @@ The default is the run that was submitted last.`,
 			var run string
 			if len(args) == 1 {
 				run = args[0]
-			} else if run, err = w.LatestRun(); err != nil {
+			} else if run, err = pipeline.LatestRun(w); err != nil {
 				return err
 			}
-			s, err := w.Status(cmd.Context(), run)
+			s, err := pipeline.StatusOf(cmd.Context(), w, run)
 			if err != nil {
 				return err
 			}

@@ -65,7 +65,7 @@ system that all machines share. Follow the tasks with "bierbench status".
 			case !a.quiet:
 				o.OnTask = func(t pipeline.TaskEnd) { printTask(a.stderr, t) }
 			}
-			r, err := w.Submit(cmd.Context(), s, o)
+			r, err := pipeline.Submit(cmd.Context(), w, s, o)
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,9 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"bierbench/pipeline"
+	"github.com/spf13/cobra"
+)
 
 func newTrendCommand(a *app) *cobra.Command {
 	var metric string
@@ -20,7 +23,7 @@ a chart. Whether a difference is real, diff says.`,
 			if err != nil {
 				return err
 			}
-			t, files, err := w.Trend(cmd.Context(), args, metric)
+			t, files, err := pipeline.Trend(cmd.Context(), w, args, metric)
 			if err != nil {
 				return err
 			}

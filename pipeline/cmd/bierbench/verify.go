@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bierbench/pipeline"
 	"fmt"
 	"io"
 
@@ -23,7 +24,7 @@ func newVerifyCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			reports, err := w.Verify(cmd.Context(), args)
+			reports, err := pipeline.Verify(cmd.Context(), w, args)
 			if err != nil && len(reports) == 0 {
 				return err
 			}

@@ -48,7 +48,7 @@ takes the first.
 					fmt.Fprintf(a.stderr, "kill %d after %.2f s, in %s\n", k.Number, k.After, k.Stage)
 				}
 			}
-			r, err := w.VerifyResume(cmd.Context(), s, o)
+			r, err := pipeline.VerifyResume(cmd.Context(), w, s, o)
 			if err != nil {
 				return err
 			}
