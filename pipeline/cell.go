@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"bierbench/datasets"
@@ -24,6 +23,7 @@ const binsEvery = 20
 type attempt struct {
 	w          *Workspace
 	run        *runs.Run
+	latest     *models.Features // the latest ones that a cell of this run has read
 	cell       PlannedCell
 	checkpoint time.Duration // between two of a training
 	backend    *models.Backend
@@ -42,9 +42,9 @@ type attempt struct {
 // runCell trains and evaluates one cell, whose claim the caller holds, and
 // writes its record. An interrupted cell is left running, with a checkpoint,
 // and is continued by the next run.
-func runCell(ctx context.Context, w *Workspace, r *runs.Run, c PlannedCell, o RunOptions) (runs.Cell, error) {
+func runCell(ctx context.Context, w *Workspace, r *runs.Run, latest *models.Features, c PlannedCell, o RunOptions) (runs.Cell, error) {
 	began := time.Now()
-	w.tail.reset()
+	w.ForgetLog()
 	resetPeak()
 	if c.State == Todo || c.State == Stale {
 		// What an older configuration left must not be taken for this one's. An
@@ -59,12 +59,12 @@ func runCell(ctx context.Context, w *Workspace, r *runs.Run, c PlannedCell, o Ru
 	if err != nil {
 		return runs.Cell{}, fmt.Errorf("cell %s: %w", c.Path(), err)
 	}
-	a := attempt{w: w, run: r, cell: c, checkpoint: o.Checkpoint, tensorBoard: o.TensorBoard}
+	a := attempt{w: w, run: r, latest: latest, cell: c, checkpoint: o.Checkpoint, tensorBoard: o.TensorBoard}
 	a.record = runs.Cell{
 		Schema: runs.Schema, Key: c.Key, Config: config, ConfigHash: c.ConfigHash, DataHash: c.DataHash,
 		Started: now(), Status: runs.Running, Timing: map[string]float64{}, Throughput: map[string]float64{},
 	}
-	a.record.Predicted = c.predicted()
+	a.record.Predicted = predictedCost(c)
 	err = r.WriteCell(a.record)
 	if err == nil {
 		err = a.fill(ctx)
@@ -81,12 +81,12 @@ func runCell(ctx context.Context, w *Workspace, r *runs.Run, c PlannedCell, o Ru
 	case ctx.Err() != nil:
 		return a.record, fmt.Errorf("cell %s: %w", c.Path(), ctx.Err())
 	default:
-		a.record.Status, a.record.Error, a.record.Log = runs.Failed, err.Error(), w.tail.last()
+		a.record.Status, a.record.Error, a.record.Log = runs.Failed, err.Error(), w.LastLog()
 	}
 	if writeErr := r.WriteCell(a.record); writeErr != nil {
 		err = errors.Join(err, writeErr)
 		if a.record.Status == runs.Done { // the record of a failed cell is short and may fit
-			a.record.Status, a.record.Error, a.record.Log = runs.Failed, writeErr.Error(), w.tail.last()
+			a.record.Status, a.record.Error, a.record.Log = runs.Failed, writeErr.Error(), w.LastLog()
 			a.record.Evaluations, a.record.Correlation = nil, nil
 			err = errors.Join(err, r.WriteCell(a.record))
 		}
@@ -123,7 +123,7 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	a.record.Environment = w.environment(ctx, a.backend, a.weights)
+	a.record.Environment = w.Environment(ctx, a.weights.SHA256)
 	if a.data, err = datasets.Open(c.data.Dir); err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 	features := models.Features{}
 	if c.Config.Mode == models.Frozen {
 		var took extracted
-		if features, took, err = pooledFeatures(ctx, w, a.data, c.Config, a.weights); err != nil {
+		if features, took, err = pooledFeatures(ctx, w, a.latest, a.data, c.Config, a.weights); err != nil {
 			return err
 		}
 		if took.images > 0 {
@@ -142,7 +142,7 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 			a.record.Throughput["features images/s"] = float64(took.images) / took.seconds
 		}
 	} else {
-		w.features = models.Features{} // the network needs the memory
+		*a.latest = models.Features{} // the network needs the memory
 	}
 	test := a.rows.test
 	var values []float32
@@ -313,11 +313,6 @@ func (a *attempt) classes(rows []int) []int32 {
 		out[i] = a.data.Class(row)
 	}
 	return out
-}
-
-// distinct counts the different classes.
-func distinct(classes []int32) int {
-	return len(slices.Compact(slices.Sorted(slices.Values(classes))))
 }
 
 // selected copies the features of some rows; none in, none out.

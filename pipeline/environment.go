@@ -16,15 +16,16 @@ import (
 	"bierbench/runs"
 )
 
-// environment says what a cell runs on. The backend may be nil and the weights
-// empty where there are none.
-func (w *Workspace) environment(ctx context.Context, b *models.Backend, weights models.Weights) runs.Environment {
+// Environment says what a cell runs on: the program, the machine and the backend,
+// if it is open. weights is the SHA-256 of the pretrained weights, empty where
+// there are none.
+func (w *Workspace) Environment(ctx context.Context, weights string) runs.Environment {
 	e := w.build(ctx)
-	e.CPU, e.Weights, e.Command = processor(), weights.SHA256, w.Command
+	e.CPU, e.Weights, e.Command = processor(), weights, w.Command
 	if host, err := os.Hostname(); err == nil {
 		e.Host = host
 	}
-	if b != nil {
+	if b := w.open; b != nil {
 		e.Plugin, e.Backend, e.Device, e.Devices = b.Plugin, b.Config, b.Device, b.Devices
 	}
 	return e

@@ -166,9 +166,9 @@ func (e *estimator) cost(c PlannedCell) (runs.Cost, error) {
 	return cost, nil
 }
 
-// predicted is what the record of a cell that begins says of its cost: that of
+// predictedCost is what the record of a cell that begins says of its cost: that of
 // the whole cell also where it is continued, as the record's time is.
-func (c PlannedCell) predicted() *runs.Cost {
+func predictedCost(c PlannedCell) *runs.Cost {
 	switch {
 	case (c.State == Interrupted || c.State == Retry) && c.record.Predicted != nil:
 		return c.record.Predicted

@@ -21,7 +21,11 @@ func abierConfig(t *testing.T) models.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return configOf(t, s, "abier", 24)
+	c, err := s.Blocks[0].config(s.Blocks[0].Methods[0], 24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // cubManifest is a data set of 50 training and 100 test images.
@@ -346,7 +350,7 @@ func TestPredicted(t *testing.T) {
 		{"continued without one", PlannedCell{State: Interrupted, Cost: rest}, &rest},
 		{"no estimate", PlannedCell{State: Todo}, nil},
 	} {
-		got := c.cell.predicted()
+		got := predictedCost(c.cell)
 		if (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}

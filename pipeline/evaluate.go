@@ -15,11 +15,9 @@ import (
 	"bierbench/runs"
 )
 
-const (
-	nearestKept  = 5    // gallery images stored with each query
-	galleryDraws = 10   // VehicleID 1gallery: the metrics are means over so many draws
-	gallerySeed  = 2018 // they belong to the protocol, not to a run's seed
-)
+// gallerySeed draws VehicleID's galleries: they belong to the protocol, not to a
+// run's seed.
+const gallerySeed = 2018
 
 // normalized returns the pooled features of some rows with unit length.
 func normalized(f models.Features, rows []int) []float32 {

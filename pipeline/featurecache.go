@@ -29,7 +29,7 @@ func ExtractFeatures(ctx context.Context, w *Workspace, cell PlannedCell) error 
 		return fmt.Errorf("features of %s: %w", cell.Path(), err)
 	}
 	defer data.Close()
-	if _, _, err = pooledFeatures(ctx, w, data, cell.Config, weights); err != nil {
+	if _, _, err = pooledFeatures(ctx, w, &models.Features{}, data, cell.Config, weights); err != nil {
 		return fmt.Errorf("features of %s: %w", cell.Path(), err)
 	}
 	return nil

@@ -12,36 +12,29 @@ import (
 	"bierbench/models"
 )
 
-// extractBatch is how many images go through a frozen backbone at a time.
-const extractBatch = 32
-
-// extracted says what it took to compute features; zero when they were cached.
-type extracted struct {
-	images  int
-	seconds float64
-}
-
 // pooledFeatures returns the backbone's pooled feature of every row of a data set, from
 // the cache or computed into it. Processes that need the same features wait for
 // the one that computes them; what a killed one has computed is kept.
 //
-// The latest ones stay in memory: reading them takes longer than all else that
-// a small cell needs beside its own work. Callers must not change them.
-func pooledFeatures(ctx context.Context, w *Workspace, data *datasets.Dataset, c models.Config, weights models.Weights) (models.Features, extracted, error) {
+// They stay in memory as latest: reading them takes longer than everything else
+// that a small cell needs beside its own work. Callers must not change them.
+func pooledFeatures(ctx context.Context, w *Workspace, latest *models.Features, data *datasets.Dataset, c models.Config,
+	weights models.Weights,
+) (models.Features, extracted, error) {
 	var none extracted
 	net, err := models.BackboneNamed(c.Backbone)
 	if err != nil {
 		return models.Features{}, none, err
 	}
 	key := models.FeaturesKey(data.Manifest.Digest, weights.SHA256, net, c.Input)
-	if w.features.Key == key {
-		return w.features, none, nil
+	if latest.Key == key {
+		return *latest, none, nil
 	}
-	w.features = models.Features{} // no two of them at a time
+	*latest = models.Features{} // no two of them at a time
 	path := filepath.Join(w.featuresDir(), key+".arrow")
 	f, err := models.ReadFeatures(path, key)
 	if err == nil {
-		w.features = f
+		*latest = f
 		return f, none, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -54,7 +47,7 @@ func pooledFeatures(ctx context.Context, w *Workspace, data *datasets.Dataset, c
 	}
 	defer release()
 	if f, err = models.ReadFeatures(path, key); err == nil { // another process was faster
-		w.features = f
+		*latest = f
 		return f, none, nil
 	}
 	b, err := w.backend(ctx)
@@ -77,7 +70,7 @@ func pooledFeatures(ctx context.Context, w *Workspace, data *datasets.Dataset, c
 	if err != nil {
 		return f, none, fmt.Errorf("%s: %w", stage, err)
 	}
-	w.features = f
+	*latest = f
 	took := extracted{computed, time.Since(began).Seconds()}
 	rememberFeatures(ctx, w, c, took)
 	w.Log.Info("features computed", "dataset", data.Manifest.Set, "backbone", c.Backbone, "images", computed, "images/s", float64(computed)/took.seconds)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"bierbench/datasets"
 	"bierbench/models"
 	"bierbench/runs"
 )
@@ -70,7 +69,7 @@ func (a *attempt) initialise(ctx context.Context, m *models.Model, features []fl
 func (a *attempt) initialFeatures(ctx context.Context) ([]float32, error) {
 	c := a.cell.Config
 	c.Mode = models.Frozen
-	all, took, err := pooledFeatures(ctx, a.w, a.data, c, a.weights)
+	all, took, err := pooledFeatures(ctx, a.w, a.latest, a.data, c, a.weights)
 	if err != nil {
 		return nil, err
 	}
@@ -80,24 +79,6 @@ func (a *attempt) initialFeatures(ctx context.Context) ([]float32, error) {
 		a.record.Throughput["features images/s"] = float64(took.images) / took.seconds
 	}
 	features := selected(all, a.rows.train)
-	a.w.features = models.Features{} // the network needs the memory
+	*a.latest = models.Features{} // the network needs the memory
 	return features, nil
-}
-
-// initialKind names what changes the cost of an initialisation but the number
-// of its images. How many steps it takes until it has converged is not known
-// before it was tried, so whatever decides that is in it.
-func initialKind(c models.Config) string {
-	hidden := 0
-	if c.Initial == models.InitialAdversarial {
-		hidden = c.Hidden
-	}
-	return fmt.Sprint(c.Backbone, " ", c.Input, "px ", c.Learners, " ", c.Initial, " ", hidden, " ", c.InitialSteps,
-		" ", c.InitialRate, " ", c.InitialTolerance, " ", c.InitialLambdaW, " ", c.InitialNormAxis)
-}
-
-// initialImages is how many images an initialisation looks at, those that a
-// cell holds out included.
-func initialImages(m datasets.Manifest) float64 {
-	return float64(min(trainImages(m), models.InitialImages))
 }

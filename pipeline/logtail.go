@@ -47,6 +47,13 @@ func (t *logTail) Write(line []byte) (int, error) {
 // level of its own.
 type tee struct{ shown, kept slog.Handler }
 
+// ForgetLog begins the log of a cell.
+func (w *Workspace) ForgetLog() { w.tail.reset() }
+
+// LastLog returns the last lines that were logged at info and above since
+// ForgetLog, tailLines at most.
+func (w *Workspace) LastLog() []string { return w.tail.last() }
+
 // newTee returns shown with a tail of what is logged at info and above.
 func newTee(shown slog.Handler, tail *logTail) tee {
 	return tee{shown, slog.NewTextHandler(tail, &slog.HandlerOptions{Level: slog.LevelInfo})}

@@ -28,6 +28,13 @@ const (
 	Interrupted = "interrupted" // run continues it from its checkpoint
 )
 
+// nearestKept is the number of gallery images that are stored with each query.
+const nearestKept = 5
+
+// galleryDraws is the number of draws that the metrics of VehicleID's protocol
+// 1gallery are means over.
+const galleryDraws = 10
+
 // PlannedCell is one cell of a suite and its state in a run.
 type PlannedCell struct {
 	runs.Key
@@ -105,7 +112,7 @@ func NewPlan(ctx context.Context, w *Workspace, s *Suite, o PlanOptions) (*Plan,
 					return nil, fmt.Errorf("suite %s: %w", s.Name, err)
 				}
 			}
-			cells, err := b.cells(entry, *manifests[entry.Dir])
+			cells, err := blockCells(b, entry, *manifests[entry.Dir])
 			if err != nil {
 				return nil, fmt.Errorf("suite %s: %w", s.Name, err)
 			}
@@ -161,8 +168,8 @@ func markRunning(w *Workspace, p *Plan) error {
 	return nil
 }
 
-// cells lays out a block on one data set: methods, then sizes, then seeds.
-func (b Block) cells(entry datasets.Entry, manifest datasets.Manifest) ([]PlannedCell, error) {
+// blockCells lays out a block on one data set: methods, then sizes, then seeds.
+func blockCells(b Block, entry datasets.Entry, manifest datasets.Manifest) ([]PlannedCell, error) {
 	var out []PlannedCell
 	for _, v := range b.Methods {
 		seen := map[int]bool{} // the untrained feature has one size whatever the list says

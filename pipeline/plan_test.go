@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -65,11 +64,14 @@ func TestState(t *testing.T) {
 	}
 }
 
-// A later command with other seeds or fewer methods keeps the order of a run.
-func TestExtended(t *testing.T) {
-	key := func(method string, seed int) runs.Key { return runs.Key{Group: runs.Group{Method: method}, Seed: seed} }
-	got := extended([]runs.Key{key("baseline", 0), key("bier", 0)}, []PlannedCell{{Key: key("bier", 0)}, {Key: key("bier", 1)}})
-	if want := []runs.Key{key("baseline", 0), key("bier", 0), key("bier", 1)}; !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
+func TestMatches(t *testing.T) {
+	const cell = "cub.official-s256-jpeg/lite0-frozen/bier-512/seed-0"
+	for glob, want := range map[string]bool{
+		"bier-512": true, "bier*": true, "cub.*": true, "seed-0": true, "abier*": false,
+		"cub.*/*/*/seed-0": true, "cub.*/seed-0": false, "lite0-*": true,
+	} {
+		if got := matches(glob, cell); got != want {
+			t.Errorf("%s: %v, want %v", glob, got, want)
+		}
 	}
 }

@@ -1,6 +1,10 @@
 package pipeline
 
-import "bierbench/runs"
+import (
+	"time"
+
+	"bierbench/runs"
+)
 
 // Progress is told how a stage goes on; the command draws it. Calls come from
 // one goroutine at a time.
@@ -27,3 +31,6 @@ func (silent) CellEnded(runs.Cell, int, int, error) {}
 func (silent) Start(string, int)   {}
 func (silent) Advance(int, string) {}
 func (silent) Finish()             {}
+
+// now is the time as records keep it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

@@ -108,6 +108,7 @@ type queue struct {
 	plan    *Plan
 	options RunOptions
 	claims  *claims
+	latest  models.Features // the latest ones that a cell has read
 	pending []PlannedCell
 	total   int // cells at the start
 	ended   int
@@ -178,7 +179,7 @@ func (q *queue) do(ctx context.Context, c PlannedCell) (failed bool, err error) 
 		return true, nil
 	}
 	q.w.Progress.Cell(c.Key, q.ended+1, q.total)
-	record, err = runCell(ctx, q.w, q.run, c, q.options)
+	record, err = runCell(ctx, q.w, q.run, &q.latest, c, q.options)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
@@ -243,7 +244,7 @@ func openRun(ctx context.Context, w *Workspace, p *Plan, work bool) (*runs.Run, 
 	}
 	record := runs.Record{
 		Schema: runs.Schema, ID: p.Run, Suite: p.Suite.Name, Created: now(),
-		Config: config, Command: w.Command, Environment: w.environment(ctx, w.open, models.Weights{}),
+		Config: config, Command: w.Command, Environment: w.Environment(ctx, ""),
 	}
 	suite, err := p.Suite.YAML()
 	if err != nil {
@@ -275,9 +276,6 @@ func openRun(ctx context.Context, w *Workspace, p *Plan, work bool) (*runs.Run, 
 	}
 	return r, nil
 }
-
-// now is the time as records keep it.
-func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 // extended appends the cells that are not there yet: those of earlier commands
 // stay planned, in their order, which is that of reports.

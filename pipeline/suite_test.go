@@ -233,15 +233,3 @@ func FuzzSuite(f *testing.F) {
 		}
 	})
 }
-
-func TestMatches(t *testing.T) {
-	const cell = "cub.official-s256-jpeg/lite0-frozen/bier-512/seed-0"
-	for glob, want := range map[string]bool{
-		"bier-512": true, "bier*": true, "cub.*": true, "seed-0": true, "abier*": false,
-		"cub.*/*/*/seed-0": true, "cub.*/seed-0": false, "lite0-*": true,
-	} {
-		if got := matches(glob, cell); got != want {
-			t.Errorf("%s: %v, want %v", glob, got, want)
-		}
-	}
-}

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"bierbench/datasets"
@@ -321,4 +322,36 @@ func stepTime(kind string, elapsed []float64, total float64) measurement {
 	m.Seconds = step * m.Amount
 	m.Setup = max(elapsed[0]-step, 0)
 	return m
+}
+
+// initialKind names what changes the cost of an initialisation but the number
+// of its images. How many steps it takes until it has converged is not known
+// before it was tried, so whatever decides that is in it.
+func initialKind(c models.Config) string {
+	hidden := 0
+	if c.Initial == models.InitialAdversarial {
+		hidden = c.Hidden
+	}
+	return fmt.Sprint(c.Backbone, " ", c.Input, "px ", c.Learners, " ", c.Initial, " ", hidden, " ", c.InitialSteps,
+		" ", c.InitialRate, " ", c.InitialTolerance, " ", c.InitialLambdaW, " ", c.InitialNormAxis)
+}
+
+// initialImages is how many images an initialisation looks at, those that a
+// cell holds out included.
+func initialImages(m datasets.Manifest) float64 {
+	return float64(min(trainImages(m), models.InitialImages))
+}
+
+// extractBatch is how many images go through a frozen backbone at a time.
+const extractBatch = 32
+
+// extracted says what it took to compute features; zero when they were cached.
+type extracted struct {
+	images  int
+	seconds float64
+}
+
+// distinct counts the different classes.
+func distinct(classes []int32) int {
+	return len(slices.Compact(slices.Sorted(slices.Values(classes))))
 }

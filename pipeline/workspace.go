@@ -29,9 +29,7 @@ type Workspace struct {
 
 	open  *models.Backend
 	built *runs.Environment // by build
-
-	features models.Features // the latest ones, by pooled
-	tail     *logTail        // of Log
+	tail  *logTail          // of Log
 }
 
 // NewWorkspace fills what a caller leaves out.
