@@ -16,7 +16,7 @@ import (
 // and -1 by learner 2.
 func TestAddLearnersOverDraws(t *testing.T) {
 	w := testWorkspace(t, t.TempDir(), nil)
-	b, err := w.backend(t.Context())
+	b, err := w.OpenBackend(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/suite"
 	"bierbench/runs"
 )
 
@@ -18,7 +20,7 @@ func TestInterruptOfTheRest(t *testing.T) {
 	if err := ingestMini(t.Context(), w, raw); err != nil {
 		t.Fatal(err)
 	}
-	suite, err := parseSuite("s", "s.yaml", []byte(`
+	suite, err := suite.Parse("s", "s.yaml", []byte(`
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
@@ -63,7 +65,7 @@ func TestInterruptOfTheRest(t *testing.T) {
 			t.Errorf("%s changed", name)
 		}
 	}
-	if cells, err := recordedCells(w, "other"); err != nil || len(cells) > 0 {
+	if cells, err := plan.RecordedCells(w, "other"); err != nil || len(cells) > 0 {
 		t.Errorf("run other has %d cells, %v", len(cells), err)
 	}
 }

@@ -11,6 +11,9 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models"
+	"bierbench/pipeline/cost"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/workspace"
 	"bierbench/reports"
 	"bierbench/runs"
 )
@@ -21,10 +24,10 @@ const binsEvery = 20
 
 // attempt is one try at a cell: what it works with, and the record it fills.
 type attempt struct {
-	w          *Workspace
+	w          *workspace.Workspace
 	run        *runs.Run
 	latest     *models.Features // the latest ones that a cell of this run has read
-	cell       PlannedCell
+	cell       plan.Cell
 	checkpoint time.Duration // between two of a training
 	backend    *models.Backend
 	weights    models.Weights // zero for a backbone without
@@ -42,11 +45,11 @@ type attempt struct {
 // runCell trains and evaluates one cell, whose claim the caller holds, and
 // writes its record. An interrupted cell is left running, with a checkpoint,
 // and is continued by the next run.
-func runCell(ctx context.Context, w *Workspace, r *runs.Run, latest *models.Features, c PlannedCell, o RunOptions) (runs.Cell, error) {
+func runCell(ctx context.Context, w *workspace.Workspace, r *runs.Run, latest *models.Features, c plan.Cell, o RunOptions) (runs.Cell, error) {
 	began := time.Now()
 	w.ForgetLog()
-	resetPeak()
-	if c.State == Todo || c.State == Stale {
+	workspace.ResetPeakMemory()
+	if c.State == plan.Todo || c.State == plan.Stale {
 		// What an older configuration left must not be taken for this one's. An
 		// interrupted or failed cell goes on from its own checkpoint.
 		if err := os.RemoveAll(r.CellDir(c.Key)); err != nil {
@@ -62,14 +65,14 @@ func runCell(ctx context.Context, w *Workspace, r *runs.Run, latest *models.Feat
 	a := attempt{w: w, run: r, latest: latest, cell: c, checkpoint: o.Checkpoint, tensorBoard: o.TensorBoard}
 	a.record = runs.Cell{
 		Schema: runs.Schema, Key: c.Key, Config: config, ConfigHash: c.ConfigHash, DataHash: c.DataHash,
-		Started: now(), Status: runs.Running, Timing: map[string]float64{}, Throughput: map[string]float64{},
+		Started: workspace.Now(), Status: runs.Running, Timing: map[string]float64{}, Throughput: map[string]float64{},
 	}
-	a.record.Predicted = predictedCost(c)
+	a.record.Predicted = cost.Predicted(c)
 	err = r.WriteCell(a.record)
 	if err == nil {
 		err = a.fill(ctx)
 	}
-	a.record.Memory = peakMemory()
+	a.record.Memory = workspace.PeakMemory()
 	defer func() { _ = a.live.Close() }() // each step was written
 	switch {
 	case err == nil:
@@ -94,7 +97,7 @@ func runCell(ctx context.Context, w *Workspace, r *runs.Run, latest *models.Feat
 	if err != nil {
 		return a.record, fmt.Errorf("cell %s: %w", c.Path(), err)
 	}
-	rememberCell(ctx, w, r, c, a.record)
+	cost.Remember(ctx, w, r, c, a.record)
 	return a.record, nil
 }
 
@@ -111,7 +114,7 @@ func account(timing map[string]float64, total float64) {
 // fill does the work of a cell and fills its record.
 func (a *attempt) fill(ctx context.Context) (err error) {
 	w, c := a.w, a.cell
-	if a.backend, err = w.backend(ctx); err != nil {
+	if a.backend, err = w.OpenBackend(ctx); err != nil {
 		return err
 	}
 	net, err := models.BackboneNamed(c.Config.Backbone)
@@ -124,7 +127,7 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 		}
 	}
 	a.record.Environment = w.Environment(ctx, a.weights.SHA256)
-	if a.data, err = datasets.Open(c.data.Dir); err != nil {
+	if a.data, err = datasets.Open(c.Data.Dir); err != nil {
 		return err
 	}
 	defer a.data.Close()
@@ -133,13 +136,13 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 	}
 	features := models.Features{}
 	if c.Config.Mode == models.Frozen {
-		var took extracted
+		var took cost.Extracted
 		if features, took, err = pooledFeatures(ctx, w, a.latest, a.data, c.Config, a.weights); err != nil {
 			return err
 		}
-		if took.images > 0 {
-			a.record.Timing["features"] = took.seconds
-			a.record.Throughput["features images/s"] = float64(took.images) / took.seconds
+		if took.Images > 0 {
+			a.record.Timing["features"] = took.Seconds
+			a.record.Throughput["features images/s"] = float64(took.Images) / took.Seconds
 		}
 	} else {
 		*a.latest = models.Features{} // the network needs the memory
@@ -168,7 +171,7 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 // vectors of the test rows.
 func (a *attempt) trainAndEmbed(ctx context.Context, features models.Features, test []int) ([]float32, error) {
 	began := time.Now()
-	m, err := models.NewModel(a.backend, a.cell.Config, a.weights.Path, distinct(a.classes(a.rows.train)))
+	m, err := models.NewModel(a.backend, a.cell.Config, a.weights.Path, cost.Distinct(a.classes(a.rows.train)))
 	if err != nil {
 		return nil, err
 	}

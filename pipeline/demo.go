@@ -5,6 +5,8 @@ import (
 	"os"
 
 	"bierbench/datasets"
+	"bierbench/pipeline/suite"
+	"bierbench/pipeline/workspace"
 	"bierbench/reports"
 )
 
@@ -19,7 +21,7 @@ type DemoResult struct {
 
 // Demo does the whole job on the miniature data sets: set-up, raw data, ingest,
 // training and evaluation of the suite demo, and the report.
-func Demo(ctx context.Context, w *Workspace) (*DemoResult, error) {
+func Demo(ctx context.Context, w *workspace.Workspace) (*DemoResult, error) {
 	var result DemoResult
 	var err error
 	if result.Setup, err = Setup(ctx, w, SetupOptions{}); err != nil {
@@ -39,7 +41,7 @@ func Demo(ctx context.Context, w *Workspace) (*DemoResult, error) {
 	if result.Ingest, err = Ingest(ctx, w, []string{"all"}, o); err != nil {
 		return nil, err
 	}
-	suite, err := LoadSuite("demo")
+	suite, err := suite.Load("demo")
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"bierbench/pipeline/suite"
+	"bierbench/pipeline/workspace"
 	"bierbench/reports"
 	"bierbench/runs"
 )
@@ -33,7 +35,7 @@ type Difference struct {
 }
 
 // Diff compares runs with the first, or the methods of one.
-func Diff(ctx context.Context, w *Workspace, o DiffOptions) (*Difference, error) {
+func Diff(ctx context.Context, w *workspace.Workspace, o DiffOptions) (*Difference, error) {
 	var opened []*runs.Run
 	for _, id := range append([]string{o.A}, o.Others...) {
 		r, err := w.Runs().Open(id)
@@ -50,7 +52,7 @@ func Diff(ctx context.Context, w *Workspace, o DiffOptions) (*Difference, error)
 		d.Diff, err = runs.CompareSeveral(ctx, opened[0], opened[1:], o.Compare)
 	case o.Base == "":
 		name = append(name, "bases")
-		d.Diff, err = runs.CompareBases(ctx, opened[0], DefaultBase, o.Compare)
+		d.Diff, err = runs.CompareBases(ctx, opened[0], suite.DefaultBase, o.Compare)
 	default:
 		name = append(name, o.Base)
 		d.Diff, err = runs.CompareMethods(ctx, opened[0], o.Base, o.Compare)
@@ -71,7 +73,7 @@ func Diff(ctx context.Context, w *Workspace, o DiffOptions) (*Difference, error)
 	if !o.Write {
 		return &d, nil
 	}
-	d.Files, err = reports.WriteDiff(d.Diff, d.Curves, d.Flips, filepath.Join(w.reportsDir(), folderName("diff", name)))
+	d.Files, err = reports.WriteDiff(d.Diff, d.Curves, d.Flips, filepath.Join(w.ReportsDir(), folderName("diff", name)))
 	return &d, err
 }
 

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/suite"
 	"bierbench/runs"
 )
 
@@ -32,7 +34,7 @@ func smallDisk(t *testing.T, dir, size string) {
 // a run on a large disk gives.
 func TestRunDiskFull(t *testing.T) {
 	raw := rawMini(t)
-	suite, err := parseSuite("s", "s.yaml", []byte(`
+	suite, err := suite.Parse("s", "s.yaml", []byte(`
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
@@ -73,7 +75,7 @@ func TestRunDiskFull(t *testing.T) {
 					t.Errorf("%s failed with %q", f.Cell, f.Error)
 				}
 			}
-			cells, err := recordedCells(w, "s")
+			cells, err := plan.RecordedCells(w, "s")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,6 +14,7 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models"
+	"bierbench/pipeline/workspace"
 )
 
 // The states of a Check.
@@ -64,13 +65,13 @@ func (d *Diagnosis) fault(state, name string, err error, fix string) {
 
 // Doctor looks at the machine, what is installed and the workspace. It hashes
 // the plugin and the weights and installs nothing.
-func Doctor(ctx context.Context, w *Workspace) (*Diagnosis, error) {
+func Doctor(ctx context.Context, w *workspace.Workspace) (*Diagnosis, error) {
 	d := &Diagnosis{}
 	info, _ := debug.ReadBuildInfo()
-	d.ok("bierbench", "%s", Version(ctx))
+	d.ok("bierbench", "%s", workspace.Version(ctx))
 	d.ok("go", "%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	d.ok("gomlx", "%s, go-xla %s", dependency(info, "github.com/gomlx/gomlx"), dependency(info, "github.com/gomlx/go-xla"))
-	d.ok("cpu", "%s", processor())
+	d.ok("gomlx", "%s, go-xla %s", workspace.Dependency(info, "github.com/gomlx/gomlx"), workspace.Dependency(info, "github.com/gomlx/go-xla"))
+	d.ok("cpu", "%s", workspace.Processor())
 	checkMemory(w, d)
 	d.ok("cache", "%s", w.Cache.Dir)
 	if err := checkBackend(ctx, w, d); err != nil {
@@ -91,7 +92,7 @@ func Doctor(ctx context.Context, w *Workspace) (*Diagnosis, error) {
 	return d, ctx.Err()
 }
 
-func addWeightsFault(w *Workspace, d *Diagnosis, name string, err error) {
+func addWeightsFault(w *workspace.Workspace, d *Diagnosis, name string, err error) {
 	state := CheckProblem
 	if _, ok := errors.AsType[*models.MissingError](err); ok {
 		state = CheckOptional
@@ -100,7 +101,7 @@ func addWeightsFault(w *Workspace, d *Diagnosis, name string, err error) {
 }
 
 // checkBackend looks at the plugins and opens the backend that a run would use.
-func checkBackend(ctx context.Context, w *Workspace, d *Diagnosis) error {
+func checkBackend(ctx context.Context, w *workspace.Workspace, d *Diagnosis) error {
 	usable := w.Backend == models.BackendGo
 	if p, err := w.Cache.FindPlugin(); err != nil {
 		state := CheckProblem
@@ -138,7 +139,7 @@ func checkBackend(ctx context.Context, w *Workspace, d *Diagnosis) error {
 		d.fault(CheckProblem, "backend", fmt.Errorf("%s cannot be opened without its plugin", name), `run "bierbench setup"`)
 		return nil
 	}
-	b, err := w.backend(ctx)
+	b, err := w.OpenBackend(ctx)
 	if err != nil {
 		d.fault(CheckProblem, "backend", err, `run "bierbench setup"`)
 		return nil
@@ -152,22 +153,22 @@ func checkBackend(ctx context.Context, w *Workspace, d *Diagnosis) error {
 const gib = 1 << 30
 
 // checkMemory reads what the kernel says of the machine's memory, in KiB.
-func checkMemory(w *Workspace, d *Diagnosis) {
+func checkMemory(w *workspace.Workspace, d *Diagnosis) {
 	kib := map[string]float64{}
-	for key, value := range procFile("/proc/meminfo") {
+	for key, value := range workspace.ProcFile("/proc/meminfo") {
 		if n, err := strconv.ParseFloat(strings.TrimSuffix(value, " kB"), 64); err == nil {
 			kib[key] = n
 		}
 	}
 	if kib["MemTotal"] == 0 {
-		d.fault(CheckOptional, "memory", errors.New(unknown), "nothing to do: /proc/meminfo is not there")
+		d.fault(CheckOptional, "memory", errors.New(workspace.Unknown), "nothing to do: /proc/meminfo is not there")
 		return
 	}
 	d.ok("memory", "%.1f GiB, %.1f GiB available", kib["MemTotal"]*1024/gib, kib["MemAvailable"]*1024/gib)
 }
 
 // checkWorkspace says what is in the workspace and whether it can be written.
-func checkWorkspace(w *Workspace, d *Diagnosis) {
+func checkWorkspace(w *workspace.Workspace, d *Diagnosis) {
 	info, err := os.Stat(w.Dir)
 	switch {
 	case err != nil:
@@ -180,13 +181,13 @@ func checkWorkspace(w *Workspace, d *Diagnosis) {
 		d.fault(CheckProblem, "workspace", fmt.Errorf("%s cannot be written", w.Dir), "choose another folder with -C DIR")
 		return
 	}
-	free := unknown
+	free := workspace.Unknown
 	var disk unix.Statfs_t
 	if err := unix.Statfs(w.Dir, &disk); err == nil {
 		free = fmt.Sprintf("%.1f GiB", float64(disk.Bavail)*float64(disk.Bsize)/gib)
 	}
 	d.ok("workspace", "%s, %s free", w.Dir, free)
-	if prepared, err := datasets.Prepared(w.datasetsDir()); err != nil {
+	if prepared, err := datasets.Prepared(w.DatasetsDir()); err != nil {
 		d.fault(CheckProblem, "data sets", err, `run "bierbench verify"`)
 	} else {
 		var names []string

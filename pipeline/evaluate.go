@@ -12,6 +12,8 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
 
@@ -40,7 +42,7 @@ func normalized(f models.Features, rows []int) []float32 {
 // the queries of each, unless the model was chosen by its results on them: then
 // nothing is to be tested with them. at is the state of the model; test[i] is the
 // data set's row of embedding row i.
-func evaluateTest(ctx context.Context, w *Workspace, b *models.Backend, r *runs.Run, k runs.Key, c models.Config, at string,
+func evaluateTest(ctx context.Context, w *workspace.Workspace, b *models.Backend, r *runs.Run, k runs.Key, c models.Config, at string,
 	data *datasets.Dataset, test []int, e runs.Embeddings,
 ) ([]runs.Evaluation, *runs.Correlation, error) {
 	set, err := datasets.Lookup(data.Manifest.Set)
@@ -94,7 +96,7 @@ func evaluateProtocol(ctx context.Context, b *models.Backend, p datasets.Protoco
 	splits := splitRows(p, data, test, rows, e)
 	for draw, s := range splits {
 		search := searchOf(e, s.queries, s.gallery)
-		search.SelfExcluded, search.Recalls, search.Nearest = p.Kind == datasets.KindLeaveOneOut, p.Recalls, nearestKept
+		search.SelfExcluded, search.Recalls, search.Nearest = p.Kind == datasets.KindLeaveOneOut, p.Recalls, plan.NearestKept
 		found, err := models.Retrieve(ctx, b, search)
 		if err != nil {
 			return evaluation, nil, err
@@ -157,7 +159,7 @@ func splitRows(p datasets.Protocol, data *datasets.Dataset, test, rows []int, e 
 		return []split{s}
 	case datasets.KindOneGallery:
 		name := func(i int) string { return data.Name(test[i]) }
-		splits := make([]split, galleryDraws)
+		splits := make([]split, plan.GalleryDraws)
 		for draw := range splits {
 			splits[draw] = drawGallery(rows, e.Classes, name, draw)
 		}
@@ -229,7 +231,7 @@ func pick(values, indices []int) []int {
 
 // Evaluate computes the metrics of every done cell of a run again from its
 // stored embeddings, and rewrites its queries and its record.
-func Evaluate(ctx context.Context, w *Workspace, run string) (cells int, err error) {
+func Evaluate(ctx context.Context, w *workspace.Workspace, run string) (cells int, err error) {
 	r, err := w.Runs().Open(run)
 	if err != nil {
 		return 0, err
@@ -238,7 +240,7 @@ func Evaluate(ctx context.Context, w *Workspace, run string) (cells int, err err
 	if err != nil {
 		return 0, err
 	}
-	b, err := w.backend(ctx)
+	b, err := w.OpenBackend(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -254,7 +256,7 @@ func Evaluate(ctx context.Context, w *Workspace, run string) (cells int, err err
 	return cells, nil
 }
 
-func evaluateCell(ctx context.Context, w *Workspace, b *models.Backend, r *runs.Run, cell runs.Cell) error {
+func evaluateCell(ctx context.Context, w *workspace.Workspace, b *models.Backend, r *runs.Run, cell runs.Cell) error {
 	var config models.Config
 	if err := json.Unmarshal(cell.Config, &config); err != nil {
 		return fmt.Errorf("config: %w", err)
@@ -277,8 +279,8 @@ func evaluateCell(ctx context.Context, w *Workspace, b *models.Backend, r *runs.
 
 // openCellData opens the data set of a cell, as it was when the cell was made, and
 // returns its rows that the stored embeddings are of.
-func openCellData(w *Workspace, cell runs.Cell, c models.Config, e runs.Embeddings) (data *datasets.Dataset, test []int, err error) {
-	data, err = datasets.Open(filepath.Join(w.datasetsDir(), cell.Dataset, cell.Variant))
+func openCellData(w *workspace.Workspace, cell runs.Cell, c models.Config, e runs.Embeddings) (data *datasets.Dataset, test []int, err error) {
+	data, err = datasets.Open(filepath.Join(w.DatasetsDir(), cell.Dataset, cell.Variant))
 	if err != nil {
 		return nil, nil, err
 	}

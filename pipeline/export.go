@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"bierbench/pipeline/workspace"
 	"bierbench/reports"
 )
 
@@ -33,7 +34,7 @@ type ExportResult struct {
 
 // Export writes a run for other programs. What an earlier export of it wrote is
 // replaced.
-func Export(ctx context.Context, w *Workspace, id string, o ExportOptions) (*ExportResult, error) {
+func Export(ctx context.Context, w *workspace.Workspace, id string, o ExportOptions) (*ExportResult, error) {
 	r, err := w.Runs().Open(id)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,9 @@ import (
 	"strings"
 
 	"bierbench/models"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/suite"
+	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
 
@@ -28,7 +31,7 @@ type SkippedModel struct {
 }
 
 // exportModels writes the models that o asks for.
-func exportModels(ctx context.Context, w *Workspace, r *runs.Run, cells []runs.Cell, o ExportOptions) ([]ExportedModel, []SkippedModel, error) {
+func exportModels(ctx context.Context, w *workspace.Workspace, r *runs.Run, cells []runs.Cell, o ExportOptions) ([]ExportedModel, []SkippedModel, error) {
 	if o.Cell != "" && !strings.ContainsAny(o.Cell, "*?[") {
 		c, err := cellNamed(r, cells, o.Cell)
 		if err == nil {
@@ -43,7 +46,7 @@ func exportModels(ctx context.Context, w *Workspace, r *runs.Run, cells []runs.C
 	var done []ExportedModel
 	var skipped []SkippedModel
 	for _, c := range cells {
-		if o.Cell != "" && !matches(o.Cell, c.Path()) {
+		if o.Cell != "" && !plan.Matches(o.Cell, c.Path()) {
 			continue
 		}
 		if why := exportable(r, c); why != nil {
@@ -79,7 +82,7 @@ func cellNamed(r *runs.Run, cells []runs.Cell, path string) (runs.Cell, error) {
 			return runs.Cell{}, fmt.Errorf("cell %s has not begun; %s", path, doCells(r))
 		}
 	}
-	hint := nearest(path, known)
+	hint := suite.Nearest(path, known)
 	if hint == "" {
 		hint = fmt.Sprintf("; \"bierbench show %s\" lists them", r.Record.ID)
 	}
@@ -132,7 +135,7 @@ func testModel(r *runs.Run, c runs.Cell, config models.Config) (*models.TestMode
 // exportModel writes the model and the embeddings of a done cell into dir, which
 // then is whole or as it was. An earlier export of the same cell is replaced by
 // the same bytes; one of another cell with force.
-func exportModel(ctx context.Context, w *Workspace, r *runs.Run, c runs.Cell, dir string, force bool) (e ExportedModel, err error) {
+func exportModel(ctx context.Context, w *workspace.Workspace, r *runs.Run, c runs.Cell, dir string, force bool) (e ExportedModel, err error) {
 	var config models.Config
 	if err = json.Unmarshal(c.Config, &config); err != nil {
 		return e, fmt.Errorf("cell %s: config: %w", c.Path(), err)

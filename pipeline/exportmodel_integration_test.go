@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"bierbench/datasets"
+	"bierbench/pipeline/suite"
 )
 
 // TestExportedModel lets numpy, pyarrow and safetensors alone use exported models:
@@ -26,7 +27,7 @@ func TestExportedModel(t *testing.T) {
 	if _, err := Ingest(t.Context(), w, []string{"inshop", "cub"}, o); err != nil {
 		t.Fatal(err)
 	}
-	suite, err := parseSuite("s", "s.yaml", []byte(`
+	suite, err := suite.Parse("s", "s.yaml", []byte(`
 - datasets: [cub/mini, inshop/mini]
   backbone: convnet
   mode: frozen

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"bierbench/models"
+	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
 
@@ -204,7 +205,7 @@ func (c *ModelCard) seal(dir string) error {
 	if err := encoder.Encode(c); err != nil {
 		return err
 	}
-	return writeWhole(filepath.Join(dir, cardFile), []byte(text.String()), 0o644)
+	return workspace.WriteFile(filepath.Join(dir, cardFile), []byte(text.String()), 0o644)
 }
 
 // cardOf hashes a file.

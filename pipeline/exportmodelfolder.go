@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bierbench/pipeline/workspace"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +16,7 @@ func copyWhole(from, to string) error {
 	if err != nil {
 		return err
 	}
-	err = writeBy(to, 0o644, func(out io.Writer) error {
+	err = workspace.WriteFileBy(to, 0o644, func(out io.Writer) error {
 		_, failed := io.Copy(out, in)
 		return failed
 	})

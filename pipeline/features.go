@@ -10,6 +10,10 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models"
+	"bierbench/pipeline/cost"
+	"bierbench/pipeline/internal/claims"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/workspace"
 )
 
 // pooledFeatures returns the backbone's pooled feature of every row of a data set, from
@@ -18,10 +22,10 @@ import (
 //
 // They stay in memory as latest: reading them takes longer than everything else
 // that a small cell needs beside its own work. Callers must not change them.
-func pooledFeatures(ctx context.Context, w *Workspace, latest *models.Features, data *datasets.Dataset, c models.Config,
+func pooledFeatures(ctx context.Context, w *workspace.Workspace, latest *models.Features, data *datasets.Dataset, c models.Config,
 	weights models.Weights,
-) (models.Features, extracted, error) {
-	var none extracted
+) (models.Features, cost.Extracted, error) {
+	var none cost.Extracted
 	net, err := models.BackboneNamed(c.Backbone)
 	if err != nil {
 		return models.Features{}, none, err
@@ -31,7 +35,7 @@ func pooledFeatures(ctx context.Context, w *Workspace, latest *models.Features, 
 		return *latest, none, nil
 	}
 	*latest = models.Features{} // no two of them at a time
-	path := filepath.Join(w.featuresDir(), key+".arrow")
+	path := filepath.Join(w.FeaturesDir(), key+".arrow")
 	f, err := models.ReadFeatures(path, key)
 	if err == nil {
 		*latest = f
@@ -50,13 +54,13 @@ func pooledFeatures(ctx context.Context, w *Workspace, latest *models.Features, 
 		*latest = f
 		return f, none, nil
 	}
-	b, err := w.backend(ctx)
+	b, err := w.OpenBackend(ctx)
 	if err != nil {
 		return models.Features{}, none, err
 	}
 	x := models.Extraction{
 		Path: path, Key: key, IDs: make([]int64, data.Len()),
-		Net: net, Weights: weights.Path, Input: c.Input, Batch: extractBatch, Log: w.Log,
+		Net: net, Weights: weights.Path, Input: c.Input, Batch: cost.ExtractBatch, Log: w.Log,
 		Pixels:   func(i int, dst []uint8) error { return data.Pixels(i, datasets.View{Size: c.Input}, dst) },
 		Progress: func(done int) { w.Progress.Advance(done, "") },
 	}
@@ -71,26 +75,53 @@ func pooledFeatures(ctx context.Context, w *Workspace, latest *models.Features, 
 		return f, none, fmt.Errorf("%s: %w", stage, err)
 	}
 	*latest = f
-	took := extracted{computed, time.Since(began).Seconds()}
-	rememberFeatures(ctx, w, c, took)
-	w.Log.Info("features computed", "dataset", data.Manifest.Set, "backbone", c.Backbone, "images", computed, "images/s", float64(computed)/took.seconds)
+	took := cost.Extracted{Images: computed, Seconds: time.Since(began).Seconds()}
+	cost.RememberFeatures(ctx, w, c, took)
+	w.Log.Info("features computed", "dataset", data.Manifest.Set, "backbone", c.Backbone, "images", computed, "images/s", float64(computed)/took.Seconds)
 	return f, took, nil
 }
 
 // claimFeatures waits until no other process computes the features of a key.
-func claimFeatures(ctx context.Context, w *Workspace, key, stage string) (release func(), err error) {
-	c, err := openClaims(w.featuresDir())
+func claimFeatures(ctx context.Context, w *workspace.Workspace, key, stage string) (release func(), err error) {
+	c, err := claims.Open(w.FeaturesDir())
 	if err != nil {
 		return nil, err
 	}
-	mine, err := c.try(key)
+	mine, err := c.Try(key)
 	if err == nil && !mine {
 		w.Log.Info("waiting for another process", "stage", stage)
-		err = c.take(ctx, key)
+		err = c.Take(ctx, key)
 	}
 	if err != nil {
-		c.close()
+		c.Close()
 		return nil, err
 	}
-	return c.close, nil
+	return c.Close, nil
+}
+
+// ExtractFeatures sees to it that the features which a cell reads are cached. A cell
+// that trains its backbone reads none.
+func ExtractFeatures(ctx context.Context, w *workspace.Workspace, cell plan.Cell) error {
+	if cell.Config.Mode != models.Frozen {
+		return nil
+	}
+	net, err := models.BackboneNamed(cell.Config.Backbone)
+	if err != nil {
+		return fmt.Errorf("features of %s: %w", cell.Path(), err)
+	}
+	var weights models.Weights
+	if net.Weights != "" {
+		if weights, err = w.Cache.Weights(ctx, net.Weights, w.Log); err != nil {
+			return fmt.Errorf("features of %s: %w", cell.Path(), err)
+		}
+	}
+	data, err := datasets.Open(cell.Data.Dir)
+	if err != nil {
+		return fmt.Errorf("features of %s: %w", cell.Path(), err)
+	}
+	defer data.Close()
+	if _, _, err = pooledFeatures(ctx, w, &models.Features{}, data, cell.Config, weights); err != nil {
+		return fmt.Errorf("features of %s: %w", cell.Path(), err)
+	}
+	return nil
 }

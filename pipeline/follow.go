@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"bierbench/pipeline/internal/claims"
+	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
 
@@ -23,7 +25,7 @@ const (
 // A Follower watches a run that other processes work at. It reads what they
 // leave in the run's folder and writes nothing.
 type Follower struct {
-	w     *Workspace
+	w     *workspace.Workspace
 	id    string
 	only  string // path of the one cell to follow; empty for all
 	run   *runs.Run
@@ -64,7 +66,7 @@ type FollowSummary struct {
 func (s FollowSummary) Ended() bool { return s.Done+s.Failed == s.Cells }
 
 // Follow begins to watch a run that is there, or one of its planned cells.
-func Follow(w *Workspace, id, cell string) (*Follower, error) {
+func Follow(w *workspace.Workspace, id, cell string) (*Follower, error) {
 	f := &Follower{w: w, id: id, only: cell, cells: map[string]*followedCell{}}
 	keys, err := f.keys()
 	if err != nil {
@@ -173,20 +175,20 @@ func (f *Follower) Poll() ([]Followed, FollowSummary, error) {
 }
 
 // followClaims are the run's claims, or nothing where it has none.
-type followClaims struct{ *claims }
+type followClaims struct{ *claims.File }
 
 // claimed opens the run's claims without making them.
 func (f *Follower) claimed() (followClaims, error) {
-	if _, err := os.Stat(filepath.Join(f.run.Dir, claimsFile)); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(f.run.Dir, claims.FileName)); errors.Is(err, fs.ErrNotExist) {
 		return followClaims{}, nil
 	}
-	c, err := openClaims(f.run.Dir)
+	c, err := claims.Open(f.run.Dir)
 	return followClaims{c}, err
 }
 
 func (c followClaims) close() {
-	if c.claims != nil {
-		c.claims.close()
+	if c.File != nil {
+		c.File.Close()
 	}
 }
 
@@ -199,11 +201,11 @@ func (f *Follower) look(c *followedCell, k runs.Key, held followClaims) error {
 	case c.file == nil:
 		c.state = FollowPlanned
 		return nil
-	case c.record.Status != runs.Running || held.claims == nil:
+	case c.record.Status != runs.Running || held.File == nil:
 		c.state = c.record.Status
 		return nil
 	}
-	busy, err := held.held(k.Path())
+	busy, err := held.Held(k.Path())
 	if err != nil {
 		return err
 	}

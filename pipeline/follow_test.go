@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"bierbench/pipeline/internal/claims"
+	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
 
@@ -32,9 +34,9 @@ func followed(t *testing.T, f *Follower) (seen, summary string) {
 }
 
 // followedRun is a run of cells that a test plays another process for.
-func followedRun(t *testing.T, cells int) (w *Workspace, r *runs.Run, write func(seed int, status, reason string), step func(seed, number int)) {
+func followedRun(t *testing.T, cells int) (w *workspace.Workspace, r *runs.Run, write func(seed int, status, reason string), step func(seed, number int)) {
 	t.Helper()
-	w = NewWorkspace(Workspace{Dir: t.TempDir()})
+	w = workspace.New(workspace.Workspace{Dir: t.TempDir()})
 	key := func(seed int) runs.Key {
 		return runs.Key{Seed: seed, Group: runs.Group{Dataset: "cub", Variant: "mini", Backbone: "convnet", Mode: "frozen", Method: "bier", Size: 8}}
 	}
@@ -76,16 +78,16 @@ func TestFollow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	worker, err := openClaims(r.Dir)
+	worker, err := claims.Open(r.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	path := r.Record.Cells[2].Path()
 	steps := r.StepsPath(r.Record.Cells[2])
-	var dead *claims // a worker that ends without a word
-	claim := func(c *claims) {
+	var dead *claims.File // a worker that ends without a word
+	claim := func(c *claims.File) {
 		t.Helper()
-		if ok, failed := c.try(path); failed != nil || !ok {
+		if ok, failed := c.Try(path); failed != nil || !ok {
 			t.Fatal(ok, failed)
 		}
 	}
@@ -100,9 +102,9 @@ func TestFollow(t *testing.T) {
 		}, "2:running", "1/4 done, 1 failed, 1 running, 0 interrupted, 1 planned, ended false"},
 		{func() { step(2, 1); step(2, 2) }, "2:2", "1/4 done, 1 failed, 1 running, 0 interrupted, 1 planned, ended false"},
 		{func() {}, "", "1/4 done, 1 failed, 1 running, 0 interrupted, 1 planned, ended false"},
-		{func() { step(2, 3); worker.close() }, "2:3 2:interrupted", "1/4 done, 1 failed, 0 running, 1 interrupted, 1 planned, ended false"},
+		{func() { step(2, 3); worker.Close() }, "2:3 2:interrupted", "1/4 done, 1 failed, 0 running, 1 interrupted, 1 planned, ended false"},
 		{func() {
-			if dead, err = openClaims(r.Dir); err != nil {
+			if dead, err = claims.Open(r.Dir); err != nil {
 				t.Fatal(err)
 			}
 			claim(dead)
@@ -137,7 +139,7 @@ func TestFollow(t *testing.T) {
 			t.Errorf("poll %d: %q, %s\nwant     %q, %s", i+1, seen, summary, tt.seen, tt.summary)
 		}
 	}
-	dead.close()
+	dead.Close()
 }
 
 // One cell is followed alone, from its state on.
@@ -161,7 +163,7 @@ func TestFollowCell(t *testing.T) {
 			t.Errorf("%s was followed", name)
 		}
 	}
-	if _, err := os.Stat(r.Dir + "/" + claimsFile); err == nil {
+	if _, err := os.Stat(r.Dir + "/" + claims.FileName); err == nil {
 		t.Error("following wrote into the run's folder")
 	}
 }

@@ -39,7 +39,7 @@ func TestDivide(t *testing.T) {
 	if err := ingestMini(t.Context(), w, rawMini(t)); err != nil {
 		t.Fatal(err)
 	}
-	data, err := datasets.Open(filepath.Join(w.datasetsDir(), "cub", "mini-s256-jpeg"))
+	data, err := datasets.Open(filepath.Join(w.DatasetsDir(), "cub", "mini-s256-jpeg"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"bierbench/datasets"
+	"bierbench/pipeline/suite"
+	"bierbench/pipeline/workspace"
 )
 
 // IngestResult is one data set that Ingest prepared or found up to date.
@@ -22,7 +24,7 @@ type IngestResult struct {
 
 // Ingest prepares data sets from their raw folders: names, or "all" for every
 // set found in o.Raw.
-func Ingest(ctx context.Context, w *Workspace, names []string, o datasets.IngestOptions) ([]IngestResult, error) {
+func Ingest(ctx context.Context, w *workspace.Workspace, names []string, o datasets.IngestOptions) ([]IngestResult, error) {
 	if len(names) == 1 && names[0] == "all" {
 		found, err := datasets.LocateAll(o.Raw)
 		if err != nil {
@@ -62,10 +64,10 @@ func Ingest(ctx context.Context, w *Workspace, names []string, o datasets.Ingest
 	return results, nil
 }
 
-func ingestOne(ctx context.Context, w *Workspace, set datasets.Set, o datasets.IngestOptions) (IngestResult, error) {
+func ingestOne(ctx context.Context, w *workspace.Workspace, set datasets.Set, o datasets.IngestOptions) (IngestResult, error) {
 	began := time.Now()
-	o.Out = w.datasetsDir()
-	o.ToolVersion = Version(ctx)
+	o.Out = w.DatasetsDir()
+	o.ToolVersion = workspace.Version(ctx)
 	started := false
 	o.Progress = func(done, total int) {
 		if !started {
@@ -86,7 +88,7 @@ func ingestOne(ctx context.Context, w *Workspace, set datasets.Set, o datasets.I
 
 // Verify checks prepared data sets; a name means all variants of a set, or one
 // as in cub/official-s256-jpeg.
-func Verify(ctx context.Context, w *Workspace, names []string) ([]*datasets.Report, error) {
+func Verify(ctx context.Context, w *workspace.Workspace, names []string) ([]*datasets.Report, error) {
 	var entries []datasets.Entry
 	for _, name := range names {
 		found, err := preparedVariants(w, name)
@@ -123,16 +125,16 @@ func Verify(ctx context.Context, w *Workspace, names []string) ([]*datasets.Repo
 }
 
 // preparedVariants returns the prepared data sets that a name means, at least one.
-func preparedVariants(w *Workspace, name string) ([]datasets.Entry, error) {
-	set, wanted, err := splitDataset(name)
+func preparedVariants(w *workspace.Workspace, name string) ([]datasets.Entry, error) {
+	set, wanted, err := suite.SplitDataset(name)
 	if err != nil {
 		return nil, err
 	}
 	if wanted != "" {
-		e, missing := w.dataset(name)
+		e, missing := w.Dataset(name)
 		return []datasets.Entry{e}, missing
 	}
-	entries, err := datasets.Prepared(w.datasetsDir())
+	entries, err := datasets.Prepared(w.DatasetsDir())
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +145,7 @@ func preparedVariants(w *Workspace, name string) ([]datasets.Entry, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("%w: %s is not in %s: run \"bierbench ingest %s --raw DIR\"", ErrNotIngested, name, w.datasetsDir(), set.Name)
+		return nil, fmt.Errorf("%w: %s is not in %s: run \"bierbench ingest %s --raw DIR\"", workspace.ErrNotIngested, name, w.DatasetsDir(), set.Name)
 	}
 	return out, nil
 }
@@ -156,7 +158,7 @@ type Inspected struct {
 
 // Inspect sums up prepared data sets and draws a contact sheet of each into
 // the workspace's reports folder.
-func Inspect(ctx context.Context, w *Workspace, name string) ([]Inspected, error) {
+func Inspect(ctx context.Context, w *workspace.Workspace, name string) ([]Inspected, error) {
 	entries, err := preparedVariants(w, name)
 	if err != nil {
 		return nil, err
@@ -175,7 +177,7 @@ func Inspect(ctx context.Context, w *Workspace, name string) ([]Inspected, error
 	return out, nil
 }
 
-func inspectOne(w *Workspace, e datasets.Entry) (Inspected, error) {
+func inspectOne(w *workspace.Workspace, e datasets.Entry) (Inspected, error) {
 	data, err := datasets.Open(e.Dir)
 	if err != nil {
 		return Inspected{}, err
@@ -185,11 +187,11 @@ func inspectOne(w *Workspace, e datasets.Entry) (Inspected, error) {
 	if err != nil {
 		return Inspected{}, err
 	}
-	dir := filepath.Join(w.reportsDir(), "inspect")
+	dir := filepath.Join(w.ReportsDir(), "inspect")
 	if err = os.MkdirAll(dir, 0o777); err != nil {
 		return Inspected{}, err
 	}
 	sheet := filepath.Join(dir, e.Set+"."+e.Variant+".png")
-	err = writeBy(sheet, 0o644, func(w io.Writer) error { return datasets.ContactSheet(data, w) })
+	err = workspace.WriteFileBy(sheet, 0o644, func(w io.Writer) error { return datasets.ContactSheet(data, w) })
 	return Inspected{Inspection: in, Sheet: sheet}, err
 }

@@ -73,10 +73,10 @@ func (a *attempt) initialFeatures(ctx context.Context) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	if took.images > 0 {
-		a.before += took.seconds
-		a.record.Timing["features"] = took.seconds
-		a.record.Throughput["features images/s"] = float64(took.images) / took.seconds
+	if took.Images > 0 {
+		a.before += took.Seconds
+		a.record.Timing["features"] = took.Seconds
+		a.record.Throughput["features images/s"] = float64(took.Images) / took.Seconds
 	}
 	features := selected(all, a.rows.train)
 	*a.latest = models.Features{} // the network needs the memory

@@ -8,6 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"bierbench/pipeline/cost"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/suite"
+	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
 
@@ -31,7 +35,7 @@ const initialSuite = `
 
 // initialRecords returns the records of a run by their method, and the lines of
 // their initialisations, nil where there is no file.
-func initialRecords(t *testing.T, w *Workspace, run string) (records map[string]runs.Cell, steps map[string][]runs.InitialStep) {
+func initialRecords(t *testing.T, w *workspace.Workspace, run string) (records map[string]runs.Cell, steps map[string][]runs.InitialStep) {
 	t.Helper()
 	r, err := w.Runs().Open(run)
 	if err != nil {
@@ -59,7 +63,7 @@ func initialRecords(t *testing.T, w *Workspace, run string) (records map[string]
 // same record.
 func TestInitialisation(t *testing.T) {
 	raw := rawMini(t)
-	suite, err := parseSuite("s", "s.yaml", []byte(initialSuite))
+	parsed, err := suite.Parse("s", "s.yaml", []byte(initialSuite))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +71,7 @@ func TestInitialisation(t *testing.T) {
 	if err = ingestMini(t.Context(), whole, raw); err != nil {
 		t.Fatal(err)
 	}
-	if result, failed := Run(t.Context(), whole, suite, RunOptions{}); failed != nil || result.Done != 4 {
+	if result, failed := Run(t.Context(), whole, parsed, RunOptions{}); failed != nil || result.Done != 4 {
 		t.Fatalf("%+v, %v; want four cells done", result, failed)
 	}
 	want := outputs(t, whole, "s")
@@ -97,19 +101,19 @@ func TestInitialisation(t *testing.T) {
 	}
 
 	// A plan of the same for other seeds knows what an initialisation takes.
-	other, err := parseSuite("t", "t.yaml", []byte(strings.Replace(initialSuite, "steps: 12", "steps: 12\n  seeds: [7]", 1)))
+	other, err := suite.Parse("t", "t.yaml", []byte(strings.Replace(initialSuite, "steps: 12", "steps: 12\n  seeds: [7]", 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := NewPlan(t.Context(), whole, other, PlanOptions{Run: "t"})
+	plan, err := plan.New(t.Context(), whole, other, plan.Options{Run: "t"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err = EstimatePlan(whole, plan); err != nil {
+	if err = cost.Estimate(whole, plan); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range plan.Cells {
-		if c.Cost.Basis != basisMeasured || c.Cost.Seconds < records[c.Method].Timing["initialise"] {
+		if c.Cost.Basis != cost.BasisMeasured || c.Cost.Seconds < records[c.Method].Timing["initialise"] {
 			t.Errorf("%s: %+v; want it measured and no less than %g s", c.Method, c.Cost, records[c.Method].Timing["initialise"])
 		}
 	}
@@ -124,7 +128,7 @@ func TestInitialisation(t *testing.T) {
 			if failed := ingestMini(ctx, cut, raw); failed != nil {
 				t.Fatal(failed)
 			}
-			if _, failed := Run(ctx, cut, suite, RunOptions{Checkpoint: time.Nanosecond}); !errors.Is(failed, context.Canceled) || !watch.called {
+			if _, failed := Run(ctx, cut, parsed, RunOptions{Checkpoint: time.Nanosecond}); !errors.Is(failed, context.Canceled) || !watch.called {
 				t.Fatalf("interrupted run returned %v", failed)
 			}
 			if _, left := initialRecords(t, cut, "s"); (left["activation"] != nil) != (stage == "train") {
@@ -132,7 +136,7 @@ func TestInitialisation(t *testing.T) {
 			}
 			count := &counting{}
 			rest := testWorkspace(t, dir, count)
-			if result, failed := Run(t.Context(), rest, suite, RunOptions{}); failed != nil || result.Done != 4 {
+			if result, failed := Run(t.Context(), rest, parsed, RunOptions{}); failed != nil || result.Done != 4 {
 				t.Fatalf("continued: %+v, %v", result, failed)
 			}
 			again := 2
@@ -170,7 +174,7 @@ func TestInitialisation(t *testing.T) {
 func TestInitialisationOfScratch(t *testing.T) {
 	for _, initial := range []string{"activation", "adversarial"} {
 		text := strings.NewReplacer("mode: frozen", "mode: finetune", "initial: activation", "initial: "+initial).Replace(initialSuite)
-		_, err := parseSuite("s", "s.yaml", []byte(text))
+		_, err := suite.Parse("s", "s.yaml", []byte(text))
 		if err == nil || !strings.Contains(err.Error(), "pretrained") || !strings.Contains(err.Error(), "s.yaml:") {
 			t.Errorf("%s: %v; want an error with its place", initial, err)
 		}

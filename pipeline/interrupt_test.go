@@ -15,6 +15,9 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/suite"
+	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
 
@@ -44,7 +47,7 @@ func (a *atStage) Finish() {}
 
 // counting is a Progress that counts what begins.
 type counting struct {
-	silent
+	workspace.NoProgress
 	cells  []string // paths, in the order they began
 	stages map[string]int
 }
@@ -60,19 +63,19 @@ func (c *counting) Start(stage string, _ int) {
 }
 
 // testWorkspace is a workspace that shares the user's cache.
-func testWorkspace(tb testing.TB, dir string, p Progress) *Workspace {
+func testWorkspace(tb testing.TB, dir string, p workspace.Progress) *workspace.Workspace {
 	tb.Helper()
 	cache, err := models.DefaultCache()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	w := NewWorkspace(Workspace{Dir: dir, Backend: models.BackendCPU, Cache: cache, Progress: p})
+	w := workspace.New(workspace.Workspace{Dir: dir, Backend: models.BackendCPU, Cache: cache, Progress: p})
 	tb.Cleanup(w.Close)
 	return w
 }
 
 // ingestMini prepares one miniature set in the workspace.
-func ingestMini(ctx context.Context, w *Workspace, raw string) error {
+func ingestMini(ctx context.Context, w *workspace.Workspace, raw string) error {
 	o := datasets.DefaultIngestOptions()
 	o.Raw, o.Custom = raw, datasets.MiniRelease
 	_, err := Ingest(ctx, w, []string{"cub"}, o)
@@ -81,7 +84,7 @@ func ingestMini(ctx context.Context, w *Workspace, raw string) error {
 
 // outputs maps every file of a run that is part of its result to its digest;
 // records hold times, so they are left out, but their metrics are in the queries.
-func outputs(t *testing.T, w *Workspace, run string) map[string]string {
+func outputs(t *testing.T, w *workspace.Workspace, run string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	root := filepath.Join(w.Dir, "runs", run)
@@ -152,7 +155,7 @@ const interruptSuite = `
 // command continues to the same bits as an uninterrupted one.
 func TestInterruptInEveryStage(t *testing.T) {
 	raw := rawMini(t)
-	suite, err := parseSuite("s", "s.yaml", []byte(interruptSuite))
+	suite, err := suite.Parse("s", "s.yaml", []byte(interruptSuite))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +188,7 @@ func TestInterruptInEveryStage(t *testing.T) {
 				if !errors.Is(err, context.Canceled) {
 					t.Fatalf("interrupted ingest returned %v", err)
 				}
-				if found, failed := datasets.Prepared(cut.datasetsDir()); failed != nil || len(found) != 0 {
+				if found, failed := datasets.Prepared(cut.DatasetsDir()); failed != nil || len(found) != 0 {
 					t.Fatalf("interrupted ingest left %v (%v)", found, failed)
 				}
 			} else {
@@ -195,7 +198,7 @@ func TestInterruptInEveryStage(t *testing.T) {
 				if _, err := Run(ctx, cut, suite, RunOptions{}); !errors.Is(err, context.Canceled) {
 					t.Fatalf("interrupted run returned %v", err)
 				}
-				cells, err := recordedCells(cut, "s")
+				cells, err := plan.RecordedCells(cut, "s")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -236,7 +239,7 @@ func TestFailedCell(t *testing.T) {
 		t.Fatal(err)
 	}
 	// 24 classes cannot fill 40 in a batch: the first cell fails, the second does not.
-	suite, err := parseSuite("s", "s.yaml", []byte(`
+	suite, err := suite.Parse("s", "s.yaml", []byte(`
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
@@ -270,7 +273,7 @@ func TestFailedCell(t *testing.T) {
 			t.Errorf("%s: %d cells tried, want %d", tt.what, len(tries.cells), tt.tried)
 		}
 	}
-	cells, err := recordedCells(w, "s")
+	cells, err := plan.RecordedCells(w, "s")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"bierbench/datasets"
+	"bierbench/pipeline/workspace"
 )
 
 // Listing is what a workspace holds.
@@ -32,9 +33,9 @@ type ListedRun struct {
 }
 
 // List returns what the workspace holds.
-func List(w *Workspace) (*Listing, error) {
+func List(w *workspace.Workspace) (*Listing, error) {
 	l := &Listing{Datasets: []ListedDataset{}, Runs: []ListedRun{}}
-	entries, err := datasets.Prepared(w.datasetsDir())
+	entries, err := datasets.Prepared(w.DatasetsDir())
 	if err != nil {
 		return nil, err
 	}

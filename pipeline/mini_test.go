@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"bierbench/datasets"
+	"bierbench/pipeline/suite"
+	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
 
@@ -50,7 +52,7 @@ func rawMini(tb testing.TB) string {
 
 // runMini prepares miniature data sets in a workspace of its own and runs a suite
 // of so many cells on them, under the name s.
-func runMini(tb testing.TB, names []string, suite string, cells int) (*Workspace, *runs.Run) {
+func runMini(tb testing.TB, names []string, text string, cells int) (*workspace.Workspace, *runs.Run) {
 	tb.Helper()
 	w := testWorkspace(tb, tb.TempDir(), nil)
 	o := datasets.DefaultIngestOptions()
@@ -58,7 +60,7 @@ func runMini(tb testing.TB, names []string, suite string, cells int) (*Workspace
 	if _, err := Ingest(tb.Context(), w, names, o); err != nil {
 		tb.Fatal(err)
 	}
-	s, err := parseSuite("s", "s.yaml", []byte(suite))
+	s, err := suite.Parse("s", "s.yaml", []byte(text))
 	if err != nil {
 		tb.Fatal(err)
 	}

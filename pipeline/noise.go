@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 
+	"bierbench/pipeline/workspace"
 	"bierbench/reports"
 	"bierbench/runs"
 )
@@ -11,7 +12,7 @@ import (
 // Noise measures what seeds do to the results of runs and how many seeds a
 // difference needs, writes reports/noise-<run>.../ and returns the paths of its
 // files.
-func Noise(ctx context.Context, w *Workspace, ids []string, o runs.NoiseOptions) (*reports.NoiseReport, []string, error) {
+func Noise(ctx context.Context, w *workspace.Workspace, ids []string, o runs.NoiseOptions) (*reports.NoiseReport, []string, error) {
 	rows := []runs.SeedNoise{}
 	for _, id := range ids {
 		r, err := w.Runs().Open(id)
@@ -25,6 +26,6 @@ func Noise(ctx context.Context, w *Workspace, ids []string, o runs.NoiseOptions)
 		rows = append(rows, more...)
 	}
 	n := reports.NewNoiseReport(rows, o)
-	files, err := n.Write(filepath.Join(w.reportsDir(), folderName("noise", ids)))
+	files, err := n.Write(filepath.Join(w.ReportsDir(), folderName("noise", ids)))
 	return n, files, err
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"bierbench/datasets"
+	"bierbench/pipeline/workspace"
 	"bierbench/reports"
 )
 
@@ -25,8 +26,8 @@ type album struct {
 }
 
 // newPictures returns the pictures of the workspace's data sets, to be closed.
-func newPictures(w *Workspace) *pictures {
-	return &pictures{dir: w.datasetsDir(), albums: map[reports.PictureSet]*album{}}
+func newPictures(w *workspace.Workspace) *pictures {
+	return &pictures{dir: w.DatasetsDir(), albums: map[reports.PictureSet]*album{}}
 }
 
 // Close closes the data sets.

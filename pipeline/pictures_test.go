@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"bierbench/datasets"
+	"bierbench/pipeline/workspace"
 	"bierbench/reports"
 	"bierbench/runs"
 )
@@ -66,7 +67,7 @@ func TestPicturesOfRun(t *testing.T) {
 	}
 
 	// A data set that was prepared again with other images, and one that is gone.
-	dir := filepath.Join(w.datasetsDir(), "cub", "mini-s256-jpeg")
+	dir := filepath.Join(w.DatasetsDir(), "cub", "mini-s256-jpeg")
 	m, err := datasets.ReadManifest(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +93,7 @@ func TestPicturesOfRun(t *testing.T) {
 }
 
 // reportPage makes the report of run s and returns its page.
-func reportPage(t *testing.T, w *Workspace, o ReportOptions) string {
+func reportPage(t *testing.T, w *workspace.Workspace, o ReportOptions) string {
 	t.Helper()
 	_, files, err := Report(t.Context(), w, []string{"s"}, o)
 	if err != nil {
@@ -106,9 +107,9 @@ func reportPage(t *testing.T, w *Workspace, o ReportOptions) string {
 }
 
 // checkAgainstQueries compares the success of each method with its stored queries.
-func checkAgainstQueries(t *testing.T, w *Workspace, page string) {
+func checkAgainstQueries(t *testing.T, w *workspace.Workspace, page string) {
 	t.Helper()
-	data, err := datasets.Open(filepath.Join(w.datasetsDir(), "cub", "mini-s256-jpeg"))
+	data, err := datasets.Open(filepath.Join(w.DatasetsDir(), "cub", "mini-s256-jpeg"))
 	if err != nil {
 		t.Fatal(err)
 	}

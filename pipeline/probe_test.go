@@ -6,6 +6,9 @@ import (
 	"os"
 	"testing"
 
+	"bierbench/pipeline/cost"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/suite"
 	"bierbench/runs"
 )
 
@@ -30,7 +33,7 @@ const probeSuite = `
 // A plan knows no time in a new workspace, that of a probe after one, and that
 // of the cells after a run; the records keep what was predicted.
 func TestProbeThenMeasure(t *testing.T) {
-	suite, err := parseSuite("s", "s.yaml", []byte(probeSuite))
+	suite, err := suite.Parse("s", "s.yaml", []byte(probeSuite))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,11 +41,11 @@ func TestProbeThenMeasure(t *testing.T) {
 	if err = ingestMini(t.Context(), w, rawMini(t)); err != nil {
 		t.Fatal(err)
 	}
-	plan := func(run, basis string) *Plan {
+	plan := func(run, basis string) *plan.Plan {
 		t.Helper()
-		p, failed := NewPlan(t.Context(), w, suite, PlanOptions{Run: run})
+		p, failed := plan.New(t.Context(), w, suite, plan.Options{Run: run})
 		if failed == nil {
-			failed = EstimatePlan(w, p)
+			failed = cost.Estimate(w, p)
 		}
 		if failed != nil {
 			t.Fatal(failed)
@@ -60,20 +63,20 @@ func TestProbeThenMeasure(t *testing.T) {
 	p := plan("s", "")
 	// Features, two trainings, and evaluations of 128 numbers, of an ensemble and
 	// of one learner.
-	works, err := Probe(t.Context(), w, p)
+	works, err := cost.Probe(t.Context(), w, p)
 	if err != nil || works != 1+2+3 {
 		t.Fatalf("%d works, %v; want 6", works, err)
 	}
-	if works, err = Probe(t.Context(), w, p); err != nil || works != 0 {
+	if works, err = cost.Probe(t.Context(), w, p); err != nil || works != 0 {
 		t.Errorf("%d works in a second probe, %v; want none", works, err)
 	}
-	if _, err = os.Stat(w.featuresDir()); !errors.Is(err, fs.ErrNotExist) {
+	if _, err = os.Stat(w.FeaturesDir()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the probe left features: %v", err)
 	}
 	if _, err = w.Runs().Open("s"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the probe left a run: %v", err)
 	}
-	p = plan("s", basisProbe)
+	p = plan("s", cost.BasisProbe)
 	if p.Cells[0].Cost.Seconds <= 0 {
 		t.Errorf("%+v", p.Cells[0].Cost)
 	}
@@ -100,7 +103,7 @@ func TestProbeThenMeasure(t *testing.T) {
 			t.Errorf("%s: %d bytes on disk, %d predicted", c.Path(), size, predicted)
 		}
 	}
-	plan("again", basisMeasured)
+	plan("again", cost.BasisMeasured)
 }
 
 // folderBytes is the size of the files of a cell.
@@ -122,9 +125,9 @@ func folderBytes(t *testing.T, r *runs.Run, k runs.Key) int64 {
 }
 
 // featuresShare is the size of the cached features in the cost of the first cell.
-func featuresShare(c PlannedCell) int64 {
+func featuresShare(c plan.Cell) int64 {
 	if c.Method != "features" {
 		return 0
 	}
-	return int64(c.manifest.Rows) * (128*4 + 8)
+	return int64(c.Manifest.Rows) * (128*4 + 8)
 }

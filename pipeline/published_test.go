@@ -7,6 +7,7 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models"
+	"bierbench/pipeline/suite"
 	"bierbench/reports"
 )
 
@@ -24,7 +25,7 @@ func TestPublishedIsKnown(t *testing.T) {
 		}
 	}
 	names := []string{"bier-activation"} // of the suites paper-*
-	for _, m := range Methods() {
+	for _, m := range suite.Methods() {
 		names = append(names, m.Name)
 	}
 	for _, l := range models.Losses() {

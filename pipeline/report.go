@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"bierbench/pipeline/suite"
+	"bierbench/pipeline/workspace"
 	"bierbench/reports"
 	"bierbench/runs"
 )
@@ -22,7 +24,7 @@ type ReportOptions struct {
 
 // Report writes the report of one run or several and returns it with the paths
 // of its files.
-func Report(ctx context.Context, w *Workspace, ids []string, ro ReportOptions) (*reports.Report, []string, error) {
+func Report(ctx context.Context, w *workspace.Workspace, ids []string, ro ReportOptions) (*reports.Report, []string, error) {
 	var opened []*runs.Run
 	for _, id := range ids {
 		r, err := w.Runs().Open(id)
@@ -33,10 +35,10 @@ func Report(ctx context.Context, w *Workspace, ids []string, ro ReportOptions) (
 	}
 	dir := ro.Dir
 	if dir == "" {
-		dir = filepath.Join(w.reportsDir(), strings.Join(ids, "-"))
+		dir = filepath.Join(w.ReportsDir(), strings.Join(ids, "-"))
 	}
 	o := reports.DefaultOptions()
-	o.Base, o.Now, o.Tolerance = DefaultBase, time.Now().UTC(), ro.Tolerance
+	o.Base, o.Now, o.Tolerance = suite.DefaultBase, time.Now().UTC(), ro.Tolerance
 	var err error
 	if o.Published, err = reports.LoadPublished(); err != nil {
 		return nil, nil, err

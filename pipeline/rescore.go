@@ -11,6 +11,8 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/workspace"
 	"bierbench/reports"
 	"bierbench/runs"
 )
@@ -27,7 +29,7 @@ type RescoreOptions struct {
 // evaluation programs. Nothing is written. Cells that cannot be scored are rows
 // with a reason; where that is all of them, or the one that was named, it is the
 // error.
-func Rescore(ctx context.Context, w *Workspace, run string, o RescoreOptions) (*reports.Rescoring, error) {
+func Rescore(ctx context.Context, w *workspace.Workspace, run string, o RescoreOptions) (*reports.Rescoring, error) {
 	r, err := w.Runs().Open(run)
 	if err != nil {
 		return nil, err
@@ -45,7 +47,7 @@ func Rescore(ctx context.Context, w *Workspace, run string, o RescoreOptions) (*
 	} else if !slices.ContainsFunc(o.Dialects, func(d models.Dialect) bool { return d.Name == ours.Name }) {
 		o.Dialects = append([]models.Dialect{ours}, o.Dialects...)
 	}
-	b, err := w.backend(ctx)
+	b, err := w.OpenBackend(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +86,7 @@ func chooseCells(r *runs.Run, cells []runs.Cell, name string) ([]runs.Cell, erro
 	}
 	var chosen []runs.Cell
 	for _, c := range cells {
-		if name == "" || matches(name, c.Path()) {
+		if name == "" || plan.Matches(name, c.Path()) {
 			chosen = append(chosen, c)
 		}
 	}
@@ -98,7 +100,7 @@ func chooseCells(r *runs.Run, cells []runs.Cell, name string) ([]runs.Cell, erro
 }
 
 // rescoreCell scores a cell on every protocol that it was evaluated by.
-func rescoreCell(ctx context.Context, w *Workspace, b *models.Backend, r *runs.Run, c runs.Cell, dialects []models.Dialect) ([]reports.Rescored, error) {
+func rescoreCell(ctx context.Context, w *workspace.Workspace, b *models.Backend, r *runs.Run, c runs.Cell, dialects []models.Dialect) ([]reports.Rescored, error) {
 	if err := exportable(r, c); err != nil {
 		return nil, err
 	}
@@ -146,7 +148,7 @@ func rescoreCell(ctx context.Context, w *Workspace, b *models.Backend, r *runs.R
 
 // splitStored applies a protocol to stored embeddings. They say all of it but
 // the names by which gallery images are drawn: only those take the data set.
-func splitStored(w *Workspace, c runs.Cell, config models.Config, p datasets.Protocol, e runs.Embeddings) ([]split, error) {
+func splitStored(w *workspace.Workspace, c runs.Cell, config models.Config, p datasets.Protocol, e runs.Embeddings) ([]split, error) {
 	rows := protocolRows(p, e)
 	if p.Kind != datasets.KindOneGallery {
 		return splitRows(p, nil, nil, rows, e), nil

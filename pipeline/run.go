@@ -11,6 +11,11 @@ import (
 	"time"
 
 	"bierbench/models"
+	"bierbench/pipeline/cost"
+	"bierbench/pipeline/internal/claims"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/suite"
+	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
 
@@ -55,7 +60,7 @@ type FailedCell struct {
 // Several processes may run one suite in one workspace: each cell is claimed
 // by the one that does it. Run returns when no cell is left, also none that
 // another process is at; the cell of a process that dies is taken over.
-func Run(ctx context.Context, w *Workspace, s *Suite, o RunOptions) (*RunResult, error) {
+func Run(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o RunOptions) (*RunResult, error) {
 	began := time.Now()
 	if o.ID == "" {
 		o.ID = s.Name
@@ -63,34 +68,34 @@ func Run(ctx context.Context, w *Workspace, s *Suite, o RunOptions) (*RunResult,
 	if o.Checkpoint == 0 {
 		o.Checkpoint = DefaultCheckpoint
 	}
-	p, err := NewPlan(ctx, w, s, PlanOptions{Run: o.ID, Only: o.Only, SameBuild: o.SameBuild})
+	p, err := plan.New(ctx, w, s, plan.Options{Run: o.ID, Only: o.Only, SameBuild: o.SameBuild})
 	if err != nil {
 		return nil, err
 	}
-	if err = EstimatePlan(w, p); err != nil {
+	if err = cost.Estimate(w, p); err != nil {
 		w.Log.Warn("the run goes on without an estimate", "error", err)
 	}
 	q := &queue{w: w, plan: p, options: o, result: &RunResult{Run: o.ID, Cells: len(p.Cells), Failed: []FailedCell{}}}
 	for _, c := range p.Cells {
 		switch {
-		case c.State == Done:
+		case c.State == plan.Done:
 			q.result.Before++
-		case c.State == Retry && !o.RetryFailed:
-			q.result.Failed = append(q.result.Failed, FailedCell{Cell: c.Path(), Error: c.record.Error, Log: c.record.Log, Before: true})
+		case c.State == plan.Retry && !o.RetryFailed:
+			q.result.Failed = append(q.result.Failed, FailedCell{Cell: c.Path(), Error: c.Record.Error, Log: c.Record.Log, Before: true})
 		default:
 			q.pending = append(q.pending, c)
 		}
 	}
 	q.total = len(q.pending)
 	if q.total > 0 {
-		if err = needWeights(ctx, w, q.pending); err != nil {
+		if err = NeedWeights(ctx, w, q.pending); err != nil {
 			return nil, fmt.Errorf("suite %s: %w", s.Name, err)
 		}
-		if _, err = w.backend(ctx); err != nil {
+		if _, err = w.OpenBackend(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if q.run, err = openRun(ctx, w, p, q.total > 0); err != nil {
+	if q.run, err = OpenRun(ctx, w, p, q.total > 0); err != nil {
 		return nil, err
 	}
 	q.result.Dir = q.run.Dir
@@ -103,13 +108,13 @@ func Run(ctx context.Context, w *Workspace, s *Suite, o RunOptions) (*RunResult,
 
 // queue is the cells that a Run has yet to do.
 type queue struct {
-	w       *Workspace
+	w       *workspace.Workspace
 	run     *runs.Run
-	plan    *Plan
+	plan    *plan.Plan
 	options RunOptions
-	claims  *claims
+	claims  *claims.File
 	latest  models.Features // the latest ones that a cell has read
-	pending []PlannedCell
+	pending []plan.Cell
 	total   int // cells at the start
 	ended   int
 	result  *RunResult
@@ -117,18 +122,18 @@ type queue struct {
 
 // work does the pending cells, those first that nobody else is at.
 func (q *queue) work(ctx context.Context) (err error) {
-	if q.claims, err = openClaims(q.run.Dir); err != nil {
+	if q.claims, err = claims.Open(q.run.Dir); err != nil {
 		return err
 	}
-	defer q.claims.close()
+	defer q.claims.Close()
 	waiting := false
 	for len(q.pending) > 0 {
-		var busy []PlannedCell // claimed by other processes
+		var busy []plan.Cell // claimed by other processes
 		for _, c := range q.pending {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			mine, err := q.claims.try(c.Path())
+			mine, err := q.claims.Try(c.Path())
 			if err != nil {
 				return err
 			}
@@ -137,7 +142,7 @@ func (q *queue) work(ctx context.Context) (err error) {
 				continue
 			}
 			failed, err := q.do(ctx, c)
-			if err = errors.Join(err, q.claims.release(c.Path())); err != nil {
+			if err = errors.Join(err, q.claims.Release(c.Path())); err != nil {
 				return err
 			}
 			if failed && q.options.FailFast {
@@ -152,7 +157,7 @@ func (q *queue) work(ctx context.Context) (err error) {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
-			case <-time.After(claimPoll):
+			case <-time.After(claims.Poll):
 			}
 		}
 		q.pending = busy
@@ -162,19 +167,19 @@ func (q *queue) work(ctx context.Context) (err error) {
 
 // do does a cell whose claim is held, unless another process has done it since
 // the plan was made.
-func (q *queue) do(ctx context.Context, c PlannedCell) (failed bool, err error) {
+func (q *queue) do(ctx context.Context, c plan.Cell) (failed bool, err error) {
 	record, recorded, err := q.run.Cell(c.Key)
 	if err != nil {
 		return false, err
 	}
 	// The record may be newer than the plan.
-	tried := c.State == Retry && record.Started.Equal(c.record.Started)
-	switch c.State, c.Why = q.plan.state(c, record, recorded); {
-	case c.State == Done:
+	tried := c.State == plan.Retry && record.Started.Equal(c.Record.Started)
+	switch c.State, c.Why = q.plan.State(c, record, recorded); {
+	case c.State == plan.Done:
 		q.ended++
 		q.result.Elsewhere++
 		return false, nil
-	case c.State == Retry && !tried: // it has failed since
+	case c.State == plan.Retry && !tried: // it has failed since
 		q.fail(c, record)
 		return true, nil
 	}
@@ -194,14 +199,14 @@ func (q *queue) do(ctx context.Context, c PlannedCell) (failed bool, err error) 
 	return err != nil, nil
 }
 
-func (q *queue) fail(c PlannedCell, record runs.Cell) {
+func (q *queue) fail(c plan.Cell, record runs.Cell) {
 	q.ended++
 	q.result.Failed = append(q.result.Failed, FailedCell{Cell: c.Path(), Error: record.Error, Log: record.Log})
 }
 
-// needWeights checks before the first cell that every backbone's weights are
+// NeedWeights checks before the first cell that every backbone's weights are
 // there or can be installed, so that a run does not fail hours later.
-func needWeights(ctx context.Context, w *Workspace, cells []PlannedCell) error {
+func NeedWeights(ctx context.Context, w *workspace.Workspace, cells []plan.Cell) error {
 	seen := map[string]bool{}
 	for _, c := range cells {
 		if seen[c.Backbone] {
@@ -228,9 +233,9 @@ const runRecord = "run.json"
 // runSuite is the resolved suite as a suite file, beside the record.
 const runSuite = "suite.yaml"
 
-// openRun opens the plan's run, creating it where there is none. The record
+// OpenRun opens the plan's run, creating it where there is none. The record
 // keeps the suite as resolved by the latest run command that had work to do.
-func openRun(ctx context.Context, w *Workspace, p *Plan, work bool) (*runs.Run, error) {
+func OpenRun(ctx context.Context, w *workspace.Workspace, p *plan.Plan, work bool) (*runs.Run, error) {
 	r, err := w.Runs().Open(p.Run)
 	if err == nil && !work && maps.Equal(r.Record.Bases, withBases(r.Record.Bases, p.Cells)) {
 		return r, nil // the record stays as it is
@@ -243,19 +248,19 @@ func openRun(ctx context.Context, w *Workspace, p *Plan, work bool) (*runs.Run, 
 		return nil, fmt.Errorf("run %s: %w", p.Run, err)
 	}
 	record := runs.Record{
-		Schema: runs.Schema, ID: p.Run, Suite: p.Suite.Name, Created: now(),
+		Schema: runs.Schema, ID: p.Run, Suite: p.Suite.Name, Created: workspace.Now(),
 		Config: config, Command: w.Command, Environment: w.Environment(ctx, ""),
 	}
 	suite, err := p.Suite.YAML()
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", p.Run, err)
 	}
-	claims, err := openClaims(w.Runs().Path(p.Run))
+	claims, err := claims.Open(w.Runs().Path(p.Run))
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", p.Run, err)
 	}
-	defer claims.close()
-	if err = claims.take(ctx, runRecord); err != nil {
+	defer claims.Close()
+	if err = claims.Take(ctx, runRecord); err != nil {
 		return nil, fmt.Errorf("run %s: %w", p.Run, err)
 	}
 	r, err = w.Runs().Open(p.Run)
@@ -269,7 +274,7 @@ func openRun(ctx context.Context, w *Workspace, p *Plan, work bool) (*runs.Run, 
 		err = r.Update(record)
 	}
 	if err == nil {
-		err = writeWhole(filepath.Join(r.Dir, runSuite), suite, 0o644)
+		err = workspace.WriteFile(filepath.Join(r.Dir, runSuite), suite, 0o644)
 	}
 	if err != nil {
 		return nil, err
@@ -279,7 +284,7 @@ func openRun(ctx context.Context, w *Workspace, p *Plan, work bool) (*runs.Run, 
 
 // extended appends the cells that are not there yet: those of earlier commands
 // stay planned, in their order, which is that of reports.
-func extended(keys []runs.Key, cells []PlannedCell) []runs.Key {
+func extended(keys []runs.Key, cells []plan.Cell) []runs.Key {
 	there := map[runs.Key]bool{}
 	for _, k := range keys {
 		there[k] = true
@@ -294,7 +299,7 @@ func extended(keys []runs.Key, cells []PlannedCell) []runs.Key {
 
 // withBases returns the bases with those of the planned cells in place of what
 // earlier commands said of their groups.
-func withBases(bases map[string]string, cells []PlannedCell) map[string]string {
+func withBases(bases map[string]string, cells []plan.Cell) map[string]string {
 	out := map[string]string{}
 	maps.Copy(out, bases)
 	for _, c := range cells {

@@ -9,6 +9,7 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models"
+	"bierbench/pipeline/cost"
 	"bierbench/runs"
 )
 
@@ -204,7 +205,7 @@ func (s *selector) choose() (*runs.Selection, error) {
 		return nil, err
 	}
 	record := &runs.Selection{
-		Rule: c.Selection, Metric: c.SelectBy, Classes: distinct(s.attempt.classes(s.rows)), Images: len(s.rows),
+		Rule: c.Selection, Metric: c.SelectBy, Classes: cost.Distinct(s.attempt.classes(s.rows)), Images: len(s.rows),
 		Step: best.Step, Looks: s.looks,
 		Optimistic: c.Selection == models.SelectPeek || c.Evaluate == models.EvaluateValidation,
 	}

@@ -10,13 +10,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
 
 // snapshots is a Progress that copies a run's folder whenever something happens:
 // what a kill would leave at that moment.
 type snapshots struct {
-	silent
+	workspace.NoProgress
 	t   *testing.T
 	run string // folder
 	to  string
@@ -57,7 +58,7 @@ func TestSelectionKilled(t *testing.T) {
 	suite := selectionOf(t, "frozen", 7, "validation", 2)
 	want := only(t, w, suite, "s")
 	bits := outputs(t, w, "s")
-	w.Progress = silent{}
+	w.Progress = workspace.NoProgress{}
 
 	cell := filepath.FromSlash(want.Path())
 	type state struct {

@@ -15,6 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bierbench/datasets"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/suite"
+	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
 
@@ -33,7 +36,7 @@ const selectionSuite = `
   select_every: %d
 `
 
-func selectionOf(t *testing.T, mode string, steps int, selection string, every int, more ...string) *Suite {
+func selectionOf(t *testing.T, mode string, steps int, selection string, every int, more ...string) *suite.Suite {
 	t.Helper()
 	rate := 0.3
 	if mode == "finetune" {
@@ -43,7 +46,7 @@ func selectionOf(t *testing.T, mode string, steps int, selection string, every i
 	for _, line := range more {
 		text += "  " + line + "\n"
 	}
-	s, err := parseSuite("s", "s.yaml", []byte(text))
+	s, err := suite.Parse("s", "s.yaml", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,13 +54,13 @@ func selectionOf(t *testing.T, mode string, steps int, selection string, every i
 }
 
 // only does the one cell of a suite and returns its record.
-func only(t *testing.T, w *Workspace, s *Suite, run string) runs.Cell {
+func only(t *testing.T, w *workspace.Workspace, s *suite.Suite, run string) runs.Cell {
 	t.Helper()
 	r, err := Run(t.Context(), w, s, RunOptions{ID: run})
 	if err != nil || r.Done+r.Before != 1 {
 		t.Fatalf("%+v, %v; want one cell done", r, err)
 	}
-	cells, err := recordedCells(w, run)
+	cells, err := plan.RecordedCells(w, run)
 	if err != nil || len(cells) != 1 {
 		t.Fatalf("%d records, %v", len(cells), err)
 	}
@@ -85,7 +88,7 @@ func choice(t *testing.T, c runs.Cell) string {
 	return string(out)
 }
 
-func miniWorkspace(t *testing.T, dir string, p Progress) *Workspace {
+func miniWorkspace(t *testing.T, dir string, p workspace.Progress) *workspace.Workspace {
 	t.Helper()
 	w := testWorkspace(t, dir, p)
 	if err := ingestMini(t.Context(), w, rawMini(t)); err != nil {
@@ -151,7 +154,7 @@ func TestSelection(t *testing.T) {
 	if _, err = Evaluate(t.Context(), w, "s"); err != nil {
 		t.Fatal(err)
 	}
-	cells, err := recordedCells(w, "s")
+	cells, err := plan.RecordedCells(w, "s")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +204,7 @@ func TestSelectionReadsNoTestImage(t *testing.T) {
 	want := only(t, w, suite, "s")
 
 	broken := miniWorkspace(t, t.TempDir(), nil)
-	data, err := datasets.Open(filepath.Join(broken.datasetsDir(), "cub", "mini-s256-jpeg"))
+	data, err := datasets.Open(filepath.Join(broken.DatasetsDir(), "cub", "mini-s256-jpeg"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,13 +214,13 @@ func TestSelectionReadsNoTestImage(t *testing.T) {
 		if failed != nil {
 			t.Fatal(failed)
 		}
-		damage(t, filepath.Join(broken.datasetsDir(), "cub", "mini-s256-jpeg"), image)
+		damage(t, filepath.Join(broken.DatasetsDir(), "cub", "mini-s256-jpeg"), image)
 	}
 	r, err := Run(t.Context(), broken, suite, RunOptions{ID: "s"})
 	if err != nil || len(r.Failed) != 1 {
 		t.Fatalf("%+v, %v; want a failed cell", r, err)
 	}
-	record, err := recordedCells(broken, "s")
+	record, err := plan.RecordedCells(broken, "s")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +298,7 @@ func TestSelectionInterrupted(t *testing.T) {
 
 // atStart is a Progress that calls reached when a stage begins.
 type atStart struct {
-	silent
+	workspace.NoProgress
 	stage   string
 	reached func()
 }

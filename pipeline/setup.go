@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bierbench/models"
+	"bierbench/pipeline/workspace"
 )
 
 // SetupOptions choose what Setup installs besides the plugin.
@@ -39,7 +40,7 @@ type SetupWeights struct {
 // Setup installs what the workspace's backend and the named weights need,
 // checks every hash, and opens the backend once. What is there already is not
 // installed again.
-func Setup(ctx context.Context, w *Workspace, o SetupOptions) (*SetupResult, error) {
+func Setup(ctx context.Context, w *workspace.Workspace, o SetupOptions) (*SetupResult, error) {
 	began := time.Now()
 	result := &SetupResult{Cache: w.Cache.Dir}
 	wanted := o.Weights
@@ -57,7 +58,7 @@ func Setup(ctx context.Context, w *Workspace, o SetupOptions) (*SetupResult, err
 			return nil, fmt.Errorf("setup: %w", err)
 		}
 	}
-	b, err := w.backend(ctx)
+	b, err := w.OpenBackend(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("setup: %w", err)
 	}

@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"bierbench/models"
+	"bierbench/pipeline/workspace"
 )
 
 // bare is a workspace on a machine with nothing installed and no network: an
 // empty cache, and a pip that fails.
-func bare(t *testing.T, backend string) *Workspace {
+func bare(t *testing.T, backend string) *workspace.Workspace {
 	t.Helper()
 	bin := t.TempDir()
 	script := "#!/bin/sh\n[ \"$1\" = --version ] && exit 0\necho 'ERROR: no network' >&2\nexit 1\n"
@@ -22,7 +23,7 @@ func bare(t *testing.T, backend string) *Workspace {
 	t.Setenv("PATH", bin)
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
-	w := NewWorkspace(Workspace{
+	w := workspace.New(workspace.Workspace{
 		Dir: t.TempDir(), Backend: backend,
 		Cache: models.Cache{Dir: filepath.Join(t.TempDir(), "cache")}, Log: slog.New(slog.DiscardHandler),
 	})
@@ -31,13 +32,13 @@ func bare(t *testing.T, backend string) *Workspace {
 }
 
 // installed is a workspace over the user's own cache.
-func installed(t *testing.T) *Workspace {
+func installed(t *testing.T) *workspace.Workspace {
 	t.Helper()
 	cache, err := models.DefaultCache()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := NewWorkspace(Workspace{Dir: t.TempDir(), Backend: models.BackendCPU, Cache: cache, Log: slog.New(slog.DiscardHandler)})
+	w := workspace.New(workspace.Workspace{Dir: t.TempDir(), Backend: models.BackendCPU, Cache: cache, Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(w.Close)
 	return w
 }

@@ -8,6 +8,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"bierbench/pipeline/internal/claims"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/suite"
+	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
 
@@ -23,13 +27,13 @@ const sharedSuite = `
 `
 
 // sharedWorkspace is a workspace with what sharedSuite needs.
-func sharedWorkspace(t *testing.T) (*Workspace, *Suite) {
+func sharedWorkspace(t *testing.T) (*workspace.Workspace, *suite.Suite) {
 	t.Helper()
 	w := testWorkspace(t, t.TempDir(), nil)
 	if err := ingestMini(t.Context(), w, rawMini(t)); err != nil {
 		t.Fatal(err)
 	}
-	suite, err := parseSuite("s", "s.yaml", []byte(sharedSuite))
+	suite, err := suite.Parse("s", "s.yaml", []byte(sharedSuite))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,20 +79,20 @@ func TestSharedWorkspace(t *testing.T) {
 // ends without finishing it.
 func TestTakenOver(t *testing.T) {
 	w, suite := sharedWorkspace(t)
-	only := PlanOptions{Run: "s", Only: "features-*"}
-	p, err := NewPlan(t.Context(), w, suite, only)
+	only := plan.Options{Run: "s", Only: "features-*"}
+	p, err := plan.New(t.Context(), w, suite, only)
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := openClaims(w.Runs().Path("s"))
+	other, err := claims.Open(w.Runs().Path("s"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = other.try(p.Cells[0].Path()); err != nil {
+	if _, err = other.Try(p.Cells[0].Path()); err != nil {
 		t.Fatal(err)
 	}
 
-	ctx, cancel := context.WithTimeout(t.Context(), 3*claimPoll)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*claims.Poll)
 	defer cancel()
 	if waited, failed := Run(ctx, w, suite, RunOptions{Only: only.Only}); ctx.Err() == nil {
 		t.Fatalf("%+v, %v; want it to wait for the other process", waited, failed)
@@ -99,14 +103,14 @@ func TestTakenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := p.Cells[0]
-	err = r.WriteCell(runs.Cell{Key: c.Key, ConfigHash: c.ConfigHash, DataHash: c.DataHash, Started: now(), Status: runs.Running})
+	err = r.WriteCell(runs.Cell{Key: c.Key, ConfigHash: c.ConfigHash, DataHash: c.DataHash, Started: workspace.Now(), Status: runs.Running})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, err = NewPlan(t.Context(), w, suite, only); err != nil || p.Cells[0].State != Running {
-		t.Fatalf("planned as %+v, %v; want %s", p, err, Running)
+	if p, err = plan.New(t.Context(), w, suite, only); err != nil || p.Cells[0].State != plan.Running {
+		t.Fatalf("planned as %+v, %v; want %s", p, err, plan.Running)
 	}
-	time.AfterFunc(2*claimPoll, other.close)
+	time.AfterFunc(2*claims.Poll, other.Close)
 	if r, err := Run(t.Context(), w, suite, RunOptions{Only: only.Only}); err != nil || r.Done != 1 {
 		t.Errorf("%+v, %v; want the cell taken over", r, err)
 	}
@@ -115,8 +119,8 @@ func TestTakenOver(t *testing.T) {
 // What another process ends while a run waits for it is not done again.
 func TestEndedElsewhere(t *testing.T) {
 	w, suite := sharedWorkspace(t)
-	only := PlanOptions{Run: "s", Only: "features-*"}
-	p, err := NewPlan(t.Context(), w, suite, only)
+	only := plan.Options{Run: "s", Only: "features-*"}
+	p, err := plan.New(t.Context(), w, suite, only)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,18 +131,18 @@ func TestEndedElsewhere(t *testing.T) {
 	}
 	for _, status := range []string{runs.Done, runs.Failed} {
 		t.Run(status, func(t *testing.T) {
-			other, err := openClaims(r.Dir)
+			other, err := claims.Open(r.Dir)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err = other.try(c.Path()); err != nil {
+			if _, err = other.Try(c.Path()); err != nil {
 				t.Fatal(err)
 			}
-			record := runs.Cell{Key: c.Key, ConfigHash: c.ConfigHash, DataHash: c.DataHash, Started: now(), Status: runs.Running}
+			record := runs.Cell{Key: c.Key, ConfigHash: c.ConfigHash, DataHash: c.DataHash, Started: workspace.Now(), Status: runs.Running}
 			if err = r.WriteCell(record); err != nil {
 				t.Fatal(err)
 			}
-			time.AfterFunc(2*claimPoll, func() {
+			time.AfterFunc(2*claims.Poll, func() {
 				record.Status = status
 				if status == runs.Failed {
 					record.Error = "no luck"
@@ -146,7 +150,7 @@ func TestEndedElsewhere(t *testing.T) {
 				if failed := r.WriteCell(record); failed != nil {
 					t.Error(failed)
 				}
-				other.close()
+				other.Close()
 			})
 			got, err := Run(t.Context(), w, suite, RunOptions{Only: only.Only, RetryFailed: true})
 			if err != nil || got.Done != 0 || got.Elsewhere+len(got.Failed) != 1 || (status == runs.Done) != (got.Elsewhere == 1) {

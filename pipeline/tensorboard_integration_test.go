@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"bierbench/pipeline/suite"
 	"bierbench/runs"
 )
 
@@ -28,7 +29,7 @@ func TestLiveTensorBoard(t *testing.T) {
 	if err := ingestMini(t.Context(), w, rawMini(t)); err != nil {
 		t.Fatal(err)
 	}
-	suite, err := parseSuite("s", "s.yaml", []byte(`
+	suite, err := suite.Parse("s", "s.yaml", []byte(`
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen

@@ -7,12 +7,15 @@ import (
 	"path/filepath"
 	"testing"
 
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/suite"
+	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
 
 // thousands prepares a workspace with a run of 5,000 finished cells. Nothing is
 // trained: one real record is copied, with the key and configuration of each.
-func thousands(b *testing.B) (*Workspace, *Suite) {
+func thousands(b *testing.B) (*workspace.Workspace, *suite.Suite) {
 	b.Helper()
 	w := testWorkspace(b, b.TempDir(), nil)
 	if err := ingestMini(b.Context(), w, rawMini(b)); err != nil {
@@ -22,7 +25,7 @@ func thousands(b *testing.B) (*Workspace, *Suite) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	suite, err := parseSuite("s", "s.yaml", fmt.Appendf(nil, `
+	suite, err := suite.Parse("s", "s.yaml", fmt.Appendf(nil, `
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
@@ -38,7 +41,7 @@ func thousands(b *testing.B) (*Workspace, *Suite) {
 	if _, err = Run(b.Context(), w, suite, RunOptions{Only: "*/*/abier-24/seed-0"}); err != nil {
 		b.Fatal(err)
 	}
-	p, err := NewPlan(b.Context(), w, suite, PlanOptions{Run: "s"})
+	p, err := plan.New(b.Context(), w, suite, plan.Options{Run: "s"})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -53,8 +56,8 @@ func thousands(b *testing.B) (*Workspace, *Suite) {
 	}
 	var real runs.Cell
 	for _, c := range p.Cells {
-		if c.State == Done {
-			real = c.record
+		if c.State == plan.Done {
+			real = c.Record
 		}
 	}
 	for _, c := range p.Cells {
@@ -92,8 +95,8 @@ func numbers(n int) []int {
 func BenchmarkPlanOfThousands(b *testing.B) {
 	w, suite := thousands(b)
 	for b.Loop() {
-		p, err := NewPlan(b.Context(), w, suite, PlanOptions{Run: "s"})
-		if err != nil || p.Count(Done) != 5000 {
+		p, err := plan.New(b.Context(), w, suite, plan.Options{Run: "s"})
+		if err != nil || p.Count(plan.Done) != 5000 {
 			b.Fatalf("%v; want 5000 cells done", err)
 		}
 	}

@@ -4,13 +4,14 @@ import (
 	"context"
 	"path/filepath"
 
+	"bierbench/pipeline/workspace"
 	"bierbench/reports"
 	"bierbench/runs"
 )
 
 // Trend reads a metric of runs, writes reports/trend-<run>-<run>.../ and returns
 // the paths of its files.
-func Trend(ctx context.Context, w *Workspace, ids []string, metric string) (*reports.Trend, []string, error) {
+func Trend(ctx context.Context, w *workspace.Workspace, ids []string, metric string) (*reports.Trend, []string, error) {
 	var opened []*runs.Run
 	for _, id := range ids {
 		r, err := w.Runs().Open(id)
@@ -23,6 +24,6 @@ func Trend(ctx context.Context, w *Workspace, ids []string, metric string) (*rep
 	if err != nil {
 		return nil, nil, err
 	}
-	files, err := t.Write(filepath.Join(w.reportsDir(), folderName("trend", ids)))
+	files, err := t.Write(filepath.Join(w.ReportsDir(), folderName("trend", ids)))
 	return t, files, err
 }

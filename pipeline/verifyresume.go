@@ -17,6 +17,9 @@ import (
 	"strings"
 	"time"
 
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/suite"
+	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
 
@@ -71,9 +74,9 @@ const mostFiles = 4
 // the process killed at random moments and started anew, and compares the two:
 // metrics, the model's digest, embeddings and queries. It works in a folder of
 // its own beside the workspace's and removes it.
-func VerifyResume(ctx context.Context, w *Workspace, s *Suite, o VerifyOptions) (*VerifyResult, error) {
+func VerifyResume(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o VerifyOptions) (*VerifyResult, error) {
 	began := time.Now()
-	p, err := NewPlan(ctx, w, s, PlanOptions{Run: s.Name, Only: o.Only})
+	p, err := plan.New(ctx, w, s, plan.Options{Run: s.Name, Only: o.Only})
 	if err != nil {
 		return nil, err
 	}
@@ -107,8 +110,8 @@ type verification struct {
 	old     []string      // files that earlier processes left half written
 }
 
-func newVerification(w *Workspace, s *Suite, o VerifyOptions, c PlannedCell, dir string) (*verification, error) {
-	raw, err := filepath.Abs(w.datasetsDir())
+func newVerification(w *workspace.Workspace, s *suite.Suite, o VerifyOptions, c plan.Cell, dir string) (*verification, error) {
+	raw, err := filepath.Abs(w.DatasetsDir())
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bierbench/models"
-	"bierbench/pipeline"
+	"bierbench/pipeline/workspace"
 )
 
 // app is what all commands share: the global flags and where output goes.
@@ -29,7 +29,7 @@ type app struct {
 	logLevel       string
 	printed        bool // a result is on stdout
 
-	open     *pipeline.Workspace
+	open     *workspace.Workspace
 	progress *progress // on stderr; nil where there is none
 	events   *events   // on stdout, with --json while the command works; else nil
 }
@@ -87,7 +87,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 regression (diff --fail), 130 interrupted
 }
 
 // workspace returns the workspace that the global flags describe.
-func (a *app) workspace() (*pipeline.Workspace, error) {
+func (a *app) workspace() (*workspace.Workspace, error) {
 	if a.open != nil {
 		return a.open, nil
 	}
@@ -114,7 +114,7 @@ func (a *app) workspace() (*pipeline.Workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	var watch pipeline.Progress
+	var watch workspace.Progress
 	switch {
 	case a.events != nil:
 		watch = a.events
@@ -122,7 +122,7 @@ func (a *app) workspace() (*pipeline.Workspace, error) {
 		a.progress = newProgress(a.stderr, terminal, log)
 		watch = a.progress
 	}
-	a.open = pipeline.NewWorkspace(pipeline.Workspace{
+	a.open = workspace.New(workspace.Workspace{
 		Dir: a.dir, Backend: a.backend, Devices: a.devices, Command: append([]string{"bierbench"}, a.args...), Cache: cache, Log: log, Progress: watch,
 	})
 	return a.open, nil

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bierbench/pipeline"
+	"bierbench/pipeline/submit"
 	"bierbench/runs"
 )
 
@@ -175,7 +175,7 @@ func (e *events) CellEnded(c runs.Cell, number, total int, err error) {
 }
 
 // task tells that a task of an engine ended.
-func (e *events) task(t pipeline.TaskEnd) {
+func (e *events) task(t submit.TaskEnd) {
 	told := taskEvent{
 		event: now(eventTask), Task: t.Task, Cell: t.Cell, Features: t.Features, State: runs.Done,
 		Number: t.Number, Total: t.Total, Seconds: t.Seconds, Error: t.Error, Log: t.Log,

@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"bierbench/pipeline"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/suite"
 )
 
 func newFeaturesCommand(a *app) *cobra.Command {
@@ -21,13 +23,13 @@ task do this before cells that would wait for each other.
 		Example:   `  bierbench features quick --only 'cub.*'`,
 		Hidden:    true,
 		Args:      arguments(cobra.MaximumNArgs(1)),
-		ValidArgs: pipeline.BuiltinSuites(),
+		ValidArgs: suite.Builtin(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, s, err := f.load(a, args)
 			if err != nil {
 				return err
 			}
-			p, err := pipeline.NewPlan(cmd.Context(), w, s, f.plan())
+			p, err := plan.New(cmd.Context(), w, s, f.plan())
 			if err != nil {
 				return err
 			}

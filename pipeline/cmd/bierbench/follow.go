@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bierbench/pipeline"
+	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
 
@@ -15,7 +16,7 @@ const followEvery = time.Second
 
 // follow prints what happens to a run, or to one of its cells, until no cell is
 // left to do.
-func (a *app) follow(ctx context.Context, w *pipeline.Workspace, run, cell string) error {
+func (a *app) follow(ctx context.Context, w *workspace.Workspace, run, cell string) error {
 	f, err := pipeline.Follow(w, run, cell)
 	if err != nil {
 		return err

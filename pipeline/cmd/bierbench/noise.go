@@ -9,13 +9,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"bierbench/pipeline"
+	"bierbench/pipeline/suite"
 	"bierbench/reports"
 	"bierbench/runs"
 )
 
 func newNoiseCommand(a *app) *cobra.Command {
 	o := runs.DefaultNoiseOptions()
-	o.Base = pipeline.DefaultBase
+	o.Base = suite.DefaultBase
 	format := "text"
 	points := []float64{}
 	for _, d := range o.Differences {

@@ -7,7 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bierbench/pipeline"
+	"bierbench/pipeline/cost"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/suite"
 	"bierbench/runs"
 )
 
@@ -30,25 +32,25 @@ the first of them.
   bierbench plan quick --probe
   bierbench plan my.yaml --set steps=1000`,
 		Args:      arguments(cobra.MaximumNArgs(1)),
-		ValidArgs: pipeline.BuiltinSuites(),
+		ValidArgs: suite.Builtin(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, s, err := f.load(a, args)
 			if err != nil {
 				return err
 			}
-			p, err := pipeline.NewPlan(cmd.Context(), w, s, f.plan())
+			p, err := plan.New(cmd.Context(), w, s, f.plan())
 			if err != nil {
 				return err
 			}
 			if probe {
-				if _, err := pipeline.Probe(cmd.Context(), w, p); err != nil {
+				if _, err := cost.Probe(cmd.Context(), w, p); err != nil {
 					return err
 				}
 			}
-			if err := pipeline.EstimatePlan(w, p); err != nil {
+			if err := cost.Estimate(w, p); err != nil {
 				return err
 			}
-			t := pipeline.SumPlan(w, p)
+			t := cost.Sum(w, p)
 			return a.print(planned(p, t), func(out io.Writer) error { return printPlan(out, p, t, probe) })
 		},
 	}
@@ -58,12 +60,12 @@ the first of them.
 }
 
 // printPlan writes a line for each cell, then the totals.
-func printPlan(out io.Writer, p *pipeline.Plan, t pipeline.Total, probed bool) error {
+func printPlan(out io.Writer, p *plan.Plan, t cost.Total, probed bool) error {
 	var table strings.Builder
 	err := columns(&table, func(out io.Writer) {
 		fmt.Fprintf(out, "state\tcell\ttime\tmemory\tdisk\t\n")
 		for _, c := range p.Cells {
-			if c.State == pipeline.Done {
+			if c.State == plan.Done {
 				fmt.Fprintf(out, "%s\t%s\t\t\t\t%s\n", c.State, c.Path(), c.Why)
 				continue
 			}
@@ -73,9 +75,9 @@ func printPlan(out io.Writer, p *pipeline.Plan, t pipeline.Total, probed bool) e
 	for line := range strings.Lines(table.String()) {
 		fmt.Fprintln(out, strings.TrimRight(line, " \n"))
 	}
-	fmt.Fprintf(out, "%d cells: %d done, %d to do, %d interrupted, %d stale, %d failed before", len(p.Cells), p.Count(pipeline.Done),
-		p.Count(pipeline.Todo), p.Count(pipeline.Interrupted), p.Count(pipeline.Stale), p.Count(pipeline.Retry))
-	if n := p.Count(pipeline.Running); n > 0 {
+	fmt.Fprintf(out, "%d cells: %d done, %d to do, %d interrupted, %d stale, %d failed before", len(p.Cells), p.Count(plan.Done),
+		p.Count(plan.Todo), p.Count(plan.Interrupted), p.Count(plan.Stale), p.Count(plan.Retry))
+	if n := p.Count(plan.Running); n > 0 {
 		fmt.Fprintf(out, ", %d running", n)
 	}
 	fmt.Fprintln(out)
@@ -124,11 +126,11 @@ func costBytes(n int64) string {
 
 // plannedSuite is plan --json: sizes in bytes, times in seconds.
 type plannedSuite struct {
-	Run   string         `json:"run"`
-	Suite string         `json:"suite"`
-	Cells []plannedCell  `json:"cells"`
-	Total pipeline.Total `json:"total"`
-	Fits  bool           `json:"fits"` // on the disk
+	Run   string        `json:"run"`
+	Suite string        `json:"suite"`
+	Cells []plannedCell `json:"cells"`
+	Total cost.Total    `json:"total"`
+	Fits  bool          `json:"fits"` // on the disk
 }
 
 // plannedCell is one cell of plan --json.
@@ -139,11 +141,11 @@ type plannedCell struct {
 	Cost  *runs.Cost `json:"cost,omitempty"` // of what is not done; seconds are 0 where basis is empty
 }
 
-func planned(p *pipeline.Plan, t pipeline.Total) plannedSuite {
+func planned(p *plan.Plan, t cost.Total) plannedSuite {
 	out := plannedSuite{Run: p.Run, Suite: p.Suite.Name, Cells: make([]plannedCell, len(p.Cells)), Total: t, Fits: t.Fits()}
 	for i, c := range p.Cells {
 		out.Cells[i] = plannedCell{Cell: c.Path(), State: c.State, Why: c.Why}
-		if c.State != pipeline.Done {
+		if c.State != plan.Done {
 			out.Cells[i].Cost = &p.Cells[i].Cost
 		}
 	}

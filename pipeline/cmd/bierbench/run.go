@@ -8,6 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"bierbench/pipeline"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/suite"
+	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
 
@@ -30,18 +33,18 @@ func (f *suiteFlags) addChoice(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.set, "set", nil, "override `key=value` in every block of the suite; may be repeated")
 }
 
-func (f *suiteFlags) plan() pipeline.PlanOptions {
-	return pipeline.PlanOptions{Run: f.id, Only: f.only, SameBuild: f.sameBuild}
+func (f *suiteFlags) plan() plan.Options {
+	return plan.Options{Run: f.id, Only: f.only, SameBuild: f.sameBuild}
 }
 
 // load reads the suite named on the command line, applies the overrides, and
 // returns it with the workspace.
-func (f *suiteFlags) load(a *app, args []string) (*pipeline.Workspace, *pipeline.Suite, error) {
+func (f *suiteFlags) load(a *app, args []string) (*workspace.Workspace, *suite.Suite, error) {
 	name := "quick"
 	if len(args) == 1 {
 		name = args[0]
 	}
-	s, err := pipeline.LoadSuite(name)
+	s, err := suite.Load(name)
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
@@ -60,7 +63,7 @@ func (f *suiteFlags) load(a *app, args []string) (*pipeline.Workspace, *pipeline
 func suiteHelp() string {
 	const width = 84
 	text, line := "", "SUITE is a YAML file or built in; the default is quick. Built in are"
-	for i, name := range pipeline.BuiltinSuites() {
+	for i, name := range suite.Builtin() {
 		if i > 0 {
 			line += ","
 		}
@@ -89,7 +92,7 @@ one workspace: they share the cells.
   bierbench run my.yaml --run second-try
   bierbench run my.yaml --retry-failed`,
 		Args:      arguments(cobra.MaximumNArgs(1)),
-		ValidArgs: pipeline.BuiltinSuites(),
+		ValidArgs: suite.Builtin(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, s, err := f.load(a, args)
 			if err != nil {

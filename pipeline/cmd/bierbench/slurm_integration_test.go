@@ -22,7 +22,7 @@ import (
 	"testing"
 	"time"
 
-	"bierbench/pipeline"
+	"bierbench/pipeline/submit"
 )
 
 // slurmConfig is a cluster of this machine alone. The arguments are the host's
@@ -191,9 +191,9 @@ func (r slurmRun) command(want int, args ...string) string {
 	return string(out)
 }
 
-func (r slurmRun) submit() pipeline.SubmitResult {
+func (r slurmRun) submit() submit.Result {
 	r.t.Helper()
-	var last struct{ Result pipeline.SubmitResult } // the only event
+	var last struct{ Result submit.Result } // the only event
 	text := r.command(0, "submit", "tiny.yaml", "--engine", "slurm", "--checkpoint", "200ms", "--sbatch", "--comment=it's $HOME", "--json")
 	if err := json.Unmarshal([]byte(text), &last); err != nil {
 		r.t.Fatal(err)
@@ -201,9 +201,9 @@ func (r slurmRun) submit() pipeline.SubmitResult {
 	return last.Result
 }
 
-func (r slurmRun) status() pipeline.Status {
+func (r slurmRun) status() submit.RunStatus {
 	r.t.Helper()
-	var out pipeline.Status
+	var out submit.RunStatus
 	if err := json.Unmarshal([]byte(r.command(0, "status", "tiny", "--json")), &out); err != nil {
 		r.t.Fatal(err)
 	}
@@ -214,9 +214,9 @@ func (r slurmRun) status() pipeline.Status {
 }
 
 // cell returns the status of the cell whose path ends so.
-func (r slurmRun) cell(s pipeline.Status, end string) pipeline.CellStatus {
+func (r slurmRun) cell(s submit.RunStatus, end string) submit.CellStatus {
 	r.t.Helper()
-	i := slices.IndexFunc(s.Cells, func(c pipeline.CellStatus) bool { return strings.HasSuffix(c.Cell, end) })
+	i := slices.IndexFunc(s.Cells, func(c submit.CellStatus) bool { return strings.HasSuffix(c.Cell, end) })
 	if i < 0 || s.Cells[i].Task == nil {
 		r.t.Fatalf("no cell %s with a task in %+v", end, s)
 	}
@@ -224,14 +224,14 @@ func (r slurmRun) cell(s pipeline.Status, end string) pipeline.CellStatus {
 }
 
 // ended reports whether Slurm is done with every task.
-func ended(s pipeline.Status) bool {
-	return !slices.ContainsFunc(s.Cells, func(c pipeline.CellStatus) bool { return c.Task != nil && c.Task.Active })
+func ended(s submit.RunStatus) bool {
+	return !slices.ContainsFunc(s.Cells, func(c submit.CellStatus) bool { return c.Task != nil && c.Task.Active })
 }
 
 // kill ends the process of a cell's task as the kernel does when memory is short.
 // Slurm itself never does without a warning: scancel --signal=KILL sends SIGTERM,
 // too.
-func (r slurmRun) kill(c pipeline.CellStatus) {
+func (r slurmRun) kill(c submit.CellStatus) {
 	r.t.Helper()
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {

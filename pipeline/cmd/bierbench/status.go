@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bierbench/pipeline"
+	"bierbench/pipeline/submit"
 )
 
 func newStatusCommand(a *app) *cobra.Command {
@@ -31,10 +31,10 @@ The default is the run that was submitted last.`,
 			var run string
 			if len(args) == 1 {
 				run = args[0]
-			} else if run, err = pipeline.LatestRun(w); err != nil {
+			} else if run, err = submit.LatestRun(w); err != nil {
 				return err
 			}
-			s, err := pipeline.StatusOf(cmd.Context(), w, run)
+			s, err := submit.Status(cmd.Context(), w, run)
 			if err != nil {
 				return err
 			}
@@ -43,7 +43,7 @@ The default is the run that was submitted last.`,
 	}
 }
 
-func printStatus(out io.Writer, s *pipeline.Status) error {
+func printStatus(out io.Writer, s *submit.RunStatus) error {
 	err := columns(out, func(out io.Writer) {
 		for _, t := range s.Features {
 			fmt.Fprintf(out, "features\t%.12s\t%s\t\n", t.Features, taskWords(t))
@@ -73,7 +73,7 @@ func printStatus(out io.Writer, s *pipeline.Status) error {
 
 // taskWords is "slurm 12_3 PENDING (Dependency)"; the state is "-" where the
 // engine does not know the task any more.
-func taskWords(t pipeline.TaskStatus) string {
+func taskWords(t submit.TaskStatus) string {
 	words := fmt.Sprintf("%s %s %s", t.Engine, t.ID, t.State)
 	if t.State == "" {
 		words += "-"

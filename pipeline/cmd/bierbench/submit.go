@@ -9,13 +9,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"bierbench/pipeline"
+	"bierbench/pipeline/submit"
+	"bierbench/pipeline/suite"
 )
 
 func newSubmitCommand(a *app) *cobra.Command {
 	var f suiteFlags
-	var o pipeline.SubmitOptions
+	var o submit.Options
 	var engines []string
-	for _, kind := range pipeline.Engines() {
+	for _, kind := range submit.Engines() {
 		engines = append(engines, fmt.Sprintf("  %s: %s", kind.Name, kind.Does))
 	}
 	cmd := &cobra.Command{
@@ -41,7 +43,7 @@ system that all machines share. Follow the tasks with "bierbench status".
   bierbench submit my.yaml --engine local --processes 2
   bierbench submit my.yaml --engine slurm --sbatch --time=600 --retry-failed`,
 		Args:      arguments(cobra.MaximumNArgs(1)),
-		ValidArgs: pipeline.BuiltinSuites(),
+		ValidArgs: suite.Builtin(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case o.Processes < 1:
@@ -51,7 +53,7 @@ system that all machines share. Follow the tasks with "bierbench status".
 			case o.Engine != "local" && cmd.Flags().Changed("processes"):
 				return usageError{errors.New("--processes is for --engine local")}
 			}
-			if err := pipeline.CheckEngine(o.Engine, o.Options); err != nil {
+			if err := submit.CheckEngine(o.Engine, o.Options); err != nil {
 				return usageError{err}
 			}
 			w, s, err := f.load(a, args)
@@ -63,9 +65,9 @@ system that all machines share. Follow the tasks with "bierbench status".
 			case a.events != nil:
 				o.OnTask = a.events.task
 			case !a.quiet:
-				o.OnTask = func(t pipeline.TaskEnd) { printTask(a.stderr, t) }
+				o.OnTask = func(t submit.TaskEnd) { printTask(a.stderr, t) }
 			}
-			r, err := pipeline.Submit(cmd.Context(), w, s, o)
+			r, err := submit.Submit(cmd.Context(), w, s, o)
 			if err != nil {
 				return err
 			}
@@ -90,7 +92,7 @@ system that all machines share. Follow the tasks with "bierbench status".
 }
 
 // printTask says how a task ended.
-func printTask(out io.Writer, t pipeline.TaskEnd) {
+func printTask(out io.Writer, t submit.TaskEnd) {
 	what, how := t.Cell, fmt.Sprintf("done, %.1f s", t.Seconds)
 	if t.Features {
 		what = "features of " + t.Cell
@@ -104,7 +106,7 @@ func printTask(out io.Writer, t pipeline.TaskEnd) {
 	fmt.Fprintf(out, "[%d/%d] %s: %s\n", t.Number, t.Total, what, how)
 }
 
-func printSubmission(out io.Writer, r *pipeline.SubmitResult) error {
+func printSubmission(out io.Writer, r *submit.Result) error {
 	left := fmt.Sprintf("%d done, %d failed before, %d with an engine already, %d running", r.Done, r.Failed, r.Active, r.Running)
 	if r.Submission == "" {
 		fmt.Fprintf(out, "run %s: nothing to submit; of %d cells %s\n", r.Run, r.Cells, left)
@@ -132,7 +134,7 @@ func printSubmission(out io.Writer, r *pipeline.SubmitResult) error {
 	return err
 }
 
-func printArrays(out io.Writer, r *pipeline.SubmitResult) {
+func printArrays(out io.Writer, r *submit.Result) {
 	for _, a := range r.Arrays {
 		limits := "no limit known"
 		if a.Seconds > 0 {

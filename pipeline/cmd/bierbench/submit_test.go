@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"bierbench/pipeline"
+	"bierbench/pipeline/submit"
 )
 
 // When submit --engine local is killed, the kernel tells its tasks, which save
@@ -39,7 +39,7 @@ func TestKilledSubmit(t *testing.T) {
 			t.Fatalf("%s: %v\n%s", args, err, out)
 		}
 	}
-	status := func() (s pipeline.Status) {
+	status := func() (s submit.RunStatus) {
 		out, err := command("status", "long", "--json").Output()
 		if err == nil {
 			err = json.Unmarshal(out, &s)
@@ -49,8 +49,8 @@ func TestKilledSubmit(t *testing.T) {
 		}
 		return s
 	}
-	submit := command("submit", "long.yaml", "--engine", "local", "--processes", "1")
-	if err := submit.Start(); err != nil {
+	first := command("submit", "long.yaml", "--engine", "local", "--processes", "1")
+	if err := first.Start(); err != nil {
 		t.Fatal(err)
 	}
 	const patience = time.Minute
@@ -58,7 +58,7 @@ func TestKilledSubmit(t *testing.T) {
 		t.Helper()
 		for began := time.Now(); !is(); time.Sleep(20 * time.Millisecond) {
 			if time.Since(began) > patience {
-				_ = submit.Process.Kill() // as it is killed below
+				_ = first.Process.Kill() // as it is killed below
 				t.Fatalf("not within %s: %s", patience, what)
 			}
 		}
@@ -67,7 +67,7 @@ func TestKilledSubmit(t *testing.T) {
 		found, err := filepath.Glob(filepath.Join(dir, "runs", "long", "*", "*", "*", "seed-0", "train.jsonl"))
 		return err == nil && len(found) == 1
 	})
-	words := func(s pipeline.Status) (out []string) {
+	words := func(s submit.RunStatus) (out []string) {
 		for _, c := range s.Cells {
 			out = append(out, c.State, c.Task.State)
 		}
@@ -76,10 +76,10 @@ func TestKilledSubmit(t *testing.T) {
 	if got, want := words(status()), []string{"running", "running", "planned", "queued"}; !slices.Equal(got, want) {
 		t.Errorf("before: %q, want %q", got, want)
 	}
-	if err := submit.Process.Kill(); err != nil {
+	if err := first.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if err := submit.Wait(); err == nil {
+	if err := first.Wait(); err == nil {
 		t.Error("a killed command ended well")
 	}
 	within("the task gives its claim back", func() bool { return status().Counts["running"] == 0 })

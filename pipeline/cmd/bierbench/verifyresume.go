@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bierbench/pipeline"
+	"bierbench/pipeline/suite"
 )
 
 func newVerifyResumeCommand(a *app) *cobra.Command {
@@ -29,7 +30,7 @@ takes the first.
 		Example: `  bierbench verify-resume quick
   bierbench verify-resume my.yaml --only 'abier-*' --kills 20`,
 		Args:      arguments(cobra.MaximumNArgs(1)),
-		ValidArgs: pipeline.BuiltinSuites(),
+		ValidArgs: suite.Builtin(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.Kills < 1 {
 				return usageError{fmt.Errorf("--kills %d: want at least 1", o.Kills)}

@@ -1,0 +1,396 @@
+package cost
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"bierbench/models"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/workspace"
+	"bierbench/runs"
+)
+
+// Total is what the cells of a plan that are not done need together.
+type Total struct {
+	Cells   int     `json:"cells"`   // that are not done
+	Unknown int     `json:"unknown"` // of them, whose time is not known and not in Seconds
+	Seconds float64 `json:"seconds"` // one after the other
+	Memory  int64   `json:"memory"`  // of the largest whose memory is known, bytes
+	Disk    int64   `json:"disk"`    // bytes that stay
+	Peak    int64   `json:"peak"`    // bytes while it runs, with the checkpoints of a training
+	Free    int64   `json:"free"`    // bytes of the workspace's file system; 0 where it does not say
+}
+
+// Fits reports whether the disk has room.
+func (t Total) Fits() bool { return t.Free == 0 || t.Peak <= t.Free }
+
+// Estimate fills the cost of every cell that is not done: the time from what
+// was measured on this machine, the memory from measured peaks or, in frozen
+// mode, from the sizes of the tables, the disk from the sizes of the files.
+// Features are in the cost of the first cell that needs them.
+func Estimate(w *workspace.Workspace, p *plan.Plan) error {
+	e, err := newEstimator(w, p)
+	if err != nil {
+		return fmt.Errorf("estimate: %w", err)
+	}
+	for i := range p.Cells {
+		if p.Cells[i].State == plan.Done {
+			p.Cells[i].Cost = runs.Cost{}
+			continue
+		}
+		if p.Cells[i].Cost, err = e.cost(p.Cells[i]); err != nil {
+			return fmt.Errorf("estimate %s: %w", p.Cells[i].Path(), err)
+		}
+	}
+	p.Checkpoints = e.checkpoints
+	return nil
+}
+
+// Sum adds up the costs that Estimate filled in.
+func Sum(w *workspace.Workspace, p *plan.Plan) Total {
+	t := Total{Free: freeBytes(w.Dir)}
+	for _, c := range p.Cells {
+		if c.State == plan.Done {
+			continue
+		}
+		t.Cells++
+		if c.Cost.Basis == "" {
+			t.Unknown++
+		}
+		t.Seconds += c.Cost.Seconds
+		t.Memory = max(t.Memory, c.Cost.Memory)
+		t.Disk += c.Cost.Disk
+	}
+	t.Peak = t.Disk + p.Checkpoints
+	return t
+}
+
+// freeBytes is the room for ordinary users on a folder's file system, 0 where
+// that is not known.
+func freeBytes(dir string) int64 {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return 0
+	}
+	return int64(s.Bavail) * s.Bsize
+}
+
+// idleMemory is the resident memory of a process with the CPU backend that does
+// a cell of hardly any data, bytes: 180 MB were measured without training, 231
+// and 247 MB with the step of a baseline. Compiling the step of an ensemble with
+// regressors took up to 430 MB, which is known once one was done.
+const idleMemory = 250 << 20
+
+// estimator answers for the cells of one plan.
+type estimator struct {
+	w           *workspace.Workspace
+	run         string // folder
+	found       *measurements
+	weights     map[string]string   // SHA-256 by backbone
+	kinds       map[kindKey]parts   // one for all seeds
+	parameters  map[string]int64    // of backbones
+	counted     map[string]struct{} // feature keys that an earlier cell pays for, or that are cached
+	compiled    map[string]bool     // kinds of features that an earlier cell compiles
+	checkpoints int64               // most bytes that a training holds besides its result
+}
+
+// kindKey tells cells apart that differ in more than the seed.
+type kindKey struct{ config, data string }
+
+// parts are what the cells of a kind need, features apart.
+type parts struct {
+	known    bool    // whether the time of every part is
+	basis    string  // of the least certain one
+	step     float64 // seconds
+	once     float64 // seconds besides steps and features
+	memory   int64
+	disk     int64
+	features string // key; empty where the cell needs none
+}
+
+func newEstimator(w *workspace.Workspace, p *plan.Plan) (*estimator, error) {
+	found, err := readMeasured(w)
+	if err != nil {
+		return nil, err
+	}
+	return &estimator{
+		w: w, run: filepath.Join(w.Runs().Dir, p.Run), found: found, weights: p.Weights,
+		kinds: map[kindKey]parts{}, parameters: map[string]int64{}, counted: map[string]struct{}{}, compiled: map[string]bool{},
+	}, nil
+}
+
+// cost is what a cell still needs.
+func (e *estimator) cost(c plan.Cell) (runs.Cost, error) {
+	key := kindKey{c.ConfigHash, c.Data.Dir}
+	x, ok := e.kinds[key]
+	if !ok {
+		var err error
+		if x, err = e.parts(c); err != nil {
+			return runs.Cost{}, err
+		}
+		e.kinds[key] = x
+	}
+	left := c.Config.Steps
+	if c.State == plan.Interrupted || c.State == plan.Retry || c.State == plan.Running {
+		left = max(0, left-checkpointStep(filepath.Join(e.run, filepath.FromSlash(c.Path()), "checkpoint")))
+	}
+	cost := runs.Cost{Seconds: x.once + x.step*float64(left), Memory: x.memory, Disk: x.disk, Basis: x.basis}
+	known := x.known
+	if _, paid := e.counted[x.features]; x.features != "" && !paid {
+		e.counted[x.features] = struct{}{}
+		net, err := models.BackboneNamed(c.Backbone)
+		if err != nil {
+			return cost, err
+		}
+		kind := featuresKind(c.Config)
+		t := e.time(workFeatures, kind, float64(c.Manifest.Rows))
+		cost.Seconds += t.seconds
+		if !e.compiled[kind] { // a process keeps the network for the next data set
+			e.compiled[kind] = true
+			cost.Seconds += t.setup
+		}
+		cost.Disk += int64(c.Manifest.Rows) * int64(net.Features*4+8)
+		known = known && t.known
+		cost.Basis = weaker(cost.Basis, t.basis)
+	}
+	if !known {
+		cost.Seconds, cost.Basis = 0, ""
+	}
+	return cost, nil
+}
+
+// Predicted is what the record of a cell that begins says of its cost: that of
+// the whole cell also where it is continued, as the record's time is.
+func Predicted(c plan.Cell) *runs.Cost {
+	switch {
+	case (c.State == plan.Interrupted || c.State == plan.Retry) && c.Record.Predicted != nil:
+		return c.Record.Predicted
+	case c.Cost == runs.Cost{}:
+		return nil
+	}
+	return &c.Cost
+}
+
+// timed is the time of a piece of work.
+type timed struct {
+	known          bool
+	basis          string
+	seconds, setup float64
+}
+
+// time estimates an amount of a kind of work by the measured rate.
+func (e *estimator) time(work, of string, amount float64) timed {
+	found := e.found.near(work, of, amount)
+	if len(found) == 0 && work == workEvaluate { // a multiply-add is one in all widths
+		found = nearestAmounts(e.found.works[work], amount)
+	}
+	if len(found) == 0 {
+		return timed{}
+	}
+	return timed{
+		known: true, basis: found[len(found)-1].Basis,
+		seconds: amount * median(found, func(m measurement) float64 { return m.Seconds / m.Amount }),
+		setup:   median(found, func(m measurement) float64 { return m.Setup }),
+	}
+}
+
+// weaker is the less certain of two bases; empty is that of nothing.
+func weaker(a, b string) string {
+	if a == "" || b == BasisProbe {
+		return b
+	}
+	return a
+}
+
+// parts estimates what is the same for all seeds.
+func (e *estimator) parts(c plan.Cell) (x parts, err error) {
+	net, err := models.BackboneNamed(c.Backbone)
+	if err != nil {
+		return x, err
+	}
+	kind, err := trainKind(c.Config, trainClasses(c.Manifest))
+	if err != nil {
+		return x, err
+	}
+	images, all, err := evaluated(c.Config, c.Manifest)
+	if err != nil {
+		return x, err
+	}
+	selection, err := selectWork(c.Config, c.Manifest)
+	if err != nil {
+		return x, err
+	}
+	x.known = true
+	add := func(t timed) {
+		x.known = x.known && t.known
+		x.basis = weaker(x.basis, t.basis)
+		x.once += t.setup
+	}
+	evaluation := e.time(workEvaluate, evaluateKind(c.Config), evaluateAmount(c.Config, all))
+	add(evaluation)
+	x.once += evaluation.seconds
+	if !c.Config.Untrained {
+		steps := e.time(workTrain, kind, float64(c.Config.Steps))
+		embed := e.time(workEmbed, embedKind(c.Config), float64(images))
+		add(steps)
+		add(embed)
+		x.step = steps.seconds / float64(c.Config.Steps)
+		x.once += embed.seconds
+	}
+	if c.Config.Initialises() { // no probe tries it: it may take longer than the rest
+		initial := e.time(workInitial, initialKind(c.Config), initialImages(c.Manifest))
+		add(initial)
+		x.once += initial.seconds
+	}
+	if n := float64(selection.looks); n > 0 {
+		embed := e.time(workEmbed, embedKind(c.Config), float64(selection.images))
+		compare := e.time(workEvaluate, evaluateKind(c.Config), selection.scores)
+		add(embed) // which is compiled once more
+		x.once += n * (embed.seconds + compare.seconds)
+	}
+	// What is in no stage is small; a cell of unknown overhead has a known time.
+	x.once += e.overhead(c)
+	if c.Config.Mode == models.Frozen {
+		if x.features, err = e.features(c, net); err != nil {
+			return x, err
+		}
+	}
+	parameters := headParameters(c.Config, net.Features, trainClasses(c.Manifest)) + e.trained(c.Config, net)
+	x.memory = e.memory(c, net, kind, all, parameters)
+	x.disk = cellDisk(c, images, all, parameters)
+	if !c.Config.Untrained {
+		// Values and two moments: two checkpoints that are kept and one that is
+		// being written.
+		most := (3*3 - 1) * 4 * parameters
+		if selection.looks > 0 { // and two more models that may be the best
+			most += 2 * 4 * parameters
+		}
+		e.checkpoints = max(e.checkpoints, most)
+	}
+	return x, nil
+}
+
+// overhead is the least that was measured, per image of the data set: waiting
+// for another process's features counts as overhead of a cell, but is none of
+// its kind.
+func (e *estimator) overhead(c plan.Cell) float64 {
+	rows := float64(c.Manifest.Rows)
+	found := e.found.near(workOverhead, overheadKind(c.Config), rows)
+	if len(found) == 0 {
+		return 0
+	}
+	rate := func(m measurement) float64 { return m.Seconds / m.Amount }
+	return rows * rate(slices.MinFunc(found, func(a, b measurement) int { return cmp.Compare(rate(a), rate(b)) }))
+}
+
+// features returns the key of the features that a cell needs, empty where they
+// are cached.
+func (e *estimator) features(c plan.Cell, net models.Backbone) (string, error) {
+	key := models.FeaturesKey(c.Manifest.Digest, e.weights[c.Backbone], net, c.Config.Input)
+	if _, ok := e.counted[key]; ok {
+		return key, nil
+	}
+	_, err := os.Stat(filepath.Join(e.w.FeaturesDir(), key+".arrow"))
+	switch {
+	case err == nil:
+		return "", nil
+	case errors.Is(err, fs.ErrNotExist):
+		return key, nil
+	default:
+		return "", err
+	}
+}
+
+// trained is the number of a backbone's values where it is part of the model.
+func (e *estimator) trained(c models.Config, net models.Backbone) int64 {
+	if c.Mode != models.Finetune {
+		return 0
+	}
+	n, ok := e.parameters[net.Name]
+	if !ok {
+		n = backboneParameters(e.w, net)
+		e.parameters[net.Name] = n
+	}
+	return n
+}
+
+// memory is a measured peak of the kind, with the difference of the tables. A
+// probe's has no search in it. Without one it is, in frozen mode, that of a
+// process with a backend and the tables, parameters and scores beside it; what a
+// network's maps take in a training end to end is not known before it was tried: 0.
+func (e *estimator) memory(c plan.Cell, net models.Backbone, kind string, all []search, parameters int64) int64 {
+	bytes := tables(c.Config, net.Features, c.Manifest)
+	formula := idleMemory + bytes + 4*4*parameters + scoreBytes(all) // values, gradients, two moments
+	if c.Config.Mode != models.Frozen {
+		formula = 0
+	}
+	found := e.found.near(workMemory, kind, float64(bytes))
+	if len(found) == 0 {
+		return formula
+	}
+	peak := max(int64(median(found, func(m measurement) float64 { return float64(m.Memory) - m.Amount })), 0) + bytes
+	if found[0].Basis == BasisProbe {
+		return max(peak+scoreBytes(all), formula)
+	}
+	return peak
+}
+
+// scoreBytes is the memory of the scores of a search: one block of them.
+func scoreBytes(all []search) int64 {
+	most := 0
+	for _, s := range all {
+		most = max(most, 4*s.queries*s.gallery)
+	}
+	return int64(min(most, 64<<20))
+}
+
+// cellDisk is the size of a done cell's files. The rows of the Arrow files are
+// those of their schemas; a line of train.jsonl and cell.json are as long as
+// usual.
+func cellDisk(c plan.Cell, images int, all []search, parameters int64) int64 {
+	const (
+		embeddingRow = 8 + 4 + 4 + 1                              // id, class, split, list
+		queryRow     = 8 + 5*4 + 2*8 + plan.NearestKept*(8+4) + 8 // id, class, draw, ranks, AP, R-precision, nearest, scores, their offsets
+		fixed        = 12 << 10                                   // cell.json, schemas and footers
+	)
+	bytes := int64(images)*int64(c.Config.Size*4+embeddingRow) + fixed
+	for _, s := range all {
+		if c.Config.Selection != models.SelectPeek { // of which no queries are kept
+			bytes += int64(s.draws) * int64(s.queries) * queryRow
+		}
+	}
+	if c.Config.Selects() {
+		bytes += 4 * parameters // the chosen model beside the last
+	}
+	if !c.Config.Untrained {
+		line := int64(140 + 40*len(c.Config.Learners))
+		bytes += 4*parameters + int64(c.Config.Steps)*line
+	}
+	return bytes
+}
+
+// checkpointStep is the step of the newest checkpoint in a folder, by the names
+// of the files; 0 where there is none.
+func checkpointStep(dir string) int {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return 0 // there is none yet
+	}
+	newest := 0
+	for _, f := range files {
+		name, ok := strings.CutSuffix(strings.TrimPrefix(f.Name(), "step-"), ".safetensors")
+		if n, err := strconv.Atoi(name); ok && err == nil {
+			newest = max(newest, n)
+		}
+	}
+	return newest
+}

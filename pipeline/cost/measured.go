@@ -1,0 +1,338 @@
+package cost
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"bierbench/models"
+	"bierbench/pipeline/internal/claims"
+	"bierbench/pipeline/workspace"
+)
+
+// The works that are measured.
+const (
+	workFeatures = "features" // amount: images
+	workTrain    = "train"    // amount: optimizer steps
+	workInitial  = "initial"  // amount: images, those that are held out included
+	workEmbed    = "embed"    // amount: images
+	workEvaluate = "evaluate" // amount: multiply-adds of scores
+	workOverhead = "overhead" // of a cell, in no other work; amount: images of the data set
+	workMemory   = "memory"   // no time; amount: bytes that the size of the data set adds
+)
+
+// What a measurement comes from.
+const (
+	BasisMeasured = "measured" // cells that were done
+	BasisProbe    = "probe"    // a probe of some steps and images
+)
+
+// A measurement is what one piece of work took on a machine.
+type measurement struct {
+	Work    string    `json:"work"`
+	Of      string    `json:"of"` // everything that changes what a unit of the work takes
+	Amount  float64   `json:"amount"`
+	Seconds float64   `json:"seconds,omitempty"` // for the whole amount, without Setup
+	Setup   float64   `json:"setup,omitempty"`   // seconds of compiling and the like, once a cell
+	Memory  int64     `json:"memory,omitempty"`  // most resident, bytes
+	Basis   string    `json:"basis"`
+	At      time.Time `json:"at"`
+}
+
+const (
+	// keptMeasurements are the latest of a work, kind and amount that count.
+	keptMeasurements = 5
+	// mostMeasurements bounds what a plan reads.
+	mostMeasurements = 4000
+	// tidyBytes is the size from which a file of measurements is looked at for
+	// lines that nobody needs any more.
+	tidyBytes = 256 << 10
+	// likeMachines bounds the files of other machines that a plan reads.
+	likeMachines = 8
+)
+
+// bucket tells amounts apart that differ by more than about a tenth.
+func (m measurement) bucket() int { return int(math.Round(20 * math.Log10(max(m.Amount, 1)))) }
+
+// latest keeps the last few measurements of every work, kind and amount, and no
+// more than the bound, in their order.
+func latest(all []measurement) []measurement {
+	type key struct {
+		work, of, basis string
+		bucket          int
+	}
+	seen := map[key]int{}
+	var kept []measurement
+	for _, m := range slices.Backward(all) {
+		k := key{m.Work, m.Of, m.Basis, m.bucket()}
+		if seen[k]++; seen[k] <= keptMeasurements && len(kept) < mostMeasurements {
+			kept = append(kept, m)
+		}
+	}
+	slices.Reverse(kept)
+	return kept
+}
+
+// measurements are those of this machine, or where it has none of a kind those
+// of machines with the same hardware under another host name.
+type measurements struct {
+	own, like map[[2]string][]measurement // by work and kind
+	works     map[string][]measurement    // by work, of any kind, own ones last
+}
+
+// collect sorts measurements of this machine and of others like it.
+func collect(own, like []measurement) *measurements {
+	m := &measurements{own: map[[2]string][]measurement{}, like: map[[2]string][]measurement{}, works: map[string][]measurement{}}
+	for _, x := range like {
+		m.like[[2]string{x.Work, x.Of}] = append(m.like[[2]string{x.Work, x.Of}], x)
+		m.works[x.Work] = append(m.works[x.Work], x)
+	}
+	for _, x := range own {
+		m.own[[2]string{x.Work, x.Of}] = append(m.own[[2]string{x.Work, x.Of}], x)
+		m.works[x.Work] = append(m.works[x.Work], x)
+	}
+	return m
+}
+
+// near returns the measurements of a kind of work whose amount is nearest to
+// the given one; none where nothing of the kind was measured.
+func (m *measurements) near(work, of string, amount float64) []measurement {
+	found := m.own[[2]string{work, of}]
+	if len(found) == 0 {
+		found = m.like[[2]string{work, of}]
+	}
+	return nearestAmounts(found, amount)
+}
+
+func nearestAmounts(found []measurement, amount float64) []measurement {
+	if len(found) == 0 {
+		return nil
+	}
+	wanted := measurement{Amount: amount}.bucket()
+	distance := func(x measurement) int { return max(x.bucket()-wanted, wanted-x.bucket()) }
+	best := distance(slices.MinFunc(found, func(a, b measurement) int { return cmp.Compare(distance(a), distance(b)) }))
+	var out []measurement
+	for _, x := range found {
+		if distance(x) == best {
+			out = append(out, x)
+		}
+	}
+	if i := slices.IndexFunc(out, func(x measurement) bool { return x.Basis == BasisMeasured }); i >= 0 {
+		out = slices.DeleteFunc(out, func(x measurement) bool { return x.Basis == BasisProbe })
+	}
+	return out[max(0, len(out)-keptMeasurements):]
+}
+
+// of is the median of a number over measurements; 0 where there are none.
+func median(found []measurement, of func(measurement) float64) float64 {
+	if len(found) == 0 {
+		return 0
+	}
+	values := make([]float64, len(found))
+	for i, x := range found {
+		values[i] = of(x)
+	}
+	slices.Sort(values)
+	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
+}
+
+// machine names this machine and what of it decides how long work takes: the
+// hardware, in words that need no open backend, and the host's name.
+func machine(w *workspace.Workspace) (hardware, host string) {
+	backend := w.Backend
+	if backend == "" {
+		backend = models.BackendCPU
+		if models.HasGPU() {
+			backend = models.BackendCUDA
+		}
+	}
+	device := ""
+	if backend == models.BackendCUDA {
+		if files, err := filepath.Glob("/proc/driver/nvidia/gpus/*/information"); err == nil && len(files) > 0 {
+			for key, value := range workspace.ProcFile(files[0]) {
+				if key == "Model" {
+					device = value
+				}
+			}
+		}
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = workspace.Unknown
+	}
+	return fmt.Sprintf("%s, %s %s, %d devices", workspace.Processor(), backend, device, w.Devices), host
+}
+
+func measuredDir(w *workspace.Workspace) string { return filepath.Join(w.Dir, "models", "measured") }
+
+// measuredFiles is the file of a machine's measurements; its name begins with
+// what machines of the same hardware share.
+func measuredFiles(w *workspace.Workspace) (file, like string) {
+	digest := func(s string) string {
+		sum := sha256.Sum256([]byte(s))
+		return hex.EncodeToString(sum[:6])
+	}
+	hardware, host := machine(w)
+	return filepath.Join(measuredDir(w), digest(hardware)+"-"+digest(host)+".jsonl"), filepath.Join(measuredDir(w), digest(hardware)+"-*.jsonl")
+}
+
+// readMeasured reads what was measured on this machine and on those like it.
+func readMeasured(w *workspace.Workspace) (*measurements, error) {
+	file, pattern := measuredFiles(w)
+	own, _, err := readMeasurements(file)
+	if err != nil {
+		return nil, err
+	}
+	others, err := filepath.Glob(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("measurements: %w", err)
+	}
+	others = slices.DeleteFunc(others, func(f string) bool { return f == file })
+	changed := func(f string) int64 {
+		info, err := os.Stat(f)
+		if err != nil {
+			return 0
+		}
+		return info.ModTime().UnixNano()
+	}
+	slices.SortFunc(others, func(a, b string) int { return cmp.Compare(changed(b), changed(a)) })
+	var like []measurement
+	for _, other := range others[:min(len(others), likeMachines)] {
+		found, _, err := readMeasurements(other)
+		if err != nil {
+			return nil, err
+		}
+		like = append(like, found...)
+	}
+	return collect(latest(own), latest(like)), nil
+}
+
+// readMeasurements reads a file of measurements, none where there is no file,
+// and its number of lines. A line that is cut or broken counts for nothing: a
+// power cut may leave one.
+func readMeasurements(file string) (all []measurement, lines int, err error) {
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("measurements: %w", err)
+	}
+	for line := range bytes.Lines(data) {
+		lines++
+		var m measurement
+		if json.Unmarshal(line, &m) == nil && m.sound() {
+			all = append(all, m)
+		}
+	}
+	return all, lines, nil
+}
+
+// sound reports whether a measurement can be counted with.
+func (m measurement) sound() bool {
+	for _, v := range []float64{m.Amount, m.Seconds, m.Seconds / m.Amount, m.Setup, float64(m.Memory)} {
+		if v < 0 || math.IsNaN(v) || math.IsInf(v, 0) {
+			return false
+		}
+	}
+	return m.Work != "" && m.Of != "" && m.Amount > 0 && (m.Basis == BasisMeasured || m.Basis == BasisProbe)
+}
+
+// addMeasured appends measurements to this machine's file.
+func addMeasured(ctx context.Context, w *workspace.Workspace, found []measurement) error {
+	var sound []measurement
+	for _, m := range found {
+		if m.At = time.Now().UTC().Truncate(time.Second); m.sound() {
+			sound = append(sound, m)
+		}
+	}
+	lines, err := measurementLines(sound)
+	if err != nil || len(lines) == 0 {
+		return err
+	}
+	file, _ := measuredFiles(w)
+	claims, err := claims.Open(measuredDir(w))
+	if err != nil {
+		return err
+	}
+	defer claims.Close()
+	if err = claims.Take(ctx, filepath.Base(file)); err != nil {
+		return err
+	}
+	size, err := appendLines(file, lines)
+	if err == nil && size > tidyBytes {
+		err = tidyMeasurements(file)
+	}
+	if err != nil {
+		return fmt.Errorf("measurements: %w", err)
+	}
+	return nil
+}
+
+// measurementLines writes a line for each measurement.
+func measurementLines(all []measurement) ([]byte, error) {
+	var lines bytes.Buffer
+	for _, m := range all {
+		data, err := json.Marshal(m)
+		if err != nil {
+			return nil, fmt.Errorf("measurements: %w", err)
+		}
+		lines.Write(data)
+		lines.WriteByte('\n')
+	}
+	return lines.Bytes(), nil
+}
+
+// appendLines appends whole lines in one write, after the end of a line that
+// was cut, and returns the size of the file.
+func appendLines(file string, lines []byte) (size int64, err error) {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o666)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if size, err = f.Seek(0, io.SeekEnd); err != nil {
+		return 0, err
+	}
+	if size > 0 {
+		last := make([]byte, 1)
+		if _, err = f.ReadAt(last, size-1); err != nil {
+			return 0, err
+		}
+		if last[0] != '\n' {
+			lines = append([]byte{'\n'}, lines...)
+		}
+	}
+	n, err := f.Write(lines)
+	return size + int64(n), err
+}
+
+// tidyMeasurements rewrites a file of which less than half the lines count. The
+// caller holds its claim.
+func tidyMeasurements(file string) error {
+	all, lines, err := readMeasurements(file)
+	if err != nil {
+		return err
+	}
+	kept := latest(all)
+	if 2*len(kept) > lines {
+		return nil
+	}
+	text, err := measurementLines(kept)
+	if err != nil {
+		return err
+	}
+	return workspace.WriteFile(file, text, 0o666)
+}

@@ -1,0 +1,55 @@
+package cost
+
+import (
+	"math"
+
+	"bierbench/datasets"
+	"bierbench/models"
+)
+
+// evaluated returns how many images a cell's model is evaluated on, and the
+// searches of that.
+func evaluated(c models.Config, m datasets.Manifest) (images int, all []search, err error) {
+	if c.Evaluate == models.EvaluateValidation {
+		n := heldOutImages(c, m)
+		return n, []search{{1, n, n}}, nil
+	}
+	all, err = searches(m)
+	return testImages(m), all, err
+}
+
+// heldOutImages is how many images the held-out classes have, were all classes
+// of one size.
+func heldOutImages(c models.Config, m datasets.Manifest) int {
+	return int(math.Round(c.HeldOut * float64(trainImages(m))))
+}
+
+// selecting is the work of choosing a model.
+type selecting struct {
+	looks  int
+	images int     // embedded in a look
+	scores float64 // multiply-adds of a look's search
+}
+
+// selectWork returns the work of a configuration's selection, 0 looks where it
+// selects nothing.
+func selectWork(c models.Config, m datasets.Manifest) (selecting, error) {
+	if !c.Selects() {
+		return selecting{}, nil
+	}
+	n := heldOutImages(c, m)
+	w := selecting{looks: (c.Steps + c.SelectEvery - 1) / c.SelectEvery, images: n}
+	one := search{1, n, n}
+	if c.Selection == models.SelectPeek {
+		all, err := searches(m)
+		if err != nil {
+			return selecting{}, err
+		}
+		one, w.images = all[0], max(all[0].queries, all[0].gallery)
+		if all[0].queries != all[0].gallery { // not each other
+			w.images = all[0].queries + all[0].gallery
+		}
+	}
+	w.scores = float64(one.draws) * float64(one.queries) * float64(one.gallery) * float64(c.Size)
+	return w, nil
+}

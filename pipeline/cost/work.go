@@ -1,0 +1,359 @@
+package cost
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"bierbench/datasets"
+	"bierbench/models"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/workspace"
+	"bierbench/runs"
+)
+
+// trainKind names everything of a configuration that changes what a step costs.
+// Options that only change its numbers, the number of steps and the seed are
+// left out, and so is the data set, for a batch has the same size in all; but a
+// loss may have proxies of its classes, the training classes.
+func trainKind(c models.Config, classes int) (string, error) {
+	on := func(v float64) float64 { // a term of weight 0 may be left out of the step
+		if v > 0 {
+			return 1
+		}
+		return 0
+	}
+	proxies := classes * proxiesOfClass(c)
+	c.Seed, c.Steps = 0, 0
+	c.Constants, c.PosCount, c.Scale = nil, "", ""
+	c.Initial, c.InitialSteps, c.InitialRate, c.InitialTolerance, c.InitialLambdaW, c.InitialNormAxis = "", 0, 0, 0, 0, ""
+	c.Selection, c.SelectEvery, c.SelectBy, c.HeldOut, c.Evaluate = "", 0, "", 0, ""
+	c.BoostingStart, c.Shrinkage, c.NegativeFactor = 0, 0, 0
+	c.BackboneRate, c.EmbeddingRate, c.RegressorRate, c.ProxyRate, c.DecayFactor, c.DecayEvery = 0, 0, 0, 0, 0, 0
+	c.LambdaDiv, c.LambdaW, c.WeightDecay = on(c.LambdaDiv), on(c.LambdaW), on(c.WeightDecay)
+	if c.Diversity == models.DiversityNone {
+		c.LambdaDiv, c.LambdaW, c.Hidden, c.NormAxis = 0, 0, 0, ""
+	}
+	if c.Diversity == models.DiversityActivation {
+		c.Hidden = 0
+	}
+	if c.Mode == models.Frozen {
+		c.Input = 0 // the step sees features
+	}
+	data, err := json.Marshal(c)
+	if err != nil {
+		return "", fmt.Errorf("kind of training: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	words := []string{c.Backbone, c.Mode}
+	if c.Mode == models.Finetune {
+		words = append(words, fmt.Sprintf("%dpx", c.Input))
+	}
+	if c.Untrained {
+		words = append(words, "untrained")
+	} else {
+		words = append(words, fmt.Sprintf("%dx%d", c.Classes, c.Images), fmt.Sprint(c.Learners), c.Boosting, c.Diversity)
+	}
+	if proxies > 0 {
+		words = append(words, fmt.Sprintf("%d proxies", proxies))
+	}
+	return strings.Join(append(words, hex.EncodeToString(sum[:4])), " "), nil
+}
+
+// featuresKind names what changes the cost of an image's feature.
+func featuresKind(c models.Config) string { return fmt.Sprintf("%s %dpx", c.Backbone, c.Input) }
+
+// embedKind names what changes the cost of an image's embedding.
+func embedKind(c models.Config) string {
+	if c.Mode == models.Frozen {
+		return fmt.Sprintf("%s frozen %v", c.Backbone, c.Learners)
+	}
+	return fmt.Sprintf("%s finetune %dpx %v", c.Backbone, c.Input, c.Learners)
+}
+
+// evaluateKind names the widths that an evaluation searches by.
+func evaluateKind(c models.Config) string {
+	if c.Untrained {
+		return fmt.Sprint([]int{c.Size})
+	}
+	return fmt.Sprint(c.Learners)
+}
+
+// overheadKind names what changes the rest of a cell's time.
+func overheadKind(c models.Config) string {
+	if c.Untrained {
+		return c.Backbone + " untrained"
+	}
+	return fmt.Sprintf("%s %s %d", c.Backbone, c.Mode, c.Size)
+}
+
+// A search is one protocol's: so many searches of queries in a gallery.
+type search struct{ draws, queries, gallery int }
+
+// searches returns the searches of a data set's protocols, as its manifest
+// gives their sizes.
+func searches(m datasets.Manifest) ([]search, error) {
+	set, err := datasets.Lookup(m.Set)
+	if err != nil {
+		return nil, err
+	}
+	var out []search
+	for _, p := range set.Protocols {
+		all, classes := testImages(m), m.Classes[string(datasets.Test)]
+		if p.List != 0 {
+			listed := listRows(m, p)
+			classes = max(1, classes*listed/max(all, 1)) // as many images a class in every list
+			all = listed
+		}
+		switch p.Kind {
+		case datasets.KindQueryGallery:
+			out = append(out, search{1, m.Counts[string(datasets.Query)], m.Counts[string(datasets.Gallery)]})
+		case datasets.KindOneGallery:
+			out = append(out, search{plan.GalleryDraws, max(all-classes, 0), classes})
+		default:
+			out = append(out, search{1, all, all})
+		}
+	}
+	return out, nil
+}
+
+// listRows is the length of the list that a protocol is about, whose file name
+// ends in the middle word of the protocol's: vehicleid-800-loo, test_list_800.txt.
+// Where the manifest has no such list it is all test images.
+func listRows(m datasets.Manifest, p datasets.Protocol) int {
+	words := strings.Split(p.ID, "-")
+	for _, l := range m.Lists {
+		if name := strings.TrimSuffix(path.Base(l.Name), path.Ext(l.Name)); len(words) == 3 && strings.HasSuffix(name, "_"+words[1]) {
+			return min(l.Rows, testImages(m))
+		}
+	}
+	return testImages(m)
+}
+
+// testImages is the number of images that are embedded and searched.
+func testImages(m datasets.Manifest) int {
+	return m.Counts[string(datasets.Test)] + m.Counts[string(datasets.Query)] + m.Counts[string(datasets.Gallery)]
+}
+
+func trainImages(m datasets.Manifest) int { return m.Counts[string(datasets.Train)] }
+
+// trainClasses is the number of training classes, those that a cell holds out
+// included.
+func trainClasses(m datasets.Manifest) int { return m.Classes[string(datasets.Train)] }
+
+// evaluateAmount is the number of multiply-adds of all scores: the whole vector
+// once, and every learner alone and with those before it.
+func evaluateAmount(c models.Config, all []search) float64 {
+	width := c.Size
+	if !c.Untrained && len(c.Learners) > 1 {
+		before := 0
+		for i, d := range c.Learners {
+			width += d
+			if before += d; i > 0 {
+				width += before
+			}
+		}
+	}
+	pairs := 0.0
+	for _, s := range all {
+		pairs += float64(s.draws) * float64(s.queries) * float64(s.gallery)
+	}
+	return pairs * float64(width)
+}
+
+// proxiesOfClass is how many proxies of each training class a loss has.
+func proxiesOfClass(c models.Config) int {
+	if loss, err := models.LossNamed(c.Loss); err == nil && loss.Proxies != nil && !c.Untrained {
+		return loss.Proxies(c)
+	}
+	return 0
+}
+
+// headParameters counts the values of the embedding, the regressors and the
+// proxies of the training classes; width is that of the pooled feature.
+func headParameters(c models.Config, width, classes int) int64 {
+	if c.Untrained {
+		return 0
+	}
+	n := 0
+	for i, d := range c.Learners {
+		n += (width + 1 + classes*proxiesOfClass(c)) * d
+		if c.Diversity == models.DiversityAdversarial {
+			for _, earlier := range c.Learners[:i] {
+				n += (d+1)*c.Hidden + (c.Hidden+1)*earlier
+			}
+		}
+	}
+	return int64(n)
+}
+
+// backboneParameters counts the values of a network: those that it draws, or by
+// the size of its file of pretrained weights; 0 where that is not there.
+func backboneParameters(w *workspace.Workspace, net models.Backbone) int64 {
+	if net.Weights == "" {
+		var n int64
+		for _, v := range net.Create(rand.New(rand.NewPCG(0, 0))) {
+			n += int64(v.Value.Shape().Size())
+		}
+		return n
+	}
+	weights, err := w.Cache.FindWeights(net.Weights)
+	if err != nil {
+		return 0
+	}
+	info, err := os.Stat(weights.Path)
+	if err != nil {
+		return 0
+	}
+	return info.Size() / 4
+}
+
+// tables is the memory that grows with the data set, bytes: in frozen mode the
+// features, their training and test halves and the device's copy of the former;
+// always the embedding and its copies in a search. (The benchmark of a search of
+// 60,502 x 512 took 858 MB: five copies beside an idle process.)
+func tables(c models.Config, width int, m datasets.Manifest) int64 {
+	bytes := int64(testImages(m)) * int64(c.Size) * 4 * (1 + 5)
+	if c.Mode == models.Frozen {
+		bytes += int64(m.Rows+testImages(m)+2*trainImages(m)) * int64(width) * 4
+	}
+	return bytes
+}
+
+// Remember stores what a done cell took, for the estimates of later plans. What
+// goes wrong with it is no reason to fail the cell.
+func Remember(ctx context.Context, w *workspace.Workspace, r *runs.Run, c plan.Cell, record runs.Cell) {
+	found, err := taken(r, c, record)
+	if err == nil {
+		err = addMeasured(ctx, w, found)
+	}
+	if err != nil && ctx.Err() == nil {
+		w.Log.Warn("what the cell took is not kept for estimates", "cell", c.Path(), "error", err)
+	}
+}
+
+// RememberFeatures stores what features took; they may be computed for no cell.
+func RememberFeatures(ctx context.Context, w *workspace.Workspace, c models.Config, took Extracted) {
+	m := measurement{Work: workFeatures, Of: featuresKind(c), Amount: float64(took.Images), Seconds: took.Seconds}
+	if err := addMeasured(ctx, w, withBasis([]measurement{m}, BasisMeasured)); err != nil && ctx.Err() == nil {
+		w.Log.Warn("what the features took is not kept for estimates", "backbone", c.Backbone, "error", err)
+	}
+}
+
+// taken is what a done cell took, features apart.
+func taken(r *runs.Run, c plan.Cell, record runs.Cell) ([]measurement, error) {
+	kind, err := trainKind(c.Config, trainClasses(c.Manifest))
+	if err != nil {
+		return nil, err
+	}
+	net, err := models.BackboneNamed(c.Backbone)
+	if err != nil {
+		return nil, err
+	}
+	images, all, err := evaluated(c.Config, c.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	rows, test := float64(c.Manifest.Rows), float64(images)
+	found := []measurement{
+		{Work: workEmbed, Of: embedKind(c.Config), Amount: test, Seconds: record.Timing["embed"]},
+		{Work: workEvaluate, Of: evaluateKind(c.Config), Amount: evaluateAmount(c.Config, all), Seconds: record.Timing["evaluate"]},
+		{Work: workOverhead, Of: overheadKind(c.Config), Amount: rows, Seconds: max(record.Timing["overhead"], 0)},
+		{Work: workMemory, Of: kind, Amount: float64(tables(c.Config, net.Features, c.Manifest)), Memory: record.Memory},
+	}
+	if !c.Config.Untrained {
+		steps, err := runs.ReadSteps(r.StepsPath(c.Key))
+		if err != nil {
+			return nil, err
+		}
+		seconds := make([]float64, len(steps))
+		for i, s := range steps {
+			seconds[i] = s.Seconds
+		}
+		found = append(found, stepTime(kind, seconds, record.Timing["train"]))
+		if c.Config.Initialises() {
+			found = append(found, measurement{
+				Work: workInitial, Of: initialKind(c.Config), Amount: initialImages(c.Manifest), Seconds: record.Timing["initialise"],
+			})
+		}
+	}
+	return withBasis(found, BasisMeasured), nil
+}
+
+// withBasis says what measurements come from and leaves out those of nothing.
+func withBasis(found []measurement, basis string) []measurement {
+	var out []measurement
+	for _, m := range found {
+		if m.Seconds+m.Setup > 0 || m.Memory > 0 {
+			m.Basis = basis
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// stepTime is the measurement of a training whose i-th step ended elapsed[i]
+// seconds after it began. The first step compiles, and so does the first after
+// a restart: steps that took more than ten times the usual are set-up. With one
+// step only, total tells the two not apart.
+func stepTime(kind string, elapsed []float64, total float64) measurement {
+	m := measurement{Work: workTrain, Of: kind, Amount: float64(len(elapsed)), Seconds: total}
+	if len(elapsed) < 2 {
+		return m
+	}
+	var each []measurement
+	for i := range elapsed[1:] {
+		each = append(each, measurement{Seconds: elapsed[i+1] - elapsed[i]})
+	}
+	usual := median(each, func(x measurement) float64 { return x.Seconds })
+	sum, n := 0.0, 0
+	for _, x := range each {
+		if x.Seconds <= 10*usual {
+			sum += x.Seconds
+			n++
+		}
+	}
+	step := sum / float64(n)
+	m.Seconds = step * m.Amount
+	m.Setup = max(elapsed[0]-step, 0)
+	return m
+}
+
+// initialKind names what changes the cost of an initialisation but the number
+// of its images. How many steps it takes until it has converged is not known
+// before it was tried, so whatever decides that is in it.
+func initialKind(c models.Config) string {
+	hidden := 0
+	if c.Initial == models.InitialAdversarial {
+		hidden = c.Hidden
+	}
+	return fmt.Sprint(c.Backbone, " ", c.Input, "px ", c.Learners, " ", c.Initial, " ", hidden, " ", c.InitialSteps,
+		" ", c.InitialRate, " ", c.InitialTolerance, " ", c.InitialLambdaW, " ", c.InitialNormAxis)
+}
+
+// initialImages is how many images an initialisation looks at, those that a
+// cell holds out included.
+func initialImages(m datasets.Manifest) float64 {
+	return float64(min(trainImages(m), models.InitialImages))
+}
+
+// ExtractBatch is how many images go through a frozen backbone at a time.
+const ExtractBatch = 32
+
+// Extracted says what it took to compute features; zero when they were cached.
+type Extracted struct {
+	Images  int
+	Seconds float64
+}
+
+// Distinct counts the different classes.
+func Distinct(classes []int32) int {
+	return len(slices.Compact(slices.Sorted(slices.Values(classes))))
+}

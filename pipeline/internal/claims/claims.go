@@ -1,0 +1,112 @@
+package claims
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// FileName is the name of a file of claims, in a run's folder and in that of
+// the feature cache. It stays empty.
+const FileName = "claims"
+
+// Poll is how often a claim that another process holds is looked at again.
+const Poll = 200 * time.Millisecond
+
+// File shares work between processes. Every piece of work has a name, which
+// stands for one byte of the file; who holds the lock of that byte does the
+// work. The kernel gives a lock back when its process ends, however it ends, so
+// a dead process holds nothing.
+//
+// The locks are open file description locks (fcntl(2)): they also keep two
+// claims of one process apart, and on a shared file system they hold between
+// machines where it passes fcntl locks on (NFS with its lock service, Lustre
+// mounted with flock, GPFS, CephFS).
+type File struct{ file *os.File }
+
+// Open opens the claims in a folder, making both where they are missing.
+func Open(dir string) (*File, error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, fmt.Errorf("claims: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, FileName), os.O_CREATE|os.O_RDWR, 0o666)
+	if err != nil {
+		return nil, fmt.Errorf("claims: %w", err)
+	}
+	return &File{f}, nil
+}
+
+// Close gives every claim back.
+func (c *File) Close() { _ = c.file.Close() } // nothing was written
+
+// Try takes the claim of a piece of work; false when another holds it.
+func (c *File) Try(name string) (bool, error) {
+	err := c.lock(unix.F_OFD_SETLK, unix.F_WRLCK, name)
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Take waits for the claim of a piece of work.
+func (c *File) Take(ctx context.Context, name string) error {
+	for {
+		ok, err := c.Try(name)
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(Poll):
+		}
+	}
+}
+
+// Release gives a claim back.
+func (c *File) Release(name string) error {
+	return c.lock(unix.F_OFD_SETLK, unix.F_UNLCK, name)
+}
+
+// Held reports whether somebody else holds a claim.
+func (c *File) Held(name string) (bool, error) {
+	l := span(unix.F_WRLCK, name)
+	if err := unix.FcntlFlock(c.file.Fd(), unix.F_OFD_GETLK, &l); err != nil {
+		return false, fmt.Errorf("claim of %s: %w", name, err)
+	}
+	return l.Type != unix.F_UNLCK, nil
+}
+
+func (c *File) lock(command int, kind int16, name string) error {
+	l := span(kind, name)
+	for {
+		err := unix.FcntlFlock(c.file.Fd(), command, &l)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.ENOLCK), errors.Is(err, unix.EOPNOTSUPP):
+			return fmt.Errorf("claim of %s: %w: the file system of %s has no locks; use one that has", name, err, c.file.Name())
+		default:
+			return fmt.Errorf("claim of %s: %w", name, err)
+		}
+	}
+}
+
+// span is the byte that stands for a name: among 2^62 places, two of a million
+// names share one with a chance of 1 in 10 million, and would only wait for
+// each other.
+func span(kind int16, name string) unix.Flock_t {
+	sum := sha256.Sum256([]byte(name))
+	return unix.Flock_t{
+		Type: kind, Whence: io.SeekStart, Start: int64(binary.LittleEndian.Uint64(sum[:]) >> 2), Len: 1,
+	}
+}

@@ -1,0 +1,77 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+
+	"bierbench/models"
+	"bierbench/runs"
+)
+
+// What a record says of a cell that is planned with configuration "c", data
+// "d" and weights "w", by a build of commit "k".
+func TestState(t *testing.T) {
+	config := models.Config{Backbone: "lite0", Steps: 1000, Shrinkage: 2, Seed: 3}
+	planned := Cell{
+		Key:    runs.Key{Group: runs.Group{Backbone: "lite0"}},
+		Config: config, ConfigHash: "c", DataHash: "d",
+	}
+	record := func(config, data, weights, status string) runs.Cell {
+		return runs.Cell{
+			ConfigHash: config, DataHash: data, Status: status,
+			Config:      []byte(`{"backbone": "lite0", "steps": 400, "shrinkage": 2, "seed": 0, "gone": 1}`),
+			Environment: runs.Environment{Weights: weights, Commit: "k"},
+		}
+	}
+	other := record("c", "d", "w", runs.Done)
+	other.Environment.Commit = "j"
+	devices := record("c", "d", "w", runs.Done)
+	devices.Environment.Devices, devices.Environment.Plugin = 4, "q"
+	for _, c := range []struct {
+		name      string
+		old       runs.Cell
+		recorded  bool
+		weights   string
+		sameBuild bool
+		want      string
+		why       string // a part of it; empty: nothing is said
+	}{
+		{"no record", runs.Cell{}, false, "w", false, Todo, ""},
+		{"finished", record("c", "d", "w", runs.Done), true, "w", true, Done, ""},
+		{"another configuration", record("x", "d", "w", runs.Done), true, "w", false, Stale, "gone: 1 -> unset"},
+		{"the options are named", record("x", "d", "w", runs.Done), true, "w", false, Stale, "steps: 400 -> 1000"},
+		{"other data", record("c", "x", "w", runs.Done), true, "w", false, Stale, "data set: digest x -> d"},
+		{"other weights", record("c", "d", "x", runs.Done), true, "w", false, Stale, "weights: SHA-256 x -> w"},
+		{"weights that are not installed change nothing", record("c", "d", "x", runs.Done), true, "", false, Done, ""},
+		{"a backbone without weights", record("c", "d", "", runs.Done), true, "", false, Done, ""},
+		{"another commit is said", other, true, "w", false, Done, "commit j -> k"},
+		{"other devices are said", devices, true, "w", false, Done, "plugin q -> p, devices 4 -> 1"},
+		{"other devices, one build asked for", devices, true, "w", true, Stale, "devices 4 -> 1"},
+		{"another commit, one build asked for", other, true, "w", true, Stale, "commit j -> k"},
+		{"killed or interrupted", record("c", "d", "w", runs.Running), true, "w", false, Interrupted, ""},
+		{"killed before its environment was written", record("c", "d", "", runs.Running), true, "w", false, Interrupted, ""},
+		{"interrupted, then the configuration changed", record("x", "d", "w", runs.Running), true, "w", false, Stale, "configuration"},
+		{"failed", record("c", "d", "w", runs.Failed), true, "w", false, Retry, ""},
+	} {
+		p := &Plan{Weights: map[string]string{"lite0": c.weights}, build: runs.Environment{Commit: "k", Plugin: "p", Devices: 1}, sameBuild: c.sameBuild}
+		got, why := p.State(planned, c.old, c.recorded)
+		if got != c.want || (c.why == "") != (why == "") || !strings.Contains(why, c.why) {
+			t.Errorf("%s: %s (%q), want %s (%q)", c.name, got, why, c.want, c.why)
+		}
+		if strings.Contains(why, "seed: ") || strings.Contains(why, "shrinkage: ") {
+			t.Errorf("%s: %q names what has not changed", c.name, why)
+		}
+	}
+}
+
+func TestMatches(t *testing.T) {
+	const cell = "cub.official-s256-jpeg/lite0-frozen/bier-512/seed-0"
+	for glob, want := range map[string]bool{
+		"bier-512": true, "bier*": true, "cub.*": true, "seed-0": true, "abier*": false,
+		"cub.*/*/*/seed-0": true, "cub.*/seed-0": false, "lite0-*": true,
+	} {
+		if got := Matches(glob, cell); got != want {
+			t.Errorf("%s: %v, want %v", glob, got, want)
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"bierbench/pipeline/workspace"
+	"bierbench/runs"
+)
+
+// State compares a planned cell with its record. A cell is stale when what it
+// was made from has changed: its configuration, its data or the pretrained
+// weights. Another build of bierbench only makes it stale where the plan asks
+// for one build, else it is said of a done cell.
+func (p *Plan) State(c Cell, old runs.Cell, recorded bool) (state, why string) {
+	if !recorded {
+		return Todo, ""
+	}
+	weights := p.Weights[c.Backbone]
+	switch {
+	case old.ConfigHash != c.ConfigHash:
+		return Stale, "configuration: " + c.changedOptions(old.Config)
+	case old.DataHash != c.DataHash:
+		return Stale, fmt.Sprintf("data set: digest %.12s -> %.12s", old.DataHash, c.DataHash)
+	case weights != "" && old.Environment.Weights != "" && old.Environment.Weights != weights:
+		return Stale, fmt.Sprintf("pretrained weights: SHA-256 %.12s -> %.12s", old.Environment.Weights, weights)
+	}
+	other := otherBuild(old.Environment, p.build)
+	switch {
+	case other != "" && p.sameBuild:
+		return Stale, "build: " + other
+	case old.Status == runs.Done && other != "":
+		return Done, "made by another build: " + other
+	case old.Status == runs.Done:
+		return Done, ""
+	case old.Status == runs.Failed:
+		return Retry, old.Error
+	default:
+		return Interrupted, ""
+	}
+}
+
+// changedOptions names the options that differ from a recorded configuration:
+// "steps: 400 -> 1000, shrinkage: 2 -> 3".
+func (c Cell) changedOptions(recorded json.RawMessage) string {
+	before, after := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	planned, err := json.Marshal(c.Config)
+	if err != nil || json.Unmarshal(recorded, &before) != nil || json.Unmarshal(planned, &after) != nil {
+		return "the record's cannot be read"
+	}
+	keys := slices.Collect(maps.Keys(before))
+	for key := range after {
+		if _, ok := before[key]; !ok {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	var changes []string
+	for _, key := range keys {
+		was, is := compact(before[key]), compact(after[key])
+		if key != "seed" && was != is {
+			changes = append(changes, fmt.Sprintf("%s: %s -> %s", key, was, is))
+		}
+	}
+	return strings.Join(changes, ", ")
+}
+
+// compact is a JSON value on one line, "unset" for none.
+func compact(value json.RawMessage) string {
+	if value == nil {
+		return "unset"
+	}
+	var out bytes.Buffer
+	if err := json.Compact(&out, value); err != nil {
+		return string(value)
+	}
+	return out.String()
+}
+
+// otherBuild names what differs between what made a record and what would make
+// it now, as far as both are known: the commit, the Go modules built in, the
+// backend with its plugin, and the number of devices. All of these can change
+// the last bits of a result.
+func otherBuild(old, now runs.Environment) string {
+	var changes []string
+	differ := func(what, was, is string) {
+		if was != is && was != "" && is != "" && was != workspace.Unknown && is != workspace.Unknown {
+			changes = append(changes, fmt.Sprintf("%s %s -> %s", what, revision(was), revision(is)))
+		}
+	}
+	differ("commit", old.Commit, now.Commit)
+	differ("Go", old.Go, now.Go)
+	for _, module := range slices.Sorted(maps.Keys(old.Modules)) {
+		differ(module, old.Modules[module], now.Modules[module])
+	}
+	differ("backend", old.Backend, now.Backend)
+	if old.Backend == now.Backend {
+		differ("plugin", old.Plugin, now.Plugin)
+	}
+	if old.Devices > 0 && now.Devices > 0 {
+		differ("devices", strconv.Itoa(old.Devices), strconv.Itoa(now.Devices))
+	}
+	return strings.Join(changes, ", ")
+}
+
+// revision cuts a commit's hash to the twelve digits that people use, with its
+// +dirty mark; anything else stays.
+func revision(commit string) string {
+	hash, mark, dirty := strings.Cut(commit, "+")
+	if len(hash) != 40 {
+		return commit
+	}
+	if dirty {
+		mark = "+" + mark
+	}
+	return hash[:12] + mark
+}

@@ -1,0 +1,218 @@
+package submit
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"bierbench/models"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/workspace"
+	"bierbench/runs"
+)
+
+// What a task may take is what its cell is expected to take with room for error,
+// rounded up to a class so that cells of about the same needs share an array.
+const (
+	timeFactor   = 2   // a machine may be half as fast as the one that was measured
+	timeExtra    = 120 // seconds, to start, to set up and to save
+	memoryFactor = 1.5
+	memoryExtra  = 256 << 20 // bytes
+)
+
+// timeLimit is the class of a time: 5, 10, 20 or 30 minutes, 1, 2, 4, 8, 12 or 24
+// hours, then whole days; 0 where nothing is known.
+func timeLimit(seconds float64) int64 {
+	if seconds <= 0 {
+		return 0
+	}
+	const minute, hour, day = 60, 3600, 86400
+	need := timeFactor*seconds + timeExtra
+	for _, class := range []int64{5 * minute, 10 * minute, 20 * minute, 30 * minute, hour, 2 * hour, 4 * hour, 8 * hour, 12 * hour, day} {
+		if need <= float64(class) {
+			return class
+		}
+	}
+	days := int64(need) / day
+	if float64(days*day) < need {
+		days++
+	}
+	return days * day
+}
+
+// memoryLimit is the class of a memory: 1, 2, 3, 4, 6, 8, 12, 16, 24, ... GiB; 0
+// where nothing is known.
+func memoryLimit(bytes int64) int64 {
+	if bytes <= 0 {
+		return 0
+	}
+	need := int64(memoryFactor*float64(bytes)) + memoryExtra
+	class := int64(1 << 30)
+	for class < need {
+		if step := class / 2; class >= 2<<30 && class+step >= need {
+			return class + step
+		}
+		class *= 2
+	}
+	return class
+}
+
+// featuresFile returns the key and the file of the features that a cell reads;
+// both are empty for one that trains its backbone. digests keeps the SHA-256 of
+// every backbone's weights.
+func featuresFile(w *workspace.Workspace, c plan.Cell, digests map[string]string) (key, file string, err error) {
+	if c.Config.Mode != models.Frozen {
+		return "", "", nil
+	}
+	net, err := models.BackboneNamed(c.Config.Backbone)
+	if err != nil {
+		return "", "", err
+	}
+	weights, ok := digests[net.Name]
+	if !ok {
+		if weights, err = plan.WeightsDigest(w, net.Name); err != nil {
+			return "", "", err
+		}
+		digests[net.Name] = weights
+	}
+	key = models.FeaturesKey(c.DataHash, weights, net, c.Config.Input)
+	return key, filepath.Join(w.FeaturesDir(), key+".arrow"), nil
+}
+
+// extraction is one cache of features that is not there, and who waits for it.
+type extraction struct {
+	key     string
+	cells   int
+	first   string    // path of the first of them
+	cost    runs.Cost // of the dearest cell that reads it: an estimate has the features in one of them
+	builder *Task     // task that builds it, nil where the cell does
+}
+
+// dearer is the larger of two costs; what is not known of one is not known.
+func dearer(a, b runs.Cost) runs.Cost {
+	out := runs.Cost{Seconds: max(a.Seconds, b.Seconds), Memory: max(a.Memory, b.Memory)}
+	if a.Seconds == 0 || b.Seconds == 0 {
+		out.Seconds = 0
+	}
+	if a.Memory == 0 || b.Memory == 0 {
+		out.Memory = 0
+	}
+	return out
+}
+
+// needs is what makes an array of its own.
+type needs struct {
+	seconds, memory int64
+	key             string // of features that another task builds first
+}
+
+// planExtractions finds the features that cells of a plan read and that are not
+// cached, by their key. keys are those of the cells in cells that read any.
+func planExtractions(w *workspace.Workspace, planned, cells []plan.Cell) (order []*extraction, keys map[runs.Key]*extraction, err error) {
+	missing, digests := map[string]*extraction{}, map[string]string{}
+	keys = map[runs.Key]*extraction{}
+	for _, c := range planned {
+		if c.State == plan.Done {
+			continue
+		}
+		key, file, err := featuresFile(w, c, digests)
+		if err != nil {
+			return nil, nil, fmt.Errorf("cell %s: %w", c.Path(), err)
+		}
+		if key == "" {
+			continue
+		}
+		if e := missing[key]; e != nil {
+			e.cost = dearer(e.cost, c.Cost)
+		} else if _, err := os.Stat(file); err != nil {
+			e = &extraction{key: key, cost: c.Cost}
+			missing[key] = e
+			order = append(order, e)
+		}
+		if e := missing[key]; e != nil {
+			keys[c.Key] = e
+		}
+	}
+	for _, c := range cells {
+		if e := keys[c.Key]; e != nil {
+			if e.cells++; e.cells == 1 {
+				e.first = c.Path()
+			}
+		}
+	}
+	return order, keys, nil
+}
+
+// arrangeTasks lays some cells of a plan out in arrays of at most limit tasks.
+// Features that are not cached and that several of them read get a task of the
+// first arrays, or are those of a task of building, by key: the cells wait for it.
+func arrangeTasks(w *workspace.Workspace, name string, plan, cells []plan.Cell, building map[string]Task, limit int) ([]Array, error) {
+	order, keys, err := planExtractions(w, plan, cells)
+	if err != nil {
+		return nil, err
+	}
+	arrays := newArrays("features", limit)
+	for _, e := range order {
+		if task, ok := building[e.key]; ok {
+			e.builder = &task
+			continue
+		}
+		if e.cells > 1 {
+			array, number := arrays.add(needs{timeLimit(e.cost.Seconds), memoryLimit(e.cost.Memory), ""}, e.first, e.key)
+			e.builder = &Task{Submission: name, Array: array, Number: number}
+		}
+	}
+	features := arrays.all
+	arrays = newArrays("cells", limit)
+	for _, c := range cells {
+		cost, n := c.Cost, needs{}
+		var builder *Task
+		if e := keys[c.Key]; e != nil {
+			if builder = e.builder; builder != nil {
+				n.key = e.key
+			} else {
+				cost = e.cost // this cell builds them, whichever the estimate gave them to
+			}
+		}
+		n.seconds, n.memory = timeLimit(cost.Seconds), memoryLimit(cost.Memory)
+		array, _ := arrays.add(n, c.Path(), "")
+		arrays.named(array).Needs = builder
+	}
+	out := make([]Array, 0, len(features)+len(arrays.all))
+	for _, a := range slices.Concat(features, arrays.all) {
+		out = append(out, *a)
+	}
+	return out, nil
+}
+
+// arrays sorts tasks into arrays by what they need.
+type arrays struct {
+	prefix string
+	limit  int
+	open   map[needs]*Array // with room
+	all    []*Array
+}
+
+func newArrays(prefix string, limit int) *arrays {
+	return &arrays{prefix: prefix, limit: limit, open: map[needs]*Array{}}
+}
+
+// add gives a task its place.
+func (s *arrays) add(n needs, cell, features string) (array string, number int) {
+	a := s.open[n]
+	if a == nil || len(a.Cells) == s.limit {
+		a = &Array{Name: fmt.Sprintf("%s-%02d", s.prefix, len(s.all)+1), Seconds: n.seconds, Memory: n.memory}
+		s.open[n] = a
+		s.all = append(s.all, a)
+	}
+	a.Cells = append(a.Cells, cell)
+	if features != "" {
+		a.Features = append(a.Features, features)
+	}
+	return a.Name, len(a.Cells)
+}
+
+func (s *arrays) named(name string) *Array {
+	return s.all[slices.IndexFunc(s.all, func(a *Array) bool { return a.Name == name })]
+}

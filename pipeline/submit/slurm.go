@@ -1,0 +1,274 @@
+package submit
+
+import (
+	"bierbench/pipeline/workspace"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// slurm submits job arrays with sbatch; what becomes of them it asks squeue, and
+// sacct of those that squeue does not remember. Their options and formats are
+// those of Slurm's manual pages since version 20.11.
+type slurm struct {
+	w       *workspace.Workspace
+	options []string
+}
+
+func newSlurm(w *workspace.Workspace, o Options) engine { return &slurm{w: w, options: o.Options} }
+
+// warning is how long before its time limit a task is told to save and end.
+// Slurm may tell it up to a minute earlier.
+const warning = "--signal=B:TERM@60"
+
+// limit reads MaxArraySize, the first task number that is too high.
+func (e *slurm) limit(ctx context.Context) (int, error) {
+	if err := checkOptions(e.options); err != nil {
+		return 0, err
+	}
+	out, err := slurmOutput(ctx, "scontrol", "show", "config")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(out) {
+		key, value, _ := strings.Cut(line, "=")
+		if strings.TrimSpace(key) != "MaxArraySize" {
+			continue
+		}
+		n, err := strconv.Atoi(strings.TrimSpace(value))
+		if err != nil || n < 2 {
+			return 0, fmt.Errorf("scontrol show config: MaxArraySize is %q; want at least 2, job arrays are off", strings.TrimSpace(value))
+		}
+		return n - 1, nil
+	}
+	return 0, errors.New("scontrol show config: no MaxArraySize")
+}
+
+// checkOptions refuses options of sbatch that submit decides.
+func checkOptions(options []string) error {
+	for _, o := range options {
+		name, _, _ := strings.Cut(o, "=")
+		switch {
+		case !strings.HasPrefix(o, "-") || o == "-" || o == "--":
+			return fmt.Errorf("--sbatch %q: want an option of sbatch, such as --partition=gpu", o)
+		case !strings.HasPrefix(o, "--") && strings.ContainsAny(o, " ="):
+			return fmt.Errorf("--sbatch %q: want it in one word, such as --partition=gpu or -pgpu", o)
+		case slices.Contains([]string{"--array", "--dependency", "--wrap", "--clusters", "--test-only", "--wait", "--parsable", "--output", "--error"}, name),
+			slices.Contains([]string{"-a", "-d", "-M", "-W", "-o", "-e"}, o[:2]):
+			return fmt.Errorf("--sbatch %q: submit decides this itself", o)
+		}
+	}
+	return nil
+}
+
+// send calls sbatch for each array. What the user asks for comes last: it wins.
+func (e *slurm) send(ctx context.Context, s *Submission) error {
+	for i := range s.Arrays {
+		a := &s.Arrays[i]
+		arguments, err := e.arguments(s, *a)
+		if err != nil {
+			return err
+		}
+		out, err := slurmOutput(ctx, "sbatch", arguments...)
+		if err != nil {
+			return fmt.Errorf("array %s of submission %s: %w", a.Name, s.Name, err)
+		}
+		job, _, _ := strings.Cut(strings.TrimSpace(out), ";") // <job>;<cluster> in a federation
+		if _, err := strconv.Atoi(job); err != nil {
+			return fmt.Errorf("array %s of submission %s: sbatch printed %q; want the job's number", a.Name, s.Name, out)
+		}
+		a.Job, a.Arguments = job, append([]string{"sbatch"}, arguments...)
+		if err := s.save(); err != nil {
+			return fmt.Errorf("job %s is queued, but: %w", job, err)
+		}
+	}
+	return nil
+}
+
+// arguments is the command line of sbatch for an array.
+func (e *slurm) arguments(s *Submission, a Array) ([]string, error) {
+	logs := strings.ReplaceAll(s.path("logs"), "%", "%%") // sbatch replaces %A and the like
+	out := []string{
+		"--parsable", "--job-name=bierbench-" + s.Run, fmt.Sprintf("--array=1-%d", len(a.Cells)),
+		"--output=" + filepath.Join(logs, "%A_%a.log"), "--open-mode=append",
+		"--requeue", warning, "--kill-on-invalid-dep=yes",
+	}
+	if a.Seconds > 0 {
+		out = append(out, fmt.Sprintf("--time=%d", (a.Seconds+59)/60))
+	}
+	if a.Memory > 0 {
+		out = append(out, fmt.Sprintf("--mem=%dM", a.Memory>>20))
+	}
+	if a.Needs != nil {
+		job, err := e.job(s, *a.Needs)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, fmt.Sprintf("--dependency=afterok:%s_%d", job, a.Needs.Number))
+	}
+	return append(append(out, e.options...), s.script(a)), nil
+}
+
+// job is the number of the job that a task belongs to.
+func (e *slurm) job(s *Submission, t Task) (string, error) {
+	all := []*Submission{s}
+	if t.Submission != s.Name {
+		var err error
+		if all, err = readSubmissions(e.w, s.Run); err != nil {
+			return "", err
+		}
+	}
+	for _, s := range all {
+		if a, ok := s.array(t.Array); ok && s.Name == t.Submission && a.Job != "" {
+			return a.Job, nil
+		}
+	}
+	return "", fmt.Errorf("submission %s has no job for its array %s", t.Submission, t.Array)
+}
+
+// wait does not: Slurm goes on without this process.
+func (e *slurm) wait(context.Context, *Submission) ([]TaskEnd, error) { return nil, nil }
+
+// states asks squeue, whose controller also remembers what has ended lately, and
+// then sacct, where accounting is on.
+func (e *slurm) states(ctx context.Context, submissions []*Submission) (map[Task]TaskState, string, error) {
+	if err := adopt(ctx, submissions); err != nil {
+		return nil, "", err
+	}
+	known := map[Task]TaskState{}
+	tasks := map[string]Task{}     // by Slurm's name
+	rest := map[string]TaskState{} // by job
+	var jobs []string
+	for _, s := range submissions {
+		for _, a := range s.Arrays {
+			if a.Job == "" {
+				continue
+			}
+			jobs = append(jobs, a.Job)
+			for n := range a.Cells {
+				tasks[fmt.Sprintf("%s_%d", a.Job, n+1)] = Task{Submission: s.Name, Array: a.Name, Number: n + 1}
+			}
+		}
+	}
+	if len(jobs) == 0 {
+		return known, "", nil
+	}
+	list := "--jobs=" + strings.Join(jobs, ",")
+	out, err := slurmOutput(ctx, "squeue", "--noheader", "--array", "--states=all", list, "--format=%F|%K|%T|%r")
+	if err != nil && !strings.Contains(err.Error(), "Invalid job id") { // it has forgotten the only one
+		return nil, "", err
+	}
+	for line := range strings.Lines(out) {
+		f := strings.SplitN(strings.TrimSpace(line), "|", 4)
+		if len(f) != 4 {
+			return nil, "", fmt.Errorf("squeue printed %q; want job, task, state and reason", line)
+		}
+		if t, ok := tasks[f[0]+"_"+f[1]]; ok {
+			known[t] = taskState(f[2], f[3])
+		} else if f[1] == "N/A" {
+			rest[f[0]] = taskState(f[2], f[3])
+		}
+	}
+	restOf(known, tasks, rest)
+	if len(known) == len(tasks) {
+		return known, "", nil
+	}
+	out, err = slurmOutput(ctx, "sacct", "--noheader", "--parsable2", "--allocations", list, "--format=JobID,State")
+	if err != nil { // accounting is a choice of the cluster's
+		return known, err.Error(), nil
+	}
+	for line := range strings.Lines(out) {
+		id, state, _ := strings.Cut(strings.TrimSpace(line), "|")
+		t, ours := tasks[id]
+		word, reason, _ := strings.Cut(state, " ") // CANCELLED by 1000
+		if _, ok := known[t]; ours && !ok {
+			known[t] = taskState(word, reason)
+		} else if job, _, ok := strings.Cut(id, "_["); ok {
+			rest[job] = taskState(word, reason)
+		}
+	}
+	restOf(known, tasks, rest)
+	return known, "", nil
+}
+
+// adopt finds the jobs of arrays that have none in their record: of a submit that
+// was killed between sbatch's answer and noting it. The script tells whose a job is.
+func adopt(ctx context.Context, submissions []*Submission) error {
+	arrays := map[string]*Array{} // by script
+	for _, s := range submissions {
+		for i := range s.Arrays {
+			if a := &s.Arrays[i]; a.Job == "" {
+				arrays[s.script(*a)] = a
+			}
+		}
+	}
+	if len(arrays) == 0 {
+		return nil
+	}
+	out, err := slurmOutput(ctx, "squeue", "--noheader", "--states=all", "--me", "--format=%F|%o")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(out) {
+		job, script, _ := strings.Cut(strings.TrimSpace(line), "|")
+		if a := arrays[script]; a != nil {
+			a.Job = job
+		}
+	}
+	return nil
+}
+
+// restOf gives the tasks that Slurm has no line for the state of their job's
+// rest: those that were cancelled before they began have one line together.
+func restOf(known map[Task]TaskState, tasks map[string]Task, rest map[string]TaskState) {
+	for id, t := range tasks {
+		job, _, _ := strings.Cut(id, "_")
+		state, ok := rest[job]
+		if _, own := known[t]; ok && !own && !state.Active {
+			known[t] = state
+		}
+	}
+}
+
+// taskState keeps Slurm's words. A state that is not one of an end is active:
+// there are more of those, and new versions add to them.
+func taskState(state, reason string) TaskState {
+	if reason == "None" {
+		reason = ""
+	}
+	ended := []string{
+		"COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "DEADLINE", "OUT_OF_MEMORY", "REVOKED",
+	}
+	return TaskState{State: state, Reason: reason, Active: !slices.Contains(ended, state)}
+}
+
+// slurmTrouble begins the lines of Slurm's programs that say what went wrong.
+var slurmTrouble = regexp.MustCompile(`(?m)^[a-z]+: (error|fatal): `)
+
+// slurmOutput runs one of Slurm's programs. The error of a failed one is what it
+// wrote to stderr.
+func slurmOutput(ctx context.Context, program string, arguments ...string) (string, error) {
+	command := exec.CommandContext(ctx, program, arguments...)
+	command.Env = withoutTask(os.Environ())
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	err := command.Run()
+	if err == nil {
+		return stdout.String(), nil
+	}
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if said := strings.TrimSpace(slurmTrouble.ReplaceAllString(stderr.String(), "")); said != "" {
+		return "", fmt.Errorf("%s: %s", program, strings.ReplaceAll(said, "\n", "; "))
+	}
+	return "", fmt.Errorf("%s: %w", program, err)
+}

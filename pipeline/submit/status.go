@@ -1,0 +1,195 @@
+package submit
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"bierbench/pipeline/internal/claims"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/workspace"
+	"bierbench/runs"
+)
+
+// RunStatus is where the cells of a run stand.
+type RunStatus struct {
+	Run      string         `json:"run"`
+	Counts   map[string]int `json:"counts"` // cells by state
+	Cells    []CellStatus   `json:"cells"`
+	Features []TaskStatus   `json:"features,omitempty"` // tasks that build features, of the latest submission that has any
+	Notes    []string       `json:"notes,omitempty"`    // what could not be found out
+}
+
+// CellStatus is the state of a cell by its record and its claim, and beside it
+// what the engine says of the task that it was submitted with last.
+type CellStatus struct {
+	Cell  string      `json:"cell"`
+	State string      `json:"state"` // done, failed, running, interrupted or planned
+	Error string      `json:"error,omitempty"`
+	Task  *TaskStatus `json:"task,omitempty"`
+}
+
+// TaskStatus is what an engine says of a task. State is in the engine's words
+// and empty where it does not know the task any more.
+type TaskStatus struct {
+	Task
+	Engine   string `json:"engine"`
+	ID       string `json:"id"` // the engine's: 12_3 is task 3 of job 12
+	State    string `json:"state"`
+	Reason   string `json:"reason,omitempty"`
+	Active   bool   `json:"active"`
+	Log      string `json:"log"`
+	Features string `json:"features,omitempty"` // key of the features that it builds
+}
+
+// States returns the states of a CellStatus in the order in which they are
+// summed up.
+func (*RunStatus) States() []string {
+	return []string{plan.Done, plan.Retry, plan.Running, plan.Interrupted, notStarted}
+}
+
+// notStarted is the state of a cell without a record that nobody is at.
+const notStarted = "planned"
+
+// LatestRun is the run that was submitted last or, where none was, made last.
+func LatestRun(w *workspace.Workspace) (string, error) {
+	infos, err := w.Runs().List()
+	if err != nil {
+		return "", err
+	}
+	if len(infos) == 0 {
+		return "", fmt.Errorf("there are no runs in %s: run \"bierbench run\" or \"bierbench submit\"", w.Runs().Dir)
+	}
+	latest, submitted := infos[0], false
+	when := latest.Record.Created
+	for _, info := range infos {
+		submissions, err := readSubmissions(w, info.ID)
+		if err != nil {
+			return "", err
+		}
+		made, has := info.Record.Created, len(submissions) > 0
+		if has {
+			made = submissions[len(submissions)-1].Created
+		}
+		if has && !submitted || has == submitted && made.After(when) {
+			latest, submitted, when = info, has, made
+		}
+	}
+	return latest.ID, nil
+}
+
+// Status looks at every cell of a run: its record, whether a process holds its
+// claim, and what the engine says that it was submitted to last.
+func Status(ctx context.Context, w *workspace.Workspace, run string) (*RunStatus, error) {
+	r, err := w.Runs().Open(run)
+	if err != nil {
+		return nil, err
+	}
+	submissions, err := readSubmissions(w, run)
+	if err != nil {
+		return nil, err
+	}
+	out := &RunStatus{Run: run, Counts: map[string]int{}, Cells: []CellStatus{}}
+	tasks, why, err := taskStates(ctx, w, submissions, out)
+	if err != nil {
+		return nil, err
+	}
+	c, err := claims.Open(r.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	forgotten := 0
+	for _, k := range r.Record.Cells {
+		// The claim first: a process that ends in between has written its record.
+		held, err := c.Held(k.Path())
+		if err != nil {
+			return nil, err
+		}
+		record, recorded, err := r.Cell(k)
+		if err != nil {
+			return nil, err
+		}
+		cell := CellStatus{Cell: k.Path(), State: cellState(record, recorded, held), Task: tasks[k.Path()]}
+		if cell.State == plan.Retry {
+			cell.Error = record.Error
+		}
+		if cell.State != plan.Done && cell.Task != nil && cell.Task.State == "" {
+			forgotten++
+		}
+		out.Counts[cell.State]++
+		out.Cells = append(out.Cells, cell)
+	}
+	if forgotten > 0 && why != "" {
+		out.Notes = append(out.Notes, fmt.Sprintf("tasks of cells that are not done and whose state is not kept any more: %d (%s)", forgotten, why))
+	}
+	return out, nil
+}
+
+// cellState is what a record and a claim say. Only who holds the claim runs a
+// cell: a record says running until it is ended, also that of a killed process.
+func cellState(record runs.Cell, recorded, held bool) string {
+	switch {
+	case recorded && record.Status == runs.Done:
+		return plan.Done
+	case held:
+		return plan.Running
+	case !recorded:
+		return notStarted
+	case record.Status == runs.Failed:
+		return plan.Retry
+	default:
+		return plan.Interrupted
+	}
+}
+
+// taskStates returns the state of the task that each cell was submitted with
+// last, by the cell's path, and adds the tasks of features to the status. why is
+// the reason for which an engine does not know a task any more.
+func taskStates(ctx context.Context, w *workspace.Workspace, submissions []*Submission, out *RunStatus) (tasks map[string]*TaskStatus, why string, err error) {
+	known := map[Task]TaskState{}
+	for _, kind := range Engines() {
+		own := slices.DeleteFunc(slices.Clone(submissions), func(s *Submission) bool { return s.Engine != kind.Name })
+		if len(own) == 0 {
+			continue
+		}
+		states, reason, err := kind.open(w, Options{}).states(ctx, own)
+		if ctx.Err() != nil {
+			return nil, "", ctx.Err()
+		}
+		if err != nil {
+			out.Notes = append(out.Notes, fmt.Sprintf("what %s says is not known: %v", kind.Name, err))
+		}
+		if reason != "" {
+			why = reason
+		}
+		maps.Copy(known, states)
+	}
+	tasks = map[string]*TaskStatus{}
+	for _, s := range submissions {
+		var features []TaskStatus
+		for _, a := range s.Arrays {
+			if a.Job == "" {
+				continue // the engine never got it
+			}
+			for i, cell := range a.Cells {
+				t := Task{s.Name, a.Name, i + 1}
+				status := TaskStatus{
+					Task: t, Engine: s.Engine, ID: fmt.Sprintf("%s_%d", a.Job, i+1),
+					State: known[t].State, Reason: known[t].Reason, Active: known[t].Active, Log: s.log(a.Job, i+1),
+				}
+				if a.Features != nil {
+					status.Features = a.Features[i]
+					features = append(features, status)
+				} else {
+					tasks[cell] = &status
+				}
+			}
+		}
+		if features != nil {
+			out.Features = features
+		}
+	}
+	return tasks, why, nil
+}

@@ -1,0 +1,330 @@
+package submit
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"bierbench/models"
+	"bierbench/pipeline"
+	"bierbench/pipeline/cost"
+	"bierbench/pipeline/internal/claims"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/suite"
+	"bierbench/pipeline/workspace"
+)
+
+// Options choose what Submit hands to which engine.
+type Options struct {
+	Plan        plan.Options
+	Engine      string        // one of Engines
+	Options     []string      // of sbatch, for the engine slurm
+	Processes   int           // at a time, for the engine local; 1 when not given
+	RetryFailed bool          // also submit the cells that failed before
+	Checkpoint  time.Duration // between checkpoints of a training; 0 is DefaultCheckpoint
+	OnTask      func(TaskEnd) // is told of each task that ends here, from one goroutine
+}
+
+// Result is what a Submit did.
+type Result struct {
+	Run        string    `json:"run"`
+	Engine     string    `json:"engine"`
+	Submission string    `json:"submission"` // empty where nothing was left to submit
+	Dir        string    `json:"dir"`
+	Cells      int       `json:"cells"`
+	Done       int       `json:"done"`     // before
+	Failed     int       `json:"failed"`   // before, and left alone
+	Active     int       `json:"active"`   // waiting or running in an engine by an earlier submission
+	Running    int       `json:"running"`  // claimed by a process that no engine knows of
+	Sent       int       `json:"sent"`     // cells
+	Features   int       `json:"features"` // tasks that build features before
+	Arrays     []Array   `json:"arrays"`
+	Ended      []TaskEnd `json:"ended,omitempty"` // tasks that ended here, with the engine local
+}
+
+// submitting is the claim of a run while a submission is put together, so that
+// two of them do not send the same cells.
+const submitting = "submissions"
+
+// Submit hands the cells of a suite to an engine: those that are neither done nor
+// failed, nor with an engine already. Features that several of them read and that
+// are not cached are built by a task of their own first. Nothing is done twice if
+// a cell is submitted and run at once: claims see to that.
+func Submit(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options) (*Result, error) {
+	if o.Plan.Run == "" {
+		o.Plan.Run = s.Name
+	}
+	e, err := openEngine(o.Engine, w, o)
+	if err != nil {
+		return nil, err
+	}
+	result := &Result{Run: o.Plan.Run, Engine: o.Engine}
+	submission, err := submitSuite(ctx, w, s, o, e, result)
+	if err != nil || submission == nil {
+		return result, err
+	}
+	result.Ended, err = e.wait(ctx, submission)
+	return result, err
+}
+
+// submitSuite makes a submission and hands it over; nil where nothing is to be done.
+func submitSuite(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options, e engine, result *Result) (*Submission, error) {
+	limit, err := e.limit(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("submit %s: %w", s.Name, err)
+	}
+	p, err := plan.New(ctx, w, s, o.Plan)
+	if err != nil {
+		return nil, err
+	}
+	if err = cost.Estimate(w, p); err != nil {
+		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
+	}
+	claimed, err := claims.Open(w.Runs().Path(p.Run))
+	if err != nil {
+		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
+	}
+	defer claimed.Close()
+	if err = claimed.Take(ctx, submitting); err != nil {
+		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
+	}
+	active, err := findActiveTasks(ctx, w, p.Run, o)
+	if err != nil {
+		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
+	}
+	cells, err := unsent(p, o.RetryFailed, active, claimed, result)
+	if err != nil || len(cells) == 0 {
+		return nil, err
+	}
+	// What the tasks would each install, or stop for, comes before them.
+	if err = pipeline.NeedWeights(ctx, w, cells); err != nil {
+		return nil, fmt.Errorf("suite %s: %w", s.Name, err)
+	}
+	if w.Backend == models.BackendCPU || w.Backend == "" {
+		if _, err = w.Cache.Plugin(ctx, w.Log); err != nil {
+			return nil, fmt.Errorf("submit %s: %w", p.Run, err)
+		}
+	}
+	if _, err = pipeline.OpenRun(ctx, w, p, true); err != nil {
+		return nil, err
+	}
+	submission, err := newSubmission(w, p.Run)
+	if err != nil {
+		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
+	}
+	submission.Engine, submission.Options = o.Engine, o.Options
+	if submission.Arrays, err = arrangeTasks(w, submission.Name, p.Cells, cells, active.features, limit); err != nil {
+		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
+	}
+	if err = writeSubmission(w, submission, s, o); err != nil {
+		return nil, fmt.Errorf("submission %s: %w", submission.Name, err)
+	}
+	if err = submission.save(); err != nil {
+		return nil, err
+	}
+	err = e.send(ctx, submission)
+	result.Submission, result.Dir, result.Arrays = submission.Name, submission.dir, submission.Arrays
+	for _, a := range submission.Arrays {
+		switch {
+		case a.Job == "": // send did not come to it
+		case a.Features != nil:
+			result.Features += len(a.Cells)
+		default:
+			result.Sent += len(a.Cells)
+		}
+	}
+	return submission, err
+}
+
+// unsent returns the cells of a plan that are left to submit.
+func unsent(p *plan.Plan, retryFailed bool, active *activeTasks, claimed *claims.File, result *Result) ([]plan.Cell, error) {
+	result.Cells = len(p.Cells)
+	var cells []plan.Cell
+	for _, c := range p.Cells {
+		held, err := claimed.Held(c.Path())
+		switch {
+		case err != nil:
+			return nil, err
+		case c.State == plan.Done:
+			result.Done++
+		case active.cells[c.Path()]:
+			result.Active++
+		case held:
+			result.Running++
+		case c.State == plan.Retry && !retryFailed:
+			result.Failed++
+		default:
+			cells = append(cells, c)
+		}
+	}
+	return cells, nil
+}
+
+// activeTasks is what engines have of a run: its cells, and by key the tasks that
+// build features.
+type activeTasks struct {
+	cells    map[string]bool
+	features map[string]Task
+}
+
+// findActiveTasks asks the engines of a run's earlier submissions. An engine that
+// cannot be asked is an error for a submission to itself; for another one claims
+// keep the two apart.
+func findActiveTasks(ctx context.Context, w *workspace.Workspace, run string, o Options) (*activeTasks, error) {
+	submissions, err := readSubmissions(w, run)
+	if err != nil {
+		return nil, err
+	}
+	out := &activeTasks{map[string]bool{}, map[string]Task{}}
+	for _, kind := range Engines() {
+		own := slices.DeleteFunc(slices.Clone(submissions), func(s *Submission) bool { return s.Engine != kind.Name })
+		if len(own) == 0 {
+			continue
+		}
+		known, _, err := kind.open(w, o).states(ctx, own)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil && kind.Name == o.Engine:
+			return nil, fmt.Errorf("which cells are with %s already: %w", kind.Name, err)
+		case err != nil:
+			w.Log.Warn("which cells an engine has already is not known", "engine", kind.Name, "error", err)
+		}
+		for _, s := range own {
+			for _, a := range s.Arrays {
+				for i, cell := range a.Cells {
+					t := Task{s.Name, a.Name, i + 1}
+					switch {
+					case !known[t].Active:
+					case a.Features == nil:
+						out.cells[cell] = true
+					case kind.Name == o.Engine:
+						out.features[a.Features[i]] = t
+					}
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// writeSubmission fills a submission's folder with all that its tasks need: this
+// program as it is now, the suite as it was resolved, lists of cells and scripts.
+func writeSubmission(w *workspace.Workspace, submission *Submission, s *suite.Suite, o Options) error {
+	program, err := keptProgram(filepath.Dir(submission.dir))
+	if err != nil {
+		return err
+	}
+	suite, err := s.YAML()
+	if err != nil {
+		return err
+	}
+	submission.Program, submission.Suite = program, submission.path(s.Name+".yaml") // a suite's name is its file's
+	if err = workspace.WriteFile(submission.Suite, suite, 0o644); err != nil {
+		return err
+	}
+	dir, err := filepath.Abs(w.Dir)
+	if err != nil {
+		return err
+	}
+	global := []string{program, "-C", dir}
+	if w.Backend != "" {
+		global = append(global, "--backend", w.Backend)
+	}
+	if w.Devices > 1 {
+		global = append(global, "--devices", fmt.Sprint(w.Devices))
+	}
+	run := append(slices.Clone(global), "run")
+	if o.RetryFailed {
+		run = append(run, "--retry-failed")
+	}
+	if o.Plan.SameBuild {
+		run = append(run, "--same-build")
+	}
+	if o.Checkpoint > 0 {
+		run = append(run, "--checkpoint", o.Checkpoint.String())
+	}
+	for _, a := range submission.Arrays {
+		command := slices.Clone(run)
+		if a.Features != nil {
+			command = append(slices.Clone(global), "features")
+		}
+		command = append(command, "--run", submission.Run, submission.Suite)
+		script := taskScript(submission.list(a), w.Cache.Dir, command)
+		if err = errors.Join(
+			workspace.WriteFile(submission.list(a), []byte(strings.Join(a.Cells, "\n")+"\n"), 0o644),
+			workspace.WriteFile(submission.script(a), []byte(script), 0o755),
+		); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// taskScript is the shell script of an array. It becomes the command, so that
+// signals reach that.
+func taskScript(list, cache string, command []string) string {
+	for i, word := range command {
+		command[i] = shellQuoted(word)
+	}
+	return fmt.Sprintf(`#!/bin/sh
+# Task n is of the cell in line n of the list.
+list=%s
+task=${%s:-$SLURM_ARRAY_TASK_ID}
+cell=$(sed -n "${task}p" "$list")
+if [ -z "$cell" ]; then
+	echo "$list has no line $task" >&2
+	exit 2
+fi
+export BIERBENCH_CACHE=%s
+exec %s --only "$cell"
+`, shellQuoted(list), taskVariable, shellQuoted(cache), strings.Join(command, " "))
+}
+
+// shellQuoted is a word as a shell reads it back.
+func shellQuoted(word string) string {
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// keptProgram copies this program below dir, once for each version of it, and
+// returns the copy. Tasks run it hours later, when the original may be another
+// version, or gone: go tool runs programs from a cache that is cleaned up. It is
+// no link: a link would follow a file that is written anew in its place.
+func keptProgram(dir string) (string, error) {
+	own, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	f, err := os.Open(own)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }() // only read
+	h := sha256.New()
+	if _, err = io.Copy(h, f); err != nil {
+		return "", err
+	}
+	folder := filepath.Join(dir, "program-"+hex.EncodeToString(h.Sum(nil))[:16])
+	kept := filepath.Join(folder, workspace.Module)
+	if _, err = os.Stat(kept); err == nil {
+		return kept, nil
+	}
+	if err = os.MkdirAll(folder, 0o777); err != nil {
+		return "", err
+	}
+	return kept, workspace.WriteFileBy(kept, 0o755, func(w io.Writer) error {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		_, err := io.Copy(w, f)
+		return err
+	})
+}

@@ -1,0 +1,185 @@
+package suite
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// includeKey is the key of a list item that stands for another suite's blocks.
+const includeKey = "include"
+
+// mostBlocks bounds a suite: files that include each other twice over would
+// grow without end before any of their cells is looked at.
+const mostBlocks = 2_000
+
+// source is a suite file that is being read.
+type source struct {
+	file    string // as errors name it
+	builtin bool
+	parent  *source // that includes it; nil for the suite itself
+}
+
+// blocks reads the items of a suite: blocks, and includes in the place of the
+// blocks they stand for. Errors name file:line.
+func (s *source) blocks(data []byte) ([]Block, error) {
+	items, err := s.items(data)
+	if err != nil {
+		return nil, err
+	}
+	var out []Block
+	for _, node := range items {
+		entries, err := mapping(s.file, node)
+		if err != nil {
+			return nil, err
+		}
+		if i := slices.IndexFunc(entries, func(e entry) bool { return e.key == includeKey }); i >= 0 {
+			blocks, err := s.include(entries[i], slices.Delete(slices.Clone(entries), i, i+1))
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, blocks...)
+		} else {
+			b := Block{At: at(s.file, node)}
+			for _, e := range entries {
+				if err := b.set(e); err != nil {
+					return nil, err
+				}
+			}
+			if err := b.complete(); err != nil {
+				return nil, err
+			}
+			out = append(out, b)
+		}
+		if len(out) > mostBlocks {
+			return nil, at(s.file, node).Errorf("more than %d blocks", mostBlocks)
+		}
+	}
+	return out, nil
+}
+
+// include returns the blocks of another suite, with the keys beside the include
+// set in every one of them.
+func (s *source) include(e entry, overrides []entry) ([]Block, error) {
+	var name string
+	if _, ok := e.node.(*ast.StringNode); !ok || e.decode(&name) != nil || name == "" {
+		return nil, e.at.Errorf("include: want the name of a file or of a built-in suite (%s)", strings.Join(Builtin(), ", "))
+	}
+	for _, o := range overrides { // a misspelled key is wrong whatever is included
+		if !slices.Contains(blockKeys(), o.key) && !slices.Contains(optionKeys(), o.key) {
+			return nil, o.at.Errorf("unknown key %q%s", o.key, Nearest(o.key, itemKeys()))
+		}
+	}
+	known := slices.Contains(Builtin(), name)
+	if s.builtin && !known {
+		return nil, e.at.Errorf("include %s: a built-in suite includes no file", name)
+	}
+	next := &source{file: name, parent: s}
+	var data []byte
+	var err error
+	if known {
+		next.file, next.builtin = name+".yaml", true
+	} else if !filepath.IsAbs(name) {
+		next.file = filepath.Join(filepath.Dir(s.file), name)
+	}
+	if next.inside() {
+		return nil, e.at.Errorf("include %s: the files include each other in a circle: %s", name, next.chain())
+	}
+	if known {
+		data, err = builtin.ReadFile("suites/" + next.file)
+	} else {
+		var info fs.FileInfo
+		if info, err = os.Stat(next.file); err == nil && !info.Mode().IsRegular() {
+			return nil, e.at.Errorf("include %s: %s is no file", name, next.file)
+		}
+		if err == nil {
+			data, err = os.ReadFile(next.file)
+		}
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, e.at.Errorf("include %s: there is no file %s, and no built-in suite of that name (%s)", name, next.file, strings.Join(Builtin(), ", "))
+	case err != nil:
+		return nil, e.at.Errorf("include %s: %w", name, err)
+	}
+	blocks, err := next.blocks(data)
+	if err != nil {
+		return nil, err // names the place in the included file
+	}
+	for i := range blocks {
+		for _, o := range overrides {
+			if err := blocks[i].override(o); err != nil {
+				return nil, err
+			}
+		}
+		if err := blocks[i].complete(); err != nil {
+			return nil, e.at.Errorf("include %s with what is set beside it: %w", name, err)
+		}
+	}
+	return blocks, nil
+}
+
+// inside reports whether the file is one of those that include it.
+func (s *source) inside() bool {
+	self := s.identity()
+	for p := s.parent; p != nil; p = p.parent {
+		if p.builtin == s.builtin && p.identity() == self {
+			return true
+		}
+	}
+	return false
+}
+
+// identity is one name for what is read; a built-in suite has its own.
+func (s *source) identity() string {
+	if s.builtin {
+		return s.file
+	}
+	return identity(s.file)
+}
+
+// identity is one name for a file, whatever path and links lead to it.
+func identity(file string) string {
+	if resolved, err := filepath.EvalSymlinks(file); err == nil {
+		file = resolved
+	}
+	if absolute, err := filepath.Abs(file); err == nil {
+		file = absolute
+	}
+	return file
+}
+
+// chain lists the files that lead to this one.
+func (s *source) chain() string {
+	if s.parent == nil {
+		return s.file
+	}
+	return fmt.Sprintf("%s -> %s", s.parent.chain(), s.file)
+}
+
+// override gives the block one key in place of its own and its methods' word.
+func (b *Block) override(e entry) error {
+	if err := b.set(e); err != nil || slices.Contains(blockKeys(), e.key) {
+		return err
+	}
+	o, err := option(e, itemKeys())
+	if err != nil {
+		return err
+	}
+	for j := range b.Methods { // the block's word is the last
+		m := &b.Methods[j]
+		m.Options = without(m.Options, o)
+	}
+	return nil
+}
+
+// itemKeys returns every key that may stand in an item of a suite.
+func itemKeys() []string {
+	return slices.Concat([]string{includeKey}, blockKeys(), optionKeys())
+}

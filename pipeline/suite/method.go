@@ -1,0 +1,41 @@
+package suite
+
+import (
+	"fmt"
+	"strings"
+
+	"bierbench/models"
+)
+
+// A Method is a named set of options on top of the defaults of its mode.
+type Method struct {
+	Name     string
+	Does     string // one sentence for help texts
+	Learners int    // number of learners when the suite does not say
+	Apply    func(*models.Config)
+}
+
+// Methods returns the built-in methods in report order.
+func Methods() []Method {
+	return []Method{
+		{"features", "the pooled backbone feature as it is, no training", 0, func(c *models.Config) { c.Untrained = true }},
+		{"baseline", "one learner of the whole size", 1, func(*models.Config) {}},
+		{"ensemble", "three learners, boosting off", 3, func(*models.Config) {}},
+		{"bier", "three learners, boosting rule eta", 3, func(c *models.Config) { c.Boosting = models.BoostingEta }},
+		{"abier", "bier with the adversarial loss in training", 3, func(c *models.Config) {
+			c.Boosting, c.Diversity = models.BoostingEta, models.DiversityAdversarial
+		}},
+	}
+}
+
+// methodNamed returns a built-in method; the error names all of them.
+func methodNamed(name string) (Method, error) {
+	var names []string
+	for _, m := range Methods() {
+		if m.Name == name {
+			return m, nil
+		}
+		names = append(names, m.Name)
+	}
+	return Method{}, fmt.Errorf("method %q is not one of %s", name, strings.Join(names, ", "))
+}

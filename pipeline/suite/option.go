@@ -1,0 +1,198 @@
+package suite
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"bierbench/models"
+)
+
+// An Option sets one field of models.Config, or learners: a list of sizes or a
+// number of learners.
+type Option struct {
+	Key   string          `json:"key"`
+	Value json.RawMessage `json:"value"`
+	at    Position
+}
+
+// constantsKey is the option whose value is a mapping. Where a method has it
+// beside its block, the method's constants are put over the block's, name by
+// name.
+const constantsKey = "constants"
+
+// reserved are the fields of models.Config that a block or method decides.
+func reserved() []string {
+	return []string{"backbone", "mode", "input", "size", "seed", "untrained", "learners"}
+}
+
+// optionKeys returns the names of the options of models.Config.
+func optionKeys() []string {
+	keys := []string{"learners"}
+	for field := range reflect.TypeFor[models.Config]().Fields() {
+		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if !slices.Contains(reserved(), key) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// setOption sets a field of a configuration. Constants that are there and not
+// in the option stay.
+func setOption(c *models.Config, o Option) error {
+	if !slices.Contains(optionKeys(), o.Key) {
+		return o.at.Errorf("unknown key %q%s", o.Key, Nearest(o.Key, optionKeys()))
+	}
+	if o.Key == constantsKey {
+		var constants map[string]float64
+		if err := json.Unmarshal(o.Value, &constants); err != nil || constants == nil {
+			return o.at.Errorf("constants: %s; want numbers of the loss by name, such as {alpha: 2}", o.Value)
+		}
+		constants, given := maps.Clone(c.Constants), constants
+		if constants == nil {
+			constants = map[string]float64{}
+		}
+		maps.Copy(constants, given)
+		c.Constants = constants
+		return nil
+	}
+	one, err := json.Marshal(map[string]json.RawMessage{o.Key: o.Value})
+	if err != nil {
+		return o.at.Errorf("%s: %w", o.Key, err)
+	}
+	if err := json.Unmarshal(one, c); err != nil {
+		if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			return o.at.Errorf("%s: %s; want a value of type %s", o.Key, o.Value, kind.Type)
+		}
+		return o.at.Errorf("%s: %w", o.Key, err)
+	}
+	return nil
+}
+
+// option reads an option's value, refusing keys that are not known.
+func option(e entry, known []string) (Option, error) {
+	if !slices.Contains(optionKeys(), e.key) {
+		return Option{}, e.at.Errorf("unknown key %q%s", e.key, Nearest(e.key, known))
+	}
+	var value any
+	if err := e.decode(&value); err != nil {
+		return Option{}, err
+	}
+	data, err := json.Marshal(value)
+	if err != nil {
+		return Option{}, e.at.Errorf("%s: %w", e.key, err)
+	}
+	o := Option{Key: e.key, Value: data, at: e.at}
+	if e.key == "learners" {
+		return o, nil
+	}
+	var c models.Config
+	if err = setOption(&c, o); err != nil {
+		if as, notJSON := json.Marshal(asNumbers(value)); notJSON == nil {
+			if again := (Option{Key: e.key, Value: as, at: e.at}); setOption(&c, again) == nil {
+				return again, nil
+			}
+		}
+	}
+	return o, err
+}
+
+// asNumbers returns a value with its words made numbers where they are: YAML 1.2
+// has numbers such as 1e5 that the parser takes for words.
+func asNumbers(value any) any {
+	switch v := value.(type) {
+	case string:
+		if number, err := strconv.ParseFloat(v, 64); err == nil {
+			return number
+		}
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, item := range v {
+			out[k] = asNumbers(item)
+		}
+		return out
+	}
+	return value
+}
+
+// with returns options with o in place of the one of its key; of constants, in
+// place of those of its names.
+func with(options []Option, o Option) []Option {
+	i := slices.IndexFunc(options, func(old Option) bool { return old.Key == o.Key })
+	if i < 0 {
+		return append(options, o)
+	}
+	if o.Key == constantsKey {
+		values := options[i].mapping()
+		maps.Copy(values, o.mapping())
+		o = o.of(values)
+	}
+	return append(slices.Delete(options, i, i+1), o)
+}
+
+// without returns options without the one that o overrules; of constants,
+// without those of its names.
+func without(options []Option, o Option) []Option {
+	i := slices.IndexFunc(options, func(old Option) bool { return old.Key == o.Key })
+	if i < 0 {
+		return options
+	}
+	if o.Key == constantsKey {
+		values, given := options[i].mapping(), o.mapping()
+		maps.DeleteFunc(values, func(name string, _ json.RawMessage) bool { _, ok := given[name]; return ok })
+		if len(values) > 0 {
+			options[i] = options[i].of(values)
+			return options
+		}
+	}
+	return slices.Delete(options, i, i+1)
+}
+
+// mapping returns the option's values by name, where it was read as a mapping.
+func (o Option) mapping() map[string]json.RawMessage {
+	values := map[string]json.RawMessage{}
+	if err := json.Unmarshal(o.Value, &values); err != nil {
+		panic("pipeline: an option is no mapping: " + err.Error())
+	}
+	return values
+}
+
+// of returns the option with other values.
+func (o Option) of(values map[string]json.RawMessage) Option {
+	data, err := json.Marshal(values)
+	if err != nil {
+		panic("pipeline: an option does not encode: " + err.Error())
+	}
+	o.Value = data
+	return o
+}
+
+// checkConstants reports the first option with a constant that the method's
+// loss does not have, at its place.
+func checkConstants(c models.Config, label string, options []Option) error {
+	loss, err := models.LossNamed(c.Loss)
+	if err != nil {
+		return nil //nolint:nilerr // Validate reports it
+	}
+	var known []string
+	for _, constant := range loss.Constants {
+		known = append(known, constant.Name)
+	}
+	for _, o := range options {
+		if o.Key != constantsKey {
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(o.mapping())) {
+			if !slices.Contains(known, name) {
+				return o.at.Errorf("constants: the loss %s of method %s has no %q; it has %s", c.Loss, label, name, strings.Join(known, ", "))
+			}
+		}
+	}
+	return nil
+}

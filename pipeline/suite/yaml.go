@@ -1,0 +1,326 @@
+package suite
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"bierbench/models"
+)
+
+// entry is one key of a YAML mapping.
+type entry struct {
+	key  string
+	node ast.Node
+	at   Position
+}
+
+// blockKeys returns the keys of a block that are not options of its methods.
+func blockKeys() []string {
+	return []string{"datasets", "backbone", "mode", "input", "methods", "sizes", "seeds"}
+}
+
+// Parse reads a suite: a YAML list of blocks and includes. Errors name
+// file:line.
+func Parse(name, file string, data []byte) (*Suite, error) {
+	return (&source{file: file}).suite(name, data)
+}
+
+// suite reads the suite of a source.
+func (s *source) suite(name string, data []byte) (*Suite, error) {
+	blocks, err := s.blocks(data)
+	if err != nil {
+		return nil, err
+	}
+	if len(blocks) == 0 {
+		return nil, fmt.Errorf("%s: the suite has no block", s.file)
+	}
+	return &Suite{Name: name, Blocks: blocks}, nil
+}
+
+// items returns the nodes of a suite's list.
+func (s *source) items(data []byte) ([]ast.Node, error) {
+	tree, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		return nil, yamlError(s.file, err)
+	}
+	if len(tree.Docs) != 1 {
+		return nil, fmt.Errorf("%s: %d YAML documents, want one", s.file, len(tree.Docs))
+	}
+	list, ok := tree.Docs[0].Body.(*ast.SequenceNode)
+	if !ok {
+		return nil, fmt.Errorf("%s:1: a suite is a list of blocks; want a line that begins with \"- \"", s.file)
+	}
+	return list.Values, nil
+}
+
+// parseAssignment reads the value of --set key=value as YAML.
+func parseAssignment(key, value string) (entry, error) {
+	tree, err := parser.ParseBytes([]byte(value), 0)
+	if err != nil {
+		return entry{}, yamlError("value", err)
+	}
+	if len(tree.Docs) != 1 || tree.Docs[0].Body == nil {
+		return entry{}, errors.New("the value is empty")
+	}
+	return entry{key: key, node: tree.Docs[0].Body}, nil
+}
+
+// set gives the block one key of its mapping.
+func (b *Block) set(e entry) error {
+	var err error
+	switch e.key {
+	case "datasets":
+		b.Datasets, err = list[string](e)
+	case "backbone":
+		err = e.decode(&b.Backbone)
+	case "mode":
+		err = e.decode(&b.Mode)
+		if err == nil && b.Mode != models.Frozen && b.Mode != models.Finetune {
+			err = e.at.Errorf("mode: %q; want %s or %s", b.Mode, models.Frozen, models.Finetune)
+		}
+	case "input":
+		err = e.decode(&b.Input)
+	case "sizes":
+		b.Sizes, err = list[int](e)
+		if i := slices.IndexFunc(b.Sizes, func(n int) bool { return n < 1 }); err == nil && i >= 0 {
+			err = e.at.Errorf("sizes: %d; want at least 1", b.Sizes[i])
+		}
+	case "seeds":
+		b.Seeds, err = list[int](e)
+		if i := slices.IndexFunc(b.Seeds, func(n int) bool { return n < 0 }); err == nil && i >= 0 {
+			err = e.at.Errorf("seeds: %d; want at least 0", b.Seeds[i])
+		}
+	case "methods":
+		b.Methods, err = variants(e)
+	case includeKey:
+		err = e.at.Errorf("include: want it in an item of a suite file")
+	default:
+		var o Option
+		if o, err = option(e, itemKeys()); err == nil {
+			b.Options = with(b.Options, o)
+		}
+	}
+	return err
+}
+
+// complete checks that a block says what it must.
+func (b *Block) complete() error {
+	if b.Sizes == nil {
+		b.Sizes = []int{512}
+	}
+	if b.Seeds == nil {
+		b.Seeds = []int{0}
+	}
+	for _, must := range []struct {
+		key   string
+		given bool
+	}{
+		{"datasets", len(b.Datasets) > 0}, {"backbone", b.Backbone != ""}, {"mode", b.Mode != ""}, {"methods", len(b.Methods) > 0},
+	} {
+		if !must.given {
+			return b.At.Errorf("the block has no %s", must.key)
+		}
+	}
+	for _, name := range b.Datasets {
+		if _, _, err := SplitDataset(name); err != nil {
+			return b.At.Errorf("datasets: %w", err)
+		}
+	}
+	labels := map[string]bool{}
+	for _, v := range b.Methods {
+		if labels[v.Label] {
+			return v.at.Errorf("the label %q is there twice", v.Label)
+		}
+		labels[v.Label] = true
+		if err := b.checkBase(v); err != nil {
+			return err
+		}
+		for _, size := range b.Sizes {
+			if _, err := b.Config(v, size); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// variants reads the methods of a block: names, or mappings with a label, a
+// method and options.
+func variants(e entry) ([]Variant, error) {
+	sequence, ok := e.node.(*ast.SequenceNode)
+	if !ok {
+		return nil, e.at.Errorf("methods: want a list")
+	}
+	var out []Variant
+	for _, node := range sequence.Values {
+		v := Variant{at: at(e.at.file, node)}
+		if name, ok := node.(*ast.StringNode); ok {
+			v.Label, v.Method = name.Value, name.Value
+		} else {
+			entries, err := mapping(e.at.file, node)
+			if err != nil {
+				return nil, err
+			}
+			for _, e := range entries {
+				switch e.key {
+				case "label":
+					err = e.decode(&v.Label)
+				case "method":
+					err = e.decode(&v.Method)
+				case "base":
+					v.baseAt = e.at
+					err = e.decode(&v.Base)
+				default:
+					var o Option
+					o, err = option(e, append([]string{"label", "method", "base"}, optionKeys()...))
+					v.Options = append(v.Options, o)
+				}
+				if err != nil {
+					return nil, err
+				}
+			}
+		}
+		if v.Method == "" {
+			v.Method = v.Label
+		}
+		if v.Label == "" {
+			v.Label = v.Method
+		}
+		if err := checkLabel(v.Label); err != nil {
+			return nil, v.at.Errorf("label: %w", err)
+		}
+		if _, err := methodNamed(v.Method); err != nil {
+			return nil, v.at.Errorf("%w", err)
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// checkBase checks that a method is compared with another one of its block.
+func (b *Block) checkBase(v Variant) error {
+	var others []string
+	for _, other := range b.Methods {
+		if other.Label != v.Label {
+			others = append(others, other.Label)
+		}
+	}
+	switch {
+	case v.Base == "" || slices.Contains(others, v.Base):
+		return nil
+	case v.Base == v.Label:
+		return v.baseAt.Errorf("base: %q would be compared with itself", v.Base)
+	case len(others) == 0:
+		return v.baseAt.Errorf("base: %q is not in the block, and no other method is", v.Base)
+	}
+	return v.baseAt.Errorf("base: the block has no method %q; it has %s", v.Base, strings.Join(others, ", "))
+}
+
+// checkLabel keeps labels to what is a folder name everywhere.
+func checkLabel(label string) error {
+	for _, r := range label {
+		if r != '-' && r != '_' && r != '.' && r != '+' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
+			return fmt.Errorf("%q; want letters, digits and -_.+", label)
+		}
+	}
+	if label == "" || label[0] == '.' {
+		return fmt.Errorf("%q; want a name that does not begin with a dot", label)
+	}
+	return nil
+}
+
+func (e entry) decode(into any) error {
+	if err := yaml.NodeToValue(e.node, into); err != nil {
+		return e.at.Errorf("%s: %s; want a value of another type", e.key, strings.TrimSpace(e.node.String()))
+	}
+	return nil
+}
+
+// list reads a list of values; a single value is a list of one.
+func list[T any](e entry) ([]T, error) {
+	if _, ok := e.node.(*ast.SequenceNode); !ok {
+		var one T
+		err := e.decode(&one)
+		return []T{one}, err
+	}
+	var out []T
+	if err := e.decode(&out); err != nil {
+		return nil, err
+	}
+	if len(out) == 0 {
+		return nil, e.at.Errorf("%s: the list is empty", e.key)
+	}
+	return out, nil
+}
+
+// mapping returns the entries of a YAML mapping in their order.
+func mapping(file string, node ast.Node) ([]entry, error) {
+	var values []*ast.MappingValueNode
+	switch n := node.(type) {
+	case *ast.MappingNode:
+		values = n.Values
+	case *ast.MappingValueNode:
+		values = []*ast.MappingValueNode{n}
+	default:
+		return nil, at(file, node).Errorf("want key: value")
+	}
+	entries := make([]entry, len(values))
+	for i, v := range values {
+		entries[i] = entry{key: v.Key.GetToken().Value, node: v.Value, at: at(file, v.Key)}
+	}
+	return entries, nil
+}
+
+func at(file string, node ast.Node) Position {
+	return Position{file: file, line: node.GetToken().Position.Line}
+}
+
+// yamlError gives a syntax error its place and the parser's own words.
+func yamlError(file string, err error) error {
+	if syntax, ok := errors.AsType[*yaml.SyntaxError](err); ok {
+		return fmt.Errorf("%s:%d: %s", file, syntax.GetToken().Position.Line, syntax.GetMessage())
+	}
+	return fmt.Errorf("%s: %w", file, err)
+}
+
+// Nearest returns "; did you mean ...?" for the known word closest to a
+// misspelled one, or nothing when none is close.
+func Nearest(word string, known []string) string {
+	best, distance := "", 4
+	for _, k := range known {
+		if d := editDistance(word, k); d < distance {
+			best, distance = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// editDistance is Levenshtein's.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,213 @@
+package workspace
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"bierbench/models"
+	"bierbench/runs"
+)
+
+// Environment says what a cell runs on: the program, the machine and the backend,
+// if it is open. weights is the SHA-256 of the pretrained weights, empty where
+// there are none.
+func (w *Workspace) Environment(ctx context.Context, weights string) runs.Environment {
+	e := w.build(ctx)
+	e.CPU, e.Weights, e.Command = Processor(), weights, w.Command
+	if host, err := os.Hostname(); err == nil {
+		e.Host = host
+	}
+	if b := w.open; b != nil {
+		e.Plugin, e.Backend, e.Device, e.Devices = b.Plugin, b.Config, b.Device, b.Devices
+	}
+	return e
+}
+
+// build is the part of the environment that the program brings with it. It is
+// looked up once: git takes longer than a small cell's evaluation.
+func (w *Workspace) build(ctx context.Context) runs.Environment {
+	if w.built == nil {
+		info, _ := debug.ReadBuildInfo()
+		e := runs.Environment{Go: runtime.Version(), Commit: commit(ctx, info), Modules: map[string]string{}}
+		for _, path := range numericModules() {
+			e.Modules[path] = Dependency(info, path)
+		}
+		e.GoMLX = e.Modules["github.com/gomlx/gomlx"]
+		w.built = &e
+	}
+	return *w.built
+}
+
+// ExpectedEnvironment is the environment that cells would have now, as far as it is known
+// without opening the backend: a plugin that is hashed anew each time takes too
+// long for a plan.
+func (w *Workspace) ExpectedEnvironment(ctx context.Context) runs.Environment {
+	e := w.build(ctx)
+	e.Devices = w.Devices
+	switch {
+	case w.open != nil:
+		e.Backend, e.Plugin = w.open.Config, w.open.Plugin
+	case w.Backend == models.BackendCPU, w.Backend == "" && !models.HasGPU():
+		e.Backend = models.BackendCPU
+		if p, err := w.Cache.FindPlugin(); err == nil && p.Pinned {
+			e.Plugin = p.String()
+		}
+	default:
+		e.Backend = w.Backend
+	}
+	return e
+}
+
+// numericModules are the modules whose code takes part in a cell's numbers.
+func numericModules() []string {
+	return []string{
+		"github.com/gomlx/gomlx", "github.com/gomlx/go-xla", "github.com/apache/arrow/go/v15",
+		"github.com/nlpodyssey/gopickle", "golang.org/x/image",
+	}
+}
+
+// Version returns what this build of bierbench calls itself: a released
+// version where it is one, and the commit where that is known.
+func Version(ctx context.Context) string {
+	info, _ := debug.ReadBuildInfo()
+	version := "devel"
+	if info != nil && info.Main.Path == Module && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		version = info.Main.Version
+	}
+	if c := commit(ctx, info); c != Unknown {
+		version += " (" + c + ")"
+	}
+	return version
+}
+
+// Module is the path of bierbench's own module.
+const Module = "bierbench"
+
+// Unknown stands for what could not be found out.
+const Unknown = "unknown"
+
+// Dependency returns the version of a module that was built in.
+func Dependency(info *debug.BuildInfo, path string) string {
+	if info == nil {
+		return Unknown
+	}
+	for _, d := range info.Deps {
+		if d.Path != path {
+			continue
+		}
+		if d.Replace != nil {
+			return fmt.Sprintf("%s => %s %s", d.Version, d.Replace.Path, d.Replace.Version)
+		}
+		return d.Version
+	}
+	return Unknown
+}
+
+// commit returns the revision that this program was built from, with +dirty
+// where files differ from it: as the Go command stamped it, or else as git
+// tells it of the checkout around the working directory.
+func commit(ctx context.Context, info *debug.BuildInfo) string {
+	var revision string
+	dirty := false
+	if info != nil && info.Main.Path == Module {
+		for _, s := range info.Settings {
+			switch s.Key {
+			case "vcs.revision":
+				revision = s.Value
+			case "vcs.modified":
+				dirty = s.Value == "true"
+			}
+		}
+	}
+	if revision == "" {
+		dir, ok := checkout()
+		if !ok {
+			return Unknown
+		}
+		head, err := git(ctx, dir, "rev-parse", "HEAD")
+		if err != nil {
+			return Unknown
+		}
+		status, err := git(ctx, dir, "status", "--porcelain")
+		revision, dirty = head, err != nil || status != ""
+	}
+	if dirty {
+		revision += "+dirty"
+	}
+	return revision
+}
+
+// checkout returns the nearest folder at or above the working directory whose
+// go.mod is bierbench's own. A workspace inside another project's repository
+// must not lend that one's commit.
+func checkout() (string, bool) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", false
+	}
+	for {
+		content, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil {
+			return dir, bytes.HasPrefix(content, []byte("module "+Module+"\n"))
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", false
+		}
+		dir = parent
+	}
+}
+
+func git(ctx context.Context, dir string, args ...string) (string, error) {
+	command := exec.CommandContext(ctx, "git", append([]string{"-C", dir, "--no-optional-locks"}, args...)...)
+	output, err := command.Output()
+	if err != nil {
+		return "", fmt.Errorf("git %s: %w", args[0], err)
+	}
+	return strings.TrimSpace(string(output)), nil
+}
+
+// Processor returns the model and the number of logical cores in use.
+func Processor() string {
+	return processorFrom("/proc/cpuinfo")
+}
+
+func processorFrom(path string) string {
+	model := runtime.GOARCH
+	for key, value := range ProcFile(path) {
+		if key == "model name" {
+			model = value
+			break
+		}
+	}
+	cores := "cores"
+	if runtime.NumCPU() == 1 {
+		cores = "core"
+	}
+	return fmt.Sprintf("%s, %d %s", model, runtime.NumCPU(), cores)
+}
+
+// ProcFile yields the "key: value" lines of a file of /proc; none where there
+// is no such file.
+func ProcFile(path string) func(yield func(key, value string) bool) {
+	return func(yield func(key, value string) bool) {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return
+		}
+		for s := bufio.NewScanner(bytes.NewReader(content)); s.Scan(); {
+			key, value, ok := strings.Cut(s.Text(), ":")
+			if ok && !yield(strings.TrimSpace(key), strings.TrimSpace(value)) {
+				return
+			}
+		}
+	}
+}
