@@ -29,7 +29,7 @@ func arrows() map[string][]string {
 		"pipeline/plan":                     slices.Concat(leaves, []string{"pipeline/suite", "pipeline/workspace", "pipeline/internal/claims"}),
 		"pipeline/cost":                     slices.Concat(leaves, []string{"pipeline/plan", "pipeline/workspace", "pipeline/internal/claims"}),
 		"pipeline":                          slices.Concat(leaves, stages, []string{"reports"}),
-		"pipeline/submit":                   slices.Concat([]string{"runs", "pipeline"}, stages),
+		"pipeline/submit":                   slices.Concat([]string{"models", "runs", "pipeline"}, stages),
 		"pipeline/cmd/bierbench":            {"datasets", "models/...", "runs", "reports", "pipeline", "pipeline/suite", "pipeline/workspace", "pipeline/plan", "pipeline/cost", "pipeline/submit", "pipeline/export"},
 	}
 }
