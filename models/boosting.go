@@ -29,8 +29,8 @@ type boosted struct {
 // through a similarity is multiplied by the loss's derivative at the ensemble's
 // similarity, as a share of the largest that it can be. With none every
 // learner sees everything alike.
-func boostedLoss(c Config, embeddings, proxies []*Node, labels *Node) boosted {
-	loss, err := LossNamed(c.Loss)
+func boostedLoss(c LossConfig, embeddings, proxies []*Node, labels *Node) boosted {
+	loss, err := LossOf(c)
 	if err != nil {
 		panic(err)
 	}
@@ -39,11 +39,11 @@ func boostedLoss(c Config, embeddings, proxies []*Node, labels *Node) boosted {
 	}
 	n, dtype := labels.Shape().Dim(0), embeddings[0].DType()
 	p := newPairs(c, labels, dtype)
-	if loss.Proxies != nil {
+	if loss.proxies != nil {
 		if proxies == nil {
 			panic(errors.New("boosted loss: the loss compares with proxies, and there are none"))
 		}
-		each := loss.Proxies(c)
+		each := loss.proxies()
 		p = newProxyPairs(labels, proxies[0].Shape().Dim(0)/each, each, dtype)
 	}
 	var b boosted
@@ -52,13 +52,13 @@ func boostedLoss(c Config, embeddings, proxies []*Node, labels *Node) boosted {
 		f.AssertDims(n, -1)
 		rule.pairs.width = f.Shape().Dim(1)
 		var similarity, penalty *Node
-		if loss.Proxies == nil {
+		if loss.proxies == nil {
 			similarity = cosine(f)
 		} else {
 			unit := normalise(proxies[m])
 			similarity = product(normalise(f), Transpose(unit, 0, 1))
 			if loss.penalty != nil {
-				penalty = loss.penalty(c, unit)
+				penalty = loss.penalty(unit)
 			}
 		}
 		similarity.AssertDims(p.same.Shape().Dimensions...)
@@ -82,7 +82,7 @@ func boostedLoss(c Config, embeddings, proxies []*Node, labels *Node) boosted {
 
 // rule is a boosting rule on its way from learner to learner.
 type rule struct {
-	config   Config
+	config   LossConfig
 	loss     Loss
 	pairs    pairs
 	onTerms  bool  // the loss's terms are boosted, else similarities
@@ -91,7 +91,7 @@ type rule struct {
 	ensemble *Node // of the learners so far
 }
 
-func newRule(c Config, loss Loss, p pairs) *rule {
+func newRule(c LossConfig, loss Loss, p pairs) *rule {
 	r := &rule{config: c, loss: loss, pairs: p, static: p.weights}
 	switch c.Boosting {
 	case BoostingNone, BoostingEta, BoostingAdditive:
@@ -116,14 +116,14 @@ func newRule(c Config, loss Loss, p pairs) *rule {
 // learner is the loss of the next learner's similarities under its weights.
 func (r *rule) learner(similarity *Node) *Node {
 	if r.onTerms {
-		term := r.loss.terms.term(r.config, r.loss.terms.activation(r.config, similarity, r.pairs))
+		term := r.loss.terms.term(r.loss.terms.activation(similarity, r.pairs))
 		return ReduceAllSum(Mul(Mul(r.static, r.weights), term))
 	}
 	if r.config.Boosting == BoostingGradient {
 		weights := r.weights
 		similarity = IdentityWithCustomGradient(similarity, func(_, v *Node) *Node { return Mul(v, weights) })
 	}
-	return r.loss.of(r.config, similarity, r.pairs)
+	return r.loss.of(similarity, r.pairs)
 }
 
 // advance takes learner m, from 1, into the ensemble and sets the weights of
@@ -133,7 +133,7 @@ func (r *rule) advance(m int, similarity *Node) {
 	c, before := r.config, r.ensemble
 	joined := similarity
 	if r.onTerms {
-		joined = r.loss.terms.activation(c, similarity, r.pairs)
+		joined = r.loss.terms.activation(similarity, r.pairs)
 	}
 	switch c.Boosting {
 	case BoostingNone:
@@ -165,7 +165,7 @@ func (r *rule) negatives() *Node {
 // slope is -l'(A) at the ensemble's activations.
 func (r *rule) slope() *Node {
 	at := Identity(r.ensemble) // a gradient does not reach a node behind StopGradient itself
-	return Neg(Gradient(ReduceAllSum(r.loss.terms.term(r.config, at)), at)[0])
+	return Neg(Gradient(ReduceAllSum(r.loss.terms.term(at)), at)[0])
 }
 
 // derivative is |dL/dS| at the ensemble's similarities, divided by the largest
@@ -173,9 +173,9 @@ func (r *rule) slope() *Node {
 // largest among the batch's entries of its kind, positive or negative.
 func (r *rule) derivative() *Node {
 	at := Identity(r.ensemble)
-	size := Abs(Gradient(r.loss.of(r.config, at, r.pairs), at)[0])
+	size := Abs(Gradient(r.loss.of(at, r.pairs), at)[0])
 	if r.loss.bound != nil {
-		return ratio(size, r.loss.bound(r.config, r.pairs))
+		return ratio(size, r.loss.bound(r.pairs))
 	}
 	share := func(kind *Node) *Node {
 		of := Where(kind, size, ZerosLike(size))

@@ -24,7 +24,7 @@ func TestGradientRuleIsEta(t *testing.T) {
 			}
 			backend := goBackend(t)
 			of := func(rule string) [][]float64 {
-				c := DefaultConfig(Frozen)
+				c := DefaultLossConfig()
 				c.Boosting, c.PosCount = rule, count
 				return evaluate(t, backend, inputs, func(in []*Node) []*Node {
 					b := boostedLoss(c, in[1:], nil, in[0])
@@ -53,7 +53,7 @@ func TestGradientRuleIsEta(t *testing.T) {
 // The distribution of weights, by hand: two positive pairs and four negative
 // ones, in both orders.
 func TestWeightShares(t *testing.T) {
-	c := DefaultConfig(Frozen)
+	c := DefaultLossConfig()
 	backend := goBackend(t)
 	labels := tensors.FromFlatDataAndDimensions([]int32{0, 0, 1, 1}, 4)
 	w := [][]float64{{9, .05, .5, 1}, {.05, 9, 0, .99}, {.5, 0, 9, .31}, {1, .99, .39, 9}}

@@ -14,36 +14,9 @@ const (
 	Frozen   = "frozen"   // Mode: heads are trained on cached backbone features
 	Finetune = "finetune" // Mode: backbone and head are trained end to end
 
-	BoostingNone     = "none"     // every learner sees every pair with weight 1
-	BoostingEta      = "eta"      // the papers' rule: A_m = (1-eta_m) A_(m-1) + eta_m act_m
-	BoostingAdditive = "additive" // the released script's rule: A_m = A_(m-1) + shrinkage act_m
-	BoostingGradient = "gradient" // rule eta for any loss: by its derivative at the ensemble's similarities
-
-	DiversityNone        = "none"
-	DiversityActivation  = "activation"  // BIER's: squared products of the learners' outputs, during training
-	DiversityAdversarial = "adversarial" // A-BIER's regressors with gradient reversal, during training
-
-	InitialXavier      = "xavier"      // uniform in +-sqrt(6/(in+out))
-	InitialOrthogonal  = "orthogonal"  // columns of all learners together at right angles
-	InitialActivation  = "activation"  // Xavier, then the activation loss on frozen features until it converges
-	InitialAdversarial = "adversarial" // Xavier, then the adversarial loss
-
-	SelectLast       = "last"       // the model after the last step
-	SelectValidation = "validation" // the best on classes held out of the training part
-	SelectPeek       = "peek"       // the best on the test classes: no honest number
-
-	EvaluateTest       = "test"       // the test images
-	EvaluateValidation = "validation" // the training images of the held-out classes: for choosing settings
-
 	ScaleSize  = "size"  // a learner's slice is scaled by d_m/d (the authors' code)
 	ScaleBoost = "boost" // by sqrt(2m/(M(M+1))): the dot product is the boosted ensemble's score
 	ScaleNone  = "none"  // every slice keeps unit length
-
-	AxisIn  = "in"  // unit-norm terms: one norm per input unit, summed over outputs
-	AxisOut = "out" // one norm per output unit, summed over inputs
-
-	WithDiagonal    = "with_diagonal" // the positive count includes the N self pairs (the authors' code)
-	WithoutDiagonal = "without"
 )
 
 // Config decides, together with the data, every bit of a trained cell.
@@ -58,37 +31,10 @@ type Config struct {
 	Learners []int  `json:"learners"` // widths of the learners, in boosting order; they sum to Size
 	Scale    string `json:"scale"`    // how slices are scaled at test time: size, boost or none
 
-	Loss string `json:"loss"` // a name of Losses
-	// Constants are numbers of the loss by name. Those that are not there have
-	// the loss's own defaults; the record holds all.
-	Constants map[string]float64 `json:"constants"`
-	PosCount  string             `json:"pos_count"` // with_diagonal or without
-
-	Boosting       string  `json:"boosting"`        // none, eta, additive or gradient
-	BoostingStart  float64 `json:"boosting_start"`  // additive: A_0
-	Shrinkage      float64 `json:"shrinkage"`       // additive: the step
-	NegativeFactor float64 `json:"negative_factor"` // additive: weight of negative pairs
-
-	Diversity string  `json:"diversity"`  // none, activation or adversarial; during training
-	LambdaDiv float64 `json:"lambda_div"` // weight of the whole diversity term
-	LambdaW   float64 `json:"lambda_w"`   // weight of its unit-norm constraints
-	Hidden    int     `json:"hidden"`     // hidden units of a regressor
-	NormAxis  string  `json:"norm_axis"`  // in or out; empty is the loss's own
-
-	Initial string `json:"initial"` // of the embedding matrices: xavier, orthogonal, activation or adversarial
-	// The optimisation before training where Initial is activation or
-	// adversarial. It ends by the rule of Model.Initialise.
-	InitialSteps     int     `json:"initial_steps,omitempty"`     // at most
-	InitialRate      float64 `json:"initial_rate,omitempty"`      // Adam's, per step
-	InitialTolerance float64 `json:"initial_tolerance,omitempty"` // it has converged when the loss improves by less, relative
-	InitialLambdaW   float64 `json:"initial_lambda_w,omitempty"`  // weight of its unit-norm constraints
-	InitialNormAxis  string  `json:"initial_norm_axis,omitempty"` // in or out; empty is the loss's own
-
-	Selection   string  `json:"selection"`              // which model is evaluated: last, validation or peek
-	SelectEvery int     `json:"select_every,omitempty"` // steps between two models that are compared
-	SelectBy    string  `json:"select_by,omitempty"`    // metric that they are compared by: "R@1" or "MAP@R"
-	HeldOut     float64 `json:"held_out,omitempty"`     // share of the training classes kept out of training where validation asks for it
-	Evaluate    string  `json:"evaluate"`               // what the model is evaluated on: test or validation
+	LossConfig
+	DiversityConfig
+	InitialConfig
+	SelectionConfig
 
 	Classes int `json:"classes"` // classes in a step
 	Images  int `json:"images"`  // images of each class in a step
@@ -110,25 +56,6 @@ type Config struct {
 	DecayEvery    int     `json:"decay_every"`    // ... every so many steps; 0 never
 
 	Seed uint64 `json:"seed"` // root of every random stream of the cell
-}
-
-// optimises reports whether the embedding matrices are optimised before
-// training.
-func (c Config) optimises() bool {
-	return c.Initial == InitialActivation || c.Initial == InitialAdversarial
-}
-
-// normAxis is the axis that is asked for or, where none is, that of a diversity
-// loss in the authors' code.
-func normAxis(asked, loss string) string {
-	switch {
-	case asked != "":
-		return asked
-	case loss == DiversityActivation:
-		return AxisOut
-	default:
-		return AxisIn
-	}
 }
 
 // MarshalJSON writes one chunk, 0 or 1, as the absent key, and every constant
@@ -164,20 +91,6 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	return json.Marshal(plain(c))
 }
 
-// HoldsOut reports whether classes of the training part are kept out of
-// training.
-func (c Config) HoldsOut() bool {
-	return c.Selection == SelectValidation || c.Evaluate == EvaluateValidation
-}
-
-// Selects reports whether one of several models of the training is chosen. With
-// validation it is chosen by images of classes that are not trained on; if they
-// are also what it is evaluated on, its number is an optimistic one, fit to
-// compare settings by and nothing else.
-func (c Config) Selects() bool {
-	return !c.Untrained && (c.Selection == SelectValidation || c.Selection == SelectPeek)
-}
-
 // chunks is how many parts of a batch go through the backbone on their own.
 func (c Config) chunks() int { return max(c.Accumulate, 1) }
 
@@ -185,30 +98,15 @@ func (c Config) chunks() int { return max(c.Accumulate, 1) }
 // Constants are those of the authors' code where it states them.
 func DefaultConfig(mode string) Config {
 	c := Config{
-		Mode:             mode,
-		Input:            224,
-		Size:             512,
-		Scale:            ScaleSize,
-		Loss:             "binomial_deviance",
-		PosCount:         WithDiagonal,
-		Boosting:         BoostingNone,
-		BoostingStart:    0.5,
-		Shrinkage:        0.06,
-		NegativeFactor:   2,
-		Diversity:        DiversityNone,
-		LambdaDiv:        5e-5,
-		LambdaW:          1e5,
-		Hidden:           512,
-		Initial:          InitialXavier,
-		InitialSteps:     2000,
-		InitialRate:      1e-3,
-		InitialTolerance: 1e-3,
-		Selection:        SelectLast,
-		SelectEvery:      100,
-		SelectBy:         "MAP@R",
-		HeldOut:          0.2,
-		Evaluate:         EvaluateTest,
-		DecayFactor:      0.5,
+		Mode:            mode,
+		Input:           224,
+		Size:            512,
+		Scale:           ScaleSize,
+		LossConfig:      DefaultLossConfig(),
+		DiversityConfig: defaultDiversity(),
+		InitialConfig:   defaultInitial(),
+		SelectionConfig: defaultSelection(),
+		DecayFactor:     0.5,
 	}
 	switch mode {
 	case Frozen:
@@ -254,24 +152,17 @@ func LearnerSizes(size, m int) []int {
 
 // Validate reports every setting that cannot be trained.
 func (c Config) Validate() error {
-	var errs []error
-	check := func(ok bool, format string, args ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
-	}
-	oneOf := func(option, value string, allowed ...string) {
-		check(slices.Contains(allowed, value), "%s: %q is not one of %q", option, value, allowed)
-	}
+	var v validation
+	check, oneOf := v.check, v.oneOf
 	oneOf("mode", c.Mode, Frozen, Finetune)
 	if net, err := BackboneNamed(c.Backbone); err != nil {
-		errs = append(errs, err)
+		v.add(err)
 	} else if err := net.CheckInput(c.Input); err != nil {
-		errs = append(errs, err)
+		v.add(err)
 	}
 	if c.Untrained {
 		check(c.Mode == Frozen, "untrained: the pooled feature has no training; use mode frozen")
-		return errors.Join(errs...)
+		return v.err()
 	}
 	sum := 0
 	for _, d := range c.Learners {
@@ -280,41 +171,15 @@ func (c Config) Validate() error {
 	}
 	check(len(c.Learners) > 0 && sum == c.Size, "learners: %v sum to %d; want size %d", c.Learners, sum, c.Size)
 	oneOf("scale", c.Scale, ScaleSize, ScaleBoost, ScaleNone)
-	oneOf("pos_count", c.PosCount, WithDiagonal, WithoutDiagonal)
-	oneOf("boosting", c.Boosting, BoostingNone, BoostingEta, BoostingAdditive, BoostingGradient)
-	if loss, err := LossNamed(c.Loss); err != nil {
-		errs = append(errs, err)
-	} else {
-		errs = append(errs, loss.check(c))
+	v.add(c.LossConfig.Validate())
+	if loss, err := LossOf(c.LossConfig); err == nil && loss.Proxies() > 0 {
+		check(c.ProxyRate > 0, "proxy_rate: %g; the loss %s trains proxies, want more than 0", c.ProxyRate, loss.Name)
 	}
-	check(c.Shrinkage > 0, "shrinkage: %g; want more than 0", c.Shrinkage)
-	check(c.NegativeFactor > 0, "negative_factor: %g; want more than 0", c.NegativeFactor)
-	oneOf("diversity", c.Diversity, DiversityNone, DiversityActivation, DiversityAdversarial)
-	check(c.LambdaDiv >= 0, "lambda_div: %g; want at least 0", c.LambdaDiv)
-	check(c.LambdaW >= 0, "lambda_w: %g; want at least 0", c.LambdaW)
-	check(c.Hidden > 0, "hidden: %d; want at least 1", c.Hidden)
-	oneOf("norm_axis", c.NormAxis, "", AxisIn, AxisOut)
-	oneOf("initial", c.Initial, InitialXavier, InitialOrthogonal, InitialActivation, InitialAdversarial)
-	if c.optimises() {
-		if net, err := BackboneNamed(c.Backbone); err == nil && c.Mode == Finetune && c.Initialises() {
-			check(net.Weights != "", "initial: %s learns from the features of a pretrained backbone; %s begins at random, use %s or %s", c.Initial, c.Backbone, InitialXavier, InitialOrthogonal)
-		}
-		check(c.InitialSteps >= 1, "initial_steps: %d; want at least 1", c.InitialSteps)
-		check(c.InitialRate > 0, "initial_rate: %g; want more than 0", c.InitialRate)
-		check(c.InitialTolerance >= 0, "initial_tolerance: %g; want at least 0", c.InitialTolerance)
-		check(c.InitialLambdaW >= 0, "initial_lambda_w: %g; want at least 0", c.InitialLambdaW)
-		oneOf("initial_norm_axis", c.InitialNormAxis, "", AxisIn, AxisOut)
+	v.add(c.DiversityConfig.validate(), c.InitialConfig.validate())
+	if net, err := BackboneNamed(c.Backbone); err == nil && c.Mode == Finetune && c.Initialises() {
+		check(net.Weights != "", "initial: %s learns from the features of a pretrained backbone; %s begins at random, use %s or %s", c.Initial, c.Backbone, InitialXavier, InitialOrthogonal)
 	}
-	oneOf("selection", c.Selection, SelectLast, SelectValidation, SelectPeek)
-	if c.Selection != SelectLast {
-		check(c.SelectEvery >= 1, "select_every: %d; want at least 1", c.SelectEvery)
-		oneOf("select_by", c.SelectBy, "R@1", "MAP@R")
-	}
-	if c.HoldsOut() {
-		check(c.HeldOut > 0 && c.HeldOut < 1, "held_out: %g; want a share of the classes between 0 and 1", c.HeldOut)
-	}
-	oneOf("evaluate", c.Evaluate, EvaluateTest, EvaluateValidation)
-	check(c.Selection != SelectPeek || c.Evaluate == EvaluateTest, "selection: %s looks at the test classes; want evaluate %s", SelectPeek, EvaluateTest)
+	v.add(c.SelectionConfig.validate())
 	check(c.Classes >= 2, "classes: %d; want at least 2, a batch needs negatives", c.Classes)
 	check(c.Images >= 2, "images: %d; want at least 2, a batch needs positives", c.Images)
 	check(c.Accumulate >= 0, "accumulate: %d; want at least 1", c.Accumulate)
@@ -330,10 +195,40 @@ func (c Config) Validate() error {
 	check(c.WeightDecay >= 0, "weight_decay: %g; want at least 0", c.WeightDecay)
 	check(c.DecayFactor > 0 && c.DecayFactor <= 1, "decay_factor: %g; want (0, 1]", c.DecayFactor)
 	check(c.DecayEvery >= 0, "decay_every: %d; want at least 0", c.DecayEvery)
-	return errors.Join(errs...)
+	return v.err()
 }
+
+// validation collects what is wrong with a configuration.
+type validation struct{ errs []error }
+
+// check adds an error unless ok.
+func (v *validation) check(ok bool, format string, args ...any) {
+	if !ok {
+		v.errs = append(v.errs, fmt.Errorf(format, args...))
+	}
+}
+
+// oneOf adds an error unless the option's value is one of those allowed.
+func (v *validation) oneOf(option, value string, allowed ...string) {
+	v.check(slices.Contains(allowed, value), "%s: %q is not one of %q", option, value, allowed)
+}
+
+// add takes the errors of a part; nil ones do not count.
+func (v *validation) add(errs ...error) { v.errs = append(v.errs, errs...) }
+
+// err returns all errors together, nil without any.
+func (v *validation) err() error { return errors.Join(v.errs...) }
 
 // nearestEven rounds to the nearest even number; halves go to the even half.
 func nearestEven(x float64) int {
 	return 2 * int(math.RoundToEven(x/2))
+}
+
+// proxies is how many proxies of each class the loss has.
+func (c Config) proxies() int {
+	loss, err := LossOf(c.LossConfig)
+	if err != nil {
+		return 0
+	}
+	return loss.Proxies()
 }

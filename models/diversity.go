@@ -7,6 +7,55 @@ import (
 	"github.com/gomlx/gomlx/pkg/ml/context"
 )
 
+// The values of DiversityConfig's options that name a choice.
+const (
+	DiversityNone        = "none"
+	DiversityActivation  = "activation"  // BIER's: squared products of the learners' outputs, during training
+	DiversityAdversarial = "adversarial" // A-BIER's regressors with gradient reversal, during training
+
+	AxisIn  = "in"  // unit-norm terms: one norm per input unit, summed over outputs
+	AxisOut = "out" // one norm per output unit, summed over inputs
+)
+
+// DiversityConfig says which loss keeps the learners apart during training.
+type DiversityConfig struct {
+	Diversity string  `json:"diversity"`  // none, activation or adversarial; during training
+	LambdaDiv float64 `json:"lambda_div"` // weight of the whole diversity term
+	LambdaW   float64 `json:"lambda_w"`   // weight of its unit-norm constraints
+	Hidden    int     `json:"hidden"`     // hidden units of a regressor
+	NormAxis  string  `json:"norm_axis"`  // in or out; empty is the loss's own
+}
+
+// defaultDiversity is no diversity loss, and the weights of the authors' script
+// for one that is asked for.
+func defaultDiversity() DiversityConfig {
+	return DiversityConfig{Diversity: DiversityNone, LambdaDiv: 5e-5, LambdaW: 1e5, Hidden: 512}
+}
+
+// validate reports every setting that cannot be trained.
+func (c DiversityConfig) validate() error {
+	var v validation
+	v.oneOf("diversity", c.Diversity, DiversityNone, DiversityActivation, DiversityAdversarial)
+	v.check(c.LambdaDiv >= 0, "lambda_div: %g; want at least 0", c.LambdaDiv)
+	v.check(c.LambdaW >= 0, "lambda_w: %g; want at least 0", c.LambdaW)
+	v.check(c.Hidden > 0, "hidden: %d; want at least 1", c.Hidden)
+	v.oneOf("norm_axis", c.NormAxis, "", AxisIn, AxisOut)
+	return v.err()
+}
+
+// normAxis is the axis that is asked for or, where none is, that of a diversity
+// loss in the authors' code.
+func normAxis(asked, loss string) string {
+	switch {
+	case asked != "":
+		return asked
+	case loss == DiversityActivation:
+		return AxisOut
+	default:
+		return AxisIn
+	}
+}
+
 // diversity is a loss that keeps learners apart.
 type diversity struct {
 	total *Node   // scalar, lambda_div (sum of terms + lambda_w sum of constraints)

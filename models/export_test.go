@@ -31,7 +31,7 @@ func testMethods() map[string]Config {
 	c.Scale = ScaleBoost
 	methods["bier, boosted scale"] = c
 	for _, loss := range Losses() {
-		if loss.Proxies != nil {
+		if loss.Proxies() > 0 {
 			c = base
 			c.Loss, c.Boosting = loss.Name, BoostingGradient
 			methods[loss.Name] = c

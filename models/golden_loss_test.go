@@ -27,15 +27,14 @@ type goldenLoss struct {
 }
 
 // config translates the golden vectors' words into ours.
-func (g goldenLoss) config(t *testing.T) Config {
+func (g goldenLoss) config(t *testing.T) LossConfig {
 	t.Helper()
-	c := DefaultConfig(Frozen)
+	c := DefaultLossConfig()
 	c.Loss = translate(t, "loss", g.Loss, map[string]string{"binomial": "binomial_deviance", "contrastive": "contrastive", "triplet": "triplet"})
 	c.Boosting = translate(t, "rule", g.Rule, map[string]string{"none": BoostingNone, "a": BoostingEta, "b": BoostingAdditive})
 	if g.NposMode != "" { // triplets are not counted by it
 		c.PosCount = translate(t, "npos_mode", g.NposMode, map[string]string{"code": WithDiagonal, "offdiag": WithoutDiagonal})
 	}
-	c.Learners = g.Sizes
 	c.Constants = map[string]float64{}
 	for name, value := range map[string]*float64{
 		"alpha": g.Alpha, "beta": g.Beta, "C": g.C,
@@ -50,11 +49,7 @@ func (g goldenLoss) config(t *testing.T) Config {
 			*dst = *value
 		}
 	}
-	loss, err := LossNamed(c.Loss)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := loss.check(c); err != nil {
+	if err := c.Validate(); err != nil {
 		t.Fatalf("config: %v", err)
 	}
 	return c
@@ -81,7 +76,7 @@ func goldenBoosting(t *testing.T, c goldenCase) map[string][]float64 {
 		t.Fatalf("config: %v", err)
 	}
 	config := settings.config(t)
-	m := len(config.Learners)
+	m := len(settings.Sizes)
 	labels := input[[]int32](t, c, "labels")
 	inputs := []*tensors.Tensor{tensors.FromFlatDataAndDimensions(labels, len(labels))}
 	_, pooled := c.Inputs["x"]
@@ -99,7 +94,7 @@ func goldenBoosting(t *testing.T, c goldenCase) map[string][]float64 {
 		}
 	}
 
-	loss, err := LossNamed(config.Loss)
+	loss, err := LossOf(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +109,7 @@ func goldenBoosting(t *testing.T, c goldenCase) map[string][]float64 {
 		embeddings := in[1:]
 		if pooled {
 			embeddings = nil
-			for i, d := range config.Learners {
+			for i, d := range settings.Sizes {
 				embeddings = append(embeddings, Add(Dot(in[1], in[2+i]), Reshape(in[2+m+i], 1, d)))
 			}
 		}
@@ -136,9 +131,7 @@ func goldenBoosting(t *testing.T, c goldenCase) map[string][]float64 {
 			put("grad.embeddings", gradients...)
 		}
 		for word, scale := range goldenTestScales {
-			scaled := config
-			scaled.Scale = scale
-			put("test_vector."+word, testVector(scaled, embeddings))
+			put("test_vector."+word, testVector(Config{Scale: scale}, embeddings))
 		}
 		return out
 	})
@@ -151,7 +144,7 @@ func goldenBoosting(t *testing.T, c goldenCase) map[string][]float64 {
 		}
 	}
 	got := joined(names, results)
-	if config.Loss == "contrastive" && config.constant("pos_target") == 1 {
+	if config.Loss == "contrastive" && (settings.PosTarget == nil || *settings.PosTarget == 1) {
 		// An image with itself is no pair, and its activation is 1 - 1: whether
 		// a hinge is on there is rounding error.
 		n, stated := len(labels), flat(t, decoded(t, c.Outputs["boost_weights"]))

@@ -16,16 +16,17 @@ import (
 // negative) or below it (for a positive), over the node distance and the number
 // of pairs of its own kind.
 func histogram() Loss {
+	var k struct{ bins float64 }
 	return Loss{
 		Name:       "histogram",
 		Title:      "histogram",
 		Source:     "Ustinova and Lempitsky 2016, arXiv 1611.00822, section 3; 150 nodes of a published PyTorch version: the paper finds their number of little effect",
 		Reweighted: "each pair's similarity, by how many pairs of the other kind the ensemble puts beside it",
 		Constants: []Constant{
-			{Name: "bins", Default: 150, Min: 2, Max: 10000, Integer: true, Does: "nodes of the histograms"},
+			{Name: "bins", value: &k.bins, Default: 150, Min: 2, Max: 10000, Integer: true, Does: "nodes of the histograms"},
 		},
-		value: func(c Config, similarity *Node, p pairs) *Node {
-			nodes := int(c.constant("bins"))
+		value: func(similarity *Node, p pairs) *Node {
+			nodes := int(k.bins)
 			spread := sharedNodes(similarity, nodes)
 			positive, negative := meanOf(spread, p.positive), meanOf(spread, p.negative)
 			g := similarity.Graph()

@@ -21,6 +21,51 @@ const (
 	initialWindow = 100
 )
 
+// The values of InitialConfig's Initial.
+const (
+	InitialXavier      = "xavier"      // uniform in +-sqrt(6/(in+out))
+	InitialOrthogonal  = "orthogonal"  // columns of all learners together at right angles
+	InitialActivation  = "activation"  // Xavier, then the activation loss on frozen features until it converges
+	InitialAdversarial = "adversarial" // Xavier, then the adversarial loss
+)
+
+// InitialConfig says what the embedding matrices are before training.
+type InitialConfig struct {
+	Initial string `json:"initial"` // of the embedding matrices: xavier, orthogonal, activation or adversarial
+	// The optimisation before training where Initial is activation or
+	// adversarial. It ends by the rule of Model.Initialise.
+	InitialSteps     int     `json:"initial_steps,omitempty"`     // at most
+	InitialRate      float64 `json:"initial_rate,omitempty"`      // Adam's, per step
+	InitialTolerance float64 `json:"initial_tolerance,omitempty"` // it has converged when the loss improves by less, relative
+	InitialLambdaW   float64 `json:"initial_lambda_w,omitempty"`  // weight of its unit-norm constraints
+	InitialNormAxis  string  `json:"initial_norm_axis,omitempty"` // in or out; empty is the loss's own
+}
+
+// defaultInitial is Xavier's, and the optimisation for one that is asked for.
+func defaultInitial() InitialConfig {
+	return InitialConfig{Initial: InitialXavier, InitialSteps: 2000, InitialRate: 1e-3, InitialTolerance: 1e-3}
+}
+
+// validate reports every setting that cannot be used.
+func (c InitialConfig) validate() error {
+	var v validation
+	v.oneOf("initial", c.Initial, InitialXavier, InitialOrthogonal, InitialActivation, InitialAdversarial)
+	if c.optimises() {
+		v.check(c.InitialSteps >= 1, "initial_steps: %d; want at least 1", c.InitialSteps)
+		v.check(c.InitialRate > 0, "initial_rate: %g; want more than 0", c.InitialRate)
+		v.check(c.InitialTolerance >= 0, "initial_tolerance: %g; want at least 0", c.InitialTolerance)
+		v.check(c.InitialLambdaW >= 0, "initial_lambda_w: %g; want at least 0", c.InitialLambdaW)
+		v.oneOf("initial_norm_axis", c.InitialNormAxis, "", AxisIn, AxisOut)
+	}
+	return v.err()
+}
+
+// optimises reports whether the embedding matrices are optimised before
+// training.
+func (c InitialConfig) optimises() bool {
+	return c.Initial == InitialActivation || c.Initial == InitialAdversarial
+}
+
 // Initialisation is how an optimisation of the embedding matrices ended.
 type Initialisation struct {
 	Images      int // that it looked at

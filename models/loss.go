@@ -1,10 +1,8 @@
 package models
 
 import (
-	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	. "github.com/gomlx/gomlx/pkg/core/graph"
@@ -22,30 +20,30 @@ type Loss struct {
 	Reweighted string // what a later learner's weights are put on
 	Constants  []Constant
 
-	// Proxies is how many proxies a class has; nil where images are compared
+	// proxies is how many proxies a class has; nil where images are compared
 	// with images. Proxies belong to a learner and are dropped at test time.
-	Proxies func(c Config) int
+	proxies func() int
 
 	// terms are those of a sum over pairs or triplets: rules eta and additive
 	// are written on their activations.
 	terms *terms
 	// value is the loss, a scalar, of similarities shaped as p; nil with terms.
-	value func(c Config, similarity *Node, p pairs) *Node
+	value func(similarity *Node, p pairs) *Node
 	// bound is the largest |dL/ds| that every entry can have, shaped as p; nil
 	// where the loss states none.
-	bound func(c Config, p pairs) *Node
+	bound func(p pairs) *Node
 	// penalty is added to the loss, a scalar, for a learner's unit proxies
 	// [classes*proxies, d_m]; nil for none. It is not boosted.
-	penalty func(c Config, proxies *Node) *Node
+	penalty func(proxies *Node) *Node
 }
 
 // terms make a loss the sum of weights(p) * term(activation): a term's
 // activation grows as the pair or triplet becomes better, and its loss falls.
 type terms struct {
-	activation func(c Config, similarity *Node, p pairs) *Node // any shape
-	weights    func(p pairs) *Node                             // W, of that shape; a constant, 0 for what is no term
-	term       func(c Config, activation *Node) *Node          // l, entry by entry
-	hinge      bool                                            // l and its slope are 0 above an activation of 0
+	activation func(similarity *Node, p pairs) *Node // any shape
+	weights    func(p pairs) *Node                   // W, of that shape; a constant, 0 for what is no term
+	term       func(activation *Node) *Node          // l, entry by entry
+	hinge      bool                                  // l and its slope are 0 above an activation of 0
 }
 
 // Constant is a number of a loss that a configuration may set.
@@ -55,11 +53,13 @@ type Constant struct {
 	Min, Max float64 // both allowed
 	Does     string
 	Integer  bool // no fractions
+
+	value *float64 // where the loss's formulas read it
 }
 
-// Losses returns all losses.
+// Losses returns all losses, with their default constants.
 func Losses() []Loss {
-	return []Loss{
+	all := []Loss{
 		binomialDeviance(),
 		contrastive(),
 		triplet(),
@@ -73,9 +73,15 @@ func Losses() []Loss {
 		proxyAnchor(),
 		softTriple(),
 	}
+	for _, l := range all {
+		for _, constant := range l.Constants {
+			*constant.value = constant.Default
+		}
+	}
+	return all
 }
 
-// LossNamed returns the loss of that name.
+// LossNamed returns the loss of that name, with its default constants.
 func LossNamed(name string) (Loss, error) {
 	var known []string
 	for _, l := range Losses() {
@@ -91,56 +97,28 @@ func LossNamed(name string) (Loss, error) {
 // rules eta and additive need.
 func (l Loss) SumsTerms() bool { return l.terms != nil }
 
-// constant returns a constant of the configuration's loss.
-func (c Config) constant(name string) float64 {
-	if v, ok := c.Constants[name]; ok {
-		return v
-	}
+// LossOf returns the loss that a configuration names, with the configuration's
+// constants. It does not check them: Validate does.
+func LossOf(c LossConfig) (Loss, error) {
 	loss, err := LossNamed(c.Loss)
 	if err != nil {
-		panic(err)
+		return Loss{}, err
 	}
 	for _, constant := range loss.Constants {
-		if constant.Name == name {
-			return constant.Default
+		if v, ok := c.Constants[constant.Name]; ok {
+			*constant.value = v
 		}
 	}
-	panic(fmt.Errorf("models: the loss %s has no constant %q", c.Loss, name))
+	return loss, nil
 }
 
-// proxies is how many proxies of each class the configuration's loss has.
-func (c Config) proxies() int {
-	if loss, err := LossNamed(c.Loss); err == nil && loss.Proxies != nil {
-		return loss.Proxies(c)
+// Proxies is how many proxies of each class the loss has; 0 where images are
+// compared with images.
+func (l Loss) Proxies() int {
+	if l.proxies == nil {
+		return 0
 	}
-	return 0
-}
-
-// check reports what of a configuration the loss cannot be trained with.
-func (l Loss) check(c Config) error {
-	var errs []error
-	var known []string
-	for _, constant := range l.Constants {
-		known = append(known, constant.Name)
-		if v := c.constant(constant.Name); !(v >= constant.Min && v <= constant.Max) || constant.Integer && v != math.Trunc(v) { // NaN is refused
-			errs = append(errs, fmt.Errorf("constants: %s: %g; want %s", constant.Name, v, constant.interval()))
-		}
-	}
-	for name := range c.Constants {
-		if !slices.Contains(known, name) {
-			errs = append(errs, fmt.Errorf("constants: the loss %s has no %q; it has %s", l.Name, name, strings.Join(known, ", ")))
-		}
-	}
-	switch {
-	case l.terms == nil && (c.Boosting == BoostingEta || c.Boosting == BoostingAdditive):
-		errs = append(errs, fmt.Errorf("boosting: rule %s is written for sums over pairs or triplets, and the loss %s is none; want %s", c.Boosting, l.Name, BoostingGradient))
-	case l.terms != nil && l.terms.hinge && c.Boosting == BoostingAdditive && c.BoostingStart > 0:
-		errs = append(errs, fmt.Errorf("boosting_start: %g; a hinge has no slope there, so every later learner would be off; want 0", c.BoostingStart))
-	}
-	if l.Proxies != nil && c.ProxyRate <= 0 {
-		errs = append(errs, fmt.Errorf("proxy_rate: %g; the loss %s trains proxies, want more than 0", c.ProxyRate, l.Name))
-	}
-	return errors.Join(errs...)
+	return l.proxies()
 }
 
 func (c Constant) interval() string {
@@ -155,10 +133,10 @@ func (c Constant) interval() string {
 }
 
 // of is the loss of similarities shaped as p, a scalar.
-func (l Loss) of(c Config, similarity *Node, p pairs) *Node {
+func (l Loss) of(similarity *Node, p pairs) *Node {
 	if l.terms == nil {
-		return l.value(c, similarity, p)
+		return l.value(similarity, p)
 	}
-	activation := l.terms.activation(c, similarity, p)
-	return ReduceAllSum(Mul(l.terms.weights(p), l.terms.term(c, activation)))
+	activation := l.terms.activation(similarity, p)
+	return ReduceAllSum(Mul(l.terms.weights(p), l.terms.term(activation)))
 }

@@ -13,7 +13,7 @@ import (
 
 // scalarPair returns the boosting weights and the losses of one pair whose
 // cosine under each learner is given.
-func scalarPair(t *testing.T, c Config, same bool, cosines []float64) (w, l []float64) {
+func scalarPair(t *testing.T, c LossConfig, same bool, cosines []float64) (w, l []float64) {
 	t.Helper()
 	labels := []int32{0, 1}
 	if same {
@@ -23,7 +23,7 @@ func scalarPair(t *testing.T, c Config, same bool, cosines []float64) (w, l []fl
 	for _, s := range cosines {
 		inputs = append(inputs, matrix([][]float64{{1, 0}, {s, math.Sqrt(1 - s*s)}}))
 	}
-	loss, err := LossNamed(c.Loss)
+	loss, err := LossOf(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func scalarPair(t *testing.T, c Config, same bool, cosines []float64) (w, l []fl
 		p := newPairs(c, in[0], in[1].DType())
 		out := b.weights
 		for _, f := range in[1:] {
-			out = append(out, loss.terms.term(c, loss.terms.activation(c, cosine(f), p)))
+			out = append(out, loss.terms.term(loss.terms.activation(cosine(f), p)))
 		}
 		return out
 	})
@@ -62,7 +62,7 @@ func TestBoostingNumbers(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := DefaultConfig(Frozen)
+			c := DefaultLossConfig()
 			c.Boosting = test.rule
 			w, l := scalarPair(t, c, test.same, test.cosines)
 			if i, off := farthest(w, test.w); off > tolerance {
@@ -115,7 +115,7 @@ func TestBoostedGradient(t *testing.T) {
 						p := c.pairs(in[0], in[1], 1)
 						var sums []*Node
 						for m, f := range in[1 : 1+len(sizes)] {
-							l := c.loss.terms.term(c.config, c.loss.terms.activation(c.config, cosine(f), p))
+							l := c.loss.terms.term(c.loss.terms.activation(cosine(f), p))
 							sums = append(sums, ReduceAllSum(Mul(Mul(c.loss.terms.weights(p), in[1+len(sizes)+m]), l)))
 						}
 						return DivScalar(sumNodes(sums), len(sums))
@@ -199,7 +199,7 @@ func TestBoostedLossDegenerate(t *testing.T) {
 								t.Errorf("%s, float32 %t: output %d: %v", name, single, i, values)
 							}
 						}
-						if got := results[0][0]; c.loss.Proxies == nil && test.zero && got != 0 {
+						if got := results[0][0]; c.loss.Proxies() == 0 && test.zero && got != 0 {
 							t.Errorf("%s, float32 %t: loss %g, want 0", name, single, got)
 						}
 					}
@@ -217,7 +217,7 @@ func TestDevianceTails(t *testing.T) {
 		t.Fatal(err)
 	}
 	results := evaluate(t, goBackend(t), []*tensors.Tensor{vector(activations)}, func(in []*Node) []*Node {
-		l := loss.terms.term(DefaultConfig(Frozen), in[0])
+		l := loss.terms.term(in[0])
 		return []*Node{l, Gradient(ReduceAllSum(l), in[0])[0]}
 	})
 	for i, a := range activations {
@@ -294,12 +294,12 @@ func (c lossCase) termRank() int {
 
 // A graph that cannot be built is an error that says what is wrong.
 func TestBoostedLossRefuses(t *testing.T) {
-	for name, change := range map[string]func(*Config){
-		"loss":     func(c *Config) { c.Loss = "no such loss" },
-		"boosting": func(c *Config) { c.Boosting = "no such rule" },
+	for name, change := range map[string]func(*LossConfig){
+		"loss":     func(c *LossConfig) { c.Loss = "no such loss" },
+		"boosting": func(c *LossConfig) { c.Boosting = "no such rule" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := DefaultConfig(Frozen)
+			c := DefaultLossConfig()
 			change(&c)
 			_, err := ExecOnce(goBackend(t).Backend, func(y, x *Node) *Node {
 				return boostedLoss(c, []*Node{x, x}, nil, y).total
@@ -339,13 +339,9 @@ func TestLossCheck(t *testing.T) {
 		"any loss":            {loss: "triplet_semihard", boosting: BoostingGradient, start: 0.5},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := DefaultConfig(Frozen)
+			c := DefaultLossConfig()
 			c.Loss, c.Constants, c.Boosting, c.BoostingStart = test.loss, test.constants, test.boosting, test.start
-			loss, err := LossNamed(test.loss)
-			if err != nil {
-				t.Fatal(err)
-			}
-			err = loss.check(c)
+			err := c.Validate()
 			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("error %v; want %q", err, test.want)
 			}

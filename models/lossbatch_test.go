@@ -12,7 +12,7 @@ import (
 // lossCase is a loss with constants to be tested, on labels that suit it.
 type lossCase struct {
 	name   string
-	config Config
+	config LossConfig
 	loss   Loss
 	labels []int32
 }
@@ -23,7 +23,7 @@ func lossCases() []lossCase {
 	squared := map[string]float64{"power": 2}
 	var out []lossCase
 	add := func(name string, l Loss, constants map[string]float64) {
-		c := DefaultConfig(Frozen)
+		c := DefaultLossConfig()
 		c.Loss, c.Constants = l.Name, constants
 		if l.terms != nil && l.terms.hinge {
 			c.BoostingStart = 0 // a hinge has no slope above
@@ -35,7 +35,7 @@ func lossCases() []lossCase {
 			// have one and the same negative, with probability 1.
 			labels = []int32{2, 2, 2, 1, 2, 2, 2}
 		}
-		out = append(out, lossCase{name, c, l, labels})
+		out = append(out, lossCase{name, c, configured(c), labels})
 	}
 	for _, l := range Losses() {
 		add(l.Name, l, nil)
@@ -44,6 +44,15 @@ func lossCases() []lossCase {
 		}
 	}
 	return out
+}
+
+// configured returns a configuration's loss, which must be there.
+func configured(c LossConfig) Loss {
+	l, err := LossOf(c)
+	if err != nil {
+		panic(err)
+	}
+	return l
 }
 
 const lossClasses = 4
@@ -70,8 +79,8 @@ func (c lossCase) normalBatch(seed uint64, sizes ...int) lossBatch {
 	}
 	for _, d := range sizes {
 		b.embeddings = append(b.embeddings, normal(len(c.labels)*d))
-		if c.loss.Proxies != nil {
-			b.proxies = append(b.proxies, normal(lossClasses*c.loss.Proxies(c.config)*d))
+		if c.loss.Proxies() > 0 {
+			b.proxies = append(b.proxies, normal(lossClasses*c.loss.Proxies()*d))
 		}
 	}
 	return b
@@ -102,7 +111,7 @@ func (b lossBatch) tensors(single bool) []*tensors.Tensor {
 
 // boosted builds the loss of a batch's tensors.
 func (c lossCase) boosted(in []*Node) boosted {
-	if c.loss.Proxies == nil {
+	if c.loss.Proxies() == 0 {
 		return boostedLoss(c.config, in[1:], nil, in[0])
 	}
 	m := (len(in) - 1) / 2
@@ -112,8 +121,8 @@ func (c lossCase) boosted(in []*Node) boosted {
 // pairs are those of a batch's labels, for a learner of that width.
 func (c lossCase) pairs(labels, like *Node, width int) pairs {
 	p := newPairs(c.config, labels, like.DType())
-	if c.loss.Proxies != nil {
-		p = newProxyPairs(labels, lossClasses, c.loss.Proxies(c.config), like.DType())
+	if c.loss.Proxies() > 0 {
+		p = newProxyPairs(labels, lossClasses, c.loss.Proxies(), like.DType())
 	}
 	p.width = width
 	return p
@@ -121,8 +130,8 @@ func (c lossCase) pairs(labels, like *Node, width int) pairs {
 
 // columns is how many columns the loss's matrix of similarities has.
 func (c lossCase) columns() int {
-	if c.loss.Proxies != nil {
-		return lossClasses * c.loss.Proxies(c.config)
+	if c.loss.Proxies() > 0 {
+		return lossClasses * c.loss.Proxies()
 	}
 	return len(c.labels)
 }

@@ -59,7 +59,7 @@ func TestGradientRule(t *testing.T) {
 
 			n, columns := len(c.labels), c.columns()
 			labels := batch.tensors(false)[0]
-			alone := scalarExec(t, func(in []*Node) *Node { return c.loss.of(c.config, in[1], c.pairs(in[0], in[1], sizes[0])) })
+			alone := scalarExec(t, func(in []*Node) *Node { return c.loss.of(in[1], c.pairs(in[0], in[1], sizes[0])) })
 			slopes := func(s []float64) []float64 {
 				return differences(s, lossStep, func() float64 {
 					return alone([]*tensors.Tensor{labels, tensors.FromFlatDataAndDimensions(s, n, columns)})
@@ -91,7 +91,7 @@ func TestGradientRule(t *testing.T) {
 					by := make([]float64, len(batch.proxies[m]))
 					cosineGradient(by, flow, true, other, otherLengths, unit)
 					if c.loss.penalty != nil {
-						penalty := scalarExec(t, func(in []*Node) *Node { return c.loss.penalty(c.config, normalise(in[0])) })
+						penalty := scalarExec(t, func(in []*Node) *Node { return c.loss.penalty(normalise(in[0])) })
 						of := func() float64 {
 							x := batch.proxies[m]
 							return penalty([]*tensors.Tensor{tensors.FromFlatDataAndDimensions(x, len(x)/d, d)}) / float64(len(sizes))
@@ -135,7 +135,7 @@ func (c lossCase) shares(t *testing.T, slopes []float64) []float64 {
 	}
 	if c.loss.bound != nil {
 		bound := evaluate(t, goBackend(t), inputs, func(in []*Node) []*Node {
-			return []*Node{Add(c.loss.bound(c.config, c.pairs(in[0], in[1], 1)), ZerosLike(in[1]))}
+			return []*Node{Add(c.loss.bound(c.pairs(in[0], in[1], 1)), ZerosLike(in[1]))}
 		})[0]
 		out := make([]float64, len(slopes))
 		for i, v := range slopes {
@@ -177,8 +177,8 @@ func TestLossBound(t *testing.T) {
 			backend := goBackend(t)
 			exec, err := NewExec(backend.Backend, func(in []*Node) []*Node {
 				p := c.pairs(in[0], in[1], 1)
-				slope := Abs(Gradient(c.loss.of(c.config, in[1], p), in[1])[0])
-				return []*Node{slope, Add(c.loss.bound(c.config, p), ZerosLike(in[1]))}
+				slope := Abs(Gradient(c.loss.of(in[1], p), in[1])[0])
+				return []*Node{slope, Add(c.loss.bound(p), ZerosLike(in[1]))}
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -222,16 +222,16 @@ func TestLossBound(t *testing.T) {
 // The margin loss's probabilities depend on a width: a learner's own, and at
 // the ensemble's similarities that of the learner which is trained next.
 func TestMarginWidth(t *testing.T) {
-	c := DefaultConfig(Frozen)
+	c := DefaultLossConfig()
 	c.Loss, c.Boosting = "margin", BoostingGradient
-	at := lossCase{config: c, loss: marginLoss(), labels: []int32{0, 0, 1, 1, 2, 2}}
+	at := lossCase{config: c, loss: configured(c), labels: []int32{0, 0, 1, 1, 2, 2}}
 	batch := at.normalBatch(3, 4, 9)
 	weights := func(width int) func(in []*Node) []*Node {
 		return func(in []*Node) []*Node {
 			b := at.boosted(in)
 			s := Identity(StopGradient(cosine(in[1])))
 			p := at.pairs(in[0], s, width)
-			slope := Abs(Gradient(at.loss.of(c, s, p), s)[0])
+			slope := Abs(Gradient(at.loss.of(s, p), s)[0])
 			negatives := func(x *Node) *Node { return Where(p.negative, x, ZerosLike(x)) }
 			own := negatives(slope)
 			return []*Node{negatives(b.weights[1]), Div(own, ReduceAllMax(own))}

@@ -42,13 +42,13 @@ func TestLossReference(t *testing.T) {
 		}
 		covered = append(covered, r.Loss)
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			c := DefaultConfig(Frozen)
+			c := DefaultLossConfig()
 			c.Loss, c.Constants, c.PosCount = r.Loss, r.Constants, r.PosCount
-			loss, err := LossNamed(r.Loss)
+			loss, err := LossOf(c)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := loss.check(c); err != nil {
+			if err := c.Validate(); err != nil {
 				t.Fatal(err)
 			}
 			inputs := []*tensors.Tensor{
@@ -56,7 +56,7 @@ func TestLossReference(t *testing.T) {
 				matrix(r.Inputs["embeddings"]),
 			}
 			want := [][]float64{{r.Value}, slices.Concat(r.Gradients["embeddings"]...)}
-			if loss.Proxies != nil {
+			if loss.Proxies() > 0 {
 				inputs = append(inputs, matrix(r.Inputs["proxies"]))
 				want = append(want, slices.Concat(r.Gradients["proxies"]...))
 			}

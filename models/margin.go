@@ -28,27 +28,28 @@ import (
 // d is the width of the learner that is trained; at the ensemble's similarities
 // it is that of the learner which is trained next.
 func marginLoss() Loss {
+	var k struct{ alpha, beta, cutoff, nonzeroLossCutoff float64 }
 	return Loss{
 		Name:       "margin",
 		Title:      "margin, distance-weighted",
 		Source:     "Wu et al. 2017, arXiv 1706.07567, sections 4.1 and 4.2; cutoffs of the authors' code",
 		Reweighted: "each pair's similarity: 0 once the ensemble has it beyond its margin; negatives by how likely the ensemble would draw them; both by 1/D, the derivative of the distance",
 		Constants: []Constant{
-			{Name: "alpha", Default: 0.2, Min: 0, Max: 2, Does: "half the gap between distances of positives and negatives"},
-			{Name: "beta", Default: 1.2, Min: 0, Max: 2, Does: "the distance that separates positives from negatives"},
-			{Name: "cutoff", Default: 0.5, Min: 1e-2, Max: 2, Does: "nearer negatives are drawn as if they were that far"},
-			{Name: "nonzero_loss_cutoff", Default: 1.4, Min: 1e-2, Max: 2, Does: "negatives that far or further are not drawn"},
+			{Name: "alpha", value: &k.alpha, Default: 0.2, Min: 0, Max: 2, Does: "half the gap between distances of positives and negatives"},
+			{Name: "beta", value: &k.beta, Default: 1.2, Min: 0, Max: 2, Does: "the distance that separates positives from negatives"},
+			{Name: "cutoff", value: &k.cutoff, Default: 0.5, Min: 1e-2, Max: 2, Does: "nearer negatives are drawn as if they were that far"},
+			{Name: "nonzero_loss_cutoff", value: &k.nonzeroLossCutoff, Default: 1.4, Min: 1e-2, Max: 2, Does: "negatives that far or further are not drawn"},
 		},
-		value: func(c Config, similarity *Node, p pairs) *Node {
+		value: func(similarity *Node, p pairs) *Node {
 			d := distance(similarity)
 			zeros := ZerosLike(d)
 			dtype := d.DType()
-			gap := MulScalar(AddScalar(d, -c.constant("beta")), -1)
-			missing := AddScalar(Where(p.same, Neg(gap), gap), c.constant("alpha"))
+			gap := MulScalar(AddScalar(d, -k.beta), -1)
+			missing := AddScalar(Where(p.same, Neg(gap), gap), k.alpha)
 			lossy := GreaterThan(missing, zeros)
 
 			positive := ConvertDType(p.positive, dtype)
-			counted := Add(positive, Mul(ReduceAndKeep(positive, ReduceSum, 1), drawn(c, similarity, p)))
+			counted := Add(positive, Mul(ReduceAndKeep(positive, ReduceSum, 1), drawn(similarity, p, k.cutoff, k.nonzeroLossCutoff)))
 			counted = StopGradient(Where(lossy, counted, zeros))
 			count := ReduceAllSum(counted)
 			return Div(ReduceAllSum(Mul(counted, Where(lossy, missing, zeros))), Where(GreaterThan(count, ScalarZero(d.Graph(), dtype)), count, OnesLike(count)))
@@ -72,16 +73,18 @@ func distance(similarity *Node) *Node {
 }
 
 // drawn is the probability that each anchor draws each image, [N, N]: 0 for
-// what is no negative. A row sums to 1, or to 0 where it has no negatives.
-func drawn(c Config, similarity *Node, p pairs) *Node {
+// what is no negative. Negatives nearer than cutoff are drawn as if they were that
+// far, those at end or further are not drawn. A row sums to 1, or to 0 where it
+// has no negatives.
+func drawn(similarity *Node, p pairs, cutoff, end float64) *Node {
 	if p.width < 1 {
 		panic(fmt.Errorf("models: margin: width %d of the embedding; want at least 1", p.width))
 	}
 	similarity = StopGradient(similarity)
 	dtype, width := similarity.DType(), float64(p.width)
-	d := MaxScalar(distance(similarity), c.constant("cutoff"))
+	d := MaxScalar(distance(similarity), cutoff)
 	negative := ConvertDType(p.negative, dtype)
-	allowed := LogicalAnd(p.negative, LessThan(d, Scalar(d.Graph(), dtype, c.constant("nonzero_loss_cutoff"))))
+	allowed := LogicalAnd(p.negative, LessThan(d, Scalar(d.Graph(), dtype, end)))
 
 	d = Where(allowed, d, OnesLike(d))
 	away := MaxScalar(OneMinus(MulScalar(Square(d), 0.25)), math.Pow(2, -20)) // float32 rounds it to 0 near opposite images

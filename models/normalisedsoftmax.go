@@ -12,20 +12,21 @@ import (
 // 1/(N T), which an image of a class of its own comes near where it is
 // certain of a wrong one.
 func normalisedSoftmax() Loss {
+	var k struct{ temperature float64 }
 	return Loss{
 		Name:       "normalised_softmax",
 		Title:      "normalised softmax",
 		Source:     "Zhai and Wu 2019, arXiv 1811.12649",
 		Reweighted: "each image's similarity with each proxy: with its own by 1 - p, with another by p, p the ensemble's softmax there",
 		Constants: []Constant{
-			{Name: "temperature", Default: 0.05, Min: 1e-6, Max: math.Inf(1), Does: "the cosines are divided by it"},
+			{Name: "temperature", value: &k.temperature, Default: 0.05, Min: 1e-6, Max: math.Inf(1), Does: "the cosines are divided by it"},
 		},
-		Proxies: func(Config) int { return 1 },
-		value: func(c Config, similarity *Node, p pairs) *Node {
-			return crossEntropy(MulScalar(similarity, 1/c.constant("temperature")), p.same)
+		proxies: func() int { return 1 },
+		value: func(similarity *Node, p pairs) *Node {
+			return crossEntropy(MulScalar(similarity, 1/k.temperature), p.same)
 		},
-		bound: func(c Config, p pairs) *Node {
-			return constantBound(p, 1/c.constant("temperature")/float64(p.same.Shape().Dim(0)))
+		bound: func(p pairs) *Node {
+			return constantBound(p, 1/k.temperature/float64(p.same.Shape().Dim(0)))
 		},
 	}
 }

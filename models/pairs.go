@@ -29,7 +29,7 @@ type pairs struct {
 // positive count may include the N self pairs, which no sum contains;
 // positives then sum to (K-1)/K for K images of a class. A count of zero gives
 // the weight 0.
-func newPairs(c Config, labels *Node, dtype dtypes.DType) pairs {
+func newPairs(c LossConfig, labels *Node, dtype dtypes.DType) pairs {
 	labels.AssertRank(1)
 	g, n := labels.Graph(), labels.Shape().Dim(0)
 	same := Equal(InsertAxes(labels, 1), InsertAxes(labels, 0))

@@ -16,7 +16,7 @@ func proxyLosses(t *testing.T) []Loss {
 	t.Helper()
 	var out []Loss
 	for _, l := range Losses() {
-		if l.Proxies != nil {
+		if l.Proxies() > 0 {
 			out = append(out, l)
 		}
 	}
@@ -28,8 +28,8 @@ func proxyLosses(t *testing.T) []Loss {
 
 // proxyConfig is a configuration of a loss with three centres where it has
 // several.
-func proxyConfig(name string) Config {
-	c := DefaultConfig(Frozen)
+func proxyConfig(name string) LossConfig {
+	c := DefaultLossConfig()
 	c.Loss = name
 	if name == "soft_triple" {
 		c.Constants = map[string]float64{"centres": 3}
@@ -74,7 +74,7 @@ func TestProxyLossDegenerate(t *testing.T) {
 				t.Run(loss.Name+" "+name+" "+rule, func(t *testing.T) {
 					c := proxyConfig(loss.Name)
 					c.Boosting = rule
-					n, all := len(test.labels), classes*c.proxies()
+					n, all := len(test.labels), classes*configured(c).Proxies()
 					rows, proxies := make([]float64, n*d), make([]float64, all*d)
 					for i := range n {
 						rows[i*d] = test.rows[i]
@@ -131,7 +131,7 @@ func TestProxyNCAPlusPlusIsSoftmax(t *testing.T) {
 	}
 	backend := goBackend(t)
 	of := func(name string, temperature float64) [][]float64 {
-		c := DefaultConfig(Frozen)
+		c := DefaultLossConfig()
 		c.Loss, c.Boosting, c.Constants = name, BoostingGradient, map[string]float64{"temperature": temperature}
 		return evaluate(t, backend, inputs, func(in []*Node) []*Node {
 			b := boostedLoss(c, in[1:4], in[4:], in[0])
@@ -158,7 +158,8 @@ func TestProxyLossBound(t *testing.T) {
 	for _, loss := range proxyLosses(t) {
 		t.Run(loss.Name, func(t *testing.T) {
 			c := proxyConfig(loss.Name)
-			columns := classes * c.proxies()
+			loss := configured(c)
+			columns := classes * configured(c).Proxies()
 			random := rand.New(rand.NewPCG(2, 2))
 			largest := 0.0
 			for trial := range 30 {
@@ -175,15 +176,15 @@ func TestProxyLossBound(t *testing.T) {
 					for i := range s {
 						s[i] = -1
 					}
-					for k := range c.proxies() {
-						s[2*c.proxies()+k] = 0.5 // share .87671 of three, from a scan of the slope in steps of 1e-5
+					for k := range configured(c).Proxies() {
+						s[2*configured(c).Proxies()+k] = 0.5 // share .87671 of three, from a scan of the slope in steps of 1e-5
 					}
-					s[2*c.proxies()] = min(1, 0.5+0.1*math.Log(2*.87671/(1-.87671)))
+					s[2*configured(c).Proxies()] = min(1, 0.5+0.1*math.Log(2*.87671/(1-.87671)))
 				}
 				inputs := []*tensors.Tensor{tensors.FromFlatDataAndDimensions(labels, n), tensors.FromFlatDataAndDimensions(s, n, columns)}
 				got := evaluate(t, goBackend(t), inputs, func(in []*Node) []*Node {
-					p := newProxyPairs(in[0], classes, c.proxies(), in[1].DType())
-					return []*Node{Abs(Gradient(loss.of(c, in[1], p), in[1])[0]), loss.bound(c, p)}
+					p := newProxyPairs(in[0], classes, configured(c).Proxies(), in[1].DType())
+					return []*Node{Abs(Gradient(loss.of(in[1], p), in[1])[0]), loss.bound(p)}
 				})
 				for i, v := range got[0] {
 					largest = max(largest, v/got[1][i])
@@ -226,7 +227,7 @@ func TestProxiesBelongToLearners(t *testing.T) {
 		t.Run(loss.Name, func(t *testing.T) {
 			c := proxyConfig(loss.Name)
 			c.Boosting = BoostingGradient
-			all := classes * c.proxies()
+			all := classes * configured(c).Proxies()
 			random := rand.New(rand.NewPCG(6, 6))
 			inputs := []*tensors.Tensor{tensors.FromFlatDataAndDimensions(labels, len(labels))}
 			for _, n := range []int{len(labels), all} {
@@ -266,7 +267,7 @@ func TestProxyConstants(t *testing.T) {
 		"of another loss":       {"proxy_nca_plus_plus", "alpha", 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := smallConfig()
+			c := DefaultLossConfig()
 			c.Loss, c.Boosting, c.Constants = test.loss, BoostingGradient, map[string]float64{test.constant: test.value}
 			if err := c.Validate(); (err == nil) != test.ok {
 				t.Errorf("%s %s: %v: error %v", test.loss, test.constant, test.value, err)
@@ -274,7 +275,7 @@ func TestProxyConstants(t *testing.T) {
 			if !test.ok {
 				return
 			}
-			if got, want := fmt.Sprint(c.proxies()), fmt.Sprint(test.value); got != want {
+			if got, want := fmt.Sprint(configured(c).Proxies()), fmt.Sprint(test.value); got != want {
 				t.Errorf("%s proxies, want %s", got, want)
 			}
 		})

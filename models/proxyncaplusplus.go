@@ -14,21 +14,22 @@ import (
 // proposes (max pooling, layer norm, few images a class, a faster rate for
 // proxies) belongs to a network or its training, not to the loss.
 func proxyNCAPlusPlus() Loss {
+	var k struct{ temperature float64 }
 	return Loss{
 		Name:       "proxy_nca_plus_plus",
 		Title:      "ProxyNCA++",
 		Source:     "Teh et al. 2020, arXiv 2004.01113", //nolint:misspell // a name
 		Reweighted: "each image's similarity with each proxy: with its own by 1 - p, with another by p, p the ensemble's softmax there",
 		Constants: []Constant{
-			{Name: "temperature", Default: 1.0 / 9, Min: 1e-6, Max: math.Inf(1), Does: "the squared distances are divided by it"},
+			{Name: "temperature", value: &k.temperature, Default: 1.0 / 9, Min: 1e-6, Max: math.Inf(1), Does: "the squared distances are divided by it"},
 		},
-		Proxies: func(Config) int { return 1 },
-		value: func(c Config, similarity *Node, p pairs) *Node {
+		proxies: func() int { return 1 },
+		value: func(similarity *Node, p pairs) *Node {
 			distance := AddScalar(MulScalar(similarity, -2), 2)
-			return crossEntropy(MulScalar(distance, -1/c.constant("temperature")), p.same)
+			return crossEntropy(MulScalar(distance, -1/k.temperature), p.same)
 		},
-		bound: func(c Config, p pairs) *Node {
-			return constantBound(p, 2/c.constant("temperature")/float64(p.same.Shape().Dim(0)))
+		bound: func(p pairs) *Node {
+			return constantBound(p, 2/k.temperature/float64(p.same.Shape().Dim(0)))
 		},
 	}
 }

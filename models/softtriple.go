@@ -22,33 +22,34 @@ const centreFloor = 1e-5
 // not needed become one: tau times their mean distance, in the authors' code
 // sum_(j < k) sqrt(2 - 2 w_j w_k) / (classes K (K-1)).
 func softTriple() Loss {
-	centres := func(c Config) int { return int(c.constant("centres")) }
+	var k struct{ centres, gamma, lambda, delta, tau float64 }
+	centres := func() int { return int(k.centres) }
 	return Loss{
 		Name:       "soft_triple",
 		Title:      "SoftTriple",
 		Source:     "Qian et al. 2019, arXiv 1909.05235; scale and floor of the penalty as in the authors' code",
 		Reweighted: "each image's similarity with each centre: with its own class by 1 - p, with another by p, p the ensemble's softmax over classes there, times the centre's share q of its class",
 		Constants: []Constant{
-			{Name: "centres", Default: 10, Min: 1, Max: 100, Does: "proxies of a class", Integer: true},
-			{Name: "gamma", Default: 0.1, Min: 1e-6, Max: math.Inf(1), Does: "temperature of the softmax over a class's centres"},
-			{Name: "lambda", Default: 20, Min: 1e-6, Max: math.Inf(1), Does: "steepness: 1/temperature of the softmax over classes"},
-			{Name: "delta", Default: 0.01, Min: 0, Max: 2, Does: "margin of an image's own class"},
-			{Name: "tau", Default: 0.2, Min: 0, Max: math.Inf(1), Does: "weight of the distances between a class's centres"},
+			{Name: "centres", value: &k.centres, Default: 10, Min: 1, Max: 100, Does: "proxies of a class", Integer: true},
+			{Name: "gamma", value: &k.gamma, Default: 0.1, Min: 1e-6, Max: math.Inf(1), Does: "temperature of the softmax over a class's centres"},
+			{Name: "lambda", value: &k.lambda, Default: 20, Min: 1e-6, Max: math.Inf(1), Does: "steepness: 1/temperature of the softmax over classes"},
+			{Name: "delta", value: &k.delta, Default: 0.01, Min: 0, Max: 2, Does: "margin of an image's own class"},
+			{Name: "tau", value: &k.tau, Default: 0.2, Min: 0, Max: math.Inf(1), Does: "weight of the distances between a class's centres"},
 		},
-		Proxies: centres,
-		value: func(c Config, similarity *Node, p pairs) *Node {
-			n, gamma := p.same.Shape().Dim(0), c.constant("gamma")
+		proxies: centres,
+		value: func(similarity *Node, p pairs) *Node {
+			n, gamma := p.same.Shape().Dim(0), k.gamma
 			single := Reshape(similarity, n, p.classes, p.proxies)
 			share := Softmax(MulScalar(single, 1/gamma), 2)
 			relaxed := ReduceSum(Mul(share, single), 2)
 			own := Squeeze(Slice(Reshape(p.same, n, p.classes, p.proxies), AxisRange(), AxisRange(), AxisElem(0)), 2)
-			margin := Where(own, Scalar(relaxed.Graph(), relaxed.DType(), c.constant("delta")), ZerosLike(relaxed))
-			return crossEntropy(MulScalar(Sub(relaxed, margin), c.constant("lambda")), own)
+			margin := Where(own, Scalar(relaxed.Graph(), relaxed.DType(), k.delta), ZerosLike(relaxed))
+			return crossEntropy(MulScalar(Sub(relaxed, margin), k.lambda), own)
 		},
-		bound: func(c Config, p pairs) *Node {
-			return constantBound(p, c.constant("lambda")*centreSlope(p.proxies)/float64(p.same.Shape().Dim(0)))
+		bound: func(p pairs) *Node {
+			return constantBound(p, k.lambda*centreSlope(p.proxies)/float64(p.same.Shape().Dim(0)))
 		},
-		penalty: func(c Config, proxies *Node) *Node { return centrePenalty(c.constant("tau"), centres(c), proxies) },
+		penalty: func(proxies *Node) *Node { return centrePenalty(k.tau, centres(), proxies) },
 	}
 }
 

@@ -82,7 +82,7 @@ func (m *Model) objective(ctx *context.Context, trainable []*context.Variable, x
 	labels.AssertDims(c.Classes * c.Images)
 	g := x.Graph()
 	embeddings, matrices := m.learners(ctx, x)
-	metric := boostedLoss(c, embeddings, m.proxies(ctx, g), labels)
+	metric := boostedLoss(c.LossConfig, embeddings, m.proxies(ctx, g), labels)
 	total = metric.total
 	diversity := ScalarZero(g, total.DType())
 	if c.keepsApart() {

@@ -22,24 +22,25 @@ import (
 // softmax and A the number of such images. Cosines lie in [-1, 1], so q lies
 // between 1/(1 + (N-2) exp(2/T)) and 1/(1 + (N-2) exp(-2/T)).
 func supervisedContrastive() Loss {
+	var k struct{ temperature float64 }
 	return Loss{
 		Name:       "supervised_contrastive",
 		Title:      "supervised contrastive",
 		Source:     "Khosla et al. 2020, arXiv 2004.11362, eq. 2, L_out",
 		Reweighted: "each pair's similarity: a positive by how far the ensemble's softmax is from 1/P, a negative by its softmax",
 		Constants: []Constant{
-			{Name: "temperature", Default: 0.1, Min: 1e-6, Max: math.Inf(1), Does: "the cosines are divided by it"},
+			{Name: "temperature", value: &k.temperature, Default: 0.1, Min: 1e-6, Max: math.Inf(1), Does: "the cosines are divided by it"},
 		},
-		value: func(c Config, similarity *Node, p pairs) *Node {
-			s := DivScalar(similarity, c.constant("temperature"))
+		value: func(similarity *Node, p pairs) *Node {
+			s := DivScalar(similarity, k.temperature)
 			others := LogicalOr(p.positive, p.negative)
 			shares, anchors := positiveShares(p)
 			// sum_i [P_i > 0] (log sum exp - mean of positives)
 			total := Sub(ReduceAllSum(Mul(logSum(s, others, 1, false), ReduceSum(shares, 1))), ReduceAllSum(Mul(s, shares)))
 			return Mul(total, reciprocalCount(anchors))
 		},
-		bound: func(c Config, p pairs) *Node {
-			t, others := c.constant("temperature"), float64(p.same.Shape().Dim(0)-2)
+		bound: func(p pairs) *Node {
+			t, others := k.temperature, float64(p.same.Shape().Dim(0)-2)
 			least, most := 1/(1+others*math.Exp(2/t)), 1/(1+others*math.Exp(-2/t))
 			shares, anchors := positiveShares(p)
 			positive := Max(AddScalar(shares, -least), AddScalar(Neg(shares), most))

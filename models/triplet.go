@@ -9,36 +9,37 @@ import (
 // a mean of l = max(0, -A)^power, A = s_ap - s_an - margin. Its terms are
 // shaped [N, N, N], in the order a, p, n, and have W = 1/T.
 func triplet() Loss {
+	var k struct{ margin, power float64 }
 	return Loss{
 		Name:       "triplet",
 		Title:      "triplet",
 		Source:     "Schroff et al. 2015, arXiv 1503.03832, section 3.1, on cosines with all triplets and the margin of BIER, arXiv 1801.04815",
 		Reweighted: "each triplet's term: with power 1 a triplet is on while the ensemble violates its margin and off after; rule gradient weights a pair by the share of its triplets that are on",
 		Constants: []Constant{
-			{Name: "margin", Default: 0.01, Min: 0, Max: 2, Does: "by how much a positive's cosine must exceed a negative's"},
-			hingePower(),
+			{Name: "margin", value: &k.margin, Default: 0.01, Min: 0, Max: 2, Does: "by how much a positive's cosine must exceed a negative's"},
+			hingePower(&k.power),
 		},
 		terms: &terms{
-			activation: func(c Config, similarity *Node, p pairs) *Node {
-				return AddScalar(tripletGain(similarity), -c.constant("margin"))
+			activation: func(similarity *Node, p pairs) *Node {
+				return AddScalar(tripletGain(similarity), -k.margin)
 			},
 			weights: func(p pairs) *Node {
 				valid := ConvertDType(validTriplets(p), p.weights.DType())
 				return Mul(valid, reciprocalCount(ReduceAllSum(valid)))
 			},
-			term:  hingeTerm,
+			term:  func(activation *Node) *Node { return hingeTerm(activation, k.power) },
 			hinge: true,
 		},
 		// The pair (a, p) is in as many triplets as a has negatives, (a, n) in
 		// as many as a has positives. Cosines lie in [-1, 1], so that each
 		// misses its margin by at most margin + 2.
-		bound: func(c Config, p pairs) *Node {
+		bound: func(p pairs) *Node {
 			dtype := p.weights.DType()
 			positive, negative := ConvertDType(p.positive, dtype), ConvertDType(p.negative, dtype)
 			positives, negatives := ReduceAndKeep(positive, ReduceSum, 1), ReduceAndKeep(negative, ReduceSum, 1)
 			in := Add(Mul(positive, negatives), Mul(negative, positives))
 			each := reciprocalCount(ReduceAllSum(Mul(positives, negatives)))
-			return Mul(MulScalar(in, hingeSlope(c, c.constant("margin")+2)), each)
+			return Mul(MulScalar(in, hingeSlope(k.margin+2, k.power)), each)
 		},
 	}
 }
@@ -52,18 +53,19 @@ func triplet() Loss {
 // further away than the positive, or the furthest where there is none.) Which
 // triplets are semi-hard is a constant for the gradient.
 func tripletSemihard() Loss {
+	var k struct{ margin float64 }
 	return Loss{
 		Name:       "triplet_semihard",
 		Title:      "triplet, semi-hard",
 		Source:     "Schroff et al. 2015, arXiv 1503.03832, section 3.2, on cosines; their 0.2 is between squared distances, which are 2 - 2s",
 		Reweighted: "each pair's similarity, by the number of triplets that are semi-hard to the ensemble and contain it",
 		Constants: []Constant{
-			{Name: "margin", Default: 0.2, Min: 1e-6, Max: 2, Does: "by how much a positive's cosine must exceed a negative's"},
+			{Name: "margin", value: &k.margin, Default: 0.2, Min: 1e-6, Max: 2, Does: "by how much a positive's cosine must exceed a negative's"},
 		},
-		value: func(c Config, similarity *Node, p pairs) *Node {
+		value: func(similarity *Node, p pairs) *Node {
 			gain := tripletGain(similarity)
 			g, dtype := gain.Graph(), gain.DType()
-			margin := Scalar(g, dtype, c.constant("margin"))
+			margin := Scalar(g, dtype, k.margin)
 			semihard := LogicalAnd(validTriplets(p), LogicalAnd(GreaterThan(gain, ScalarZero(g, dtype)), LessThan(gain, margin)))
 			count := ReduceAllSum(ConvertDType(semihard, dtype))
 			return Mul(ReduceAllSum(Where(semihard, Sub(margin, gain), ZerosLike(gain))), StopGradient(reciprocalCount(count)))

@@ -170,10 +170,11 @@ func evaluateAmount(c models.Config, all []search) float64 {
 
 // proxiesOfClass is how many proxies of each training class a loss has.
 func proxiesOfClass(c models.Config) int {
-	if loss, err := models.LossNamed(c.Loss); err == nil && loss.Proxies != nil && !c.Untrained {
-		return loss.Proxies(c)
+	loss, err := models.LossOf(c.LossConfig)
+	if err != nil || c.Untrained {
+		return 0
 	}
-	return 0
+	return loss.Proxies()
 }
 
 // headParameters counts the values of the embedding, the regressors and the

@@ -33,9 +33,9 @@ func reserved() []string {
 // optionKeys returns the names of the options of models.Config.
 func optionKeys() []string {
 	keys := []string{"learners"}
-	for field := range reflect.TypeFor[models.Config]().Fields() {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[models.Config]()) {
 		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if !slices.Contains(reserved(), key) {
+		if !field.Anonymous && !slices.Contains(reserved(), key) {
 			keys = append(keys, key)
 		}
 	}
