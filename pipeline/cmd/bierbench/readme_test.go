@@ -1,0 +1,239 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"bierbench/datasets"
+)
+
+// checkout is the folder of README.md, seen from this package.
+var checkout = filepath.Join("..", "..", "..")
+
+const (
+	// pathHeading is the heading in README.md under which its path from images to
+	// a verdict stands: the rows of a list, a suite, and command lines.
+	pathHeading = "## One path, from your images to a verdict"
+	// pathSuite is what README.md calls the suite.
+	pathSuite = "mine.yaml"
+	// commandWords begin the command lines of the pages.
+	commandWords = "go tool bierbench "
+)
+
+// TestREADMEPath does what README.md tells a reader to do, word for word, with a
+// miniature data set in the place of DIR. Only run is told more than README.md
+// says: a small network from scratch, small images, two steps and one seed, for
+// the path is tested and not what comes out.
+func TestREADMEPath(t *testing.T) {
+	smaller := []string{
+		"--set", "backbone=convnet", "--set", "input=32", "--set", "sizes=[24]", "--set", "seeds=[0]", "--set", "steps=2",
+	}
+	text, err := os.ReadFile(filepath.Join(checkout, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, ok := strings.Cut(string(text), "\n"+pathHeading+"\n")
+	if !ok {
+		t.Fatalf("README.md has no heading %q", pathHeading)
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	rows, suite, lines := fences(section, ""), fences(section, "yaml"), fences(section, "sh")
+	if len(rows) != 1 || len(suite) != 1 || len(lines) != 1 || !strings.Contains(section, "`"+pathSuite+"`") {
+		t.Fatalf("%d lists, %d suites and %d blocks of commands; want one of each, and the suite called %s", len(rows), len(suite), len(lines), pathSuite)
+	}
+
+	raw, mini := t.TempDir(), datasets.DefaultMini()
+	mini.Classes, mini.Images = 12, 5 // a batch has as many
+	if err = datasets.WriteMini(t.Context(), raw, mini); err != nil {
+		t.Fatal(err)
+	}
+	list, err := os.ReadFile(filepath.Join(raw, "Stanford_Online_Products", "Ebay_train.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want, _, _ := strings.Cut(string(list), "\n"); !strings.HasPrefix(rows[0], strings.TrimSpace(want)+"\n") {
+		t.Errorf("README.md shows a list that begins\n%s\nwant the line %q first", rows[0], want)
+	}
+	t.Chdir(t.TempDir())
+	if err = os.WriteFile(pathSuite, []byte(suite[0]), 0o666); err != nil {
+		t.Fatal(err)
+	}
+
+	var done []string
+	for _, line := range commandLines(t, lines[0]) {
+		args := slices.Clone(line)
+		for i, word := range args {
+			if word == "DIR" {
+				args[i] = raw
+			}
+		}
+		if args[0] == "run" {
+			args = append(args, smaller...)
+		}
+		stdout, stderr, code := commandLineIn(t, ".", args...)
+		if code != exitOK || stdout == "" {
+			t.Fatalf("%s: code %d\n%s%s", strings.Join(line, " "), code, stdout, stderr)
+		}
+		if args[0] == "diff" && !strings.Contains(stdout, "mine: methods against baseline") {
+			t.Errorf("%s:\n%s", strings.Join(line, " "), stdout)
+		}
+		done = append(done, args[0])
+	}
+	if want := []string{"ingest", "plan", "run", "report", "diff"}; !slices.Equal(done, want) {
+		t.Errorf("README.md's path is %q, want %q", done, want)
+	}
+	for _, ending := range []string{"html", "md", "csv", "json", "tex"} {
+		if _, err := os.Stat(filepath.Join("reports", "mine", "report."+ending)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestPagesCommands reads every command line on the pages of this repository:
+// its command, flags and number of arguments must be there, and so must the
+// suites and data sets that it names.
+func TestPagesCommands(t *testing.T) {
+	var pages []string
+	for _, pattern := range []string{"*.md", "*/README.md", "pipeline/*/[A-Z]*.md", "pipeline/*/*/[A-Z]*.md"} {
+		found, err := filepath.Glob(filepath.Join(checkout, filepath.FromSlash(pattern)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, found...)
+	}
+	inline := regexp.MustCompile("`" + commandWords + "[^`]+`")
+	seen := 0
+	for _, page := range pages {
+		data, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(data)
+		lines := strings.Join(fences(text, "sh"), "")
+		for _, span := range inline.FindAllString(text, -1) {
+			lines += strings.ReplaceAll(strings.Trim(span, "`"), "\n", " ") + "\n"
+		}
+		for _, line := range commandLines(t, lines) {
+			if line[0] == "COMMAND" {
+				continue // stands for any
+			}
+			seen++
+			if err := accepts(line); err != nil {
+				t.Errorf("%s: %s%s: %v", page, commandWords, strings.Join(line, " "), err)
+			}
+		}
+	}
+	if seen < 50 {
+		t.Errorf("%d command lines on %d pages: they are looked for in the wrong way", seen, len(pages))
+	}
+}
+
+// accepts reports why the command would refuse a command line.
+func accepts(line []string) error {
+	root := newRootCommand(&app{})
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	named, rest, err := root.Find(line)
+	if err != nil {
+		return err
+	}
+	if named == root {
+		return fmt.Errorf("no command %q", line[0])
+	}
+	if err = named.ParseFlags(rest); err != nil {
+		return err
+	}
+	args := named.Flags().Args()
+	if err = named.ValidateArgs(args); err != nil {
+		return err
+	}
+	if named.Name() == "help" {
+		if topic, _, err := root.Find(args); err != nil || topic == root {
+			return fmt.Errorf("no help on %q", args)
+		}
+		return nil
+	}
+	for _, arg := range args {
+		if len(named.ValidArgs) > 0 && !slices.Contains(named.ValidArgs, arg) && filepath.Ext(arg) != ".yaml" {
+			return fmt.Errorf("%q is none of %q", arg, named.ValidArgs)
+		}
+	}
+	return nil
+}
+
+// fences returns the blocks of a Markdown text that are fenced for a language.
+func fences(text, language string) []string {
+	var blocks []string
+	inside, wanted := false, false
+	for line := range strings.Lines(text) {
+		fence, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
+		switch {
+		case isFence && inside:
+			inside = false
+		case isFence:
+			inside, wanted = true, fence == language
+			if wanted {
+				blocks = append(blocks, "")
+			}
+		case inside && wanted:
+			blocks[len(blocks)-1] += line
+		}
+	}
+	return blocks
+}
+
+// commandLines returns the words behind "go tool bierbench" of every such command
+// in lines of a shell, without comments. Other commands are left out.
+func commandLines(t *testing.T, text string) [][]string {
+	t.Helper()
+	var all [][]string
+	for line := range strings.Lines(text) {
+		words := shellWords(t, line)
+		for len(words) > 0 {
+			end := slices.IndexFunc(words, func(w string) bool { return w == "&" || w == "&&" })
+			if end < 0 {
+				end = len(words)
+			}
+			if len(words[:end]) > 3 && strings.Join(words[:3], " ")+" " == commandWords {
+				all = append(all, words[3:end])
+			}
+			words = words[min(end+1, len(words)):]
+		}
+	}
+	return all
+}
+
+// shellWords splits a line as a shell does, as far as the pages need it: quotes
+// hold words together, and a # that begins a word begins a comment.
+func shellWords(t *testing.T, line string) []string {
+	t.Helper()
+	var words []string
+	word, quote, begun := "", rune(0), false
+	for _, c := range strings.TrimSpace(line) + " " {
+		switch {
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			word += string(c)
+		case c == '\'' || c == '"':
+			quote, begun = c, true
+		case c == ' ' && begun:
+			words = append(words, word)
+			word, begun = "", false
+		case c == ' ':
+		case c == '#' && !begun:
+			return words
+		default:
+			word, begun = word+string(c), true
+		}
+	}
+	if quote != 0 {
+		t.Fatalf("a quote is open in %q", line)
+	}
+	return words
+}
