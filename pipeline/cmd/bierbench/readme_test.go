@@ -98,17 +98,10 @@ func TestREADMEPath(t *testing.T) {
 // its command, flags and number of arguments must be there, and so must the
 // suites and data sets that it names.
 func TestPagesCommands(t *testing.T) {
-	var pages []string
-	for _, pattern := range []string{"*.md", "*/README.md", "pipeline/*/[A-Z]*.md", "pipeline/*/*/[A-Z]*.md"} {
-		found, err := filepath.Glob(filepath.Join(checkout, filepath.FromSlash(pattern)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		pages = append(pages, found...)
-	}
+	read := pages(t)
 	inline := regexp.MustCompile("`" + commandWords + "[^`]+`")
 	seen := 0
-	for _, page := range pages {
+	for _, page := range read {
 		data, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
@@ -129,8 +122,63 @@ func TestPagesCommands(t *testing.T) {
 		}
 	}
 	if seen < 50 {
-		t.Errorf("%d command lines on %d pages: they are looked for in the wrong way", seen, len(pages))
+		t.Errorf("%d command lines on %d pages: they are looked for in the wrong way", seen, len(read))
 	}
+}
+
+// TestPagesLinks finds the file, and where one is named the heading, of every link
+// between the pages, and every picture.
+func TestPagesLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#]*)(?:#([^)]*))?\)`)
+	for _, page := range pages(t) {
+		data, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(data), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			file := page
+			if m[1] != "" {
+				file = filepath.Join(filepath.Dir(page), filepath.FromSlash(m[1]))
+			}
+			target, err := os.ReadFile(file)
+			if err != nil {
+				t.Errorf("%s: %v", page, err)
+				continue
+			}
+			if m[2] != "" && !slices.Contains(anchors(string(target)), m[2]) {
+				t.Errorf("%s: no heading of %s is #%s", page, file, m[2])
+			}
+		}
+	}
+}
+
+// anchors returns what a code host calls the headings of a page.
+func anchors(text string) []string {
+	var all []string
+	for line := range strings.Lines(text) {
+		if heading, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && line[0] == '#' {
+			name := regexp.MustCompile("[^a-z0-9 _-]").ReplaceAllString(strings.ToLower(strings.TrimSpace(heading)), "")
+			all = append(all, strings.ReplaceAll(name, " ", "-"))
+		}
+	}
+	return all
+}
+
+// pages returns the pages of this repository that people read.
+func pages(t *testing.T) []string {
+	t.Helper()
+	var all []string
+	for _, pattern := range []string{"*.md", "*/README.md", "pipeline/*/[A-Z]*.md", "pipeline/*/*/[A-Z]*.md"} {
+		found, err := filepath.Glob(filepath.Join(checkout, filepath.FromSlash(pattern)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, found...)
+	}
+	return all
 }
 
 // accepts reports why the command would refuse a command line.
