@@ -75,7 +75,7 @@ func boostedLoss(c LossConfig, embeddings, proxies []*Node, labels *Node) booste
 		rule.advance(m+1, similarity)
 		b.ensemble = append(b.ensemble, rule.ensemble)
 	}
-	b.total = DivScalar(sumNodes(b.learner), len(b.learner))
+	b.total = DivScalar(sumLearners(b.learner), len(b.learner))
 	b.bins = rule.distribution(b.weights)
 	return b
 }
@@ -191,4 +191,13 @@ func learnerEta(m int) float64 { return 2 / float64(m+1) }
 func ratio(a, b *Node) *Node {
 	some := GreaterThan(b, ZerosLike(b))
 	return Where(some, Div(a, Where(some, b, OnesLike(b))), ZerosLike(b))
+}
+
+// sumLearners adds scalars.
+func sumLearners(losses []*Node) *Node {
+	sum := losses[0]
+	for _, l := range losses[1:] {
+		sum = Add(sum, l)
+	}
+	return sum
 }

@@ -232,3 +232,24 @@ func (c Config) proxies() int {
 	}
 	return loss.Proxies()
 }
+
+// explainMemory tells of a training step that ran out of memory how large its
+// batch is and what makes it smaller. Other errors stay as they are.
+func (c Config) explainMemory(err error, devices int) error {
+	batch := c.Classes * c.Images
+	what := fmt.Sprintf("a batch of %d images (%d classes x %d)", batch, c.Classes, c.Images)
+	advice, chunks := "lower classes or images", ""
+	if c.Mode == Finetune {
+		what += fmt.Sprintf(" of %dx%d", c.Input, c.Input)
+		if c.chunks() > 1 {
+			what += fmt.Sprintf(" in %d chunks", c.chunks())
+		}
+		for n := c.chunks() + 1; n <= batch; n++ {
+			if batch%(n*max(devices, 1)) == 0 {
+				chunks = fmt.Sprintf(", or set accumulate: %d", n)
+				break
+			}
+		}
+	}
+	return ExplainOutOfMemory(err, what, advice+chunks)
+}

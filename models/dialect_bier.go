@@ -18,7 +18,7 @@ R@1 only`,
 			for lo := 0; lo < len(values); lo += width {
 				from := lo
 				for _, size := range sizes {
-					stretch(values[from:from+size], float64(size)/float64(width), normFloor)
+					stretch(values[from:from+size], float64(size)/float64(width), bierNormFloor)
 					from += size
 				}
 			}
@@ -32,3 +32,7 @@ R@1 only`,
 		},
 	}
 }
+
+// bierNormFloor is that program's shortest vector that is normalised by its own
+// length.
+const bierNormFloor = 1e-5

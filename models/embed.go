@@ -121,7 +121,7 @@ func (m *Model) embed(ctx stdcontext.Context, program *forward, data EmbedData) 
 				err = catch("run the model", func() {
 					result, failure := program.run(device, input)
 					if failure != nil {
-						panic(explainForwardMemory(failure, what))
+						panic(ExplainForwardOutOfMemory(failure, what))
 					}
 					tensors.MustConstFlatData(result, func(flat []float32) { copy(out[lo*size:(lo+n)*size], flat) })
 					result.MustFinalizeAll()

@@ -85,7 +85,7 @@ func TestExportedGooglenetIsWeights(t *testing.T) {
 	}
 	c, values := finetuned(t, googlenet(), want)
 	path := writeExported(t, c, values)
-	added, err := Cache{Dir: filepath.Join(t.TempDir(), "cache")}.AddWeights(t.Context(), "googlenet", path)
+	added, err := AddWeights(t.Context(), Cache{Dir: filepath.Join(t.TempDir(), "cache")}, "googlenet", path)
 	if err != nil {
 		t.Fatal(err)
 	}

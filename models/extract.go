@@ -75,7 +75,7 @@ func ExtractFeatures(ctx context.Context, b *Backend, net Backbone, weights stri
 					images := tensors.FromFlatDataAndDimensions(next.rgb, batch, input, input, 3)
 					features, failure := program.run(device, images)
 					if failure != nil {
-						panic(explainForwardMemory(failure, fmt.Sprintf("a batch of %d images of %dx%d", batch, input, input)))
+						panic(ExplainForwardOutOfMemory(failure, fmt.Sprintf("a batch of %d images of %dx%d", batch, input, input)))
 					}
 					tensors.MustConstFlatData(features, func(flat []float32) {
 						copy(out[next.lo*net.Features:(next.lo+rows)*net.Features], flat)

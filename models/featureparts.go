@@ -144,8 +144,8 @@ type part struct {
 
 // parts divides the images. The parts' key is of all that decides their bits.
 func (x Extraction) parts(b *Backend) []part {
-	batch := roundUp(x.Batch, max(b.Devices, 1))
-	size := roundUp(partImages, batch)
+	batch := roundUpBytes(x.Batch, max(b.Devices, 1))
+	size := roundUpBytes(partImages, batch)
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d\x00%d\x00%s\x00%s\x00%s", x.Key, batch, b.Devices, b.Config, b.Device, b.Plugin))
 	key := hex.EncodeToString(sum[:16])
 	var out []part
@@ -193,3 +193,6 @@ func removeOthers(folder string, list []part) error {
 	}
 	return nil
 }
+
+// roundUpBytes returns the smallest multiple that is not below n.
+func roundUpBytes(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }

@@ -255,7 +255,7 @@ func TestCachedFeaturesFails(t *testing.T) {
 	if left := stepFiles(t, partsFolder(x.Path)); !slices.Equal(left, []string{"part-000000000.arrow", "part-000002048.arrow"}) {
 		t.Errorf("parts %v", left)
 	}
-	if isFile(x.Path) {
+	if fileExists(x.Path) {
 		t.Error("the file was written")
 	}
 
@@ -263,7 +263,7 @@ func TestCachedFeaturesFails(t *testing.T) {
 	if err = os.Mkdir(x.Path, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err = CachedFeatures(t.Context(), testBackend(t), x.Extraction); err == nil || !isDir(x.Path) || x.asked.Load() > 0 {
+	if _, _, err = CachedFeatures(t.Context(), testBackend(t), x.Extraction); err == nil || !fileExists(x.Path) || x.asked.Load() > 0 {
 		t.Errorf("a folder in the file's place: error %v after %d images, want one before the first", err, x.asked.Load())
 	}
 	x = newPartsTest(filepath.Join(t.TempDir(), "0123.arrow"))

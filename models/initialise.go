@@ -205,7 +205,7 @@ func (m *Model) initialise(ctx stdcontext.Context, features []float32, onStep fu
 				report, failure = numbersOf(out[0])
 			}
 			if failure != nil {
-				panic(explainForwardMemory(failure, fmt.Sprintf("an initialisation on %d images", found.Images)))
+				panic(ExplainForwardOutOfMemory(failure, fmt.Sprintf("an initialisation on %d images", found.Images)))
 			}
 		})
 		if err != nil {

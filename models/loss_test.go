@@ -118,7 +118,7 @@ func TestBoostedGradient(t *testing.T) {
 							l := c.loss.terms.term(c.loss.terms.activation(cosine(f), p))
 							sums = append(sums, ReduceAllSum(Mul(Mul(c.loss.terms.weights(p), in[1+len(sizes)+m]), l)))
 						}
-						return DivScalar(sumNodes(sums), len(sums))
+						return DivScalar(sumLearners(sums), len(sums))
 					})
 					value := func() float64 { return fixed(append(batch.tensors(false), held...)) }
 					if got := results[len(sizes)][0]; math.Abs(got-value()) > 1e-12 {

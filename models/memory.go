@@ -45,35 +45,17 @@ func isOutOfMemory(err error) bool {
 	return false
 }
 
-// explainMemory tells of a training step that ran out of memory how large its
-// batch is and what makes it smaller. Other errors stay as they are.
-func (c Config) explainMemory(err error, devices int) error {
+// ExplainOutOfMemory adds to an allocator's error what did not fit and what
+// helps. Other errors, and nil, stay as they are.
+func ExplainOutOfMemory(err error, what, advice string) error {
 	if err == nil || !isOutOfMemory(err) {
 		return err
 	}
-	batch := c.Classes * c.Images
-	what := fmt.Sprintf("a batch of %d images (%d classes x %d)", batch, c.Classes, c.Images)
-	advice, chunks := "lower classes or images", ""
-	if c.Mode == Finetune {
-		what += fmt.Sprintf(" of %dx%d", c.Input, c.Input)
-		if c.chunks() > 1 {
-			what += fmt.Sprintf(" in %d chunks", c.chunks())
-		}
-		for n := c.chunks() + 1; n <= batch; n++ {
-			if batch%(n*max(devices, 1)) == 0 {
-				chunks = fmt.Sprintf(", or set accumulate: %d", n)
-				break
-			}
-		}
-	}
-	return &memoryError{what, advice + chunks, err}
+	return &memoryError{what, advice, err}
 }
 
-// explainForwardMemory does the same for a batch that is only taken forward,
-// whose size is no setting.
-func explainForwardMemory(err error, what string) error {
-	if err == nil || !isOutOfMemory(err) {
-		return err
-	}
-	return &memoryError{what, "end other programs on the device, share the batch among more devices, or lower input", err}
+// ExplainForwardOutOfMemory does the same for a batch that is only taken
+// forward, whose size is no setting.
+func ExplainForwardOutOfMemory(err error, what string) error {
+	return ExplainOutOfMemory(err, what, "end other programs on the device, share the batch among more devices, or lower input")
 }

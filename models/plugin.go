@@ -100,3 +100,9 @@ func pythonPlugins(ctx context.Context) []string {
 	}
 	return folders
 }
+
+// isFile reports whether a path is a regular file.
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}

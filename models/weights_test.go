@@ -24,7 +24,7 @@ func TestAddWeights(t *testing.T) {
 	checkSentence(t, err, "the file of pretrained weights googlenet", `run "bierbench setup --weights googlenet=FILE"`)
 
 	// A file that its backbone cannot read leaves nothing behind.
-	_, err = c.add(t.Context(), "googlenet", write("bad"), func(string) error { return errors.New("no conv1/7x7_s2") })
+	_, err = c.AddWeights(t.Context(), "googlenet", write("bad"), func(string) error { return errors.New("no conv1/7x7_s2") })
 	if err == nil || !strings.Contains(err.Error(), "mine.safetensors does not fit: no conv1/7x7_s2") {
 		t.Errorf("unfit file: %v", err)
 	}
@@ -32,7 +32,7 @@ func TestAddWeights(t *testing.T) {
 		t.Errorf("left %v", got)
 	}
 
-	first, err := c.add(t.Context(), "googlenet", write("one"), accept)
+	first, err := c.AddWeights(t.Context(), "googlenet", write("one"), accept)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestAddWeights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := c.add(t.Context(), "googlenet", write("one"), func(string) error { t.Error("checked again"); return nil })
+	again, err := c.AddWeights(t.Context(), "googlenet", write("one"), func(string) error { t.Error("checked again"); return nil })
 	if err != nil || again != first {
 		t.Errorf("added again: %v, %v", again, err)
 	}
@@ -58,7 +58,7 @@ func TestAddWeights(t *testing.T) {
 	}
 
 	// Another file takes its place.
-	second, err := c.add(t.Context(), "googlenet", write("two"), accept)
+	second, err := c.AddWeights(t.Context(), "googlenet", write("two"), accept)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestAddWeights(t *testing.T) {
 		t.Errorf("cut file: %v", err)
 	}
 	// And adding the file again repairs it.
-	if _, err = c.add(t.Context(), "googlenet", write("two"), accept); err != nil {
+	if _, err = c.AddWeights(t.Context(), "googlenet", write("two"), accept); err != nil {
 		t.Fatal(err)
 	}
 	if _, err = c.FindWeights("googlenet"); err != nil {
@@ -96,16 +96,16 @@ func TestAddWeights(t *testing.T) {
 
 func TestAddWeightsRefuses(t *testing.T) {
 	c := Cache{Dir: t.TempDir()}
-	if _, err := c.AddWeights(t.Context(), "resnet", "x"); err == nil || !strings.Contains(err.Error(), `"googlenet" "lite0"`) {
+	if _, err := c.AddWeights(t.Context(), "resnet", "x", nil); err == nil || !strings.Contains(err.Error(), `"googlenet" "lite0"`) {
 		t.Errorf("unknown name: %v", err)
 	}
-	if _, err := c.AddWeights(t.Context(), "googlenet", filepath.Join(t.TempDir(), "absent")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := c.AddWeights(t.Context(), "googlenet", filepath.Join(t.TempDir(), "absent"), nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("absent file: %v", err)
 	}
-	if _, err := c.AddWeights(t.Context(), "googlenet", t.TempDir()); err == nil || !strings.Contains(err.Error(), "not a file") {
+	if _, err := c.AddWeights(t.Context(), "googlenet", t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), "not a file") {
 		t.Errorf("a folder: %v", err)
 	}
-	if _, err := c.AddWeights(t.Context(), "googlenet", os.DevNull); err == nil || !strings.Contains(err.Error(), "not a file") {
+	if _, err := c.AddWeights(t.Context(), "googlenet", os.DevNull, nil); err == nil || !strings.Contains(err.Error(), "not a file") {
 		t.Errorf("a device: %v", err)
 	}
 }

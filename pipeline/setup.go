@@ -66,7 +66,7 @@ func Setup(ctx context.Context, w *workspace.Workspace, o SetupOptions) (*SetupR
 	for _, value := range wanted {
 		name, file, err := models.SplitWeights(value)
 		if err == nil && file != "" {
-			_, err = w.Cache.AddWeights(ctx, name, file)
+			_, err = models.AddWeights(ctx, w.Cache, name, file)
 		}
 		if err == nil {
 			_, err = w.Cache.VerifiedWeights(ctx, name, w.Log)
