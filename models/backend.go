@@ -81,7 +81,9 @@ func OpenBackend(ctx context.Context, config string, devices int, cache Cache, l
 func openBackend(ctx context.Context, config string, cache Cache, log *slog.Logger) (*Backend, error) {
 	switch config {
 	case BackendGo:
-		b, err := simplego.New("")
+		// One node after the other: nodes that are tasks of the worker pool wait
+		// in it for their own parts, for ever where the machine has few cores.
+		b, err := simplego.New("ops_sequential")
 		if err != nil {
 			return nil, fmt.Errorf("open backend go: %w", err)
 		}
