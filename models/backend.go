@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gomlx/gomlx/backends"
 	"github.com/gomlx/gomlx/backends/simplego"
@@ -37,6 +38,9 @@ type Backend struct {
 	Devices int // that share the work, at least 1
 
 	PluginPath string // the plugin's file; empty for go
+
+	patience time.Duration // see watch; 0 watches nothing
+	log      *slog.Logger  // of watch
 
 	lock       sync.Mutex
 	product    *graph.Exec // of scores
@@ -74,7 +78,7 @@ func OpenBackend(ctx context.Context, config string, devices int, cache Cache, l
 		b.Finalize()
 		return nil, fmt.Errorf("%d devices: want 1 to %d, backend %s has no more", devices, available, b.Config)
 	}
-	b.Devices = devices
+	b.Devices, b.patience, b.log = devices, patience, log
 	return b, nil
 }
 

@@ -122,10 +122,12 @@ func pearson[T float32 | float64](ctx context.Context, b *Backend, values []T, w
 			z[i] = (float64(v) - center[j]) * scale[j]
 		}
 		block := tensors.FromFlatDataAndDimensions(z, rows, width)
+		stop := b.watch("correlation of a block of embeddings")
 		next, failure := exec.Exec1(sum, block)
 		if failure == nil {
 			failure = next.ConstBytes(func([]byte) {}) // the device reads its inputs until it is there
 		}
+		stop()
 		if failure = errors.Join(failure, sum.FinalizeAll(), block.FinalizeAll()); failure != nil {
 			return nil, nil, nil, failure
 		}

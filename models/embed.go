@@ -119,6 +119,7 @@ func (m *Model) embed(ctx stdcontext.Context, program *forward, data EmbedData) 
 					return err
 				}
 				err = catch("run the model", func() {
+					defer m.backend.watch("embedding of " + what)()
 					result, failure := program.run(device, input)
 					if failure != nil {
 						panic(ExplainForwardOutOfMemory(failure, what))

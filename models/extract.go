@@ -58,6 +58,7 @@ func ExtractFeatures(ctx context.Context, b *Backend, net Backbone, weights stri
 		}
 		return nil
 	})
+	what := fmt.Sprintf("a batch of %d images of %dx%d", batch, input, input)
 	var lock sync.Mutex
 	done := 0
 	report := func(rows int) {
@@ -72,10 +73,11 @@ func ExtractFeatures(ctx context.Context, b *Backend, net Backbone, weights stri
 			for next := range batches {
 				rows := min(batch, n-next.lo)
 				err := catch("run "+net.Name, func() {
+					defer b.watch("features of " + what)()
 					images := tensors.FromFlatDataAndDimensions(next.rgb, batch, input, input, 3)
 					features, failure := program.run(device, images)
 					if failure != nil {
-						panic(ExplainForwardOutOfMemory(failure, fmt.Sprintf("a batch of %d images of %dx%d", batch, input, input)))
+						panic(ExplainForwardOutOfMemory(failure, what))
 					}
 					tensors.MustConstFlatData(features, func(flat []float32) {
 						copy(out[next.lo*net.Features:(next.lo+rows)*net.Features], flat)

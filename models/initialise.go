@@ -199,7 +199,9 @@ func (m *Model) initialise(ctx stdcontext.Context, features []float32, onStep fu
 		}
 		rates[correctFirst], rates[correctSecond] = corrections(number + 1)
 		var report []float64
-		err = catch(fmt.Sprintf("step %d", number), func() {
+		what := fmt.Sprintf("step %d", number)
+		err = catch(what, func() {
+			defer m.backend.watch("initialisation, " + what)()
 			out, failure := step.Exec(rates, x)
 			if failure == nil {
 				report, failure = numbersOf(out[0])

@@ -107,11 +107,16 @@ func scoreBlocks(ctx context.Context, b *Backend, queries, gallery rows, visit f
 	})
 	group.Go(func() error {
 		for r := range results {
-			failure := tensors.ConstFlatData(r.scores, func(flat []float32) {
-				eachRow(r.count, func(worker, q int) {
-					visit(worker, r.from+q, flat[q*padded:][:gallery.count])
+			stop := b.watch("similarities of a block of queries")
+			failure := r.scores.ConstBytes(func([]byte) {}) // waits until they are there
+			stop()
+			if failure == nil {
+				failure = tensors.ConstFlatData(r.scores, func(flat []float32) {
+					eachRow(r.count, func(worker, q int) {
+						visit(worker, r.from+q, flat[q*padded:][:gallery.count])
+					})
 				})
-			})
+			}
 			if failure = errors.Join(failure, r.free()); failure != nil {
 				return failure
 			}

@@ -159,7 +159,9 @@ func (s *stepper) step(b batch) (Step, error) {
 	rates[correctFirst], rates[correctSecond] = corrections(number)
 
 	var out []float64
-	err := catch(fmt.Sprintf("step %d", number), func() {
+	what := fmt.Sprintf("step %d", number)
+	defer m.backend.watch("training " + what)()
+	err := catch(what, func() {
 		var failure error
 		if s.chunks != nil {
 			out, failure = s.chunks.step(b, rates)
