@@ -4,9 +4,9 @@ import (
 	"errors"
 	"strings"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // accumulatedScope holds the sum of the backbone's gradients; under it, a
@@ -15,7 +15,7 @@ const accumulatedScope = "/accumulated"
 
 // isScratch reports whether a variable lives no longer than a step: checkpoints
 // leave it out.
-func isScratch(v *context.Variable) bool { return strings.HasPrefix(v.Scope(), accumulatedScope+"/") }
+func isScratch(v *model.Variable) bool { return strings.HasPrefix(v.Scope(), accumulatedScope+"/") }
 
 // accumulation takes a step in chunks of a batch (gradient caching: Gao et al.
 // 2021, https://arxiv.org/abs/2101.06983, section 3.2). The loss of pairs
@@ -33,8 +33,8 @@ type accumulation struct {
 
 // newAccumulation compiles nothing yet; trainable are all variables that
 // training changes.
-func (m *Model) newAccumulation(trainable []*context.Variable) (*accumulation, error) {
-	var backbone, head []*context.Variable
+func (m *Model) newAccumulation(trainable []*model.Variable) (*accumulation, error) {
+	var backbone, head []*model.Variable
 	for _, v := range trainable {
 		if inScope(v, backboneScope) {
 			backbone = append(backbone, v)
@@ -42,49 +42,49 @@ func (m *Model) newAccumulation(trainable []*context.Variable) (*accumulation, e
 			head = append(head, v)
 		}
 	}
-	sums := make([]*context.Variable, len(backbone))
+	sums := make([]*model.Variable, len(backbone))
 	for i, v := range backbone {
-		sums[i] = m.ctx.InAbsPath(accumulatedScope+v.Scope()).VariableWithValue(v.Name(), tensors.FromShape(v.Shape())).SetTrainable(false)
+		sums[i] = m.store.VariableWithValue(accumulatedScope+v.Path(), tensors.FromShape(v.Shape())).SetTrainable(false)
 	}
 	var errs []error
-	compile := func(f func(ctx *context.Context, inputs []*Node) []*Node, output layout, inputs ...layout) *program {
-		p, err := m.backend.program(m.ctx, f, output, inputs...)
+	compile := func(f func(scope *model.Scope, inputs []*Node) []*Node, output layout, inputs ...layout) *program {
+		p, err := m.backend.program(m.store, f, output, inputs...)
 		errs = append(errs, err)
 		return p
 	}
 	a := &accumulation{model: m}
-	a.forward = compile(func(ctx *context.Context, inputs []*Node) []*Node {
-		forInference(ctx.In(backboneScope), inputs[0].Graph())
-		return []*Node{m.pooled(ctx, inputs[0])}
+	a.forward = compile(func(scope *model.Scope, inputs []*Node) []*Node {
+		forInference(scope.At(backboneScope), inputs[0].Graph())
+		return []*Node{m.pooled(scope, inputs[0])}
 	}, sharded, sharded)
-	a.head = compile(func(ctx *context.Context, inputs []*Node) []*Node {
+	a.head = compile(func(scope *model.Scope, inputs []*Node) []*Node {
 		labels, rates, x := inputs[0], inputs[1], inputs[2]
-		total, report := m.objective(ctx, trainable, x, labels)
+		total, report := m.objective(scope, trainable, x, labels)
 		gradients := Gradient(total, append(values(x.Graph(), head), x)...)
-		m.update(ctx, head, gradients[:len(head)], rates)
+		m.update(m.store, head, gradients[:len(head)], rates)
 		return []*Node{report, gradients[len(head)]}
 	}, replicated, sharded, replicated, sharded)
-	a.backward = compile(func(ctx *context.Context, inputs []*Node) []*Node {
+	a.backward = compile(func(scope *model.Scope, inputs []*Node) []*Node {
 		number, pull, images := inputs[0], inputs[1], inputs[2]
 		g := images.Graph()
 		first := Equal(number, ScalarZero(g, number.DType()))
 		// The gradient of <x, dL/dx> with dL/dx held fixed is dL/dx times that of x.
-		work := ReduceAllSum(Mul(m.pooled(ctx, images), pull))
+		work := ReduceAllSum(Mul(m.pooled(scope, images), pull))
 		for i, gradient := range Gradient(work, values(g, backbone)...) {
-			before := sums[i].ValueGraph(g)
-			sums[i].SetValueGraph(Add(Where(first, ZerosLike(before), before), gradient))
+			before := sums[i].NodeValue(g)
+			sums[i].SetNodeValue(Add(Where(first, ZerosLike(before), before), gradient))
 		}
 		return []*Node{work}
 	}, replicated, replicated, sharded, sharded)
-	a.last = compile(func(ctx *context.Context, inputs []*Node) []*Node {
+	a.last = compile(func(scope *model.Scope, inputs []*Node) []*Node {
 		g := inputs[0].Graph()
 		gradients := values(g, sums)
 		for i, v := range backbone {
 			if decays(v) && m.Config.WeightDecay > 0 {
-				gradients[i] = Add(gradients[i], MulScalar(v.ValueGraph(g), 2*m.Config.WeightDecay))
+				gradients[i] = Add(gradients[i], MulScalar(v.NodeValue(g), 2*m.Config.WeightDecay))
 			}
 		}
-		m.update(ctx, backbone, gradients, inputs[0])
+		m.update(m.store, backbone, gradients, inputs[0])
 		return []*Node{ReduceAllSum(inputs[0])}
 	}, replicated, replicated)
 	return a, errors.Join(errs...)
@@ -158,7 +158,7 @@ func (a *accumulation) free() {
 		}
 	}
 	// The variables go with the programs that use them.
-	if err := a.model.ctx.InAbsPath(accumulatedScope).DeleteVariablesInScope(); err != nil {
+	if err := a.model.store.DeleteVariablesInScope(accumulatedScope); err != nil {
 		panic(err) // a variable's memory cannot be freed twice
 	}
 }

@@ -3,7 +3,7 @@ package models
 import (
 	"fmt"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // activationLoss is the diversity loss of BIER: two learners shall not both

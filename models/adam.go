@@ -3,10 +3,10 @@ package models
 import (
 	"math"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/shapes"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // Adam's constants (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980,
@@ -26,9 +26,9 @@ const (
 
 // addMoments creates the moments of every trainable variable under scope, as
 // zeros, and returns the trainable variables in their fixed order.
-func addMoments(ctx *context.Context) []*context.Variable {
-	var trainable []*context.Variable
-	for v := range ctx.IterVariables() {
+func addMoments(store *model.Store) []*model.Variable {
+	var trainable []*model.Variable
+	for v := range store.IterVariables() {
 		if v.Trainable {
 			trainable = append(trainable, v)
 		}
@@ -36,7 +36,7 @@ func addMoments(ctx *context.Context) []*context.Variable {
 	for _, v := range trainable {
 		for _, moment := range []string{firstMoment, secondMoment} {
 			zeros := tensors.FromShape(v.Shape())
-			ctx.InAbsPath(moment+v.Scope()).VariableWithValue(v.Name(), zeros).SetTrainable(false)
+			store.VariableWithValue(moment+v.Path(), zeros).SetTrainable(false)
 		}
 	}
 	return trainable
@@ -50,17 +50,17 @@ func corrections(step int) (first, second float32) {
 
 // adam updates v and its moments in the graph. gradient has v's shape; rate and
 // the two corrections are float32 scalars.
-func adam(ctx *context.Context, v *context.Variable, gradient, rate, first, second *Node) {
+func adam(store *model.Store, v *model.Variable, gradient, rate, first, second *Node) {
 	g := gradient.Graph()
 	if !gradient.Shape().Equal(shapes.Make(v.DType(), v.Shape().Dimensions...)) {
-		panic("models: adam: gradient of " + v.ScopeAndName() + " has shape " + gradient.Shape().String() + ", want " + v.Shape().String())
+		panic("models: adam: gradient of " + v.Path() + " has shape " + gradient.Shape().String() + ", want " + v.Shape().String())
 	}
-	m := ctx.GetVariableByScopeAndName(firstMoment+v.Scope(), v.Name())
-	s := ctx.GetVariableByScopeAndName(secondMoment+v.Scope(), v.Name())
-	mean := Add(MulScalar(m.ValueGraph(g), adamBeta1), MulScalar(gradient, 1-adamBeta1))
-	square := Add(MulScalar(s.ValueGraph(g), adamBeta2), MulScalar(Square(gradient), 1-adamBeta2))
-	m.SetValueGraph(mean)
-	s.SetValueGraph(square)
+	m := store.GetVariable(firstMoment + v.Path())
+	s := store.GetVariable(secondMoment + v.Path())
+	mean := Add(MulScalar(m.NodeValue(g), adamBeta1), MulScalar(gradient, 1-adamBeta1))
+	square := Add(MulScalar(s.NodeValue(g), adamBeta2), MulScalar(Square(gradient), 1-adamBeta2))
+	m.SetNodeValue(mean)
+	s.SetNodeValue(square)
 	step := Div(Mul(mean, first), AddScalar(Sqrt(Mul(square, second)), adamEpsilon))
-	v.SetValueGraph(Sub(v.ValueGraph(g), Mul(step, rate)))
+	v.SetNodeValue(Sub(v.NodeValue(g), Mul(step, rate)))
 }

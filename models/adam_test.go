@@ -4,9 +4,9 @@ import (
 	"math"
 	"testing"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // Adam against algorithm 1 of the paper in float64, on f(x, y) = (x-1)^2 + 10 y^2
@@ -20,20 +20,20 @@ func TestAdam(t *testing.T) {
 		func(v float64) float64 { return 20 * v },
 	}
 
-	ctx := context.New()
-	ctx.In("a").VariableWithValue("x", []float32{float32(start[0])})
-	ctx.In("b").VariableWithValue("y", []float32{float32(start[1])})
-	trainable := addMoments(ctx)
-	if len(trainable) != 2 || ctx.NumVariables() != 6 {
-		t.Fatalf("%d trainable of %d variables; want 2 of 6, the rest moments", len(trainable), ctx.NumVariables())
+	store := model.NewStore()
+	store.Scope("a").VariableWithValue("x", []float32{float32(start[0])})
+	store.Scope("b").VariableWithValue("y", []float32{float32(start[1])})
+	trainable := addMoments(store)
+	if len(trainable) != 2 || store.NumVariables() != 6 {
+		t.Fatalf("%d trainable of %d variables; want 2 of 6, the rest moments", len(trainable), store.NumVariables())
 	}
-	exec, err := context.NewExec(goBackend(t).Backend, ctx, func(ctx *context.Context, r, correct *Node) *Node {
+	exec, err := model.NewExec(goBackend(t).Backend, store, func(_ *model.Scope, r, correct *Node) *Node {
 		g := r.Graph()
-		x, y := trainable[0].ValueGraph(g), trainable[1].ValueGraph(g)
+		x, y := trainable[0].NodeValue(g), trainable[1].NodeValue(g)
 		loss := ReduceAllSum(Add(Square(AddScalar(x, -1)), MulScalar(Square(y), 10)))
 		at := func(n *Node, i int) *Node { return Reshape(Slice(n, AxisElem(i))) }
 		for i, gradient := range Gradient(loss, x, y) {
-			adam(ctx, trainable[i], gradient, at(r, i), at(correct, 0), at(correct, 1))
+			adam(store, trainable[i], gradient, at(r, i), at(correct, 0), at(correct, 1))
 		}
 		return loss
 	})
@@ -91,7 +91,7 @@ func TestWeightDecay(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := 0.0
-	for v := range m.ctx.IterVariables() {
+	for v := range m.store.IterVariables() {
 		if v.Shape().Rank() < 2 {
 			continue // biases
 		}

@@ -3,9 +3,9 @@ package models
 import (
 	"fmt"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // regressor is a network from the output of a later learner j to that of an
@@ -17,10 +17,10 @@ type regressor struct {
 
 // addRegressors creates a regressor for each pair of learners: Xavier-uniform
 // weights and zero biases.
-func addRegressors(ctx *context.Context, c Config) {
+func addRegressors(scope *model.Scope, c Config) {
 	for i, earlier := range c.Learners {
 		for j := i + 1; j < len(c.Learners); j++ {
-			in := ctx.In(regressorScope).In(pairName(i, j))
+			in := below(scope, regressorScope, pairName(i, j))
 			random := stream(c.Seed, "regressor", i*len(c.Learners)+j)
 			in.VariableWithValue("weights1", xavier(random, c.Learners[j], c.Hidden))
 			in.VariableWithValue("biases1", tensors.FromFlatDataAndDimensions(make([]float32, c.Hidden), c.Hidden))
@@ -31,15 +31,14 @@ func addRegressors(ctx *context.Context, c Config) {
 }
 
 // regressors returns g_ij for every pair i < j, in the order 01, 02, ..., 12, ...
-func regressors(ctx *context.Context, c Config, g *Graph) []regressor {
+func regressors(scope *model.Scope, c Config, g *Graph) []regressor {
 	var out []regressor
 	for i := range c.Learners {
 		for j := i + 1; j < len(c.Learners); j++ {
-			in := ctx.In(regressorScope).In(pairName(i, j))
-			value := func(name string) *Node { return in.GetVariable(name).ValueGraph(g) }
+			in := below(scope, regressorScope, pairName(i, j))
 			out = append(out, regressor{
-				W1: value("weights1"), B1: value("biases1"),
-				W2: value("weights2"), B2: value("biases2"),
+				W1: variable(in, g, "weights1", c.Learners[j], c.Hidden), B1: variable(in, g, "biases1", c.Hidden),
+				W2: variable(in, g, "weights2", c.Hidden, c.Learners[i]), B2: variable(in, g, "biases2", c.Learners[i]),
 			})
 		}
 	}

@@ -5,10 +5,10 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // A Backbone turns images into pooled features.
@@ -24,8 +24,8 @@ type Backbone struct {
 	// input of the same shape.
 	Normalize func(rgb *Node) *Node
 	// Forward returns the pooled features [N, Features] of a network input
-	// [N, S, S, 3]. The variables are found below ctx.
-	Forward func(ctx *context.Context, x *Node) *Node
+	// [N, S, S, 3]. The variables are found below scope.
+	Forward func(scope *model.Scope, x *Node) *Node
 	// Load reads and checks pretrained weights; nil when there are none.
 	Load func(path string) ([]InitialValue, error)
 	// Create draws initial values; nil for a pretrained network.
@@ -76,10 +76,10 @@ func (b Backbone) CheckInput(pixels int) error {
 	return nil
 }
 
-// AddVariables creates every variable of the backbone below ctx, with the
+// AddVariables creates every variable of the backbone below scope, with the
 // values of the weights file or, without pretrained weights, drawn from random.
-// Forward is then given the same ctx, set to Reuse.
-func (b Backbone) AddVariables(ctx *context.Context, weightsPath string, random *rand.Rand) error {
+// Forward is then given the same scope.
+func (b Backbone) AddVariables(scope *model.Scope, weightsPath string, random *rand.Rand) error {
 	var parameters []InitialValue
 	if b.Weights == "" {
 		parameters = b.Create(random)
@@ -91,7 +91,7 @@ func (b Backbone) AddVariables(ctx *context.Context, weightsPath string, random 
 	}
 	return catch("create variables of "+b.Name, func() {
 		for _, p := range parameters {
-			below(ctx, p.Scope).VariableWithValue(p.Name, p.Value).SetTrainable(p.Trainable)
+			below(scope, p.Scope).VariableWithValue(p.Name, p.Value).SetTrainable(p.Trainable)
 		}
 	})
 }

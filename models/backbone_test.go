@@ -13,9 +13,9 @@ import (
 	"strings"
 	"testing"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // featureTolerance is for pooled features of size one after sixty float32
@@ -23,20 +23,20 @@ import (
 const featureTolerance = 2e-5
 
 // newVariables creates the variables of a network.
-func newVariables(t *testing.T, values []InitialValue) *context.Context {
+func newVariables(t *testing.T, values []InitialValue) *model.Store {
 	t.Helper()
-	ctx := context.New()
+	store := model.NewStore()
 	net := Backbone{Name: "test", Create: func(*rand.Rand) []InitialValue { return values }}
-	if err := net.AddVariables(ctx, "", nil); err != nil {
+	if err := net.AddVariables(store.RootScope(), "", nil); err != nil {
 		t.Fatal(err)
 	}
-	return ctx
+	return store
 }
 
-// runModel executes a graph function that uses ctx's variables.
-func runModel(t *testing.T, ctx *context.Context, x *tensors.Tensor, f func(x *Node) *Node) []float32 {
+// runModel executes a graph function that uses store's variables.
+func runModel(t *testing.T, store *model.Store, x *tensors.Tensor, f func(x *Node) *Node) []float32 {
 	t.Helper()
-	out, err := context.ExecOnce(testBackend(t).Backend, ctx, func(_ *context.Context, x *Node) *Node { return f(x) }, x)
+	out, err := model.ExecOnce(testBackend(t).Backend, store, func(_ *model.Scope, x *Node) *Node { return f(x) }, x)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,23 +198,23 @@ func TestGradientsReachEveryVariable(t *testing.T) {
 			if net.Weights != "" {
 				path = weightsFile(t, net.Weights)
 			}
-			ctx := context.New()
-			if err := net.AddVariables(ctx.In("backbone"), path, rand.New(rand.NewPCG(1, 1))); err != nil {
+			store := model.NewStore()
+			if err := net.AddVariables(store.Scope("backbone"), path, rand.New(rand.NewPCG(1, 1))); err != nil {
 				t.Fatal(err)
 			}
-			var trainable []*context.Variable
-			for v := range ctx.IterVariables() {
+			var trainable []*model.Variable
+			for v := range store.IterVariables() {
 				if v.Trainable {
 					trainable = append(trainable, v)
 				}
 			}
 			rgb := tensors.FromFlatDataAndDimensions(patternImages(2, c.side), 2, c.side, c.side, 3)
-			norms := runModel(t, ctx, rgb, func(rgb *Node) *Node {
-				features := net.Forward(ctx.In("backbone").Reuse(), net.Normalize(rgb))
+			norms := runModel(t, store, rgb, func(rgb *Node) *Node {
+				features := net.Forward(store.Scope("backbone"), net.Normalize(rgb))
 				features.AssertDims(2, net.Features)
 				values := make([]*Node, len(trainable))
 				for i, v := range trainable {
-					values[i] = v.ValueGraph(rgb.Graph())
+					values[i] = v.NodeValue(rgb.Graph())
 				}
 				norms := Gradient(ReduceAllSum(Square(features)), values...)
 				for i, gradient := range norms {
@@ -224,7 +224,7 @@ func TestGradientsReachEveryVariable(t *testing.T) {
 			})
 			for i, v := range trainable {
 				if n := float64(norms[i]); !(n > 0) || math.IsInf(n, 0) {
-					t.Errorf("%s: squared norm of the gradient is %g", v.ScopeAndName(), n)
+					t.Errorf("%s: squared norm of the gradient is %g", v.Path(), n)
 				}
 			}
 		})
@@ -267,8 +267,8 @@ func TestWeightsThatDoNotFit(t *testing.T) {
 		want    []string
 	}{
 		{"a tensor is missing", map[string]*tensors.Tensor{"conv1/7x7_s2_bias": nil}, []string{`"conv1/7x7_s2_bias" is missing`, "[64]"}},
-		{"another number of channels", map[string]*tensors.Tensor{"conv1/7x7_s2_filter": zeros(64, 4, 7, 7)}, []string{`"conv1/7x7_s2_filter"`, "want float32 [64 3 7 7]", "[64 4 7 7]"}},
-		{"another axis order", map[string]*tensors.Tensor{"conv1/7x7_s2_filter": zeros(7, 7, 3, 64)}, []string{"want float32 [64 3 7 7]", "[7 7 3 64]"}},
+		{"another number of channels", map[string]*tensors.Tensor{"conv1/7x7_s2_filter": zeros(64, 4, 7, 7)}, []string{`"conv1/7x7_s2_filter"`, "want float32 [64 3 7 7]", "[64, 4, 7, 7]"}},
+		{"another axis order", map[string]*tensors.Tensor{"conv1/7x7_s2_filter": zeros(7, 7, 3, 64)}, []string{"want float32 [64 3 7 7]", "[7, 7, 3, 64]"}},
 		{"another rank", map[string]*tensors.Tensor{"conv1/7x7_s2_bias": zeros(1, 64)}, []string{"want float32 [64]"}},
 		{"another type", map[string]*tensors.Tensor{"conv1/7x7_s2_bias": tensors.FromFlatDataAndDimensions(make([]float64, 64), 64)}, []string{"want float32 [64]", "Float64"}},
 		{"a value that is not a number", map[string]*tensors.Tensor{"conv1/7x7_s2_bias": tensors.FromFlatDataAndDimensions(broken, 64)}, []string{"value 9 is not a finite number"}},
@@ -327,7 +327,7 @@ func TestWeightsThatAreNoWeights(t *testing.T) {
 			continue
 		}
 		for _, path := range files {
-			if err := b.AddVariables(context.New(), path, nil); err == nil || !strings.Contains(err.Error(), filepath.Base(path)) {
+			if err := b.AddVariables(model.NewStore().RootScope(), path, nil); err == nil || !strings.Contains(err.Error(), filepath.Base(path)) {
 				t.Errorf("%s: %s: error %v, want one that names the file", b.Name, path, err)
 			}
 		}

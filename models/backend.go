@@ -13,11 +13,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/backends/simplego"
-	"github.com/gomlx/gomlx/backends/xla"
-	"github.com/gomlx/gomlx/pkg/core/distributed"
-	"github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/distributed"
+	"github.com/gomlx/compute/gobackend"
+	"github.com/gomlx/go-xla/compute/xla"
+	"github.com/gomlx/gomlx/core/graph"
 )
 
 // The backends that OpenBackend knows.
@@ -30,7 +30,7 @@ const (
 // A Backend is an open GoMLX backend and what is known about it.
 // Close it with Finalize.
 type Backend struct {
-	backends.Backend
+	compute.Backend
 	Config string // xla:cpu, xla:cuda or go
 	Device string // how many devices there are and what the first one is: 4 x cpu
 	Plugin string // name and SHA-256 of the PJRT plugin; empty for go
@@ -87,7 +87,7 @@ func openBackend(ctx context.Context, config string, cache Cache, log *slog.Logg
 	case BackendGo:
 		// One node after the other: nodes that are tasks of the worker pool wait
 		// in it for their own parts, for ever where the machine has few cores.
-		b, err := simplego.New("ops_sequential")
+		b, err := gobackend.New("ops_sequential")
 		if err != nil {
 			return nil, fmt.Errorf("open backend go: %w", err)
 		}
@@ -153,7 +153,7 @@ func openPlugin(ctx context.Context, config string, plugin Plugin, log *slog.Log
 	if config == BackendCPU {
 		name += ",shared_buffers" // the device's memory is the host's: tensors need no copy
 	}
-	var client backends.Backend
+	var client compute.Backend
 	err := catch("open backend "+config, func() {
 		var err error
 		if client, err = xla.New(name); err != nil {
@@ -179,7 +179,7 @@ func openPlugin(ctx context.Context, config string, plugin Plugin, log *slog.Log
 
 // deviceName says what the first device is. Plugins call a GPU cuda:0; its
 // model is in the driver's files.
-func deviceName(b backends.Backend, driver string) string {
+func deviceName(b compute.Backend, driver string) string {
 	name, _, _ := strings.Cut(b.DeviceDescription(0), " ")
 	name, _, _ = strings.Cut(name, ":")
 	if name == "cpu" {

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/gomlx/backends"
-	"github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
 )
 
 func TestBackendComputes(t *testing.T) {
@@ -134,11 +134,11 @@ func TestCUDAPlugin(t *testing.T) {
 
 // describedBackend is a backend whose first device has the given description.
 type describedBackend struct {
-	backends.Backend
+	compute.Backend
 	description string
 }
 
-func (b describedBackend) DeviceDescription(backends.DeviceNum) string { return b.description }
+func (b describedBackend) DeviceDescription(compute.DeviceNum) string { return b.description }
 
 func TestDeviceName(t *testing.T) {
 	driver := filepath.Join(t.TempDir(), "information")

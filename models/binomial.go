@@ -3,7 +3,7 @@ package models
 import (
 	"math"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // binomialDeviance is the loss of BIER: with a = alpha (s - beta) c, c = 1 for

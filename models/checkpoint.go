@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // A checkpoint is one sealed safetensors file, step-<n>.safetensors, with every
@@ -26,12 +26,12 @@ const (
 var ErrNoCheckpoint = errors.New("no checkpoint")
 
 // inScope reports whether a variable is a parameter in the given top scope.
-func inScope(v *context.Variable, scope string) bool {
+func inScope(v *model.Variable, scope string) bool {
 	return strings.HasPrefix(v.Scope(), "/"+scope+"/") || v.Scope() == "/"+scope
 }
 
 // isMoment reports whether a variable is Adam's, no parameter of the model.
-func isMoment(v *context.Variable) bool {
+func isMoment(v *model.Variable) bool {
 	return strings.HasPrefix(v.Scope(), firstMoment+"/") || strings.HasPrefix(v.Scope(), secondMoment+"/")
 }
 
@@ -81,13 +81,13 @@ func (m *Model) save(dir string) error {
 // where training goes on.
 func (m *Model) write(path string, moments bool) error {
 	var named []NamedTensor
-	for v := range m.ctx.IterVariables() {
+	for v := range m.store.IterVariables() {
 		if isScratch(v) || !moments && isMoment(v) {
 			continue
 		}
 		value, err := v.Value()
 		if err != nil {
-			return fmt.Errorf("%s: %w", v.ScopeAndName(), err)
+			return fmt.Errorf("%s: %w", v.Path(), err)
 		}
 		named = append(named, NamedTensor{Name: checkpointName(v), Value: value})
 	}
@@ -103,7 +103,7 @@ func checkpointPath(dir string, step int) string {
 	return filepath.Join(dir, fmt.Sprintf("%s%08d%s", checkpointPrefix, step, checkpointSuffix))
 }
 
-func checkpointName(v *context.Variable) string {
+func checkpointName(v *model.Variable) string {
 	return strings.TrimPrefix(v.Scope()+"/"+v.Name(), "/")
 }
 

@@ -1,7 +1,7 @@
 package models
 
 import (
-	stdcontext "context"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -30,7 +30,7 @@ func lookAt(t *testing.T, m *Model, dir, chosen string, every int) looked {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := TrainOptions{Checkpoints: dir, CheckEvery: every, OnCheck: func(ctx stdcontext.Context, step int) (err error) {
+	o := TrainOptions{Checkpoints: dir, CheckEvery: every, OnCheck: func(ctx context.Context, step int) (err error) {
 		l.steps = append(l.steps, step)
 		if l.embeddings[step], err = e.Embed(ctx, testViews(data, m.Config)); err != nil {
 			return err
@@ -125,14 +125,14 @@ func TestCheckInterrupted(t *testing.T) {
 	for _, at := range []int{3, 8} {
 		dir, chosen := t.TempDir(), t.TempDir()
 		m := newModel(t, testBackend(t), c, "")
-		ctx, cancel := stdcontext.WithCancel(t.Context())
-		err := m.Train(ctx, spreadData(c), TrainOptions{Checkpoints: dir, CheckEvery: 3, OnCheck: func(ctx stdcontext.Context, step int) error {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := m.Train(ctx, spreadData(c), TrainOptions{Checkpoints: dir, CheckEvery: 3, OnCheck: func(ctx context.Context, step int) error {
 			if step == at {
 				cancel()
 			}
 			return ctx.Err()
 		}})
-		if !errors.Is(err, stdcontext.Canceled) {
+		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("step %d: %v", at, err)
 		}
 		m = newModel(t, testBackend(t), c, dir)

@@ -1,7 +1,7 @@
 package models
 
 import (
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // contrastive is a hinge on the cosine of a pair: with a = s - pos_target for

@@ -5,9 +5,9 @@ import (
 	"math"
 	"math/rand/v2"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // convnet is a small network trained from scratch, for small images: four
@@ -39,10 +39,10 @@ func convnetBlocks() []struct{ out, size int } {
 }
 
 // convnetForward takes x [N, S, S, 3], S at least 16, to [N, 128].
-func convnetForward(ctx *context.Context, x *Node) *Node {
+func convnetForward(scope *model.Scope, x *Node) *Node {
 	x.AssertDims(-1, -1, -1, 3)
 	for i, b := range convnetBlocks() {
-		x = convRelu(ctx.Inf("block_%d", i), x, b.out, b.size, 2)
+		x = convRelu(scope.At("block_%d", i), x, b.out, b.size, 2)
 	}
 	features := meanPool(x)
 	features.AssertDims(-1, 128)

@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/gomlx/gomlx/pkg/core/distributed"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute/distributed"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/core/tensors/dtensor"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // dataAxis is the one axis of the mesh: devices that share the images of a
@@ -22,20 +23,20 @@ const (
 	sharded                  // each has its part of the first axis, which their number must divide
 )
 
-// program is a computation on the variables of a context. With several devices
+// program is a computation on the variables of a model. With several devices
 // it is still one computation on whole arrays, which the compiler splits by
 // the layout of its inputs (GoMLX's AutoSharding): variables are replicated,
 // and a matrix of all pairs of a batch spans the devices.
 type program struct {
-	exec   *context.Exec
+	exec   *model.Exec
 	inputs []*distributed.ShardingSpec // nil with one device
 	output *distributed.ShardingSpec   // of every output that is no variable's new value
 }
 
 // program compiles at its first run. inputs are the layouts of f's inputs;
 // output is that of all its outputs, and replicated where f sets variables.
-func (b *Backend) program(ctx *context.Context, f func(ctx *context.Context, inputs []*Node) []*Node, output layout, inputs ...layout) (*program, error) {
-	exec, err := context.NewExec(b.Backend, ctx, f)
+func (b *Backend) program(store *model.Store, f func(scope *model.Scope, inputs []*Node) []*Node, output layout, inputs ...layout) (*program, error) {
+	exec, err := model.NewExec(b.Backend, store, f)
 	if err != nil {
 		return nil, err
 	}
@@ -82,9 +83,12 @@ func (p *program) run(inputs ...any) ([]*tensors.Tensor, error) {
 	for i, input := range inputs {
 		t, ok := input.(*tensors.Tensor)
 		if !ok {
-			t = tensors.FromAnyValue(input)
+			var err error
+			if t, err = tensors.FromAnyValue(input); err != nil {
+				return nil, err
+			}
 		}
-		shards, err := distributed.ShardTensor(p.inputs[i], t)
+		shards, err := dtensor.ShardTensor(p.inputs[i], t)
 		if err != nil {
 			return nil, err
 		}
@@ -115,7 +119,7 @@ func (p *program) whole(found []*tensors.Tensor) ([]*tensors.Tensor, error) {
 				}
 			}
 		}
-		t, err := distributed.NewTensor(p.output, shards)
+		t, err := dtensor.NewTensor(p.output, shards)
 		if err != nil {
 			return nil, err
 		}
@@ -135,18 +139,18 @@ func (p *program) free() { p.exec.Finalize() }
 // has spread them over several devices.
 func (m *Model) gather() error {
 	var errs []error
-	for v := range m.ctx.IterVariables() {
+	for v := range m.store.IterVariables() {
 		if v.ShardingSpec() == nil {
 			continue
 		}
 		if err := gather(v); err != nil {
-			errs = append(errs, fmt.Errorf("gather %s: %w", v.ScopeAndName(), err))
+			errs = append(errs, fmt.Errorf("gather %s: %w", v.Path(), err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func gather(v *context.Variable) error {
+func gather(v *model.Variable) error {
 	value, err := v.Value() // merges the shards
 	if err != nil {
 		return err

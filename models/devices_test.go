@@ -1,7 +1,7 @@
 package models
 
 import (
-	stdcontext "context"
+	"context"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // curveTolerance is how far a reported number may be from one device's, or from
@@ -61,7 +61,7 @@ func paint(values []float32, dst []uint8) {
 // trainTo trains m, saving every step, up to a step or the end, and returns the reports.
 func trainTo(t *testing.T, m *Model, dir string, last int) []Step {
 	t.Helper()
-	ctx, cancel := stdcontext.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var steps []Step
 	o := TrainOptions{Checkpoints: dir, OnStep: func(s Step) error {
@@ -75,7 +75,7 @@ func trainTo(t *testing.T, m *Model, dir string, last int) []Step {
 		o.Every = time.Nanosecond
 	}
 	err := m.Train(ctx, spreadData(m.Config), o)
-	if last > 0 && errors.Is(err, stdcontext.Canceled) {
+	if last > 0 && errors.Is(err, context.Canceled) {
 		err = nil
 	}
 	if err != nil {
@@ -167,7 +167,7 @@ func checkParameters(t *testing.T, got, want *Model) {
 	t.Helper()
 	c := want.Config
 	worst := 0.0
-	for v := range want.ctx.IterVariables() {
+	for v := range want.store.IterVariables() {
 		if !v.Trainable {
 			continue
 		}
@@ -175,16 +175,16 @@ func checkParameters(t *testing.T, got, want *Model) {
 		if inScope(v, backboneScope) {
 			rate = c.BackboneRate
 		}
-		other := got.ctx.GetVariableByScopeAndName(v.Scope(), v.Name())
+		other := got.store.GetVariable(v.Path())
 		if other.ShardingSpec() != nil {
-			t.Errorf("%s is still spread", v.ScopeAndName())
+			t.Errorf("%s is still spread", v.Path())
 		}
 		a, b := tensors.MustCopyFlatData[float32](other.MustValue()), tensors.MustCopyFlatData[float32](v.MustValue())
 		for i := range b {
 			off := math.Abs(float64(a[i]-b[i])) / (rate * float64(c.Steps))
 			worst = max(worst, off)
 			if !(off <= parameterTolerance) {
-				t.Errorf("%s: number %d is %g, want %g", v.ScopeAndName(), i, a[i], b[i])
+				t.Errorf("%s: number %d is %g, want %g", v.Path(), i, a[i], b[i])
 				break
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // Digest returns the SHA-256, in hexadecimal, of the model's parameters: equal
@@ -19,13 +19,13 @@ import (
 // row-major. In frozen mode the backbone is not part of the model. The steps,
 // the seconds and the configuration do not enter.
 func (m *Model) Digest() (string, error) {
-	var parameters []*context.Variable
-	for v := range m.ctx.IterVariables() {
+	var parameters []*model.Variable
+	for v := range m.store.IterVariables() {
 		if !isMoment(v) && !isScratch(v) {
 			parameters = append(parameters, v)
 		}
 	}
-	slices.SortFunc(parameters, func(a, b *context.Variable) int {
+	slices.SortFunc(parameters, func(a, b *model.Variable) int {
 		return cmp.Compare(checkpointName(a), checkpointName(b))
 	})
 	hash := sha256.New()

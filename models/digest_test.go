@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 func TestDigest(t *testing.T) {
@@ -58,7 +58,7 @@ func TestDigest(t *testing.T) {
 	if got, gotErr := loaded.Digest(); gotErr != nil || got != done {
 		t.Errorf("with moments %s (%v), want %s", got, gotErr, done)
 	}
-	v := loaded.ctx.GetVariableByScopeAndName("/embedding/learner0", "biases")
+	v := loaded.store.GetVariable("/embedding/learner0/biases")
 	if err = v.SetValue(tensors.FromFlatDataAndDimensions([]float32{0, 1e-30}, 2)); err != nil {
 		t.Fatal(err)
 	}

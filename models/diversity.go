@@ -3,8 +3,8 @@ package models
 import (
 	"fmt"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // The values of DiversityConfig's options that name a choice.
@@ -77,13 +77,13 @@ func (d *diversity) weigh(c Config, constraints *Node) {
 func (c Config) keepsApart() bool { return c.Diversity != DiversityNone && len(c.Learners) > 1 }
 
 // diversityLoss is the loss that c.Diversity names. x is the pooled feature
-// [N, width]; matrices are M x [width, d_m]; the regressors are found below ctx.
-func diversityLoss(ctx *context.Context, c Config, x *Node, matrices []*Node) diversity {
+// [N, width]; matrices are M x [width, d_m]; the regressors are found below scope.
+func diversityLoss(scope *model.Scope, c Config, x *Node, matrices []*Node) diversity {
 	switch c.Diversity {
 	case DiversityActivation:
 		return activationLoss(c, x, matrices)
 	case DiversityAdversarial:
-		return adversarialLoss(c, x, matrices, regressors(ctx, c, x.Graph()))
+		return adversarialLoss(c, x, matrices, regressors(scope, c, x.Graph()))
 	}
 	panic(fmt.Errorf("diversity: %q has no loss", c.Diversity))
 }

@@ -1,16 +1,16 @@
 package models
 
 import (
-	stdcontext "context"
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -34,7 +34,7 @@ type EmbedData struct {
 // normalised slices of all learners, scaled, so that a plain dot product is
 // the score. No part of the diversity loss takes part. The vectors are the same
 // bits for any number of devices.
-func (m *Model) Embed(ctx stdcontext.Context, data EmbedData) ([]float32, error) {
+func (m *Model) Embed(ctx context.Context, data EmbedData) ([]float32, error) {
 	e, err := m.NewEmbedder()
 	if err != nil {
 		return nil, err
@@ -55,9 +55,9 @@ type Embedder struct {
 
 // NewEmbedder compiles nothing yet.
 func (m *Model) NewEmbedder() (*Embedder, error) {
-	program, err := m.backend.forward(m.ctx, func(ctx *context.Context, input *Node) *Node {
-		forInference(ctx.In(backboneScope), input.Graph())
-		embeddings, _ := m.learners(ctx, m.pooled(ctx, input))
+	program, err := m.backend.forward(m.store, func(scope *model.Scope, input *Node) *Node {
+		forInference(scope.At(backboneScope), input.Graph())
+		embeddings, _ := m.learners(scope, m.pooled(scope, input))
 		return testVector(m.Config, embeddings)
 	})
 	if err != nil {
@@ -67,7 +67,7 @@ func (m *Model) NewEmbedder() (*Embedder, error) {
 }
 
 // Embed is that of the model as it is now.
-func (e *Embedder) Embed(ctx stdcontext.Context, data EmbedData) ([]float32, error) {
+func (e *Embedder) Embed(ctx context.Context, data EmbedData) ([]float32, error) {
 	out, err := e.model.embed(ctx, e.program, data)
 	// The model may change before the next call.
 	if err = errors.Join(err, e.program.forget()); err != nil {
@@ -81,7 +81,7 @@ func (e *Embedder) Free() error { return e.program.free() }
 
 // embed runs the program on all batches; every device of the backend takes one
 // after the other.
-func (m *Model) embed(ctx stdcontext.Context, program *forward, data EmbedData) ([]float32, error) {
+func (m *Model) embed(ctx context.Context, program *forward, data EmbedData) ([]float32, error) {
 	size := m.Config.Size
 	rows := embedBatch
 	if m.Config.Mode == Frozen {
@@ -140,7 +140,7 @@ func (m *Model) embed(ctx stdcontext.Context, program *forward, data EmbedData) 
 
 // embedInput is the input of images lo..lo+n, padded to rows so that one
 // program serves every batch.
-func (m *Model) embedInput(ctx stdcontext.Context, data EmbedData, lo, n, rows int) (*tensors.Tensor, error) {
+func (m *Model) embedInput(ctx context.Context, data EmbedData, lo, n, rows int) (*tensors.Tensor, error) {
 	if m.Config.Mode == Frozen {
 		values := make([]float32, rows*m.width)
 		copy(values, data.Features[lo*m.width:(lo+n)*m.width])

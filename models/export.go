@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // The tensors of the embedding layer in a file that TestModel.Write makes.
@@ -133,11 +133,11 @@ func sideBySide(parts [][]float32, rows int) []float32 {
 // digestOf is Model.Digest of the model whose checkpoint holds these tensors,
 // which stay usable.
 func digestOf(values map[string]*tensors.Tensor) (string, error) {
-	m := Model{ctx: context.New()}
+	m := Model{store: model.NewStore()}
 	err := catch("digest of a checkpoint", func() {
 		for _, name := range slices.Sorted(maps.Keys(values)) {
 			i := strings.LastIndexByte(name, '/')
-			below(m.ctx, name[:max(i, 0)]).VariableWithValue(name[i+1:], values[name])
+			below(m.store.RootScope(), name[:max(i, 0)]).VariableWithValue(name[i+1:], values[name])
 		}
 	})
 	if err != nil {

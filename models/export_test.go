@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // testMethods are ways to train one size, by name: every loss with proxies is
@@ -87,7 +87,7 @@ func TestExportHasNoExtraParameters(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m, exported, path := exportTrained(t, c, data)
 			// By hand: [128, 12] and [12].
-			want := map[string]string{EmbeddingWeights: "(Float32)[128 12]", EmbeddingBiases: "(Float32)[12]"}
+			want := map[string]string{EmbeddingWeights: "(Float32)[128, 12]", EmbeddingBiases: "(Float32)[12]"}
 			if d := cmp.Diff(want, shapesIn(t, path)); d != "" {
 				t.Errorf("tensors (-want +got):\n%s", d)
 			}

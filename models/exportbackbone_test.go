@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // Every backbone's card states what its Normalize computes.
@@ -165,7 +165,7 @@ func TestExportedBackboneIsTheModels(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := 2
-	for v := range m.ctx.IterVariables() {
+	for v := range m.store.IterVariables() {
 		if !inScope(v, backboneScope) || isMoment(v) {
 			continue
 		}

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/shapes"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // testTimeOutput compiles and runs the program that Embed runs, on a batch of
@@ -63,7 +63,7 @@ func multiplyAdds(t *testing.T, output *Node) (total int) {
 			kernel := in[1].Shape() // [h, w, in, out]
 			total += size * kernel.Size() / kernel.Dim(3)
 		}
-		if kind == NodeTypeDot || kind == NodeTypeDotGeneral {
+		if kind == NodeTypeDotGeneral {
 			if in[0].Rank() != 2 || in[1].Rank() != 2 {
 				t.Fatalf("a product of %s and %s, want matrices", in[0].Shape(), in[1].Shape())
 			}

@@ -7,9 +7,9 @@ import (
 	"runtime"
 	"sync"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	mlcontext "github.com/gomlx/gomlx/pkg/ml/context"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -106,7 +106,7 @@ func ExtractFeatures(ctx context.Context, b *Backend, net Backbone, weights stri
 // shape of input.
 type extractor struct {
 	key       string // of everything that decides the program and its values
-	variables *mlcontext.Context
+	variables *model.Store
 	program   *forward
 }
 
@@ -123,14 +123,14 @@ func (b *Backend) extractor(net Backbone, weights string, input, batch int) (*fo
 	if err := b.extracting.free(); err != nil {
 		return nil, err
 	}
-	variables := mlcontext.New()
-	if err := net.AddVariables(variables.In(backboneScope), weights, rand.New(rand.NewPCG(0, 0))); err != nil {
+	variables := model.NewStore()
+	if err := net.AddVariables(variables.Scope(backboneScope), weights, rand.New(rand.NewPCG(0, 0))); err != nil {
 		return nil, err
 	}
-	p, err := b.forward(variables, func(ctx *mlcontext.Context, rgb *Node) *Node {
-		ctx = ctx.In(backboneScope).Reuse()
-		forInference(ctx, rgb.Graph())
-		return net.Forward(ctx, net.Normalize(rgb))
+	p, err := b.forward(variables, func(scope *model.Scope, rgb *Node) *Node {
+		scope = scope.At(backboneScope)
+		forInference(scope, rgb.Graph())
+		return net.Forward(scope, net.Normalize(rgb))
 	})
 	if err != nil {
 		variables.Finalize()

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"sync"
 
-	"github.com/gomlx/gomlx/backends"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // forward is a computation that changes no variable, of one input with a fixed
@@ -19,19 +19,19 @@ type forward struct {
 	backend *Backend
 	exec    *Exec
 	lock    sync.Mutex
-	device  int                                     // that run is starting
-	copies  []map[*context.Variable]*tensors.Tensor // by device; the first one has the variables themselves
+	device  int                                   // that run is starting
+	copies  []map[*model.Variable]*tensors.Tensor // by device; the first one has the variables themselves
 }
 
-// forward compiles at its first run. f gets ctx and the input.
-func (b *Backend) forward(ctx *context.Context, f func(ctx *context.Context, input *Node) *Node) (*forward, error) {
-	exec, err := NewExec(b.Backend, func(input *Node) *Node { return f(ctx, input) })
+// forward compiles at its first run. f gets the root of store and the input.
+func (b *Backend) forward(store *model.Store, f func(scope *model.Scope, input *Node) *Node) (*forward, error) {
+	exec, err := NewExec(b.Backend, func(input *Node) *Node { return f(store.RootScope(), input) })
 	if err != nil {
 		return nil, err
 	}
-	p := &forward{backend: b, exec: exec, copies: make([]map[*context.Variable]*tensors.Tensor, max(b.Devices, 1))}
-	exec.SetSideParamsHook(func(g *Graph, inputs []backends.Buffer, _ []bool) error {
-		for v := range ctx.IterVariables() {
+	p := &forward{backend: b, exec: exec, copies: make([]map[*model.Variable]*tensors.Tensor, max(b.Devices, 1))}
+	exec.SetSideParamsHook(func(g *Graph, inputs []compute.Buffer, _ []bool) error {
+		for v := range store.IterVariables() {
 			if !v.InUseByGraph(g) {
 				continue
 			}
@@ -39,8 +39,8 @@ func (b *Backend) forward(ctx *context.Context, f func(ctx *context.Context, inp
 			if failure != nil {
 				return failure
 			}
-			handle := g.GetParameterByName(v.ParameterName()).GetParameterHandle()
-			if inputs[handle], failure = value.Buffer(b.Backend, backends.DeviceNum(p.device)); failure != nil {
+			handle := g.GetParameterByName(v.Path()).GetParameterHandle()
+			if inputs[handle], failure = value.Buffer(b.Backend, compute.DeviceNum(p.device)); failure != nil {
 				return failure
 			}
 		}
@@ -50,14 +50,14 @@ func (b *Backend) forward(ctx *context.Context, f func(ctx *context.Context, inp
 }
 
 // value is a variable's tensor on the device that run is starting.
-func (p *forward) value(v *context.Variable) (*tensors.Tensor, error) {
+func (p *forward) value(v *model.Variable) (*tensors.Tensor, error) {
 	value, err := v.Value()
 	if err != nil || p.device == 0 {
 		return value, err
 	}
 	copies := p.copies[p.device]
 	if copies == nil {
-		copies = map[*context.Variable]*tensors.Tensor{}
+		copies = map[*model.Variable]*tensors.Tensor{}
 		p.copies[p.device] = copies
 	}
 	if copies[v] == nil {
@@ -77,7 +77,7 @@ func (p *forward) run(device int, input *tensors.Tensor) (*tensors.Tensor, error
 	p.lock.Lock() // while it starts; devices compute side by side
 	defer p.lock.Unlock()
 	p.device = device
-	found, _, err := p.exec.ExecWithGraphOnDevice(backends.DeviceNum(device), input)
+	found, _, err := p.exec.ExecWithGraphOnDevice(compute.DeviceNum(device), input)
 	if err != nil {
 		return nil, err
 	}

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"testing"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // goldenLoss is the configuration of a loss's golden case.
@@ -110,7 +110,7 @@ func goldenBoosting(t *testing.T, c goldenCase) map[string][]float64 {
 		if pooled {
 			embeddings = nil
 			for i, d := range settings.Sizes {
-				embeddings = append(embeddings, Add(Dot(in[1], in[2+i]), Reshape(in[2+m+i], 1, d)))
+				embeddings = append(embeddings, Add(DotProduct(in[1], in[2+i]), Reshape(in[2+m+i], 1, d)))
 			}
 		}
 		for _, f := range embeddings {

@@ -1,9 +1,9 @@
 package models
 
 import (
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // googlenet is Caffe's BVLC GoogLeNet (Szegedy et al. 2014,
@@ -69,32 +69,32 @@ func caffeBGR(rgb *Node) *Node {
 // googlenetForward takes x [N, S, S, 3], S at least 32, to [N, 1024].
 // Caffe's 3x3 pools of stride 2 round their output up: one position of padding
 // at the end.
-func googlenetForward(ctx *context.Context, x *Node) *Node {
+func googlenetForward(scope *model.Scope, x *Node) *Node {
 	ceil := padding{0, 1}
 	x.AssertDims(-1, -1, -1, 3)
-	x = convRelu(below(ctx, "conv1/7x7_s2"), x, 64, 7, 2)
+	x = convRelu(below(scope, "conv1/7x7_s2"), x, 64, 7, 2)
 	x = responseNorm(maxPool(x, 3, 2, ceil))
-	x = convRelu(below(ctx, "conv2/3x3_reduce"), x, 64, 1, 1)
-	x = responseNorm(convRelu(below(ctx, "conv2/3x3"), x, 192, 3, 1))
+	x = convRelu(below(scope, "conv2/3x3_reduce"), x, 64, 1, 1)
+	x = responseNorm(convRelu(below(scope, "conv2/3x3"), x, 192, 3, 1))
 	for _, m := range inceptions() {
 		switch m.name {
 		case "inception_3a", "inception_4a", "inception_5a":
 			x = maxPool(x, 3, 2, ceil)
 		}
-		x = m.forward(ctx.In(m.name), x)
+		x = m.forward(below(scope, m.name), x)
 	}
 	features := meanPool(x)
 	features.AssertDims(-1, 1024)
 	return features
 }
 
-func (m inception) forward(ctx *context.Context, x *Node) *Node {
-	one := convRelu(ctx.In("1x1"), x, m.one, 1, 1)
-	three := convRelu(ctx.In("3x3_reduce"), x, m.reduce3, 1, 1)
-	three = convRelu(ctx.In("3x3"), three, m.three, 3, 1)
-	five := convRelu(ctx.In("5x5_reduce"), x, m.reduce5, 1, 1)
-	five = convRelu(ctx.In("5x5"), five, m.five, 5, 1)
-	pooled := convRelu(ctx.In("pool_proj"), maxPool(x, 3, 1, centered(3)), m.p, 1, 1)
+func (m inception) forward(scope *model.Scope, x *Node) *Node {
+	one := convRelu(scope.At("1x1"), x, m.one, 1, 1)
+	three := convRelu(scope.At("3x3_reduce"), x, m.reduce3, 1, 1)
+	three = convRelu(scope.At("3x3"), three, m.three, 3, 1)
+	five := convRelu(scope.At("5x5_reduce"), x, m.reduce5, 1, 1)
+	five = convRelu(scope.At("5x5"), five, m.five, 5, 1)
+	pooled := convRelu(scope.At("pool_proj"), maxPool(x, 3, 1, centered(3)), m.p, 1, 1)
 	return Concatenate([]*Node{one, three, five, pooled}, 3)
 }
 

@@ -1,16 +1,16 @@
 package models
 
 import (
-	stdcontext "context"
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"time"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 const (
@@ -135,7 +135,7 @@ func (c Config) initialLambdaW() float64 {
 // onStep, which may be nil, is told the loss before the first step and after
 // every one. When ctx is cancelled the step ends and ctx's error is returned;
 // the model is then as it was.
-func (m *Model) Initialise(ctx stdcontext.Context, features []float32, onStep func(InitialStep) error) (Initialisation, error) {
+func (m *Model) Initialise(ctx context.Context, features []float32, onStep func(InitialStep) error) (Initialisation, error) {
 	if !m.Config.Initialises() {
 		return Initialisation{}, nil
 	}
@@ -169,7 +169,7 @@ func (m *Model) initialRows(features []float32) []float32 {
 }
 
 // initialise optimises copies of the variables and puts them back at the end.
-func (m *Model) initialise(ctx stdcontext.Context, features []float32, onStep func(InitialStep) error) (found Initialisation, err error) {
+func (m *Model) initialise(ctx context.Context, features []float32, onStep func(InitialStep) error) (found Initialisation, err error) {
 	began := time.Now()
 	c := m.Config.initialisation()
 	found.Images = len(features) / m.width
@@ -235,12 +235,12 @@ func (m *Model) initialise(ctx stdcontext.Context, features []float32, onStep fu
 	return found, m.takeInitial(own)
 }
 
-// initialVariables returns a context with copies of the embedding matrices, the
+// initialVariables returns a store with copies of the embedding matrices, the
 // regressors of the adversarial loss, and Adam's moments.
-func (m *Model) initialVariables(c Config) (*context.Context, error) {
-	own := context.New()
+func (m *Model) initialVariables(c Config) (*model.Store, error) {
+	own := model.NewStore()
 	for i := range c.Learners {
-		w := m.ctx.In(embeddingScope).In(learnerName(i)).GetVariable("weights")
+		w := below(m.store.RootScope(), embeddingScope, learnerName(i)).GetVariable("weights")
 		value, err := w.Value()
 		if err == nil {
 			value, err = duplicate(value)
@@ -248,10 +248,10 @@ func (m *Model) initialVariables(c Config) (*context.Context, error) {
 		if err != nil {
 			return nil, err
 		}
-		own.In(embeddingScope).In(learnerName(i)).VariableWithValue("weights", value)
+		below(own.RootScope(), embeddingScope, learnerName(i)).VariableWithValue("weights", value)
 	}
 	if c.Diversity == DiversityAdversarial {
-		addRegressors(own, c)
+		addRegressors(own.RootScope(), c)
 	}
 	addMoments(own)
 	return own, nil
@@ -269,26 +269,26 @@ func duplicate(t *tensors.Tensor) (*tensors.Tensor, error) {
 // initialProgram takes rates [scalars] and features [n, width] to the report of
 // a step: the loss, the terms of pairs, those of the matrices' norms, and the
 // sum of the regressors' constraints.
-func (m *Model) initialProgram(own *context.Context, c Config) (*context.Exec, error) {
-	var trained []*context.Variable
+func (m *Model) initialProgram(own *model.Store, c Config) (*model.Exec, error) {
+	var trained []*model.Variable
 	for v := range own.IterVariables() {
 		if v.Trainable {
 			trained = append(trained, v)
 		}
 	}
-	return context.NewExec(m.backend.Backend, own, func(ctx *context.Context, inputs []*Node) []*Node {
+	return model.NewExec(m.backend.Backend, own, func(scope *model.Scope, inputs []*Node) []*Node {
 		rates, x := inputs[0], inputs[1]
 		g := x.Graph()
 		var matrices []*Node
-		for i := range c.Learners {
-			matrices = append(matrices, ctx.In(embeddingScope).In(learnerName(i)).GetVariable("weights").ValueGraph(g))
+		for i, d := range c.Learners {
+			matrices = append(matrices, variable(below(scope, embeddingScope, learnerName(i)), g, "weights", m.width, d))
 		}
-		d := diversityLoss(ctx, c, x, matrices)
+		d := diversityLoss(scope, c, x, matrices)
 		constraints := ScalarZero(g, x.DType())
 		if len(d.regressorNorms) > 0 {
 			constraints = Add(sumNodes(d.regressorNorms), sumNodes(d.regressorBiases))
 		}
-		m.update(ctx, trained, Gradient(d.total, values(g, trained)...), rates)
+		m.update(own, trained, Gradient(d.total, values(g, trained)...), rates)
 		parts := slices.Concat([]*Node{d.total}, d.terms, d.embeddingNorms, []*Node{constraints})
 		for i, part := range parts {
 			parts[i] = Reshape(part, -1)
@@ -333,10 +333,10 @@ func converged(losses []float64, least float64, diversity string) bool {
 }
 
 // takeInitial gives the model the values that it has variables for.
-func (m *Model) takeInitial(own *context.Context) error {
+func (m *Model) takeInitial(own *model.Store) error {
 	var errs []error
 	for v := range own.IterVariables() {
-		mine := m.ctx.GetVariableByScopeAndName(v.Scope(), v.Name())
+		mine := m.store.GetVariable(v.Path())
 		if isMoment(v) || mine == nil {
 			continue
 		}

@@ -1,14 +1,14 @@
 package models
 
 import (
-	stdcontext "context"
+	"context"
 	"errors"
 	"math"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // initialConfig is an ensemble on features of width 128 that is initialised by
@@ -43,7 +43,7 @@ func matricesOf(t *testing.T, m *Model) []*tensors.Tensor {
 	t.Helper()
 	var out []*tensors.Tensor
 	for i := range m.Config.Learners {
-		w, err := m.ctx.In(embeddingScope).In(learnerName(i)).GetVariable("weights").Value()
+		w, err := below(m.store.RootScope(), embeddingScope, learnerName(i)).GetVariable("weights").Value()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,9 +121,9 @@ func TestInitialiseActivation(t *testing.T) {
 			if math.Abs(term-last.Pairs[0]) > 1e-4*term {
 				t.Errorf("the model's pair term is %g, the last report says %g", term, last.Pairs[0])
 			}
-			for v := range m.ctx.IterVariables() {
+			for v := range m.store.IterVariables() {
 				if isMoment(v) || inScope(v, regressorScope) {
-					t.Errorf("the initialisation left %s", v.ScopeAndName())
+					t.Errorf("the initialisation left %s", v.Path())
 				}
 			}
 		})
@@ -164,13 +164,13 @@ func TestInitialiseDeterministic(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer drawn.Finalize()
-			for v := range drawn.ctx.IterVariables() {
+			for v := range drawn.store.IterVariables() {
 				before := tensors.MustCopyFlatData[float32](v.MustValue())
-				after := tensors.MustCopyFlatData[float32](m.ctx.GetVariableByScopeAndName(v.Scope(), v.Name()).MustValue())
+				after := tensors.MustCopyFlatData[float32](m.store.GetVariable(v.Path()).MustValue())
 				// Of the regressors those of the initialisation stay, where training goes on with them.
 				changes := inScope(v, regressorScope) && c.Initial == InitialAdversarial || v.Name() == "weights"
 				if slices.Equal(before, after) == changes {
-					t.Errorf("%s: changed %t, want %t", v.ScopeAndName(), !changes, changes)
+					t.Errorf("%s: changed %t, want %t", v.Path(), !changes, changes)
 				}
 			}
 			for _, on := range []*Model{m, spread} {
@@ -263,7 +263,7 @@ func TestInitialiseRefuses(t *testing.T) {
 		onStep error
 		want   string
 	}{
-		"interrupted":           {cancel: true, input: features, want: stdcontext.Canceled.Error()},
+		"interrupted":           {cancel: true, input: features, want: context.Canceled.Error()},
 		"the caller's error":    {onStep: stop, input: features, want: "stop"},
 		"diverges":              {change: func(c *Config) { c.InitialRate = 1e30 }, input: features, want: "lower initial_rate"},
 		"no features":           {want: "0 feature values"},
@@ -284,7 +284,7 @@ func TestInitialiseRefuses(t *testing.T) {
 			if c.before != nil {
 				c.before(m)
 			}
-			ctx, cancel := stdcontext.WithCancel(t.Context())
+			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			steps := 0
 			_, err = m.Initialise(ctx, c.input, func(s InitialStep) error {
@@ -297,7 +297,7 @@ func TestInitialiseRefuses(t *testing.T) {
 				}
 				return nil
 			})
-			if err == nil || !strings.Contains(err.Error(), c.want) || c.cancel && !errors.Is(err, stdcontext.Canceled) {
+			if err == nil || !strings.Contains(err.Error(), c.want) || c.cancel && !errors.Is(err, context.Canceled) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
 			if steps > 4 {

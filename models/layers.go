@@ -1,13 +1,14 @@
 package models
 
 import (
+	"fmt"
 	"math"
 	"strings"
 
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/shapes"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // The names of a layer's variables. Weight decay applies to kernels.
@@ -25,25 +26,36 @@ const inferenceParam = "bierbench_inference"
 
 // forInference marks g as a graph of which no gradient is taken: layers may
 // then use forms whose gradient is slow or missing.
-func forInference(ctx *context.Context, g *Graph) {
-	ctx.SetGraphParam(g, inferenceParam, true)
+func forInference(scope *model.Scope, g *Graph) {
+	scope.SetGraphParam(g, inferenceParam, true)
 }
 
-func isInference(ctx *context.Context, g *Graph) bool {
-	return context.GetGraphParamOr(ctx, g, inferenceParam, false)
+func isInference(scope *model.Scope, g *Graph) bool {
+	return model.GetGraphParamOr(scope, g, inferenceParam, false)
 }
 
-// below enters each part of a slash-separated scope below ctx.
-func below(ctx *context.Context, scope string) *context.Context {
-	for part := range strings.SplitSeq(scope, "/") {
-		ctx = ctx.In(part)
+// below enters each part of slash-separated paths below scope.
+func below(scope *model.Scope, paths ...string) *model.Scope {
+	for _, path := range paths {
+		for part := range strings.SplitSeq(path, "/") {
+			scope = scope.At("%s", part)
+		}
 	}
-	return ctx
+	return scope
 }
 
-// variable returns the value of a float32 variable of ctx's scope.
-func variable(ctx *context.Context, g *Graph, name string, dims ...int) *Node {
-	return ctx.VariableWithShape(name, shapes.Make(dtypes.Float32, dims...)).ValueGraph(g)
+// variable returns the value of a float32 variable of scope, which must be
+// there with these dims: asked for one by its shape, the library creates what
+// is missing and gives it random values.
+func variable(scope *model.Scope, g *Graph, name string, dims ...int) *Node {
+	v := scope.GetVariable(name)
+	if v == nil {
+		panic(fmt.Errorf("there is no variable %s", model.JoinPath(scope.Scope(), name)))
+	}
+	if want := shapes.Make(dtypes.Float32, dims...); !v.Shape().Equal(want) {
+		panic(fmt.Errorf("variable %s has shape %s, want %s", v.Path(), v.Shape(), want))
+	}
+	return v.NodeValue(g)
 }
 
 // padding is what is added before and after a spatial axis.
@@ -70,23 +82,23 @@ func convolve(x, kernel, bias *Node, stride int, rows, columns padding) *Node {
 	return Add(y, Reshape(bias, 1, 1, 1, out))
 }
 
-// convRelu is a convolution of x [N, H, W, in] with the kernel and bias of ctx
+// convRelu is a convolution of x [N, H, W, in] with the kernel and bias of scope
 // and centered padding, followed by max(0, y).
-func convRelu(ctx *context.Context, x *Node, out, size, stride int) *Node {
+func convRelu(scope *model.Scope, x *Node, out, size, stride int) *Node {
 	x.AssertRank(4)
 	g, in := x.Graph(), x.Shape().Dimensions[3]
-	y := convolve(x, variable(ctx, g, kernelName, size, size, in, out), variable(ctx, g, biasName, out), stride, centered(size), centered(size))
+	y := convolve(x, variable(scope, g, kernelName, size, size, in, out), variable(scope, g, biasName, out), stride, centered(size), centered(size))
 	return MaxScalar(y, 0)
 }
 
 // frozenNorm returns the scale and offset, both [channels], that batch
-// normalisation with the running statistics of ctx amounts to:
+// normalisation with the running statistics of scope amounts to:
 // y = x*scale + offset, scale = gamma/sqrt(variance+epsilon), offset = beta - mean*scale.
-func frozenNorm(ctx *context.Context, g *Graph, channels int, epsilon float64) (scale, offset *Node) {
-	gamma := variable(ctx, g, gammaName, channels)
-	beta := variable(ctx, g, betaName, channels)
-	mean := variable(ctx, g, meanName, channels)
-	variance := variable(ctx, g, varianceName, channels)
+func frozenNorm(scope *model.Scope, g *Graph, channels int, epsilon float64) (scale, offset *Node) {
+	gamma := variable(scope, g, gammaName, channels)
+	beta := variable(scope, g, betaName, channels)
+	mean := variable(scope, g, meanName, channels)
+	variance := variable(scope, g, varianceName, channels)
 	scale = Div(gamma, Sqrt(AddScalar(variance, epsilon)))
 	offset = Sub(beta, Mul(mean, scale))
 	return scale, offset
@@ -95,23 +107,23 @@ func frozenNorm(ctx *context.Context, g *Graph, channels int, epsilon float64) (
 // convNorm is a convolution of x [N, H, W, in] without bias followed by frozen
 // batch normalisation. The scale is multiplied into the kernel, which gives
 // the same numbers and gradients as scaling the map does, and costs less.
-func convNorm(ctx *context.Context, x *Node, out, size, stride int, epsilon float64) *Node {
+func convNorm(scope *model.Scope, x *Node, out, size, stride int, epsilon float64) *Node {
 	x.AssertRank(4)
 	g, dims := x.Graph(), x.Shape().Dimensions
-	scale, offset := frozenNorm(ctx, g, out, epsilon)
-	kernel := Mul(variable(ctx, g, kernelName, size, size, dims[3], out), Reshape(scale, 1, 1, 1, out))
+	scale, offset := frozenNorm(scope, g, out, epsilon)
+	kernel := Mul(variable(scope, g, kernelName, size, size, dims[3], out), Reshape(scale, 1, 1, 1, out))
 	return convolve(x, kernel, offset, stride, same(dims[1], size, stride), same(dims[2], size, stride))
 }
 
 // depthwiseNorm is a depthwise convolution of x [N, H, W, C] with SAME padding
 // followed by frozen batch normalisation.
-func depthwiseNorm(ctx *context.Context, x *Node, size, stride int, epsilon float64) *Node {
+func depthwiseNorm(scope *model.Scope, x *Node, size, stride int, epsilon float64) *Node {
 	x.AssertRank(4)
 	g, dims := x.Graph(), x.Shape().Dimensions
 	channels := dims[3]
-	scale, offset := frozenNorm(ctx, g, channels, epsilon)
-	kernel := Mul(variable(ctx, g, kernelName, size, size, 1, channels), Reshape(scale, 1, 1, 1, channels))
-	return Add(depthwise(x, kernel, stride, isInference(ctx, g)), Reshape(offset, 1, 1, 1, channels))
+	scale, offset := frozenNorm(scope, g, channels, epsilon)
+	kernel := Mul(variable(scope, g, kernelName, size, size, 1, channels), Reshape(scale, 1, 1, 1, channels))
+	return Add(depthwise(x, kernel, stride, isInference(scope, g)), Reshape(offset, 1, 1, 1, channels))
 }
 
 // depthwise convolves each channel of x [N, H, W, C] with its own slice of

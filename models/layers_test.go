@@ -6,8 +6,8 @@ import (
 	"slices"
 	"testing"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // layerTolerance is for float32 sums of up to a hundred terms of size one.
@@ -197,15 +197,15 @@ func TestResponseNorm(t *testing.T) {
 // TestConvNorm has numbers by hand: kernel [[1, 2], [3, 4]] over channels,
 // variance 3.999 + epsilon 0.001 = 4, so scale = gamma/2.
 func TestConvNorm(t *testing.T) {
-	ctx := newVariables(t, []InitialValue{
+	store := newVariables(t, []InitialValue{
 		{Scope: "layer", Name: kernelName, Value: tensors.FromFlatDataAndDimensions([]float32{1, 2, 3, 4}, 1, 1, 2, 2)},
 		{Scope: "layer", Name: gammaName, Value: tensors.FromFlatDataAndDimensions([]float32{2, 4}, 2)},
 		{Scope: "layer", Name: betaName, Value: tensors.FromFlatDataAndDimensions([]float32{10, -1}, 2)},
 		{Scope: "layer", Name: meanName, Value: tensors.FromFlatDataAndDimensions([]float32{1, 2}, 2)},
 		{Scope: "layer", Name: varianceName, Value: tensors.FromFlatDataAndDimensions([]float32{3.999, 3.999}, 2)},
 	})
-	got := runModel(t, ctx, tensors.FromFlatDataAndDimensions([]float32{1, 1, 0, 5}, 1, 1, 2, 2), func(x *Node) *Node {
-		return convNorm(ctx.In("layer").Reuse(), x, 2, 1, 1, 1e-3)
+	got := runModel(t, store, tensors.FromFlatDataAndDimensions([]float32{1, 1, 0, 5}, 1, 1, 2, 2), func(x *Node) *Node {
+		return convNorm(store.Scope("layer"), x, 2, 1, 1, 1e-3)
 	})
 	// Pixel (1, 1): conv (4, 6) -> (4-1)*1+10 = 13, (6-2)*2-1 = 7.
 	// Pixel (0, 5): conv (15, 20) -> (15-1)*1+10 = 24, (20-2)*2-1 = 35.

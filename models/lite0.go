@@ -3,8 +3,8 @@ package models
 import (
 	"fmt"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // liteEpsilon is added to the variance by EfficientNet's batch normalisation.
@@ -70,25 +70,25 @@ func liteBlocks() []liteBlock {
 }
 
 // lite0Forward takes x [N, S, S, 3], S a multiple of 32, to [N, 1280].
-func lite0Forward(ctx *context.Context, x *Node) *Node {
+func lite0Forward(scope *model.Scope, x *Node) *Node {
 	x.AssertDims(-1, -1, -1, 3)
-	x = relu6(convNorm(ctx.In("stem"), x, 32, 3, 2, liteEpsilon))
+	x = relu6(convNorm(scope.At("stem"), x, 32, 3, 2, liteEpsilon))
 	for i, b := range liteBlocks() {
-		x = b.forward(ctx.Inf("block_%d", i), x)
+		x = b.forward(scope.At("block_%d", i), x)
 	}
-	features := meanPool(relu6(convNorm(ctx.In("head"), x, 1280, 1, 1, liteEpsilon)))
+	features := meanPool(relu6(convNorm(scope.At("head"), x, 1280, 1, 1, liteEpsilon)))
 	features.AssertDims(-1, 1280)
 	return features
 }
 
-func (b liteBlock) forward(ctx *context.Context, x *Node) *Node {
+func (b liteBlock) forward(scope *model.Scope, x *Node) *Node {
 	x.AssertDims(-1, -1, -1, b.in)
 	y := x
 	if b.expanded != b.in {
-		y = relu6(convNorm(ctx.In("expand"), y, b.expanded, 1, 1, liteEpsilon))
+		y = relu6(convNorm(scope.At("expand"), y, b.expanded, 1, 1, liteEpsilon))
 	}
-	y = relu6(depthwiseNorm(ctx.In("depthwise"), y, b.size, b.stride, liteEpsilon))
-	y = convNorm(ctx.In("project"), y, b.out, 1, 1, liteEpsilon)
+	y = relu6(depthwiseNorm(scope.At("depthwise"), y, b.size, b.stride, liteEpsilon))
+	y = convNorm(scope.At("project"), y, b.out, 1, 1, liteEpsilon)
 	if b.stride == 1 && b.in == b.out {
 		y = Add(y, x)
 	}

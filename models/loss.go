@@ -5,7 +5,7 @@ import (
 	"math"
 	"strings"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // Loss is a metric loss: a differentiable function of the similarities of a

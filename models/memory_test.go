@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/gomlx/gomlx/pkg/core/dtypes"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/shapes"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // What allocators say, through go-xla and GoMLX, and what is none of theirs.
@@ -70,7 +70,7 @@ func TestExplainMemory(t *testing.T) {
 // refused by the allocator itself; nothing is ever held.
 func TestOutOfMemory(t *testing.T) {
 	for _, devices := range []int{1, 2} {
-		p, err := onDevices(t, devices).program(context.New(), func(_ *context.Context, inputs []*Node) []*Node {
+		p, err := onDevices(t, devices).program(model.NewStore(), func(_ *model.Scope, inputs []*Node) []*Node {
 			square := shapes.Make(dtypes.Float32, 16<<20, 16<<20)
 			return []*Node{Sin(Mul(Iota(inputs[0].Graph(), square, 0), inputs[0]))}
 		}, sharded, replicated)

@@ -5,9 +5,9 @@ import (
 	"math"
 	"math/rand/v2"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // The scopes of a model's variables.
@@ -26,7 +26,7 @@ type Model struct {
 	Seconds  float64 // spent in training, all attempts added up
 	backend  *Backend
 	backbone Backbone
-	ctx      *context.Context
+	store    *model.Store
 	width    int      // of the pooled feature
 	classes  int      // of the training part
 	sampling sampling // what is known of the batches
@@ -45,9 +45,9 @@ func NewModel(b *Backend, c Config, weights string, classes int) (*Model, error)
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	m := &Model{Config: c, backend: b, backbone: net, ctx: context.New(), width: net.Features, classes: classes}
+	m := &Model{Config: c, backend: b, backbone: net, store: model.NewStore(), width: net.Features, classes: classes}
 	if c.Mode == Finetune {
-		if err := net.AddVariables(m.ctx.In(backboneScope), weights, stream(c.Seed, "backbone", 0)); err != nil {
+		if err := net.AddVariables(m.store.Scope(backboneScope), weights, stream(c.Seed, "backbone", 0)); err != nil {
 			return nil, fmt.Errorf("model: %w", err)
 		}
 	}
@@ -62,19 +62,19 @@ func NewModel(b *Backend, c Config, weights string, classes int) (*Model, error)
 }
 
 // Finalize frees the model's variables on the backend; it cannot be used after.
-func (m *Model) Finalize() { m.ctx.Finalize() }
+func (m *Model) Finalize() { m.store.Finalize() }
 
 // addLearners creates the embedding matrices with zero biases and, for the
 // adversarial loss, the regressors.
 func (m *Model) addLearners() {
 	c := m.Config
 	for i, w := range c.initialMatrices(m.width) {
-		ctx := m.ctx.In(embeddingScope).In(learnerName(i))
-		ctx.VariableWithValue("weights", w)
-		ctx.VariableWithValue("biases", tensors.FromFlatDataAndDimensions(make([]float32, c.Learners[i]), c.Learners[i]))
+		scope := below(m.store.RootScope(), embeddingScope, learnerName(i))
+		scope.VariableWithValue("weights", w)
+		scope.VariableWithValue("biases", tensors.FromFlatDataAndDimensions(make([]float32, c.Learners[i]), c.Learners[i]))
 	}
 	if c.Diversity == DiversityAdversarial {
-		addRegressors(m.ctx, c)
+		addRegressors(m.store.RootScope(), c)
 	}
 }
 
@@ -100,19 +100,19 @@ func (m *Model) addProxies(n int) {
 		for j := range values {
 			values[j] = float32(random.NormFloat64())
 		}
-		m.ctx.In(proxyScope).In(learnerName(i)).VariableWithValue("proxies", tensors.FromFlatDataAndDimensions(values, n, d))
+		below(m.store.RootScope(), proxyScope, learnerName(i)).VariableWithValue("proxies", tensors.FromFlatDataAndDimensions(values, n, d))
 	}
 }
 
 // proxies returns the learners' proxies, M nodes [classes*proxies, d_m], or
 // nil where the loss has none.
-func (m *Model) proxies(ctx *context.Context, g *Graph) []*Node {
+func (m *Model) proxies(scope *model.Scope, g *Graph) []*Node {
 	if m.Config.proxies() == 0 {
 		return nil
 	}
 	out := make([]*Node, len(m.Config.Learners))
-	for i := range out {
-		out[i] = ctx.In(proxyScope).In(learnerName(i)).GetVariable("proxies").ValueGraph(g)
+	for i, d := range m.Config.Learners {
+		out[i] = variable(below(scope, proxyScope, learnerName(i)), g, "proxies", m.classes*m.Config.proxies(), d)
 	}
 	return out
 }
@@ -134,14 +134,13 @@ func xavier(random *rand.Rand, in, out int) *tensors.Tensor {
 
 // learners returns what every learner makes of the pooled feature, M nodes
 // [batch, d_m], and the learners' matrices [width, d_m]. x is [batch, width].
-func (m *Model) learners(ctx *context.Context, x *Node) (embeddings, matrices []*Node) {
+func (m *Model) learners(scope *model.Scope, x *Node) (embeddings, matrices []*Node) {
 	x.AssertDims(-1, m.width)
 	g := x.Graph()
 	for i, d := range m.Config.Learners {
-		in := ctx.In(embeddingScope).In(learnerName(i))
-		w := in.GetVariable("weights").ValueGraph(g)
-		bias := in.GetVariable("biases").ValueGraph(g)
-		w.AssertDims(m.width, d)
+		in := below(scope, embeddingScope, learnerName(i))
+		w := variable(in, g, "weights", m.width, d)
+		bias := variable(in, g, "biases", d)
 		y := constantProduct(x, w)
 		if m.Config.Mode == Finetune {
 			y = product(x, w) // the gradient reaches x too
@@ -154,9 +153,9 @@ func (m *Model) learners(ctx *context.Context, x *Node) (embeddings, matrices []
 
 // pooled returns the backbone's feature of a batch: input is [batch, S, S, 3]
 // uint8 RGB when the backbone is trained, else the features [batch, width].
-func (m *Model) pooled(ctx *context.Context, input *Node) *Node {
+func (m *Model) pooled(scope *model.Scope, input *Node) *Node {
 	if m.Config.Mode == Frozen {
 		return input
 	}
-	return m.backbone.Forward(ctx.In(backboneScope).Reuse(), m.backbone.Normalize(input))
+	return m.backbone.Forward(scope.At(backboneScope), m.backbone.Normalize(input))
 }

@@ -3,7 +3,7 @@ package models
 import (
 	"math"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // multiSimilarity is the multi-similarity loss. An anchor keeps the negatives

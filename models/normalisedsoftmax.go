@@ -3,7 +3,7 @@ package models
 import (
 	"math"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // normalisedSoftmax is the cross-entropy of an image's cosines s with one proxy

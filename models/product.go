@@ -1,7 +1,7 @@
 package models
 
 import (
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // product is the matrix product of x [batch, in] and w [in, out]. On XLA it is
@@ -12,7 +12,7 @@ func product(x, w *Node) *Node {
 	x.AssertDims(-1, w.Shape().Dim(0))
 	batch, in, out := x.Shape().Dim(0), w.Shape().Dim(0), w.Shape().Dim(1)
 	if x.Graph().Backend().String() == BackendGo { // it cannot differentiate convolutions
-		return Dot(x, w)
+		return DotProduct(x, w)
 	}
 	y := Convolve(Reshape(x, batch, 1, 1, in), Reshape(w, 1, 1, in, out)).NoPadding().Done()
 	return Reshape(y, batch, out)
@@ -29,5 +29,5 @@ func constantProduct(x, w *Node) *Node {
 		return product(x, w)
 	}
 	x.AssertDims(-1, w.Shape().Dim(0))
-	return Dot(x, w)
+	return DotProduct(x, w)
 }

@@ -3,7 +3,7 @@ package models
 import (
 	"math"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // proxyAnchor takes every proxy as an anchor among the images of a batch:

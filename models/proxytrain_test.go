@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // proxyTraining is a model of three learners, boosted by rule gradient, whose
@@ -39,7 +39,7 @@ func newProxyModel(t *testing.T, b *Backend, c Config, dir string) *Model {
 func proxyValues(m *Model) [][]float32 {
 	var out [][]float32
 	for i := range m.Config.Learners {
-		v := m.ctx.In(proxyScope).In(learnerName(i)).GetVariable("proxies")
+		v := below(m.store.RootScope(), proxyScope, learnerName(i)).GetVariable("proxies")
 		out = append(out, tensors.MustCopyFlatData[float32](v.MustValue()))
 	}
 	return out
@@ -126,7 +126,7 @@ func checkEmbedWithoutProxies(t *testing.T, m *Model) {
 		return out
 	}
 	want := embed()
-	for v := range m.ctx.IterVariables() {
+	for v := range m.store.IterVariables() {
 		if inScope(v, proxyScope) {
 			if err := v.SetValue(tensors.FromShape(v.Shape())); err != nil { // all 0
 				t.Fatal(err)
@@ -215,7 +215,7 @@ func TestProxiesDoNotDecay(t *testing.T) {
 			t.Errorf("learner %d: weight decay moved a proxy by %g", i, off)
 		}
 		off := largest(func(m *Model) []float32 {
-			return tensors.MustCopyFlatData[float32](m.ctx.In(embeddingScope).In(learnerName(i)).GetVariable("weights").MustValue())
+			return tensors.MustCopyFlatData[float32](below(m.store.RootScope(), embeddingScope, learnerName(i)).GetVariable("weights").MustValue())
 		})
 		if off < c.EmbeddingRate { // the test would be of nothing
 			t.Errorf("learner %d: weight decay moved embedding weights by %g only", i, off)
@@ -233,15 +233,15 @@ func TestProxiesHaveTheirStream(t *testing.T) {
 	c.Loss, c.Constants = "binomial_deviance", nil
 	without := newProxyModel(t, onDevices(t, 1), c, "")
 	shared := 0
-	for v := range without.ctx.IterVariables() {
-		other := with.ctx.GetVariableByScopeAndName(v.Scope(), v.Name())
+	for v := range without.store.IterVariables() {
+		other := with.store.GetVariable(v.Path())
 		if other == nil || !slices.Equal(tensors.MustCopyFlatData[float32](v.MustValue()), tensors.MustCopyFlatData[float32](other.MustValue())) {
-			t.Errorf("%s begins in another way", v.ScopeAndName())
+			t.Errorf("%s begins in another way", v.Path())
 		}
 		shared++
 	}
 	all := 0
-	for range with.ctx.IterVariables() {
+	for range with.store.IterVariables() {
 		all++
 	}
 	if all != shared+3 {

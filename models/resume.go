@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // The keys of a checkpoint's metadata, beside the seal. Nothing but the
@@ -102,15 +102,15 @@ func (m *Model) resume(values map[string]*tensors.Tensor, metadata map[string]st
 
 // setVariables gives all variables but those that are left out their values
 // from a checkpoint. Where one is missing or of another shape none is changed.
-func (m *Model) setVariables(values map[string]*tensors.Tensor, leftOut func(v *context.Variable) bool) error {
+func (m *Model) setVariables(values map[string]*tensors.Tensor, leftOut func(v *model.Variable) bool) error {
 	if n := m.Config.proxies(); n > 0 {
 		first := values[proxyScope+"/"+learnerName(0)+"/proxies"]
 		if first != nil && first.Shape().Rank() == 2 && first.Shape().Dim(0) != n*m.classes {
 			return fmt.Errorf("the checkpoint has proxies of %d training classes, want %d", first.Shape().Dim(0)/n, m.classes)
 		}
 	}
-	var taken []*context.Variable
-	for v := range m.ctx.IterVariables() {
+	var taken []*model.Variable
+	for v := range m.store.IterVariables() {
 		if leftOut(v) {
 			continue
 		}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // readBySafetensors prints, as JSON, what the format's reference
@@ -87,7 +87,7 @@ func TestSafetensorsOfCheckpoint(t *testing.T) {
 		t.Errorf("digest by numpy %s, want %s (%v)", got.Digest, want, err)
 	}
 	want := map[string][]float64{}
-	for v := range m.ctx.IterVariables() {
+	for v := range m.store.IterVariables() {
 		value, err := v.Value()
 		if err != nil {
 			t.Fatal(err)

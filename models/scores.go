@@ -7,9 +7,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/gomlx/gomlx/backends"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -87,7 +87,7 @@ func scoreBlocks(ctx context.Context, b *Backend, queries, gallery rows, visit f
 				}
 				count := min(block, queries.count-from)
 				input := queries.tensor(from, count, block)
-				out, _, err := exec.ExecWithGraphOnDevice(backends.DeviceNum(device), input, shelved)
+				out, _, err := exec.ExecWithGraphOnDevice(compute.DeviceNum(device), input, shelved)
 				if err != nil {
 					return errors.Join(err, input.FinalizeAll())
 				}

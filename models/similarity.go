@@ -1,7 +1,7 @@
 package models
 
 import (
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // normFloor is the shortest vector that is normalised by its own length

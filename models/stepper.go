@@ -3,9 +3,9 @@ package models
 import (
 	"fmt"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
-	"github.com/gomlx/gomlx/pkg/core/tensors"
-	"github.com/gomlx/gomlx/pkg/ml/context"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // stepper runs the compiled training step.
@@ -33,13 +33,13 @@ func (m *Model) newStepper(data TrainData) (*stepper, error) {
 	} else {
 		s.table = data.Features
 	}
-	s.whole, err = m.backend.program(m.ctx, func(ctx *context.Context, inputs []*Node) []*Node {
+	s.whole, err = m.backend.program(m.store, func(scope *model.Scope, inputs []*Node) []*Node {
 		labels, rates, input := inputs[0], inputs[1], inputs[2]
 		if picks {
 			input = Gather(inputs[3], Reshape(inputs[2], -1, 1))
 		}
-		total, report := m.objective(ctx, trainable, m.pooled(ctx, input), labels)
-		m.update(ctx, trainable, Gradient(total, values(input.Graph(), trainable)...), rates)
+		total, report := m.objective(scope, trainable, m.pooled(scope, input), labels)
+		m.update(m.store, trainable, Gradient(total, values(input.Graph(), trainable)...), rates)
 		return []*Node{report}
 	}, replicated, sharded, replicated, sharded)
 	return s, err
@@ -47,19 +47,19 @@ func (m *Model) newStepper(data TrainData) (*stepper, error) {
 
 // trainable returns the variables that training changes, creating their
 // moments where a fresh model has none.
-func (m *Model) trainable() []*context.Variable {
-	var out []*context.Variable
+func (m *Model) trainable() []*model.Variable {
+	var out []*model.Variable
 	complete := true
-	for v := range m.ctx.IterVariables() {
+	for v := range m.store.IterVariables() {
 		if v.Trainable {
 			out = append(out, v)
-			complete = complete && m.ctx.GetVariableByScopeAndName(firstMoment+v.Scope(), v.Name()) != nil
+			complete = complete && m.store.GetVariable(firstMoment+v.Path()) != nil
 		}
 	}
 	if complete {
 		return out
 	}
-	return addMoments(m.ctx)
+	return addMoments(m.store)
 }
 
 // The order of the scalars that the host hands to a step.
@@ -77,16 +77,16 @@ const (
 // vector: total, loss, diversity, M learner losses, M mean weights and the
 // M x 2 x weightBins shares of weights. x is the pooled feature [batch, width];
 // labels int32 [batch].
-func (m *Model) objective(ctx *context.Context, trainable []*context.Variable, x, labels *Node) (total, report *Node) {
+func (m *Model) objective(scope *model.Scope, trainable []*model.Variable, x, labels *Node) (total, report *Node) {
 	c := m.Config
 	labels.AssertDims(c.Classes * c.Images)
 	g := x.Graph()
-	embeddings, matrices := m.learners(ctx, x)
-	metric := boostedLoss(c.LossConfig, embeddings, m.proxies(ctx, g), labels)
+	embeddings, matrices := m.learners(scope, x)
+	metric := boostedLoss(c.LossConfig, embeddings, m.proxies(scope, g), labels)
 	total = metric.total
 	diversity := ScalarZero(g, total.DType())
 	if c.keepsApart() {
-		diversity = diversityLoss(ctx, c, x, matrices).total
+		diversity = diversityLoss(scope, c, x, matrices).total
 		total = Add(total, diversity)
 	}
 	if c.WeightDecay > 0 {
@@ -102,7 +102,7 @@ func (m *Model) objective(ctx *context.Context, trainable []*context.Variable, x
 
 // update takes a step of Adam on variables; gradients are theirs, rates
 // float32 [scalars].
-func (m *Model) update(ctx *context.Context, variables []*context.Variable, gradients []*Node, rates *Node) {
+func (m *Model) update(store *model.Store, variables []*model.Variable, gradients []*Node, rates *Node) {
 	rates.AssertDims(scalars)
 	scalar := func(i int) *Node { return Reshape(Slice(rates, AxisElem(i))) }
 	for i, v := range variables {
@@ -115,31 +115,31 @@ func (m *Model) update(ctx *context.Context, variables []*context.Variable, grad
 		case inScope(v, proxyScope):
 			rate = rateProxy
 		}
-		adam(ctx, v, gradients[i], scalar(rate), scalar(correctFirst), scalar(correctSecond))
+		adam(store, v, gradients[i], scalar(rate), scalar(correctFirst), scalar(correctSecond))
 	}
 }
 
 // values returns the values of variables in a graph.
-func values(g *Graph, variables []*context.Variable) []*Node {
+func values(g *Graph, variables []*model.Variable) []*Node {
 	out := make([]*Node, len(variables))
 	for i, v := range variables {
-		out[i] = v.ValueGraph(g)
+		out[i] = v.NodeValue(g)
 	}
 	return out
 }
 
 // decays reports whether weight decay applies to a variable: to kernels of the
 // backbone and embedding matrices, not to biases, regressors and proxies.
-func decays(v *context.Variable) bool {
+func decays(v *model.Variable) bool {
 	return !inScope(v, regressorScope) && !inScope(v, proxyScope) && v.Shape().Rank() >= 2
 }
 
 // kernelNorm is the sum of squares of all variables that decay.
-func kernelNorm(g *Graph, trainable []*context.Variable) *Node {
+func kernelNorm(g *Graph, trainable []*model.Variable) *Node {
 	var squares []*Node
 	for _, v := range trainable {
 		if decays(v) {
-			squares = append(squares, ReduceAllSum(Square(v.ValueGraph(g))))
+			squares = append(squares, ReduceAllSum(Square(v.NodeValue(g))))
 		}
 	}
 	return sumNodes(squares)

@@ -3,7 +3,7 @@ package models
 import (
 	"math"
 
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // supervisedContrastive is the softmax of an anchor's similarities with all

@@ -1,7 +1,7 @@
 package models
 
 import (
-	stdcontext "context"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -46,7 +46,7 @@ type TrainOptions struct {
 	// checkpoint is saved. A training that goes on from such a step begins with
 	// its check, which may not have come to its end.
 	CheckEvery int
-	OnCheck    func(ctx stdcontext.Context, step int) error
+	OnCheck    func(ctx context.Context, step int) error
 }
 
 // checks reports whether a step ends with a check.
@@ -57,7 +57,7 @@ func (o TrainOptions) checks(step, last int) bool {
 // Train takes the model from its present step to Config.Steps. When ctx is
 // cancelled it finishes the current step, saves, and returns ctx's error;
 // training the loaded checkpoint then continues to the same bits.
-func (m *Model) Train(ctx stdcontext.Context, data TrainData, o TrainOptions) (err error) {
+func (m *Model) Train(ctx context.Context, data TrainData, o TrainOptions) (err error) {
 	c := m.Config
 	if err = c.CheckDevices(m.backend.Devices); err != nil {
 		return fmt.Errorf("train: %w", err)
@@ -163,7 +163,7 @@ func (m *Model) Train(ctx stdcontext.Context, data TrainData, o TrainOptions) (e
 }
 
 // check has the caller look at the model between two steps.
-func (m *Model) check(ctx stdcontext.Context, o TrainOptions) error {
+func (m *Model) check(ctx context.Context, o TrainOptions) error {
 	if err := m.gather(); err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func (m *Model) classIndices(classes []int32) ([]int32, error) {
 }
 
 // interrupted saves the model when ctx was cancelled, and returns its error.
-func (m *Model) interrupted(ctx stdcontext.Context, o TrainOptions) error {
+func (m *Model) interrupted(ctx context.Context, o TrainOptions) error {
 	if ctx.Err() == nil {
 		return nil
 	}
@@ -209,7 +209,7 @@ type batch struct {
 }
 
 // prepare makes the batch of a step.
-func (m *Model) prepare(ctx stdcontext.Context, data TrainData, images []int, step int) (batch, error) {
+func (m *Model) prepare(ctx context.Context, data TrainData, images []int, step int) (batch, error) {
 	b := batch{labels: make([]int32, len(images))}
 	for i, image := range images {
 		b.labels[i] = data.Classes[image]

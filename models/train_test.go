@@ -1,7 +1,7 @@
 package models
 
 import (
-	stdcontext "context"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -138,7 +138,7 @@ func interrupt(t *testing.T, c Config, data TrainData, dir string, at int) {
 	if _, err = m.Load(dir); err != nil && !errors.Is(err, ErrNoCheckpoint) {
 		t.Fatal(err)
 	}
-	ctx, cancel := stdcontext.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	err = m.Train(ctx, data, TrainOptions{Checkpoints: dir, OnStep: func(s Step) error {
 		if s.Number == at {
@@ -146,7 +146,7 @@ func interrupt(t *testing.T, c Config, data TrainData, dir string, at int) {
 		}
 		return nil
 	}})
-	if !errors.Is(err, stdcontext.Canceled) {
+	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("interrupted training returned %v", err)
 	}
 	if m.Step != at {

@@ -1,7 +1,7 @@
 package models
 
 import (
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // triplet is the triplet loss on cosines: over all T ordered triplets of an
