@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -17,7 +18,6 @@ import (
 	"github.com/gomlx/compute/distributed"
 	"github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/go-xla/compute/xla"
-	"github.com/gomlx/gomlx/core/graph"
 )
 
 // The backends that OpenBackend knows.
@@ -42,9 +42,8 @@ type Backend struct {
 	patience time.Duration // see watch; 0 watches nothing
 	log      *slog.Logger  // of watch
 
-	lock       sync.Mutex
-	product    *graph.Exec // of scores
-	extracting extractor   // the last one
+	lock sync.Mutex
+	kept map[string]kept // by slot
 
 	meshed  sync.Once
 	mesh    *distributed.DeviceMesh // of the devices that share the work
@@ -55,12 +54,44 @@ type Backend struct {
 func (b *Backend) Finalize() {
 	b.lock.Lock()
 	defer b.lock.Unlock()
-	_ = b.extracting.free() // the backend goes with its memory
-	if b.product != nil {
-		b.product.Finalize()
-		b.product = nil
+	for _, k := range b.kept {
+		_ = k.value.Close() // the backend goes with its memory
 	}
+	b.kept = nil
 	b.Backend.Finalize()
+}
+
+// kept is what a slot of a backend holds.
+type kept struct {
+	key   string // of everything that decides the value
+	value io.Closer
+}
+
+// Keep returns what open returned for the slot's key, and calls open where the
+// slot holds nothing or another key's value, which it closes before. A compiled
+// program outlives the call that needs it that way: many cells of a suite take the
+// same one. Finalize closes what is left.
+func (b *Backend) Keep(slot, key string, open func() (io.Closer, error)) (io.Closer, error) {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	if k, ok := b.kept[slot]; ok {
+		if k.key == key {
+			return k.value, nil
+		}
+		delete(b.kept, slot)
+		if err := k.value.Close(); err != nil {
+			return nil, err
+		}
+	}
+	value, err := open()
+	if err != nil {
+		return nil, err
+	}
+	if b.kept == nil {
+		b.kept = map[string]kept{}
+	}
+	b.kept[slot] = kept{key, value}
+	return value, nil
 }
 
 // OpenBackend opens the backend that config names: xla:cpu, xla:cuda, go, or

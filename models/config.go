@@ -253,3 +253,18 @@ func (c Config) explainMemory(err error, devices int) error {
 	}
 	return ExplainOutOfMemory(err, what, advice+chunks)
 }
+
+// CheckDevices reports a training step that so many devices cannot share: each
+// takes as many images of a batch, or of a chunk of it, as the others.
+func (c Config) CheckDevices(devices int) error {
+	batch := c.Classes * c.Images
+	if devices < 2 || c.Untrained || batch%(devices*c.chunks()) == 0 {
+		return nil
+	}
+	if c.chunks() > 1 {
+		return fmt.Errorf("%d devices: they cannot share a batch of %d images (%d classes x %d) in %d chunks evenly; change classes, images, accumulate or devices",
+			devices, batch, c.Classes, c.Images, c.chunks())
+	}
+	return fmt.Errorf("%d devices: they cannot share a batch of %d images (%d classes x %d) evenly; change classes, images or devices",
+		devices, batch, c.Classes, c.Images)
+}

@@ -1,7 +1,6 @@
 package models
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/gomlx/compute/distributed"
@@ -134,48 +133,3 @@ func (p *program) whole(found []*tensors.Tensor) ([]*tensors.Tensor, error) {
 }
 
 func (p *program) free() { p.exec.Finalize() }
-
-// gather makes the model's variables ordinary tensors again after a program
-// has spread them over several devices.
-func (m *Model) gather() error {
-	var errs []error
-	for v := range m.store.IterVariables() {
-		if v.ShardingSpec() == nil {
-			continue
-		}
-		if err := gather(v); err != nil {
-			errs = append(errs, fmt.Errorf("gather %s: %w", v.Path(), err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func gather(v *model.Variable) error {
-	value, err := v.Value() // merges the shards
-	if err != nil {
-		return err
-	}
-	spread, err := v.DistributedValue()
-	if err != nil {
-		return err
-	}
-	if err := v.SetValuePreservingOld(value); err != nil {
-		return err
-	}
-	return errors.Join(spread.Finalize(), v.SetShardingSpec(nil))
-}
-
-// CheckDevices reports a training step that so many devices cannot share: each
-// takes as many images of a batch, or of a chunk of it, as the others.
-func (c Config) CheckDevices(devices int) error {
-	batch := c.Classes * c.Images
-	if devices < 2 || c.Untrained || batch%(devices*c.chunks()) == 0 {
-		return nil
-	}
-	if c.chunks() > 1 {
-		return fmt.Errorf("%d devices: they cannot share a batch of %d images (%d classes x %d) in %d chunks evenly; change classes, images, accumulate or devices",
-			devices, batch, c.Classes, c.Images, c.chunks())
-	}
-	return fmt.Errorf("%d devices: they cannot share a batch of %d images (%d classes x %d) evenly; change classes, images or devices",
-		devices, batch, c.Classes, c.Images)
-}

@@ -3,6 +3,7 @@ package models
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -31,7 +32,7 @@ func ExtractFeatures(ctx context.Context, b *Backend, net Backbone, weights stri
 	if batch < 1 || n < 0 {
 		return nil, fmt.Errorf("extract features: %d images in batches of %d; want at least 0 in batches of at least 1", n, batch)
 	}
-	program, err := b.extractor(net, weights, input, batch)
+	program, err := keptExtractor(b, net, weights, input, batch)
 	if err != nil {
 		return nil, fmt.Errorf("extract features: %w", err)
 	}
@@ -105,49 +106,44 @@ func ExtractFeatures(ctx context.Context, b *Backend, net Backbone, weights stri
 // extractor is a backbone with its weights on the device, compiled for one
 // shape of input.
 type extractor struct {
-	key       string // of everything that decides the program and its values
 	variables *model.Store
 	program   *forward
 }
 
-// extractor returns the program from [batch, input, input, 3] uint8 RGB to
+// keptExtractor returns the program from [batch, input, input, 3] uint8 RGB to
 // pooled features. The backend keeps the last one: a suite takes the same
 // backbone to several data sets in a row.
-func (b *Backend) extractor(net Backbone, weights string, input, batch int) (*forward, error) {
-	b.lock.Lock()
-	defer b.lock.Unlock()
+func keptExtractor(b *Backend, net Backbone, weights string, input, batch int) (*forward, error) {
 	key := fmt.Sprintf("%s %s %d %d", net.Name, weights, input, batch)
-	if b.extracting.key == key {
-		return b.extracting.program, nil
-	}
-	if err := b.extracting.free(); err != nil {
+	e, err := b.Keep("features", key, func() (io.Closer, error) { return newExtractor(b, net, weights) })
+	if err != nil {
 		return nil, err
 	}
+	return e.(*extractor).program, nil
+}
+
+func newExtractor(b *Backend, net Backbone, weights string) (*extractor, error) {
 	variables := model.NewStore()
-	if err := net.AddVariables(variables.Scope(backboneScope), weights, rand.New(rand.NewPCG(0, 0))); err != nil {
-		return nil, err
+	err := net.AddVariables(variables.Scope(backboneScope), weights, rand.New(rand.NewPCG(0, 0)))
+	var p *forward
+	if err == nil {
+		p, err = b.forward(variables, func(scope *model.Scope, rgb *Node) *Node {
+			scope = scope.At(backboneScope)
+			forInference(scope, rgb.Graph())
+			return net.Forward(scope, net.Normalize(rgb))
+		})
 	}
-	p, err := b.forward(variables, func(scope *model.Scope, rgb *Node) *Node {
-		scope = scope.At(backboneScope)
-		forInference(scope, rgb.Graph())
-		return net.Forward(scope, net.Normalize(rgb))
-	})
 	if err != nil {
 		variables.Finalize()
 		return nil, err
 	}
-	b.extracting = extractor{key, variables, p}
-	return p, nil
+	return &extractor{variables, p}, nil
 }
 
-// free gives the device's memory back.
-func (e *extractor) free() error {
-	var err error
-	if e.program != nil {
-		err = e.program.free()
-		e.variables.Finalize()
-	}
-	*e = extractor{}
+// Close gives the device's memory back.
+func (e *extractor) Close() error {
+	err := e.program.free()
+	e.variables.Finalize()
 	return err
 }
 

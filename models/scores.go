@@ -3,6 +3,7 @@ package models
 import (
 	"context"
 	"errors"
+	"io"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -62,7 +63,7 @@ func (s scored) free() error {
 func scoreBlocks(ctx context.Context, b *Backend, queries, gallery rows, visit func(worker, query int, row []float32)) error {
 	padded := roundUp(gallery.count, blockRows)
 	block := min(roundUp(queries.count, blockRows), max(blockScores/padded/blockRows, 1)*blockRows)
-	exec, err := b.scores()
+	exec, err := keptScores(b)
 	if err != nil {
 		return err
 	}
@@ -126,23 +127,32 @@ func scoreBlocks(ctx context.Context, b *Backend, queries, gallery rows, visit f
 	return group.Wait()
 }
 
-// scores returns the program of q [n, d] times the transpose of g [m, d]. It is
-// compiled once for every shape: a protocol with draws, or many cells of one
-// data set, search with the same shapes again and again.
-func (b *Backend) scores() (*Exec, error) {
-	b.lock.Lock()
-	defer b.lock.Unlock()
-	if b.product != nil {
-		return b.product, nil
-	}
-	exec, err := NewExec(b.Backend, func(q, g *Node) *Node {
-		return DotGeneral(q, []int{1}, nil, g, []int{1}, nil)
+// scoreProgram is the program of q [n, d] times the transpose of g [m, d].
+type scoreProgram struct{ *Exec }
+
+// Close frees the program.
+func (p scoreProgram) Close() error {
+	p.Finalize()
+	return nil
+}
+
+// keptScores returns the backend's program of scores. It is compiled once for
+// every shape: a protocol with draws, or many cells of one data set, search with
+// the same shapes again and again.
+func keptScores(b *Backend) (*Exec, error) {
+	program, err := b.Keep("scores", "", func() (io.Closer, error) {
+		exec, err := NewExec(b.Backend, func(q, g *Node) *Node {
+			return DotGeneral(q, []int{1}, nil, g, []int{1}, nil)
+		})
+		if err != nil {
+			return nil, err
+		}
+		return scoreProgram{exec.SetMaxCache(-1)}, nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	b.product = exec.SetMaxCache(-1)
-	return b.product, nil
+	return program.(scoreProgram).Exec, nil
 }
 
 // eachRow calls visit for rows 0 to n-1 from several goroutines.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gomlx/gomlx/ml/model"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -243,4 +244,34 @@ func (c Config) rate(step int) float64 {
 		return 1
 	}
 	return math.Pow(c.DecayFactor, float64((step-1)/c.DecayEvery))
+}
+
+// gather makes the model's variables ordinary tensors again after a program
+// has spread them over several devices.
+func (m *Model) gather() error {
+	var errs []error
+	for v := range m.store.IterVariables() {
+		if v.ShardingSpec() == nil {
+			continue
+		}
+		if err := gather(v); err != nil {
+			errs = append(errs, fmt.Errorf("gather %s: %w", v.Path(), err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func gather(v *model.Variable) error {
+	value, err := v.Value() // merges the shards
+	if err != nil {
+		return err
+	}
+	spread, err := v.DistributedValue()
+	if err != nil {
+		return err
+	}
+	if err := v.SetValuePreservingOld(value); err != nil {
+		return err
+	}
+	return errors.Join(spread.Finalize(), v.SetShardingSpec(nil))
 }
