@@ -1,7 +1,10 @@
 package models
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,11 +56,11 @@ func TestOpenBackendGo(t *testing.T) {
 }
 
 func TestOpenBackendRefuses(t *testing.T) {
-	_, err := OpenBackend(t.Context(), "xla:tpu", 1, Cache{}, quiet())
+	_, err := OpenBackend(t.Context(), "xla:tpu", 1, Cache{}, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), `"xla:tpu" is not one of`) {
 		t.Errorf("unknown backend: %v", err)
 	}
-	_, err = OpenBackend(t.Context(), BackendGo, 2, Cache{}, quiet())
+	_, err = OpenBackend(t.Context(), BackendGo, 2, Cache{}, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "2 devices: want 1 to 1, backend go has no more") {
 		t.Errorf("two devices of one: %v", err)
 	}
@@ -68,7 +71,7 @@ func TestOpenBackendRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", folder)
-	_, err = OpenBackend(t.Context(), BackendCPU, 1, Cache{}, quiet())
+	_, err = OpenBackend(t.Context(), BackendCPU, 1, Cache{}, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), plugin) || !strings.Contains(err.Error(), "bierbench doctor") {
 		t.Errorf("no library: %v", err)
 	}
@@ -83,8 +86,8 @@ func TestPluginOfTheUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", t.TempDir()+":"+folder)
-	p, err := Cache{}.Plugin(t.Context(), quiet())
-	if err != nil || p.Path != want || p.Pinned || p.SHA256 != hexSHA256([]byte("library")) {
+	p, err := Cache{}.Plugin(t.Context(), slog.New(slog.DiscardHandler))
+	if err != nil || p.Path != want || p.Pinned || p.SHA256 != digestHex([]byte("library")) {
 		t.Errorf("got %+v, %v", p, err)
 	}
 	if _, err := CUDAPlugin(t.Context()); err == nil {
@@ -97,7 +100,7 @@ func TestCUDAPlugin(t *testing.T) {
 	t.Setenv("HOME", home)
 	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
 	t.Setenv("PYTHONPATH", "")
-	_, err := OpenBackend(t.Context(), BackendCUDA, 1, Cache{}, quiet())
+	_, err := OpenBackend(t.Context(), BackendCUDA, 1, Cache{}, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "python3 -m pip install 'jax[cuda13]'") {
 		t.Errorf("none installed: %v", err)
 	}
@@ -179,4 +182,10 @@ func TestPrepareCUDA(t *testing.T) {
 			}
 		})
 	}
+}
+
+// digestHex is the SHA-256 of some bytes, in hex.
+func digestHex(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"math/rand/v2"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -18,13 +16,6 @@ import (
 // that of a batch in one chunk, relative to it: sums over pairs and gradients
 // are added up in another order.
 const curveTolerance = 1e-5
-
-// onDevices is the shared backend with its work split over n devices.
-func onDevices(tb testing.TB, n int) *Backend {
-	tb.Helper()
-	b := testBackend(tb)
-	return &Backend{Backend: b.Backend, Config: b.Config, Device: b.Device, Plugin: b.Plugin, PluginPath: b.PluginPath, Devices: n}
-}
 
 // spreadConfig is a model of two learners whose step takes milliseconds.
 func spreadConfig(mode, diversity string) Config {
@@ -226,60 +217,5 @@ func TestTrainDevicesRefuses(t *testing.T) {
 	err := newModel(t, onDevices(t, 2), c, "").Train(t.Context(), spreadData(c), TrainOptions{OnStep: func(Step) error { steps++; return nil }})
 	if want := "train: 2 devices: they cannot share a batch of 15 images (5 classes x 3) evenly"; err == nil || !strings.HasPrefix(err.Error(), want) || steps > 0 {
 		t.Errorf("after %d steps: %v\nwant %s", steps, err, want)
-	}
-}
-
-// Every number of a search is the same on one, two and four devices. The
-// gallery is large enough for five blocks of queries, which is no multiple of
-// the devices, and the last block is part-filled.
-func TestRetrieveDevices(t *testing.T) {
-	s := randomSearch(rand.New(rand.NewPCG(3, 1)), 8200, 12, 300)
-	s.Nearest = 3
-	if blocks := len(s.QueryIDs) * len(s.GalleryIDs) / blockScores; blocks != 4 {
-		t.Fatalf("%d full blocks, want 4", blocks)
-	}
-	var want *Retrieval
-	for _, n := range []int{1, 2, 4} {
-		got, err := Retrieve(t.Context(), onDevices(t, n), s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n == 1 {
-			want = got
-		} else if !reflect.DeepEqual(got, want) {
-			t.Errorf("%d devices: the search's results are others", n)
-		}
-	}
-}
-
-// Features are the same bits on one, two and four devices, which take six
-// batches, the last one part-filled.
-func TestExtractFeaturesDevices(t *testing.T) {
-	const n, side, batch = 21, 32, 4
-	rgb := patternImages(n, side)
-	size := len(rgb) / n
-	var want []float32
-	for _, devices := range []int{1, 2, 4} {
-		done := 0
-		got, err := ExtractFeatures(t.Context(), onDevices(t, devices), convnet(), "", n, side, batch, func(i int, dst []uint8) error {
-			copy(dst, rgb[i*size:(i+1)*size])
-			return nil
-		}, func(n int) {
-			if n <= done {
-				t.Errorf("%d devices: %d images reported after %d", devices, n, done)
-			}
-			done = n
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if done != n {
-			t.Errorf("%d devices: %d images reported, want %d", devices, done, n)
-		}
-		if devices == 1 {
-			want = got
-		} else if !slices.Equal(got, want) {
-			t.Errorf("the features of %d devices are other bits", devices)
-		}
 	}
 }

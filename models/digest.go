@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/ml/model"
 )
 
@@ -34,7 +35,7 @@ func (m *Model) Digest() (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("digest of the model: %s: %w", checkpointName(v), err)
 		}
-		_, err = fmt.Fprintf(hash, "%s %s\n", checkpointName(v), value.Shape())
+		_, err = fmt.Fprintf(hash, "%s %s\n", checkpointName(v), shapeText(value.Shape()))
 		if value.Size() > 0 {
 			err = errors.Join(err, value.ConstBytes(func(data []byte) { _, _ = hash.Write(data) })) // a hash returns no error
 		}
@@ -43,4 +44,13 @@ func (m *Model) Digest() (string, error) {
 		}
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// shapeText is a shape as digests spell it, "(Float32)[1024 96]". Records hold
+// digests, so it stays when the library writes shapes in another way.
+func shapeText(s shapes.Shape) string {
+	if s.Rank() == 0 {
+		return fmt.Sprintf("(%s)", s.DType)
+	}
+	return fmt.Sprintf("(%s)%d", s.DType, s.Dimensions)
 }

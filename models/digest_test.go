@@ -1,6 +1,9 @@
 package models
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -35,7 +38,7 @@ func TestDigest(t *testing.T) {
 	}
 	var all []byte
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		all = append(all, name+" "+values[name].Shape().String()+"\n"...)
+		all = fmt.Appendf(all, "%s (Float32)%d\n", name, values[name].Shape().Dimensions)
 		if err = values[name].ConstBytes(func(data []byte) { all = append(all, data...) }); err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +46,7 @@ func TestDigest(t *testing.T) {
 	if !strings.HasPrefix(string(all), "embedding/learner0/biases (Float32)[2]\n") {
 		t.Errorf("begins with %q", all[:40])
 	}
-	if want := hexSHA256(all); done != want {
+	if want := sha256Hex(all); done != want {
 		t.Errorf("digest %s, want %s", done, want)
 	}
 	loaded := newTestModel(t, c)
@@ -65,4 +68,10 @@ func TestDigest(t *testing.T) {
 	if got, err := loaded.Digest(); err != nil || got == done {
 		t.Errorf("another bias has the same digest (%v)", err)
 	}
+}
+
+// sha256Hex is the SHA-256 of some bytes, in hex.
+func sha256Hex(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
 }

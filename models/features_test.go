@@ -190,3 +190,35 @@ func TestExtractFeaturesStops(t *testing.T) {
 		t.Errorf("no images: %d values, error %v", len(got), err)
 	}
 }
+
+// Features are the same bits on one, two and four devices, which take six
+// batches, the last one part-filled.
+func TestExtractFeaturesDevices(t *testing.T) {
+	const n, side, batch = 21, 32, 4
+	rgb := patternImages(n, side)
+	size := len(rgb) / n
+	var want []float32
+	for _, devices := range []int{1, 2, 4} {
+		done := 0
+		got, err := ExtractFeatures(t.Context(), onDevices(t, devices), convnet(), "", n, side, batch, func(i int, dst []uint8) error {
+			copy(dst, rgb[i*size:(i+1)*size])
+			return nil
+		}, func(n int) {
+			if n <= done {
+				t.Errorf("%d devices: %d images reported after %d", devices, n, done)
+			}
+			done = n
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if done != n {
+			t.Errorf("%d devices: %d images reported, want %d", devices, done, n)
+		}
+		if devices == 1 {
+			want = got
+		} else if !slices.Equal(got, want) {
+			t.Errorf("the features of %d devices are other bits", devices)
+		}
+	}
+}

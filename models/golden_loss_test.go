@@ -3,6 +3,7 @@ package models
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -64,10 +65,8 @@ func translate(t *testing.T, key, word string, words map[string]string) string {
 	return ours
 }
 
-var goldenTestScales = map[string]string{"code": ScaleSize, "sqrt_a": ScaleBoost, "ones": ScaleNone}
-
-// goldenBoosting computes all that a boosted loss's case states, from
-// embeddings or from pooled features, matrices and biases. What a case states
+// goldenBoosting computes what a boosted loss's case states but its test vectors,
+// from embeddings or from pooled features, matrices and biases. What a case states
 // of triplets is in the order of its list of the valid ones.
 func goldenBoosting(t *testing.T, c goldenCase) map[string][]float64 {
 	t.Helper()
@@ -130,9 +129,6 @@ func goldenBoosting(t *testing.T, c goldenCase) map[string][]float64 {
 		} else {
 			put("grad.embeddings", gradients...)
 		}
-		for word, scale := range goldenTestScales {
-			put("test_vector."+word, testVector(Config{Scale: scale}, embeddings))
-		}
 		return out
 	})
 	if _, ok := c.Inputs["triplets"]; ok {
@@ -171,15 +167,6 @@ func listed(t *testing.T, name string, values []float64, triplets [][]int, n int
 	return out
 }
 
-// joined concatenates results of equal names, in order.
-func joined(names []string, results [][]float64) map[string][]float64 {
-	out := map[string][]float64{}
-	for i, name := range names {
-		out[name] = append(out[name], results[i]...)
-	}
-	return out
-}
-
 // goldenScalarTable runs single pairs through the whole loss: two images whose
 // cosines under the three learners are given.
 func goldenScalarTable(t *testing.T, c goldenCase) map[string][]float64 {
@@ -196,38 +183,23 @@ func goldenScalarTable(t *testing.T, c goldenCase) map[string][]float64 {
 	return got
 }
 
-// goldenScales checks the scalars that do not depend on data.
-func goldenScales(t *testing.T, c goldenCase) map[string][]float64 {
+// goldenEta checks the steps of rule eta.
+func goldenEta(t *testing.T, _ goldenCase) map[string][]float64 {
 	t.Helper()
-	got := map[string][]float64{}
+	var eta []float64
 	for m := 1; m <= 7; m++ {
-		got["eta"] = append(got["eta"], learnerEta(m))
-		for i := range m {
-			key := fmt.Sprintf("coeffs.%d", m)
-			got[key] = append(got[key], learnerShare(i+1, m))
-		}
-		for _, size := range []int{512, 1024} {
-			key := fmt.Sprintf("group_sizes.%d,%d", size, m)
-			for _, d := range roundedSizes(size, m) {
-				got[key] = append(got[key], float64(d))
-			}
-		}
+		eta = append(eta, learnerEta(m))
 	}
-	for word, scale := range goldenTestScales {
-		got["scales."+word] = sliceScales(scale, []int{96, 160, 256})
-	}
-	return got
+	return map[string][]float64{"eta": eta}
 }
 
-// roundedSizes is the rule that LearnerSizes falls back on where the papers
-// have no list: the golden vectors state the rule, not the lists.
-func roundedSizes(size, m int) []int {
-	sizes := make([]int, m)
-	left := size
-	for i := range m - 1 {
-		sizes[i] = nearestEven(float64(size) * learnerShare(i+1, m))
-		left -= sizes[i]
-	}
-	sizes[m-1] = left
-	return sizes
+func TestGoldenLosses(t *testing.T) {
+	boosted := func(name string) bool { return !strings.HasPrefix(name, "test_vector.") }
+	checkGolden(t, "losses",
+		goldenReader{"binomial_scalar_table", nil, goldenScalarTable},
+		goldenReader{"binomial_", boosted, goldenBoosting},
+		goldenReader{"contrastive_", boosted, goldenBoosting},
+		goldenReader{"triplet_", boosted, goldenBoosting},
+		goldenReader{"sizes_scales", func(name string) bool { return name == "eta" }, goldenEta},
+	)
 }

@@ -240,3 +240,10 @@ func goldenCorrelation(t *testing.T, c goldenCase) map[string][]float64 {
 		"learner_score_corr":      {sum / float64(pairs)},
 	}
 }
+
+func TestGoldenRetrieval(t *testing.T) {
+	checkGolden(t, "retrieval",
+		goldenReader{"retrieval_", nil, goldenRetrieval},
+		goldenReader{"correlation_", nil, goldenCorrelation},
+	)
+}

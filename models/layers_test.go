@@ -35,28 +35,6 @@ func randomGrid(random *rand.Rand, n, h, w, c int) grid {
 	return a
 }
 
-// run executes a graph function of one input on the tests' backend.
-func run(t *testing.T, f func(x *Node) *Node, x *tensors.Tensor) ([]float32, []int) {
-	t.Helper()
-	out, err := ExecOnce(testBackend(t).Backend, f, x)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tensors.MustCopyFlatData[float32](out), out.Shape().Dimensions
-}
-
-func wantClose(t *testing.T, what string, got []float32, want []float64, tolerance float64) {
-	t.Helper()
-	if len(got) != len(want) {
-		t.Fatalf("%s: %d values, want %d", what, len(got), len(want))
-	}
-	for i := range got {
-		if d := math.Abs(float64(got[i]) - want[i]); !(d <= tolerance*max(1, math.Abs(want[i]))) {
-			t.Fatalf("%s: value %d is %g, want %g", what, i, got[i], want[i])
-		}
-	}
-}
-
 func TestSamePadding(t *testing.T) {
 	// By TensorFlow's rule: https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2
 	cases := []struct {

@@ -138,19 +138,6 @@ func TestBoostedGradient(t *testing.T) {
 	}
 }
 
-// checkGradient compares gradients with central differences of value, which
-// reads the values in place.
-func checkGradient(t *testing.T, values, gradients [][]float64, step, tolerance float64, value func() float64) {
-	t.Helper()
-	for m := range values {
-		for i, want := range differences(values[m], step, value) {
-			if got := gradients[m][i]; math.Abs(got-want) > tolerance*max(1, math.Abs(want)) || math.IsNaN(got) {
-				t.Errorf("input %d, number %d: gradient %g, want %g by differences", m, i, got, want)
-			}
-		}
-	}
-}
-
 // Zero rows, rows below the norm floor, identical and opposite rows, one class
 // only and singletons only: nothing may be NaN, in either precision, alone or
 // boosted by any rule that the loss allows.

@@ -150,19 +150,6 @@ func scalarExec(t *testing.T, graph func(in []*Node) *Node) func(inputs []*tenso
 	}
 }
 
-// differences are central differences of value, which reads values in place.
-func differences(values []float64, step float64, value func() float64) []float64 {
-	out := make([]float64, len(values))
-	for i, at := range values {
-		values[i] = at + step
-		up := value()
-		values[i] = at - step
-		out[i] = (up - value()) / (2 * step)
-		values[i] = at
-	}
-	return out
-}
-
 // unitRows are the rows of x, d long each, at unit length, and their lengths.
 func unitRows(x []float64, d int) (unit [][]float64, lengths []float64) {
 	for at := 0; at < len(x); at += d {

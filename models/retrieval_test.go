@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -236,5 +237,28 @@ func TestLearnerRecalls(t *testing.T) {
 	}
 	if _, err := LearnerRecalls(t.Context(), b, s, []int{4, 5}, nil); err == nil {
 		t.Error("no query has a positive: no error")
+	}
+}
+
+// Every number of a search is the same on one, two and four devices. The
+// gallery is large enough for five blocks of queries, which is no multiple of
+// the devices, and the last block is part-filled.
+func TestRetrieveDevices(t *testing.T) {
+	s := randomSearch(rand.New(rand.NewPCG(3, 1)), 8200, 12, 300)
+	s.Nearest = 3
+	if blocks := len(s.QueryIDs) * len(s.GalleryIDs) / blockScores; blocks != 4 {
+		t.Fatalf("%d full blocks, want 4", blocks)
+	}
+	var want *Retrieval
+	for _, n := range []int{1, 2, 4} {
+		got, err := Retrieve(t.Context(), onDevices(t, n), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 1 {
+			want = got
+		} else if !reflect.DeepEqual(got, want) {
+			t.Errorf("%d devices: the search's results are others", n)
+		}
 	}
 }

@@ -58,3 +58,10 @@ func goBackend(tb testing.TB) *Backend {
 	}
 	return b
 }
+
+// onDevices is the shared backend with its work split over n devices.
+func onDevices(tb testing.TB, n int) *Backend {
+	tb.Helper()
+	b := testBackend(tb)
+	return &Backend{Backend: b.Backend, Config: b.Config, Device: b.Device, Plugin: b.Plugin, PluginPath: b.PluginPath, Devices: n}
+}

@@ -9,9 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // goldenTolerance is what a float64 port may differ by, absolute below 1 and
@@ -30,11 +27,45 @@ type goldenCase struct {
 	FD      json.RawMessage // how the author checked the gradients
 }
 
-// TestGoldenVectors reads every JSON file of the folder in BIERBENCH_GOLDEN.
-func TestGoldenVectors(t *testing.T) {
+// goldenReader computes what the cases of a kind state.
+type goldenReader struct {
+	prefix  string                 // of the names of the cases, one of goldenKinds
+	outputs func(name string) bool // those that it computes; nil for all
+	read    func(t *testing.T, c goldenCase) map[string][]float64
+}
+
+// goldenKinds says which packages read the cases of a kind: a case is of the first
+// whose prefix its name has. Where two packages read it, each checks outputs of its
+// own.
+func goldenKinds() []goldenKind {
+	return []goldenKind{
+		{"binomial_scalar_table", []string{"losses"}},
+		{"binomial_", []string{"losses", "models"}},
+		{"contrastive_", []string{"losses", "models"}},
+		{"triplet_", []string{"losses", "models"}},
+		{"activation_", []string{"models"}},
+		{"adversarial_", []string{"models"}},
+		{"sizes_scales", []string{"losses", "models"}},
+		{"retrieval_", []string{"retrieval"}},
+		{"correlation_", []string{"retrieval"}},
+		{"mcnemar_", []string{"runs/internal/paired"}},
+		{"paired_", []string{"runs/internal/paired"}},
+	}
+}
+
+type goldenKind struct {
+	prefix   string
+	packages []string
+}
+
+// checkGolden reads every JSON file of the folder in BIERBENCH_GOLDEN and has the
+// package's readers check its cases. A case of an unknown kind is an error, as is
+// a kind of the package's that none of the readers reads.
+func checkGolden(t *testing.T, name string, readers ...goldenReader) {
+	t.Helper()
 	dir := os.Getenv("BIERBENCH_GOLDEN")
 	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "golden")
+		dir = filepath.Join(checkout(t), "..", "shared", "golden")
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {
@@ -46,24 +77,12 @@ func TestGoldenVectors(t *testing.T) {
 		}
 		t.Skipf("no golden vectors in %s; set BIERBENCH_GOLDEN to a folder that holds them", dir)
 	}
-	slices.Sort(files)
-	// A case is read by the first prefix that its name has.
-	type reader struct {
-		prefix string
-		read   func(t *testing.T, c goldenCase) map[string][]float64
+	for _, kind := range goldenKinds() {
+		reads := slices.ContainsFunc(readers, func(r goldenReader) bool { return r.prefix == kind.prefix })
+		if reads != slices.Contains(kind.packages, name) {
+			t.Errorf("kind %q: the package %s reads it: %t; want %t", kind.prefix, name, reads, !reads)
+		}
 	}
-	readers := []reader{
-		{"binomial_scalar_table", goldenScalarTable},
-		{"binomial_", goldenBoosting},
-		{"contrastive_", goldenBoosting},
-		{"triplet_", goldenBoosting},
-		{"activation_", goldenActivation},
-		{"adversarial_", goldenAdversarial},
-		{"retrieval_", goldenRetrieval},
-		{"correlation_", goldenCorrelation},
-		{"sizes_scales", goldenScales},
-	}
-	elsewhere := []string{"mcnemar_", "paired_"} // package runs reads these
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -74,23 +93,42 @@ func TestGoldenVectors(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 			continue
 		}
-		if slices.ContainsFunc(elsewhere, func(p string) bool { return strings.HasPrefix(c.Case, p) }) {
-			continue
-		}
-		i := slices.IndexFunc(readers, func(r reader) bool { return strings.HasPrefix(c.Case, r.prefix) })
-		if i < 0 {
+		kind := slices.IndexFunc(goldenKinds(), func(k goldenKind) bool { return strings.HasPrefix(c.Case, k.prefix) })
+		if kind < 0 {
 			t.Errorf("%s: case %q has an unknown prefix: nothing checks it", file, c.Case)
 			continue
 		}
+		i := slices.IndexFunc(readers, func(r goldenReader) bool { return r.prefix == goldenKinds()[kind].prefix })
+		if i < 0 {
+			continue // another package's
+		}
 		t.Run(c.Case, func(t *testing.T) {
-			compareGolden(t, readers[i].read(t, c), c.Outputs)
+			compareGolden(t, readers[i].read(t, c), c.Outputs, readers[i].outputs)
 		})
 	}
 }
 
-// compareGolden checks every output that the case states: one that was not
-// computed is an error, as is a case that states none.
-func compareGolden(t *testing.T, got map[string][]float64, outputs map[string]json.RawMessage) {
+// checkout is the folder with the module's go.mod.
+func checkout(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if filepath.Dir(dir) == dir {
+			tb.Fatal("no go.mod above the test")
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// compareGolden checks every output that the case states and chosen asks for: one
+// that was not computed is an error, as is a case that states none.
+func compareGolden(t *testing.T, got map[string][]float64, outputs map[string]json.RawMessage, chosen func(name string) bool) {
 	t.Helper()
 	want := map[string][]float64{}
 	for name, raw := range outputs {
@@ -100,6 +138,9 @@ func compareGolden(t *testing.T, got map[string][]float64, outputs map[string]js
 		t.Error("the case states no outputs")
 	}
 	for name, w := range want {
+		if chosen != nil && !chosen(name) {
+			continue
+		}
 		g, ok := got[name]
 		if !ok {
 			t.Errorf("output %q is not checked", name)
@@ -113,24 +154,6 @@ func compareGolden(t *testing.T, got map[string][]float64, outputs map[string]js
 			t.Errorf("%s: number %d: got %.17g, want %.17g", name, i, g[i], w[i])
 		}
 	}
-}
-
-// farthest returns where got and want differ most and by how much: absolute
-// below 1, relative above. NaN equals NaN.
-func farthest(got, want []float64) (index int, off float64) {
-	for i, w := range want {
-		d := math.Abs(got[i]-w) / max(1, math.Abs(w))
-		switch {
-		case math.IsNaN(w) && math.IsNaN(got[i]):
-			d = 0
-		case math.IsNaN(d):
-			d = math.Inf(1)
-		}
-		if d > off {
-			index, off = i, d
-		}
-	}
-	return index, off
 }
 
 // leaves flattens the lists of a JSON value: a path of object keys -> numbers.
@@ -206,59 +229,11 @@ func input[T any](t *testing.T, c goldenCase, name string) T {
 	return v
 }
 
-// matrix returns rows as a float64 tensor.
-func matrix(rows [][]float64) *tensors.Tensor {
-	return tensors.FromFlatDataAndDimensions(slices.Concat(rows...), len(rows), len(rows[0]))
-}
-
-func vector(values []float64) *tensors.Tensor {
-	return tensors.FromFlatDataAndDimensions(values, len(values))
-}
-
-// evaluate runs a graph once and returns its outputs as flat numbers.
-func evaluate(tb testing.TB, b *Backend, inputs []*tensors.Tensor, graph func(inputs []*Node) []*Node) [][]float64 {
-	tb.Helper()
-	exec, err := NewExec(b.Backend, graph)
-	if err != nil {
-		tb.Fatal(err)
+// joined concatenates results of equal names, in order.
+func joined(names []string, results [][]float64) map[string][]float64 {
+	out := map[string][]float64{}
+	for i, name := range names {
+		out[name] = append(out[name], results[i]...)
 	}
-	defer exec.Finalize()
-	return execute(tb, exec, inputs)
-}
-
-// execute runs a compiled graph.
-func execute(tb testing.TB, exec *Exec, inputs []*tensors.Tensor) [][]float64 {
-	tb.Helper()
-	args := make([]any, len(inputs))
-	for i, x := range inputs {
-		args[i] = x
-	}
-	results, err := exec.Exec(args...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	out := make([][]float64, len(results))
-	for i, r := range results {
-		out[i] = numbers(tb, r)
-	}
-	return out
-}
-
-// numbers returns a tensor's values as float64.
-func numbers(tb testing.TB, x *tensors.Tensor) []float64 {
-	tb.Helper()
-	var out []float64
-	x.MustConstFlatData(func(flat any) {
-		switch v := flat.(type) {
-		case []float64:
-			out = slices.Clone(v)
-		case []float32:
-			for _, f := range v {
-				out = append(out, float64(f))
-			}
-		default:
-			tb.Fatalf("tensor of %T", flat)
-		}
-	})
 	return out
 }
