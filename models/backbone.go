@@ -76,6 +76,9 @@ func (b Backbone) CheckInput(pixels int) error {
 	return nil
 }
 
+// backboneScope is the scope of a network's variables in a model's store.
+const backboneScope = "backbone"
+
 // AddVariables creates every variable of the backbone below scope, with the
 // values of the weights file or, without pretrained weights, drawn from random.
 // Forward is then given the same scope.

@@ -39,8 +39,10 @@ type Backend struct {
 
 	PluginPath string // the plugin's file; empty for go
 
-	patience time.Duration // see watch; 0 watches nothing
-	log      *slog.Logger  // of watch
+	// Patience is how long the device may take over one computation before Log
+	// says so, and again each time that long after; 0 watches nothing.
+	Patience time.Duration
+	Log      *slog.Logger
 
 	lock sync.Mutex
 	kept map[string]kept // by slot
@@ -109,7 +111,7 @@ func OpenBackend(ctx context.Context, config string, devices int, cache Cache, l
 		b.Finalize()
 		return nil, fmt.Errorf("%d devices: want 1 to %d, backend %s has no more", devices, available, b.Config)
 	}
-	b.Devices, b.patience, b.log = devices, patience, log
+	b.Devices, b.Patience, b.Log = devices, DefaultPatience, log
 	return b, nil
 }
 

@@ -3,10 +3,12 @@ package models
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 )
@@ -37,9 +39,6 @@ type TestModel struct {
 	Factors []float64     // of the learners' slices
 	Tensors []NamedTensor // float32, by name
 }
-
-// NormFloor is the least length that a slice of an embedding is divided by.
-const NormFloor = normFloor
 
 // ReadTestModel reads the newest checkpoint in a folder, of a model with this
 // configuration. It needs no backend. The error of a folder without one is
@@ -108,14 +107,25 @@ func testModelOf(c Config, values map[string]*tensors.Tensor) (TestModel, error)
 	return m, nil
 }
 
-// takeFlat returns the values of a float32 tensor of a shape.
+// takeFlat returns the values of a checkpoint's float32 tensor of a shape, which
+// must be finite.
 func takeFlat(values map[string]*tensors.Tensor, name string, dims ...int) (flat []float32, err error) {
-	t, err := weightFile{path: "checkpoint", values: values}.take(name, dims...)
-	if err != nil {
-		return nil, err
+	t, ok := values[name]
+	if !ok {
+		return nil, fmt.Errorf("checkpoint: tensor %q is missing, want float32 %v", name, dims)
 	}
-	err = tensors.ConstFlatData(t, func(data []float32) { flat = slices.Clone(data) })
-	return flat, err
+	if err := t.Shape().Check(dtypes.Float32, dims...); err != nil {
+		return nil, fmt.Errorf("checkpoint: tensor %q: want float32 %v, got %s", name, dims, t.Shape())
+	}
+	if err = tensors.ConstFlatData(t, func(data []float32) { flat = slices.Clone(data) }); err != nil {
+		return nil, fmt.Errorf("checkpoint: tensor %q: %w", name, err)
+	}
+	for i, v := range flat {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return nil, fmt.Errorf("checkpoint: tensor %q: value %d is not a finite number", name, i)
+		}
+	}
+	return flat, nil
 }
 
 // sideBySide joins row-major matrices of the same number of rows by columns.

@@ -32,13 +32,13 @@ func testTimeOutput(t *testing.T, c Config, rows int) *Node {
 	if c.Mode == Finetune {
 		input = tensors.FromShape(shapes.Make(dtypes.Uint8, rows, c.Input, c.Input, 3))
 	}
-	out, g, err := e.program.exec.ExecWithGraphOnDevice(0, input)
+	out, g, err := e.program.runGraph(0, input)
 	if err != nil {
 		t.Fatal(err)
 	}
 	output := g.LastNode()
-	if !output.Shape().Equal(out[0].Shape()) {
-		t.Fatalf("the graph ends with %s, the output is %s", output.Shape(), out[0].Shape())
+	if !output.Shape().Equal(out.Shape()) {
+		t.Fatalf("the graph ends with %s, the output is %s", output.Shape(), out.Shape())
 	}
 	return output
 }

@@ -74,14 +74,20 @@ func (p *forward) devices() int { return len(p.copies) }
 // run starts the program on a device and returns its output, which is the
 // caller's to free. The device reads the input until the output is there.
 func (p *forward) run(device int, input *tensors.Tensor) (*tensors.Tensor, error) {
+	output, _, err := p.runGraph(device, input)
+	return output, err
+}
+
+// runGraph is run, and also returns the graph that the output is of.
+func (p *forward) runGraph(device int, input *tensors.Tensor) (*tensors.Tensor, *Graph, error) {
 	p.lock.Lock() // while it starts; devices compute side by side
 	defer p.lock.Unlock()
 	p.device = device
-	found, _, err := p.exec.ExecWithGraphOnDevice(compute.DeviceNum(device), input)
+	found, g, err := p.exec.ExecWithGraphOnDevice(compute.DeviceNum(device), input)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return found[0], nil
+	return found[0], g, nil
 }
 
 func (p *forward) free() error {

@@ -2,9 +2,10 @@ package models
 
 import (
 	"fmt"
-	. "github.com/gomlx/gomlx/core/graph"
 	"strings"
 	"testing"
+
+	. "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/gomlx/gomlx/core/tensors"
 )

@@ -2,6 +2,7 @@ package models
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -197,7 +198,7 @@ func TestLossBound(t *testing.T) {
 				}
 			}
 			// One entry at an end of [-1, 1], all others at an end or random.
-			random := stream(1, "bound", 0)
+			random := rand.New(rand.NewPCG(1, 0))
 			for i := range n * columns {
 				for _, one := range []float64{-1, 1} {
 					for _, rest := range []float64{-1, 1, math.NaN()} {

@@ -12,7 +12,6 @@ import (
 
 // The scopes of a model's variables.
 const (
-	backboneScope  = "backbone"
 	embeddingScope = "embedding"
 	regressorScope = "regressor"
 	proxyScope     = "proxy" // used in training alone

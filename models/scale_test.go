@@ -13,12 +13,16 @@ import (
 // ensemble's score sum a_m s_m, and under "size" a learner's share is (d_m/d)^2.
 func TestTestVectorScores(t *testing.T) {
 	const tolerance = 1e-12 // a few float64 roundings
-	labels := []int32{0, 1, 2, 3}
+	const images = 4
 	sizes := []int{2, 4, 6}
-	_, outputs := ensembleInputs(rand.New(rand.NewPCG(4, 4)), labels, sizes)
+	random := rand.New(rand.NewPCG(4, 4))
 	inputs := make([]*tensors.Tensor, len(sizes))
 	for m, d := range sizes {
-		inputs[m] = tensors.FromFlatDataAndDimensions(outputs[m], len(labels), d)
+		values := make([]float64, images*d)
+		for i := range values {
+			values[i] = random.NormFloat64()
+		}
+		inputs[m] = tensors.FromFlatDataAndDimensions(values, images, d)
 	}
 	backend := goBackend(t)
 	tests := map[string][]float64{ // scale -> a learner's share of the score
@@ -33,7 +37,12 @@ func TestTestVectorScores(t *testing.T) {
 			results := evaluate(t, backend, inputs, func(in []*Node) []*Node {
 				v := testVector(c, in)
 				scores := DotGeneral(v, []int{1}, nil, v, []int{1}, nil)
-				return []*Node{scores, cosine(in[0]), cosine(in[1]), cosine(in[2])}
+				out := []*Node{scores}
+				for _, f := range in {
+					unit := normalise(f)
+					out = append(out, DotGeneral(unit, []int{1}, nil, unit, []int{1}, nil))
+				}
+				return out
 			})
 			for i, got := range results[0] {
 				want := 0.0

@@ -4,20 +4,20 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// normFloor is the shortest vector that is normalised by its own length
+// NormFloor is the shortest vector that is normalised by its own length
 // (the authors' code); shorter ones are divided by the floor.
-const normFloor = 1e-5
+const NormFloor = 1e-5
 
 // normalise divides every row of f [N, d] by its length, floored at
-// normFloor. At or below the floor the length is a constant for the gradient,
+// NormFloor. At or below the floor the length is a constant for the gradient,
 // also at zero, so no row gives a NaN.
 func normalise(f *Node) *Node {
 	f.AssertRank(2)
 	g, dtype := f.Graph(), f.DType()
 	square := ReduceAndKeep(Square(f), ReduceSum, 1)
-	above := GreaterThan(square, Scalar(g, dtype, normFloor*normFloor))
+	above := GreaterThan(square, Scalar(g, dtype, NormFloor*NormFloor))
 	// The root is taken of 1 where its gradient, infinite at 0, is not wanted.
-	length := Where(above, Sqrt(Where(above, square, ScalarOne(g, dtype))), Scalar(g, dtype, normFloor))
+	length := Where(above, Sqrt(Where(above, square, ScalarOne(g, dtype))), Scalar(g, dtype, NormFloor))
 	return Div(f, length)
 }
 

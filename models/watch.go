@@ -2,20 +2,20 @@ package models
 
 import "time"
 
-// patience is how long a device may take over one computation before the log
+// DefaultPatience is how long a device may take over one computation before the log
 // says so. The longest ones, a first step with its compilation, take minutes.
-const patience = 10 * time.Minute
+const DefaultPatience = 10 * time.Minute
 
 // watch is told what a device is going to do, and returns what to call when it
-// has done it. Each time that this has taken another b.patience it says so in
+// has done it. Each time that this has taken another b.Patience it says so in
 // the log: a device that hangs shows nothing else. It ends nothing, what is
 // slow may still come to its end.
 func (b *Backend) watch(what string) (stop func()) {
-	if b.patience <= 0 {
+	if b.Patience <= 0 {
 		return func() {}
 	}
-	return watch(b.patience, func(waited time.Duration) {
-		b.log.Warn("the device has not answered", "for", waited, "doing", what)
+	return watch(b.Patience, func(waited time.Duration) {
+		b.Log.Warn("the device has not answered", "for", waited, "doing", what)
 	})
 }
 
