@@ -69,7 +69,7 @@ func (w *Workspace) ExpectedEnvironment(ctx context.Context) runs.Environment {
 // numericModules are the modules whose code takes part in a cell's numbers.
 func numericModules() []string {
 	return []string{
-		"github.com/gomlx/gomlx", "github.com/gomlx/go-xla", "github.com/apache/arrow/go/v15",
+		"github.com/gomlx/gomlx", "github.com/gomlx/compute", "github.com/gomlx/go-xla", "github.com/apache/arrow/go/v15",
 		"github.com/nlpodyssey/gopickle", "golang.org/x/image",
 	}
 }
