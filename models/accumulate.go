@@ -7,6 +7,9 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"bierbench/models/backbones"
+	"bierbench/models/xla"
 )
 
 // accumulatedScope holds the sum of the backbone's gradients; under it, a
@@ -25,10 +28,10 @@ func isScratch(v *model.Variable) bool { return strings.HasPrefix(v.Scope(), acc
 // chunk takes these back through the backbone.
 type accumulation struct {
 	model    *Model
-	forward  *program // chunk -> pooled features
-	head     *program // all features -> report and their gradient; updates the head
-	backward *program // chunk, gradient of its features -> adds to the backbone's gradients
-	last     *program // updates the backbone
+	forward  *xla.Program // chunk -> pooled features
+	head     *xla.Program // all features -> report and their gradient; updates the head
+	backward *xla.Program // chunk, gradient of its features -> adds to the backbone's gradients
+	last     *xla.Program // updates the backbone
 }
 
 // newAccumulation compiles nothing yet; trainable are all variables that
@@ -36,7 +39,7 @@ type accumulation struct {
 func (m *Model) newAccumulation(trainable []*model.Variable) (*accumulation, error) {
 	var backbone, head []*model.Variable
 	for _, v := range trainable {
-		if inScope(v, backboneScope) {
+		if inScope(v, backbones.Scope) {
 			backbone = append(backbone, v)
 		} else {
 			head = append(head, v)
@@ -47,23 +50,23 @@ func (m *Model) newAccumulation(trainable []*model.Variable) (*accumulation, err
 		sums[i] = m.store.VariableWithValue(accumulatedScope+v.Path(), tensors.FromShape(v.Shape())).SetTrainable(false)
 	}
 	var errs []error
-	compile := func(f func(scope *model.Scope, inputs []*Node) []*Node, output layout, inputs ...layout) *program {
-		p, err := m.backend.program(m.store, f, output, inputs...)
+	compile := func(f func(scope *model.Scope, inputs []*Node) []*Node, output xla.Layout, inputs ...xla.Layout) *xla.Program {
+		p, err := m.backend.Program(m.store, f, output, inputs...)
 		errs = append(errs, err)
 		return p
 	}
 	a := &accumulation{model: m}
 	a.forward = compile(func(scope *model.Scope, inputs []*Node) []*Node {
-		forInference(scope.At(backboneScope), inputs[0].Graph())
+		backbones.ForInference(scope.At(backbones.Scope), inputs[0].Graph())
 		return []*Node{m.pooled(scope, inputs[0])}
-	}, sharded, sharded)
+	}, xla.Sharded, xla.Sharded)
 	a.head = compile(func(scope *model.Scope, inputs []*Node) []*Node {
 		labels, rates, x := inputs[0], inputs[1], inputs[2]
 		total, report := m.objective(scope, trainable, x, labels)
 		gradients := Gradient(total, append(values(x.Graph(), head), x)...)
 		m.update(m.store, head, gradients[:len(head)], rates)
 		return []*Node{report, gradients[len(head)]}
-	}, replicated, sharded, replicated, sharded)
+	}, xla.Replicated, xla.Sharded, xla.Replicated, xla.Sharded)
 	a.backward = compile(func(scope *model.Scope, inputs []*Node) []*Node {
 		number, pull, images := inputs[0], inputs[1], inputs[2]
 		g := images.Graph()
@@ -75,7 +78,7 @@ func (m *Model) newAccumulation(trainable []*model.Variable) (*accumulation, err
 			sums[i].SetNodeValue(Add(Where(first, ZerosLike(before), before), gradient))
 		}
 		return []*Node{work}
-	}, replicated, replicated, sharded, sharded)
+	}, xla.Replicated, xla.Replicated, xla.Sharded, xla.Sharded)
 	a.last = compile(func(scope *model.Scope, inputs []*Node) []*Node {
 		g := inputs[0].Graph()
 		gradients := values(g, sums)
@@ -86,7 +89,7 @@ func (m *Model) newAccumulation(trainable []*model.Variable) (*accumulation, err
 		}
 		m.update(m.store, backbone, gradients, inputs[0])
 		return []*Node{ReduceAllSum(inputs[0])}
-	}, replicated, replicated)
+	}, xla.Replicated, xla.Replicated)
 	return a, errors.Join(errs...)
 }
 
@@ -102,7 +105,7 @@ func (a *accumulation) step(b batch, rates []float32) ([]float64, error) {
 	features := make([]float32, 0, batch*m.width)
 	for i := range n {
 		images := pixels(i)
-		found, err := a.forward.run(images)
+		found, err := a.forward.Run(images)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +116,7 @@ func (a *accumulation) step(b batch, rates []float32) ([]float64, error) {
 		}
 	}
 	x := tensors.FromFlatDataAndDimensions(features, batch, m.width)
-	found, err := a.head.run(b.labels, rates, x)
+	found, err := a.head.Run(b.labels, rates, x)
 	if err != nil {
 		return nil, err
 	}
@@ -129,14 +132,14 @@ func (a *accumulation) step(b batch, rates []float32) ([]float64, error) {
 	for i := range n {
 		images := pixels(i)
 		part := tensors.FromFlatDataAndDimensions(pull[i*chunk*m.width:(i+1)*chunk*m.width], chunk, m.width)
-		if found, err = a.backward.run(int32(i), part, images); err != nil {
+		if found, err = a.backward.Run(int32(i), part, images); err != nil {
 			return nil, err
 		}
 		if err = finish(found[0], part, images); err != nil {
 			return nil, err
 		}
 	}
-	if found, err = a.last.run(rates); err != nil {
+	if found, err = a.last.Run(rates); err != nil {
 		return nil, err
 	}
 	return report, finish(found[0])
@@ -152,9 +155,9 @@ func finish(output *tensors.Tensor, inputs ...*tensors.Tensor) error {
 }
 
 func (a *accumulation) free() {
-	for _, p := range []*program{a.forward, a.head, a.backward, a.last} {
+	for _, p := range []*xla.Program{a.forward, a.head, a.backward, a.last} {
 		if p != nil {
-			p.free()
+			p.Free()
 		}
 	}
 	// The variables go with the programs that use them.

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"bierbench/models/internal/modelstest"
+	"bierbench/models/internal/sealed"
 )
 
 // A batch in chunks reports the losses of the whole batch and ends with its
@@ -16,11 +19,11 @@ func TestAccumulate(t *testing.T) {
 			if c.WeightDecay == 0 {
 				t.Fatal("want weight decay: its gradient is added once, not once for each chunk")
 			}
-			whole := newModel(t, onDevices(t, 1), c, "")
+			whole := newModel(t, modelstest.OnDevices(t, 1), c, "")
 			want := trainTo(t, whole, "", 0)
 			check := func(name string, chunks, devices int) *Model {
 				c.Accumulate = chunks
-				m := newModel(t, onDevices(t, devices), c, "")
+				m := newModel(t, modelstest.OnDevices(t, devices), c, "")
 				checkCurve(t, name, trainTo(t, m, "", 0), want)
 				checkParameters(t, m, whole)
 				return m
@@ -42,12 +45,12 @@ func TestAccumulate(t *testing.T) {
 func checkContinues(t *testing.T, whole *Model) {
 	t.Helper()
 	c, dir := whole.Config, t.TempDir()
-	trainTo(t, newModel(t, onDevices(t, 1), c, ""), dir, 3)
+	trainTo(t, newModel(t, modelstest.OnDevices(t, 1), c, ""), dir, 3)
 	found, err := checkpoints(dir)
 	if err != nil || len(found) == 0 {
 		t.Fatalf("%v, %v", found, err)
 	}
-	values, _, err := ReadSafetensors(found[0].path)
+	values, _, err := sealed.Read(found[0].path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,12 +59,12 @@ func checkContinues(t *testing.T, whole *Model) {
 			t.Errorf("the checkpoint holds %s", name)
 		}
 	}
-	m := newModel(t, onDevices(t, 1), c, dir)
+	m := newModel(t, modelstest.OnDevices(t, 1), c, dir)
 	if m.Step != 3 {
 		t.Fatalf("continued at step %d, want 3", m.Step)
 	}
 	trainTo(t, m, dir, 0)
-	saved := newModel(t, onDevices(t, 1), c, dir)
+	saved := newModel(t, modelstest.OnDevices(t, 1), c, dir)
 	for name, m := range map[string]*Model{"continued": m, "saved": saved} {
 		if got, want := digest(t, m), digest(t, whole); got != want {
 			t.Errorf("%s: digest %s, want %s", name, got, want)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"bierbench/models/xla"
 )
 
 // activationLoss is the diversity loss of BIER: two learners shall not both
@@ -29,7 +31,7 @@ func activationLoss(c Config, x *Node, matrices []*Node) diversity {
 	var lengths []*Node // |r_m|^2 / d_m [N]
 	for _, w := range matrices {
 		w.AssertDims(x.Shape().Dim(1), -1)
-		r := constantProduct(features, w)
+		r := xla.ConstantProduct(features, w)
 		d.outputs = append(d.outputs, r)
 		lengths = append(lengths, ReduceMean(Square(r), 1))
 		d.embeddingNorms = append(d.embeddingNorms, unitNorm(w, normAxis(c.NormAxis, DiversityActivation)))

@@ -8,6 +8,8 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"bierbench/models/internal/modelstest"
 )
 
 // activationInputs are features and matrices of normal numbers.
@@ -42,7 +44,7 @@ func TestActivationGradient(t *testing.T) {
 			c := DefaultConfig(Frozen)
 			c.LambdaDiv, c.LambdaW, c.NormAxis = 0.3, 0.2, axis
 			values, inputs := activationInputs(5, 4, 2, 3, 4)
-			exec, err := NewExec(testBackend(t).Backend, func(in []*Node) []*Node {
+			exec, err := NewExec(modelstest.Backend(t).Backend, func(in []*Node) []*Node {
 				d := activationLoss(c, in[0], in[1:])
 				return append([]*Node{d.total}, Gradient(d.total, in...)...)
 			})
@@ -50,11 +52,11 @@ func TestActivationGradient(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer exec.Finalize()
-			gradients := execute(t, exec, inputs())[1:]
+			gradients := modelstest.Execute(t, exec, inputs())[1:]
 			if slices.ContainsFunc(gradients[0], func(v float64) bool { return v != 0 }) {
 				t.Errorf("the pooled feature gets the gradient %v; want none", gradients[0])
 			}
-			checkGradient(t, values[1:], gradients[1:], step, tolerance, func() float64 { return execute(t, exec, inputs())[0][0] })
+			modelstest.CheckGradient(t, values[1:], gradients[1:], step, tolerance, func() float64 { return modelstest.Execute(t, exec, inputs())[0][0] })
 		})
 	}
 }
@@ -112,12 +114,12 @@ func TestActivationDefinition(t *testing.T) {
 	for axis, want := range norms {
 		c := DefaultConfig(Frozen)
 		c.LambdaDiv, c.LambdaW, c.NormAxis = 0.3, 20, axis
-		results := evaluate(t, goBackend(t), inputs(), func(in []*Node) []*Node {
+		results := modelstest.Evaluate(t, modelstest.GoBackend(t), inputs(), func(in []*Node) []*Node {
 			d := activationLoss(c, in[0], in[1:])
 			return append(append([]*Node{d.total}, d.terms...), d.embeddingNorms...)
 		})
 		got := slices.Concat(results[1:]...)
-		if i, off := farthest(got, append(slices.Clone(pairs), want...)); off > 1e-12 {
+		if i, off := modelstest.Farthest(got, append(slices.Clone(pairs), want...)); off > 1e-12 {
 			t.Errorf("%s: part %d is off by %g: got %v, want %v and %v", axis, i, off, got, pairs, want)
 		}
 		total := 0.0
@@ -132,7 +134,7 @@ func TestActivationDefinition(t *testing.T) {
 
 // One learner has no pair: as a graph that is a mistake.
 func TestActivationRefuses(t *testing.T) {
-	_, err := ExecOnce(testBackend(t).Backend, func(x, w *Node) *Node {
+	_, err := ExecOnce(modelstest.Backend(t).Backend, func(x, w *Node) *Node {
 		return activationLoss(DefaultConfig(Frozen), x, []*Node{w}).total
 	}, [][]float32{{1, 2}}, [][]float32{{1}, {2}})
 	if err == nil {

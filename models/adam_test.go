@@ -7,6 +7,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"bierbench/models/internal/modelstest"
 )
 
 // Adam against algorithm 1 of the paper in float64, on f(x, y) = (x-1)^2 + 10 y^2
@@ -27,7 +29,7 @@ func TestAdam(t *testing.T) {
 	if len(trainable) != 2 || store.NumVariables() != 6 {
 		t.Fatalf("%d trainable of %d variables; want 2 of 6, the rest moments", len(trainable), store.NumVariables())
 	}
-	exec, err := model.NewExec(goBackend(t).Backend, store, func(_ *model.Scope, r, correct *Node) *Node {
+	exec, err := model.NewExec(modelstest.GoBackend(t).Backend, store, func(_ *model.Scope, r, correct *Node) *Node {
 		g := r.Graph()
 		x, y := trainable[0].NodeValue(g), trainable[1].NodeValue(g)
 		loss := ReduceAllSum(Add(Square(AddScalar(x, -1)), MulScalar(Square(y), 10)))
@@ -86,7 +88,7 @@ func TestWeightDecay(t *testing.T) {
 	c := smallConfig()
 	c.Backbone, c.Mode, c.Input = "convnet", Finetune, 16
 	c.Diversity, c.WeightDecay, c.Steps = DiversityNone, 0.01, 1
-	m, err := NewModel(testBackend(t), c, "", 0)
+	m, err := NewModel(modelstest.Backend(t), c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

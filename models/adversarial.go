@@ -6,6 +6,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"bierbench/models/xla"
 )
 
 // regressor is a network from the output of a later learner j to that of an
@@ -20,7 +22,7 @@ type regressor struct {
 func addRegressors(scope *model.Scope, c Config) {
 	for i, earlier := range c.Learners {
 		for j := i + 1; j < len(c.Learners); j++ {
-			in := below(scope, regressorScope, pairName(i, j))
+			in := xla.Below(scope, regressorScope, pairName(i, j))
 			random := stream(c.Seed, "regressor", i*len(c.Learners)+j)
 			in.VariableWithValue("weights1", xavier(random, c.Learners[j], c.Hidden))
 			in.VariableWithValue("biases1", tensors.FromFlatDataAndDimensions(make([]float32, c.Hidden), c.Hidden))
@@ -35,10 +37,10 @@ func regressors(scope *model.Scope, c Config, g *Graph) []regressor {
 	var out []regressor
 	for i := range c.Learners {
 		for j := i + 1; j < len(c.Learners); j++ {
-			in := below(scope, regressorScope, pairName(i, j))
+			in := xla.Below(scope, regressorScope, pairName(i, j))
 			out = append(out, regressor{
-				W1: variable(in, g, "weights1", c.Learners[j], c.Hidden), B1: variable(in, g, "biases1", c.Hidden),
-				W2: variable(in, g, "weights2", c.Hidden, c.Learners[i]), B2: variable(in, g, "biases2", c.Learners[i]),
+				W1: xla.Variable(in, g, "weights1", c.Learners[j], c.Hidden), B1: xla.Variable(in, g, "biases1", c.Hidden),
+				W2: xla.Variable(in, g, "weights2", c.Hidden, c.Learners[i]), B2: xla.Variable(in, g, "biases2", c.Learners[i]),
 			})
 		}
 	}
@@ -62,7 +64,7 @@ func adversarialLoss(c Config, x *Node, matrices []*Node, regressors []regressor
 	var d diversity
 	for i, w := range matrices {
 		w.AssertDims(x.Shape().Dim(1), -1)
-		outputs[i] = reverseGradient(constantProduct(features, w))
+		outputs[i] = reverseGradient(xla.ConstantProduct(features, w))
 		d.embeddingNorms = append(d.embeddingNorms, unitNorm(w, axis))
 	}
 	for i := range m {
@@ -86,9 +88,9 @@ func (g regressor) forward(r *Node, width int) *Node {
 	g.B1.AssertDims(hidden)
 	g.W2.AssertDims(hidden, width)
 	g.B2.AssertDims(width)
-	h := Add(product(r, g.W1), Reshape(g.B1, 1, hidden))
+	h := Add(xla.Product(r, g.W1), Reshape(g.B1, 1, hidden))
 	h = Max(ZerosLike(h), h)
-	return Add(product(h, g.W2), Reshape(g.B2, 1, width))
+	return Add(xla.Product(h, g.W2), Reshape(g.B2, 1, width))
 }
 
 // reverseGradient passes x on and turns the gradient's sign.

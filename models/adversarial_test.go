@@ -6,6 +6,8 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"bierbench/models/internal/modelstest"
 )
 
 // Gradients of the adversarial loss against central differences. The reversed
@@ -43,7 +45,7 @@ func TestAdversarialGradient(t *testing.T) {
 				}
 				return out
 			}
-			exec, err := NewExec(testBackend(t).Backend, func(in []*Node) []*Node {
+			exec, err := NewExec(modelstest.Backend(t).Backend, func(in []*Node) []*Node {
 				var rs []regressor
 				for i := 1 + learners; i < len(in); i += 4 {
 					rs = append(rs, regressor{W1: in[i], B1: in[i+1], W2: in[i+2], B2: in[i+3]})
@@ -57,15 +59,15 @@ func TestAdversarialGradient(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer exec.Finalize()
-			gradients := execute(t, exec, inputs())[2:]
+			gradients := modelstest.Execute(t, exec, inputs())[2:]
 			for _, v := range gradients[0] {
 				if v != 0 {
 					t.Fatalf("the pooled feature gets the gradient %v; want none", gradients[0])
 				}
 			}
 			first := 1 + learners
-			checkGradient(t, values[1:first], gradients[1:first], step, tolerance, func() float64 { return execute(t, exec, inputs())[1][0] })
-			checkGradient(t, values[first:], gradients[first:], step, tolerance, func() float64 { return execute(t, exec, inputs())[0][0] })
+			modelstest.CheckGradient(t, values[1:first], gradients[1:first], step, tolerance, func() float64 { return modelstest.Execute(t, exec, inputs())[1][0] })
+			modelstest.CheckGradient(t, values[first:], gradients[first:], step, tolerance, func() float64 { return modelstest.Execute(t, exec, inputs())[0][0] })
 		})
 	}
 }
@@ -77,7 +79,7 @@ func TestAdversarialZero(t *testing.T) {
 	c.LambdaDiv, c.LambdaW = 1, 1
 	zero := func(dims ...int) *tensors.Tensor { return tensors.FromScalarAndDimensions(float32(0), dims...) }
 	inputs := []*tensors.Tensor{zero(3, 4), zero(4, 2), zero(4, 2), zero(2, 5), zero(5), zero(5, 2), zero(2)}
-	results := evaluate(t, testBackend(t), inputs, func(in []*Node) []*Node {
+	results := modelstest.Evaluate(t, modelstest.Backend(t), inputs, func(in []*Node) []*Node {
 		d := adversarialLoss(c, in[0], in[1:3], []regressor{{W1: in[3], B1: in[4], W2: in[5], B2: in[6]}})
 		return append([]*Node{d.total}, Gradient(d.total, in...)...)
 	})
@@ -97,7 +99,7 @@ func TestAdversarialZero(t *testing.T) {
 // A list of regressors that does not fit the learners is an error.
 func TestAdversarialRefuses(t *testing.T) {
 	c := DefaultConfig(Frozen)
-	_, err := ExecOnce(testBackend(t).Backend, func(x, w *Node) *Node {
+	_, err := ExecOnce(modelstest.Backend(t).Backend, func(x, w *Node) *Node {
 		return adversarialLoss(c, x, []*Node{w, w}, nil).total
 	}, [][]float32{{1, 2}}, [][]float32{{1}, {2}})
 	if err == nil {

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/gomlx/gomlx/ml/model"
+
+	"bierbench/models/internal/sealed"
 )
 
 // A checkpoint is one sealed safetensors file, step-<n>.safetensors, with every
@@ -53,7 +55,7 @@ func (m *Model) save(dir string) error {
 	if err := m.write(checkpointPath(dir, m.Step), !finished); err != nil {
 		return err
 	}
-	if err := removeLeftovers(dir, checkpointPrefix); err != nil {
+	if err := sealed.RemoveLeftovers(dir, checkpointPrefix); err != nil {
 		return err
 	}
 	found, err := checkpoints(dir)
@@ -80,7 +82,7 @@ func (m *Model) save(dir string) error {
 // write writes the model's state at its present step, with the moments of Adam
 // where training goes on.
 func (m *Model) write(path string, moments bool) error {
-	var named []NamedTensor
+	var named []sealed.NamedTensor
 	for v := range m.store.IterVariables() {
 		if isScratch(v) || !moments && isMoment(v) {
 			continue
@@ -89,14 +91,14 @@ func (m *Model) write(path string, moments bool) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", v.Path(), err)
 		}
-		named = append(named, NamedTensor{Name: checkpointName(v), Value: value})
+		named = append(named, sealed.NamedTensor{Name: checkpointName(v), Value: value})
 	}
 	metadata, err := m.metadata()
 	if err != nil {
 		return err
 	}
-	metadata[sealField] = openSeal()
-	return writeSafetensors(path, named, metadata, seal)
+	metadata[sealed.SealField] = sealed.OpenSeal()
+	return sealed.WriteWith(path, named, metadata, sealed.Seal)
 }
 
 func checkpointPath(dir string, step int) string {
@@ -154,7 +156,7 @@ func (m *Model) LoadWhere(dir string, usable func(step int) error) (skipped []er
 			skipped = append(skipped, fmt.Errorf("load checkpoint: %s: %w", c.path, err))
 			continue
 		}
-		values, metadata, err := readSafetensors(c.path, checkSeal)
+		values, metadata, err := sealed.ReadWith(c.path, sealed.CheckSeal)
 		if err != nil {
 			skipped = append(skipped, fmt.Errorf("load checkpoint: %w", err))
 			continue

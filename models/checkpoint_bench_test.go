@@ -7,30 +7,32 @@ import (
 	"testing"
 
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"bierbench/models/internal/sealed"
 )
 
 // BenchmarkCheckpoint writes and reads a file of the size of a finetuned
 // GoogLeNet with its two moments, 3 x 28 MB, with and without the seal.
 func BenchmarkCheckpoint(b *testing.B) {
 	const values = 7_000_000
-	var named []NamedTensor
+	var named []sealed.NamedTensor
 	for i := range 3 {
 		flat := make([]float32, values)
 		for j := range flat {
 			flat[j] = float32(i) + float32(j)/values
 		}
-		named = append(named, NamedTensor{fmt.Sprint("tensor", i), tensors.FromFlatDataAndDimensions(flat, values)})
+		named = append(named, sealed.NamedTensor{Name: fmt.Sprint("tensor", i), Value: tensors.FromFlatDataAndDimensions(flat, values)})
 	}
 	none := func(*os.File) error { return nil }
 	for _, c := range []struct {
 		name         string
 		finish, test func(f *os.File) error
-	}{{"plain", none, none}, {"sealed", seal, checkSeal}} {
+	}{{"plain", none, none}, {"sealed", sealed.Seal, sealed.CheckSeal}} {
 		path := filepath.Join(b.TempDir(), "x.safetensors")
 		b.Run("write/"+c.name, func(b *testing.B) {
 			b.SetBytes(3 * 4 * values)
 			for b.Loop() {
-				if err := writeSafetensors(path, named, map[string]string{sealField: openSeal()}, c.finish); err != nil {
+				if err := sealed.WriteWith(path, named, map[string]string{sealed.SealField: sealed.OpenSeal()}, c.finish); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -38,7 +40,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 		b.Run("read/"+c.name, func(b *testing.B) {
 			b.SetBytes(3 * 4 * values)
 			for b.Loop() {
-				if _, _, err := readSafetensors(path, c.test); err != nil {
+				if _, _, err := sealed.ReadWith(path, c.test); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -12,6 +12,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"bierbench/models/backbones"
+	"bierbench/models/internal/modelstest"
+	"bierbench/models/internal/sealed"
 )
 
 // tinyConfig is a head whose checkpoint has few bytes.
@@ -25,13 +29,13 @@ func tinyConfig() Config {
 
 // tinyData is a training part of 10 classes with 8 images for tinyConfig.
 func tinyData() TrainData {
-	features, classes := separable(10, 8, convnet().Features)
+	features, classes := separable(10, 8, backbones.Convnet().Features)
 	return TrainData{Features: features, Classes: classes}
 }
 
 func newTestModel(t *testing.T, c Config) *Model {
 	t.Helper()
-	m, err := NewModel(testBackend(t), c, "", 0)
+	m, err := NewModel(modelstest.Backend(t), c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +80,7 @@ func TestCheckpointSays(t *testing.T) {
 	dir := t.TempDir()
 	interrupt(t, c, tinyData(), dir, 7)
 	path := filepath.Join(dir, "step-00000007.safetensors")
-	values, metadata, err := ReadSafetensors(path)
+	values, metadata, err := sealed.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +135,7 @@ func TestCheckpointBroken(t *testing.T) {
 	dir := t.TempDir()
 	interrupt(t, tinyConfig(), tinyData(), dir, 7)
 	path := filepath.Join(dir, "step-00000007.safetensors")
-	if _, _, err := readSafetensors(path, checkSeal); err != nil {
+	if _, _, err := sealed.ReadWith(path, sealed.CheckSeal); err != nil {
 		t.Fatalf("the whole file: %v", err)
 	}
 	whole, err := os.ReadFile(path)
@@ -156,7 +160,7 @@ func TestCheckpointBroken(t *testing.T) {
 		if _, err = f.WriteAt([]byte{whole[at] ^ 1<<(at%8)}, int64(at)); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err = readSafetensors(path, checkSeal); err == nil || !strings.Contains(err.Error(), path) {
+		if _, _, err = sealed.ReadWith(path, sealed.CheckSeal); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("bit %d of byte %d changed: error %v, want one that names the file", at%8, at, err)
 		}
 		if _, err = f.WriteAt(whole[at:at+1], int64(at)); err != nil {
@@ -168,14 +172,14 @@ func TestCheckpointBroken(t *testing.T) {
 		if err = os.WriteFile(path, whole[:n], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err = readSafetensors(path, checkSeal); err == nil {
+		if _, _, err = sealed.ReadWith(path, sealed.CheckSeal); err == nil {
 			t.Errorf("cut to %d bytes: no error", n)
 		}
 	}
 	if err = os.WriteFile(path, append(slices.Clone(whole), 0), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err = readSafetensors(path, checkSeal); err == nil {
+	if _, _, err = sealed.ReadWith(path, sealed.CheckSeal); err == nil {
 		t.Error("a byte more: no error")
 	}
 }
@@ -194,7 +198,7 @@ func TestCheckpointPassedOver(t *testing.T) {
 		// Disks give zeros for what was never written.
 		"zeros": func(whole []byte) []byte { return make([]byte, len(whole)) },
 		"seal of another file": func(whole []byte) []byte {
-			at := bytes.Index(whole, []byte(sealMark)) + len(sealMark)
+			at := bytes.Index(whole, []byte(sealed.SealMark)) + len(sealed.SealMark)
 			copy(whole[at:], strings.Repeat("ab", 32))
 			return whole
 		},
@@ -240,21 +244,21 @@ func TestCheckpointPassedOver(t *testing.T) {
 // reseal writes a checkpoint again with other metadata, sealed.
 func reseal(t *testing.T, path string, change func(metadata map[string]string)) {
 	t.Helper()
-	values, metadata, err := ReadSafetensors(path)
+	values, metadata, err := sealed.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var named []NamedTensor
+	var named []sealed.NamedTensor
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		named = append(named, NamedTensor{name, values[name]})
+		named = append(named, sealed.NamedTensor{Name: name, Value: values[name]})
 	}
-	metadata[sealField] = openSeal()
+	metadata[sealed.SealField] = sealed.OpenSeal()
 	change(metadata)
-	finish := seal
-	if metadata[sealField] == "" {
+	finish := sealed.Seal
+	if metadata[sealed.SealField] == "" {
 		finish = func(*os.File) error { return nil }
 	}
-	if err = writeSafetensors(path, named, metadata, finish); err != nil {
+	if err = sealed.WriteWith(path, named, metadata, finish); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -336,8 +340,8 @@ func TestCheckpointWithoutSeal(t *testing.T) {
 	dir := t.TempDir()
 	interrupt(t, c, tinyData(), dir, 7)
 	path := filepath.Join(dir, "step-00000007.safetensors")
-	reseal(t, path, func(m map[string]string) { delete(m, sealField) })
-	if _, _, err := ReadSafetensors(path); err != nil {
+	reseal(t, path, func(m map[string]string) { delete(m, sealed.SealField) })
+	if _, _, err := sealed.Read(path); err != nil {
 		t.Errorf("ReadSafetensors wants a seal: %v", err)
 	}
 	m := newTestModel(t, c)

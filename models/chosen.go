@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+
+	"bierbench/models/internal/sealed"
 )
 
 // A chosen model is kept in a folder of its own, in a file as the checkpoint
@@ -18,7 +20,7 @@ func (m *Model) SaveChosen(dir string) error {
 		err = m.write(checkpointPath(dir, m.Step), false)
 	}
 	if err == nil {
-		err = removeLeftovers(dir, checkpointPrefix)
+		err = sealed.RemoveLeftovers(dir, checkpointPrefix)
 	}
 	if err != nil {
 		return fmt.Errorf("save chosen model: %w", err)
@@ -52,7 +54,7 @@ func CheckChosen(dir string, step int) (err error) {
 		return fmt.Errorf("chosen model: %w", err)
 	}
 	defer func() { _ = f.Close() }()
-	if err = checkSeal(f); err != nil {
+	if err = sealed.CheckSeal(f); err != nil {
 		return fmt.Errorf("chosen model: %s: %w", path, err)
 	}
 	return nil
@@ -63,7 +65,7 @@ func CheckChosen(dir string, step int) (err error) {
 // moments, Step and Seconds stay those of the training.
 func (m *Model) LoadChosen(dir string, step int) error {
 	path := checkpointPath(dir, step)
-	values, metadata, err := readSafetensors(path, checkSeal)
+	values, metadata, err := sealed.ReadWith(path, sealed.CheckSeal)
 	if err != nil {
 		return fmt.Errorf("load chosen model: %w", err)
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"bierbench/models/internal/modelstest"
 )
 
 // looked is a training whose model was embedded and kept at its checks.
@@ -77,7 +79,7 @@ func TestCheck(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := spreadConfig(tt.mode, DiversityAdversarial)
 			c.Accumulate = tt.accumulate
-			b := onDevices(t, tt.devices)
+			b := modelstest.OnDevices(t, tt.devices)
 			plain := lookAt(t, newModel(t, b, c, ""), "", "", 0)
 			chosen := t.TempDir()
 			m := newModel(t, b, c, "")
@@ -121,10 +123,10 @@ func TestCheck(t *testing.T) {
 // and the training that goes on begins with the check.
 func TestCheckInterrupted(t *testing.T) {
 	c := spreadConfig(Frozen, DiversityNone)
-	want := lookAt(t, newModel(t, testBackend(t), c, ""), t.TempDir(), t.TempDir(), 3)
+	want := lookAt(t, newModel(t, modelstest.Backend(t), c, ""), t.TempDir(), t.TempDir(), 3)
 	for _, at := range []int{3, 8} {
 		dir, chosen := t.TempDir(), t.TempDir()
-		m := newModel(t, testBackend(t), c, "")
+		m := newModel(t, modelstest.Backend(t), c, "")
 		ctx, cancel := context.WithCancel(t.Context())
 		err := m.Train(ctx, spreadData(c), TrainOptions{Checkpoints: dir, CheckEvery: 3, OnCheck: func(ctx context.Context, step int) error {
 			if step == at {
@@ -135,7 +137,7 @@ func TestCheckInterrupted(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("step %d: %v", at, err)
 		}
-		m = newModel(t, testBackend(t), c, dir)
+		m = newModel(t, modelstest.Backend(t), c, dir)
 		if m.Step != at {
 			t.Fatalf("goes on at step %d, want %d", m.Step, at)
 		}
@@ -150,7 +152,7 @@ func TestCheckInterrupted(t *testing.T) {
 func TestChosenBroken(t *testing.T) {
 	c := spreadConfig(Frozen, DiversityNone)
 	base := t.TempDir()
-	m := newModel(t, testBackend(t), c, "")
+	m := newModel(t, modelstest.Backend(t), c, "")
 	l := lookAt(t, m, t.TempDir(), base, 3)
 	if err := CheckChosen(base, 6); err != nil {
 		t.Fatal(err)
@@ -198,8 +200,8 @@ func TestChosenBroken(t *testing.T) {
 func TestLoadWhere(t *testing.T) {
 	c := spreadConfig(Frozen, DiversityNone)
 	dir := t.TempDir()
-	trainTo(t, newModel(t, testBackend(t), c, ""), dir, 6)
-	m := newModel(t, testBackend(t), c, "")
+	trainTo(t, newModel(t, modelstest.Backend(t), c, ""), dir, 6)
+	m := newModel(t, modelstest.Backend(t), c, "")
 	skipped, err := m.LoadWhere(dir, func(step int) error {
 		if step > 5 {
 			return errors.New("no use")

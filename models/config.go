@@ -7,6 +7,10 @@ import (
 	"maps"
 	"math"
 	"slices"
+
+	"bierbench/models/backbones"
+	"bierbench/models/losses"
+	"bierbench/models/xla"
 )
 
 // The values of Config's options that name a choice.
@@ -31,7 +35,7 @@ type Config struct {
 	Learners []int  `json:"learners"` // widths of the learners, in boosting order; they sum to Size
 	Scale    string `json:"scale"`    // how slices are scaled at test time: size, boost or none
 
-	LossConfig
+	losses.Config
 	DiversityConfig
 	InitialConfig
 	SelectionConfig
@@ -80,7 +84,7 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	if !c.HoldsOut() {
 		c.HeldOut = 0
 	}
-	if loss, err := LossNamed(c.Loss); err == nil {
+	if loss, err := losses.Named(c.Loss); err == nil {
 		given := c.Constants
 		c.Constants = map[string]float64{}
 		for _, constant := range loss.Constants {
@@ -102,7 +106,7 @@ func DefaultConfig(mode string) Config {
 		Input:           224,
 		Size:            512,
 		Scale:           ScaleSize,
-		LossConfig:      DefaultLossConfig(),
+		Config:          losses.DefaultConfig(),
 		DiversityConfig: defaultDiversity(),
 		InitialConfig:   defaultInitial(),
 		SelectionConfig: defaultSelection(),
@@ -155,7 +159,7 @@ func (c Config) Validate() error {
 	var v validation
 	check, oneOf := v.check, v.oneOf
 	oneOf("mode", c.Mode, Frozen, Finetune)
-	if net, err := BackboneNamed(c.Backbone); err != nil {
+	if net, err := backbones.Named(c.Backbone); err != nil {
 		v.add(err)
 	} else if err := net.CheckInput(c.Input); err != nil {
 		v.add(err)
@@ -171,12 +175,12 @@ func (c Config) Validate() error {
 	}
 	check(len(c.Learners) > 0 && sum == c.Size, "learners: %v sum to %d; want size %d", c.Learners, sum, c.Size)
 	oneOf("scale", c.Scale, ScaleSize, ScaleBoost, ScaleNone)
-	v.add(c.LossConfig.Validate())
-	if loss, err := LossOf(c.LossConfig); err == nil && loss.Proxies() > 0 {
+	v.add(c.Config.Validate())
+	if loss, err := losses.For(c.Config); err == nil && loss.Proxies() > 0 {
 		check(c.ProxyRate > 0, "proxy_rate: %g; the loss %s trains proxies, want more than 0", c.ProxyRate, loss.Name)
 	}
 	v.add(c.DiversityConfig.validate(), c.InitialConfig.validate())
-	if net, err := BackboneNamed(c.Backbone); err == nil && c.Mode == Finetune && c.Initialises() {
+	if net, err := backbones.Named(c.Backbone); err == nil && c.Mode == Finetune && c.Initialises() {
 		check(net.Weights != "", "initial: %s learns from the features of a pretrained backbone; %s begins at random, use %s or %s", c.Initial, c.Backbone, InitialXavier, InitialOrthogonal)
 	}
 	v.add(c.SelectionConfig.validate())
@@ -226,7 +230,7 @@ func nearestEven(x float64) int {
 
 // proxies is how many proxies of each class the loss has.
 func (c Config) proxies() int {
-	loss, err := LossOf(c.LossConfig)
+	loss, err := losses.For(c.Config)
 	if err != nil {
 		return 0
 	}
@@ -251,7 +255,7 @@ func (c Config) explainMemory(err error, devices int) error {
 			}
 		}
 	}
-	return ExplainOutOfMemory(err, what, advice+chunks)
+	return xla.ExplainOutOfMemory(err, what, advice+chunks)
 }
 
 // CheckDevices reports a training step that so many devices cannot share: each

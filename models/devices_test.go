@@ -10,6 +10,11 @@ import (
 	"time"
 
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"bierbench/models/backbones"
+	"bierbench/models/internal/modelstest"
+	"bierbench/models/losses"
+	"bierbench/models/xla"
 )
 
 // curveTolerance is how far a reported number may be from one device's, or from
@@ -21,7 +26,7 @@ const curveTolerance = 1e-5
 func spreadConfig(mode, diversity string) Config {
 	c := DefaultConfig(mode)
 	c.Backbone, c.Input, c.Size, c.Learners = "convnet", 32, 24, []int{8, 16}
-	c.Boosting, c.Diversity, c.Hidden = BoostingEta, diversity, 16
+	c.Boosting, c.Diversity, c.Hidden = losses.BoostingEta, diversity, 16
 	c.Classes, c.Images, c.Steps, c.Seed = 6, 4, 8, 5
 	c.BackboneRate, c.EmbeddingRate, c.RegressorRate = 1e-3, 1e-3, 1e-3
 	return c
@@ -76,7 +81,7 @@ func trainTo(t *testing.T, m *Model, dir string, last int) []Step {
 }
 
 // newModel is a fresh model, or where dir is given the one saved there.
-func newModel(t *testing.T, b *Backend, c Config, dir string) *Model {
+func newModel(t *testing.T, b *xla.Backend, c Config, dir string) *Model {
 	t.Helper()
 	m, err := NewModel(b, c, "", 0)
 	if err != nil {
@@ -124,14 +129,14 @@ func TestTrainDevices(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := spreadConfig(tt.mode, tt.diversity)
-			one := newModel(t, onDevices(t, 1), c, "")
+			one := newModel(t, modelstest.OnDevices(t, 1), c, "")
 			want := trainTo(t, one, "", 0)
 
 			dir := t.TempDir()
 			const turn = 4
-			two := trainTo(t, newModel(t, onDevices(t, 2), c, ""), dir, turn)
+			two := trainTo(t, newModel(t, modelstest.OnDevices(t, 2), c, ""), dir, turn)
 			checkCurve(t, "two devices", two, want[:turn])
-			four := newModel(t, onDevices(t, 4), c, dir)
+			four := newModel(t, modelstest.OnDevices(t, 4), c, dir)
 			if four.Step != turn {
 				t.Fatalf("the checkpoint of two devices is of step %d, want %d", four.Step, turn)
 			}
@@ -139,7 +144,7 @@ func TestTrainDevices(t *testing.T) {
 
 			// What is saved is what one device loads, and the model that has been
 			// trained is its own again.
-			for _, m := range []*Model{four, newModel(t, onDevices(t, 1), c, dir)} {
+			for _, m := range []*Model{four, newModel(t, modelstest.OnDevices(t, 1), c, dir)} {
 				checkParameters(t, m, one)
 			}
 			if tt.diversity == DiversityNone { // which takes no part in it
@@ -163,7 +168,7 @@ func checkParameters(t *testing.T, got, want *Model) {
 			continue
 		}
 		rate := c.EmbeddingRate
-		if inScope(v, backboneScope) {
+		if inScope(v, backbones.Scope) {
 			rate = c.BackboneRate
 		}
 		other := got.store.GetVariable(v.Path())
@@ -196,7 +201,7 @@ func checkEmbed(t *testing.T, m *Model) {
 	}
 	var want []float32
 	for _, n := range []int{1, 2, 4} {
-		m.backend = onDevices(t, n)
+		m.backend = modelstest.OnDevices(t, n)
 		got, err := m.Embed(t.Context(), data)
 		if err != nil {
 			t.Fatal(err)
@@ -214,7 +219,7 @@ func TestTrainDevicesRefuses(t *testing.T) {
 	c := spreadConfig(Frozen, DiversityNone)
 	c.Classes, c.Images = 5, 3
 	steps := 0
-	err := newModel(t, onDevices(t, 2), c, "").Train(t.Context(), spreadData(c), TrainOptions{OnStep: func(Step) error { steps++; return nil }})
+	err := newModel(t, modelstest.OnDevices(t, 2), c, "").Train(t.Context(), spreadData(c), TrainOptions{OnStep: func(Step) error { steps++; return nil }})
 	if want := "train: 2 devices: they cannot share a batch of 15 images (5 classes x 3) evenly"; err == nil || !strings.HasPrefix(err.Error(), want) || steps > 0 {
 		t.Errorf("after %d steps: %v\nwant %s", steps, err, want)
 	}

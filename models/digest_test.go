@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"bierbench/models/internal/sealed"
 )
 
 func TestDigest(t *testing.T) {
@@ -32,7 +34,7 @@ func TestDigest(t *testing.T) {
 		t.Fatalf("the trained model has the digest of a fresh one (%v)", err)
 	}
 	// As documented, from the file: lines and values by name.
-	values, _, err := ReadSafetensors(filepath.Join(dir, "step-00000030.safetensors"))
+	values, _, err := sealed.Read(filepath.Join(dir, "step-00000030.safetensors"))
 	if err != nil {
 		t.Fatal(err)
 	}

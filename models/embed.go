@@ -12,6 +12,9 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"golang.org/x/sync/errgroup"
+
+	"bierbench/models/backbones"
+	"bierbench/models/xla"
 )
 
 // PixelRandom is the randomness of one augmented view; nil asks for the
@@ -50,13 +53,13 @@ func (m *Model) Embed(ctx context.Context, data EmbedData) ([]float32, error) {
 // is compiled once.
 type Embedder struct {
 	model   *Model
-	program *forward
+	program *xla.Forward
 }
 
 // NewEmbedder compiles nothing yet.
 func (m *Model) NewEmbedder() (*Embedder, error) {
-	program, err := m.backend.forward(m.store, func(scope *model.Scope, input *Node) *Node {
-		forInference(scope.At(backboneScope), input.Graph())
+	program, err := m.backend.Forward(m.store, func(scope *model.Scope, input *Node) *Node {
+		backbones.ForInference(scope.At(backbones.Scope), input.Graph())
 		embeddings, _ := m.learners(scope, m.pooled(scope, input))
 		return testVector(m.Config, embeddings)
 	})
@@ -70,18 +73,18 @@ func (m *Model) NewEmbedder() (*Embedder, error) {
 func (e *Embedder) Embed(ctx context.Context, data EmbedData) ([]float32, error) {
 	out, err := e.model.embed(ctx, e.program, data)
 	// The model may change before the next call.
-	if err = errors.Join(err, e.program.forget()); err != nil {
+	if err = errors.Join(err, e.program.Forget()); err != nil {
 		return nil, fmt.Errorf("embed: %w", err)
 	}
 	return out, nil
 }
 
 // Free frees the compiled program. The model may be freed before.
-func (e *Embedder) Free() error { return e.program.free() }
+func (e *Embedder) Free() error { return e.program.Free() }
 
 // embed runs the program on all batches; every device of the backend takes one
 // after the other.
-func (m *Model) embed(ctx context.Context, program *forward, data EmbedData) ([]float32, error) {
+func (m *Model) embed(ctx context.Context, program *xla.Forward, data EmbedData) ([]float32, error) {
 	size := m.Config.Size
 	rows := embedBatch
 	if m.Config.Mode == Frozen {
@@ -103,7 +106,7 @@ func (m *Model) embed(ctx context.Context, program *forward, data EmbedData) ([]
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	for device := range program.devices() {
+	for device := range program.Devices() {
 		group.Go(func() error {
 			for {
 				lo := int(next.Add(1)-1) * rows
@@ -118,11 +121,11 @@ func (m *Model) embed(ctx context.Context, program *forward, data EmbedData) ([]
 				if err != nil {
 					return err
 				}
-				err = catch("run the model", func() {
-					defer m.backend.watch("embedding of " + what)()
-					result, failure := program.run(device, input)
+				err = xla.Catch("run the model", func() {
+					defer m.backend.Watch("embedding of " + what)()
+					result, failure := program.Run(device, input)
 					if failure != nil {
-						panic(ExplainForwardOutOfMemory(failure, what))
+						panic(xla.ExplainForwardOutOfMemory(failure, what))
 					}
 					tensors.MustConstFlatData(result, func(flat []float32) { copy(out[lo*size:(lo+n)*size], flat) })
 					result.MustFinalizeAll()

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+
+	"bierbench/models/xla"
 )
 
 func TestExplainMemory(t *testing.T) {
@@ -27,12 +29,12 @@ func TestExplainMemory(t *testing.T) {
 		if got, want := err.Error(), "out of memory on the device with "+tt.want+why; got != want {
 			t.Errorf("%s:\n%s\nwant\n%s", tt.name, got, want)
 		}
-		if !errors.Is(err, ErrOutOfMemory) || !errors.Is(err, cause) {
+		if !errors.Is(err, xla.ErrOutOfMemory) || !errors.Is(err, cause) {
 			t.Errorf("%s: the error is not ErrOutOfMemory, or lost its cause", tt.name)
 		}
 	}
 	other := errors.New("PJRT error (code=3): shapes differ")
-	if err := finetune.explainMemory(other, 1); !errors.Is(err, other) || errors.Is(err, ErrOutOfMemory) {
+	if err := finetune.explainMemory(other, 1); !errors.Is(err, other) || errors.Is(err, xla.ErrOutOfMemory) {
 		t.Errorf("another error became %v", err)
 	}
 }

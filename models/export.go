@@ -11,6 +11,10 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"bierbench/models/backbones"
+	"bierbench/models/internal/sealed"
+	"bierbench/models/xla"
 )
 
 // The tensors of the embedding layer in a file that TestModel.Write makes.
@@ -30,14 +34,14 @@ const (
 // finetune mode the backbone. Regressors, proxies and the optimiser's moments
 // are no part of it, so that models of equal size and backbone have the same
 // tensors, however they were trained. The vector of a pooled feature x is
-// x W + b with every learner's slice divided by its length, NormFloor at
+// x W + b with every learner's slice divided by its length, losses.NormFloor at
 // least, and multiplied by its factor.
 type TestModel struct {
 	Config  Config
-	Digest  string        // of the checkpoint's parameters, as Model.Digest
-	Path    string        // of the checkpoint
-	Factors []float64     // of the learners' slices
-	Tensors []NamedTensor // float32, by name
+	Digest  string               // of the checkpoint's parameters, as Model.Digest
+	Path    string               // of the checkpoint
+	Factors []float64            // of the learners' slices
+	Tensors []sealed.NamedTensor // float32, by name
 }
 
 // ReadTestModel reads the newest checkpoint in a folder, of a model with this
@@ -52,7 +56,7 @@ func ReadTestModel(dir string, c Config) (TestModel, error) {
 	if err != nil {
 		return TestModel{}, fmt.Errorf("read model: %w", err)
 	}
-	values, _, err := readSafetensors(found[0].path, checkSeal)
+	values, _, err := sealed.ReadWith(found[0].path, sealed.CheckSeal)
 	if err != nil {
 		return TestModel{}, fmt.Errorf("read model: %w", err)
 	}
@@ -66,12 +70,12 @@ func ReadTestModel(dir string, c Config) (TestModel, error) {
 
 // testModelOf takes the test-time part of a checkpoint's tensors.
 func testModelOf(c Config, values map[string]*tensors.Tensor) (TestModel, error) {
-	net, err := BackboneNamed(c.Backbone)
+	net, err := backbones.Named(c.Backbone)
 	if err != nil {
 		return TestModel{}, err
 	}
 	m := TestModel{Config: c}
-	if err = catch("configuration", func() { m.Factors = sliceScales(c.Scale, c.Learners) }); err != nil {
+	if err = xla.Catch("configuration", func() { m.Factors = sliceScales(c.Scale, c.Learners) }); err != nil {
 		return TestModel{}, err
 	}
 	var weights, biases [][]float32
@@ -90,12 +94,12 @@ func testModelOf(c Config, values map[string]*tensors.Tensor) (TestModel, error)
 	if beyond := embeddingScope + "/" + learnerName(len(c.Learners)) + "/weights"; values[beyond] != nil {
 		return TestModel{}, fmt.Errorf("tensor %s: want the %d learners of the configuration", beyond, len(c.Learners))
 	}
-	m.Tensors = []NamedTensor{
-		{EmbeddingBiases, tensors.FromFlatDataAndDimensions(sideBySide(biases, 1), c.Size)},
-		{EmbeddingWeights, tensors.FromFlatDataAndDimensions(sideBySide(weights, net.Features), net.Features, c.Size)},
+	m.Tensors = []sealed.NamedTensor{
+		{Name: EmbeddingBiases, Value: tensors.FromFlatDataAndDimensions(sideBySide(biases, 1), c.Size)},
+		{Name: EmbeddingWeights, Value: tensors.FromFlatDataAndDimensions(sideBySide(weights, net.Features), net.Features, c.Size)},
 	}
 	if c.Mode == Finetune {
-		backbone, failed := net.publish(values)
+		backbone, failed := net.Publish(values)
 		if failed != nil {
 			return TestModel{}, failed
 		}
@@ -144,10 +148,10 @@ func sideBySide(parts [][]float32, rows int) []float32 {
 // which stay usable.
 func digestOf(values map[string]*tensors.Tensor) (string, error) {
 	m := Model{store: model.NewStore()}
-	err := catch("digest of a checkpoint", func() {
+	err := xla.Catch("digest of a checkpoint", func() {
 		for _, name := range slices.Sorted(maps.Keys(values)) {
 			i := strings.LastIndexByte(name, '/')
-			below(m.store.RootScope(), name[:max(i, 0)]).VariableWithValue(name[i+1:], values[name])
+			xla.Below(m.store.RootScope(), name[:max(i, 0)]).VariableWithValue(name[i+1:], values[name])
 		}
 	})
 	if err != nil {
@@ -168,7 +172,7 @@ func (m TestModel) Parameters() int {
 // Write writes the tensors to a safetensors file. Models of equal tensors and
 // digest give equal bytes, and those of equal shapes files of equal length.
 func (m TestModel) Write(path string) error {
-	return WriteSafetensors(path, m.Tensors, map[string]string{
+	return sealed.Write(path, m.Tensors, map[string]string{
 		testModelKind:   "model " + strconv.Itoa(testModelVersion),
 		testModelDigest: m.Digest,
 	})

@@ -9,9 +9,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/gomlx/gomlx/core/tensors"
+	"bierbench/models/backbones"
+	"bierbench/models/internal/modelstest"
+	"bierbench/models/internal/sealed"
+	"bierbench/models/losses"
 )
 
 // testMethods are ways to train one size, by name: every loss with proxies is
@@ -19,10 +23,10 @@ import (
 func testMethods() map[string]Config {
 	base := tinyConfig()
 	base.Size, base.Learners, base.Steps = 12, []int{2, 4, 6}, 3
-	base.Boosting, base.Diversity = BoostingEta, DiversityNone
+	base.Boosting, base.Diversity = losses.BoostingEta, DiversityNone
 	methods := map[string]Config{"bier": base}
 	c := base
-	c.Learners, c.Boosting = []int{12}, BoostingNone
+	c.Learners, c.Boosting = []int{12}, losses.BoostingNone
 	methods["baseline"] = c
 	c = base
 	c.Diversity = DiversityAdversarial
@@ -30,10 +34,10 @@ func testMethods() map[string]Config {
 	c = base
 	c.Scale = ScaleBoost
 	methods["bier, boosted scale"] = c
-	for _, loss := range Losses() {
+	for _, loss := range losses.All() {
 		if loss.Proxies() > 0 {
 			c = base
-			c.Loss, c.Boosting = loss.Name, BoostingGradient
+			c.Loss, c.Boosting = loss.Name, losses.BoostingGradient
 			methods[loss.Name] = c
 		}
 	}
@@ -43,7 +47,7 @@ func testMethods() map[string]Config {
 // exportTrained trains a model, exports it and returns the model with the file.
 func exportTrained(t *testing.T, c Config, data TrainData) (m *Model, exported TestModel, path string) {
 	t.Helper()
-	m, err := NewModel(testBackend(t), c, "", 10)
+	m, err := NewModel(modelstest.Backend(t), c, "", 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +69,7 @@ func exportTrained(t *testing.T, c Config, data TrainData) (m *Model, exported T
 // shapesIn returns the shapes in a safetensors file by name.
 func shapesIn(t *testing.T, path string) map[string]string {
 	t.Helper()
-	values, _, err := ReadSafetensors(path)
+	values, _, err := sealed.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +85,7 @@ func shapesIn(t *testing.T, path string) map[string]string {
 // model's own vectors.
 func TestExportHasNoExtraParameters(t *testing.T) {
 	data := tinyData()
-	width := convnet().Features
+	width := backbones.Convnet().Features
 	var size int64
 	for name, c := range testMethods() {
 		t.Run(name, func(t *testing.T) {
@@ -125,7 +129,7 @@ func TestExportHasNoExtraParameters(t *testing.T) {
 // embedPlainly computes test-time vectors from an exported file in float64.
 func embedPlainly(t *testing.T, path string, factors []float64, learners []int, features []float32, width int) []float64 {
 	t.Helper()
-	values, _, err := ReadSafetensors(path)
+	values, _, err := sealed.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +149,7 @@ func embedPlainly(t *testing.T, path string, factors []float64, learners []int, 
 				square += slice[j] * slice[j]
 			}
 			for j := range slice {
-				slice[j] *= factors[m] / max(math.Sqrt(square), NormFloor)
+				slice[j] *= factors[m] / max(math.Sqrt(square), losses.NormFloor)
 			}
 			out = append(out, slice...)
 			from += d

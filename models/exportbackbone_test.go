@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"bierbench/models/backbones"
+	"bierbench/models/internal/sealed"
 )
 
 // A finetuned model's exported backbone is the model's, in the layout that the
@@ -24,13 +27,13 @@ func TestExportedBackboneIsTheModels(t *testing.T) {
 		data.Classes = append(data.Classes, int32(i/3))
 	}
 	m, _, path := exportTrained(t, c, data)
-	got, _, err := ReadSafetensors(path)
+	got, _, err := sealed.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := 2
 	for v := range m.store.IterVariables() {
-		if !inScope(v, backboneScope) || isMoment(v) {
+		if !inScope(v, backbones.Scope) || isMoment(v) {
 			continue
 		}
 		want++

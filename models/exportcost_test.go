@@ -8,13 +8,16 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"bierbench/models/internal/modelstest"
+	"bierbench/models/losses"
 )
 
 // testTimeOutput compiles and runs the program that Embed runs, on a batch of
 // features or of images, and returns the output's node in its graph.
 func testTimeOutput(t *testing.T, c Config, rows int) *Node {
 	t.Helper()
-	m, err := NewModel(testBackend(t), c, "", 0)
+	m, err := NewModel(modelstest.Backend(t), c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +35,7 @@ func testTimeOutput(t *testing.T, c Config, rows int) *Node {
 	if c.Mode == Finetune {
 		input = tensors.FromShape(shapes.Make(dtypes.Uint8, rows, c.Input, c.Input, 3))
 	}
-	out, g, err := e.program.runGraph(0, input)
+	out, g, err := e.program.RunGraph(0, input)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +84,7 @@ func costPair(mode, backbone string, input, size int) map[string]Config {
 	out := map[string]Config{}
 	c.Learners = []int{size}
 	out["baseline"] = c
-	c.Learners, c.Boosting = LearnerSizes(size, 3), BoostingEta
+	c.Learners, c.Boosting = LearnerSizes(size, 3), losses.BoostingEta
 	out["bier"] = c
 	return out
 }
@@ -115,7 +118,7 @@ func BenchmarkEmbed(b *testing.B) {
 	for _, name := range []string{"baseline", "bier"} {
 		b.Run(name, func(b *testing.B) {
 			c := costPair(Frozen, "lite0", 224, 512)[name]
-			m, err := NewModel(testBackend(b), c, "", 0)
+			m, err := NewModel(modelstest.Backend(b), c, "", 0)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -130,7 +133,7 @@ func BenchmarkEmbed(b *testing.B) {
 			}
 			input := tensors.FromFlatDataAndDimensions(features, rows, m.width)
 			for b.Loop() {
-				out, failed := e.program.run(0, input)
+				out, failed := e.program.Run(0, input)
 				if failed != nil {
 					b.Fatal(failed)
 				}

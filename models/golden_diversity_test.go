@@ -8,13 +8,15 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"bierbench/models/internal/modelstest"
 )
 
 // goldenAxes are our words for the golden vectors' numbers of an axis.
 var goldenAxes = []string{AxisOut, AxisIn}
 
 // goldenActivation computes all that an activation case states.
-func goldenActivation(t *testing.T, c goldenCase) map[string][]float64 {
+func goldenActivation(t *testing.T, c modelstest.GoldenCase) map[string][]float64 {
 	t.Helper()
 	var settings struct {
 		Sizes     []int   `json:"sizes"`
@@ -22,20 +24,20 @@ func goldenActivation(t *testing.T, c goldenCase) map[string][]float64 {
 		LambdaW   float64 `json:"lambda_w"`
 		LambdaDiv float64 `json:"lambda_div"`
 	}
-	if err := strictJSON(c.Config, &settings); err != nil {
+	if err := modelstest.StrictJSON(c.Config, &settings); err != nil {
 		t.Fatalf("config: %v", err)
 	}
 	config := DefaultConfig(Frozen)
 	config.LambdaW, config.LambdaDiv, config.NormAxis = settings.LambdaW, settings.LambdaDiv, goldenAxes[settings.Axis]
-	inputs := []*tensors.Tensor{matrix(input[[][]float64](t, c, "x"))}
-	for _, w := range input[[][][]float64](t, c, "W") {
-		inputs = append(inputs, matrix(w))
+	inputs := []*tensors.Tensor{modelstest.Matrix(modelstest.GoldenInput[[][]float64](t, c, "x"))}
+	for _, w := range modelstest.GoldenInput[[][][]float64](t, c, "W") {
+		inputs = append(inputs, modelstest.Matrix(w))
 	}
 	if len(inputs) != 1+len(settings.Sizes) {
 		t.Fatalf("%d matrices of %d learners", len(inputs)-1, len(settings.Sizes))
 	}
 	var names []string
-	results := evaluate(t, testBackend(t), inputs, func(in []*Node) []*Node {
+	results := modelstest.Evaluate(t, modelstest.Backend(t), inputs, func(in []*Node) []*Node {
 		var out []*Node
 		put := func(name string, nodes ...*Node) {
 			for _, n := range nodes {
@@ -54,7 +56,7 @@ func goldenActivation(t *testing.T, c goldenCase) map[string][]float64 {
 		put("grad_unit_norm.W", Gradient(sumNodes(d.embeddingNorms), in[1:]...)...)
 		return out
 	})
-	got := joined(names, results)
+	got := modelstest.JoinByName(names, results)
 	if slices.ContainsFunc(got["x"], func(v float64) bool { return v != 0 }) {
 		t.Error("the pooled feature gets a gradient")
 	}
@@ -62,7 +64,7 @@ func goldenActivation(t *testing.T, c goldenCase) map[string][]float64 {
 }
 
 // goldenAdversarial computes all that an adversarial case states.
-func goldenAdversarial(t *testing.T, c goldenCase) map[string][]float64 {
+func goldenAdversarial(t *testing.T, c modelstest.GoldenCase) map[string][]float64 {
 	t.Helper()
 	var settings struct {
 		Sizes     []int   `json:"sizes"`
@@ -72,7 +74,7 @@ func goldenAdversarial(t *testing.T, c goldenCase) map[string][]float64 {
 		LambdaDiv float64 `json:"lambda_div"`
 		Reversal  float64 `json:"reversal"`
 	}
-	if err := strictJSON(c.Config, &settings); err != nil {
+	if err := modelstest.StrictJSON(c.Config, &settings); err != nil {
 		t.Fatalf("config: %v", err)
 	}
 	if settings.Reversal != 1 {
@@ -81,12 +83,12 @@ func goldenAdversarial(t *testing.T, c goldenCase) map[string][]float64 {
 	config := DefaultConfig(Frozen)
 	config.LambdaW, config.LambdaDiv, config.NormAxis = settings.LambdaW, settings.LambdaDiv, goldenAxes[settings.Axis]
 	m := len(settings.Sizes)
-	inputs := []*tensors.Tensor{matrix(input[[][]float64](t, c, "x"))}
-	for _, w := range input[[][][]float64](t, c, "W") {
-		inputs = append(inputs, matrix(w))
+	inputs := []*tensors.Tensor{modelstest.Matrix(modelstest.GoldenInput[[][]float64](t, c, "x"))}
+	for _, w := range modelstest.GoldenInput[[][][]float64](t, c, "W") {
+		inputs = append(inputs, modelstest.Matrix(w))
 	}
 	var order []string
-	regressors := input[map[string]struct {
+	regressors := modelstest.GoldenInput[map[string]struct {
 		W1, W2 [][]float64
 		B1, B2 []float64
 	}](t, c, "regressors")
@@ -100,12 +102,12 @@ func goldenAdversarial(t *testing.T, c goldenCase) map[string][]float64 {
 			}
 			order = append(order, key)
 			got["pair_order"] = append(got["pair_order"], float64(i), float64(j))
-			inputs = append(inputs, matrix(r.W1), vector(r.B1), matrix(r.W2), vector(r.B2))
+			inputs = append(inputs, modelstest.Matrix(r.W1), modelstest.Vector(r.B1), modelstest.Matrix(r.W2), modelstest.Vector(r.B2))
 		}
 	}
 
 	var names []string
-	results := evaluate(t, testBackend(t), inputs, func(in []*Node) []*Node {
+	results := modelstest.Evaluate(t, modelstest.Backend(t), inputs, func(in []*Node) []*Node {
 		var out []*Node
 		put := func(name string, nodes ...*Node) {
 			for _, n := range nodes {
@@ -138,7 +140,7 @@ func goldenAdversarial(t *testing.T, c goldenCase) map[string][]float64 {
 		}
 		return out
 	})
-	maps.Copy(got, joined(names, results))
+	maps.Copy(got, modelstest.JoinByName(names, results))
 	if slices.ContainsFunc(got["x"], func(v float64) bool { return v != 0 }) {
 		t.Error("the pooled feature gets a gradient")
 	}

@@ -6,36 +6,37 @@ import (
 	"testing"
 
 	. "github.com/gomlx/gomlx/core/graph"
-
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"bierbench/models/internal/modelstest"
 )
 
 var goldenTestScales = map[string]string{"code": ScaleSize, "sqrt_a": ScaleBoost, "ones": ScaleNone}
 
 // goldenTestVectors computes the test vectors of a boosted loss's case, from
 // embeddings or from pooled features, matrices and biases.
-func goldenTestVectors(t *testing.T, c goldenCase) map[string][]float64 {
+func goldenTestVectors(t *testing.T, c modelstest.GoldenCase) map[string][]float64 {
 	t.Helper()
 	var inputs []*tensors.Tensor
 	_, pooled := c.Inputs["x"]
 	learners := 0
 	if pooled {
-		matrices := input[[][][]float64](t, c, "W")
+		matrices := modelstest.GoldenInput[[][][]float64](t, c, "W")
 		learners = len(matrices)
-		inputs = append(inputs, matrix(input[[][]float64](t, c, "x")))
+		inputs = append(inputs, modelstest.Matrix(modelstest.GoldenInput[[][]float64](t, c, "x")))
 		for _, w := range matrices {
-			inputs = append(inputs, matrix(w))
+			inputs = append(inputs, modelstest.Matrix(w))
 		}
-		for _, b := range input[[][]float64](t, c, "b") {
-			inputs = append(inputs, matrix([][]float64{b}))
+		for _, b := range modelstest.GoldenInput[[][]float64](t, c, "b") {
+			inputs = append(inputs, modelstest.Matrix([][]float64{b}))
 		}
 	} else {
-		for _, e := range input[[][][]float64](t, c, "embeddings") {
-			inputs = append(inputs, matrix(e))
+		for _, e := range modelstest.GoldenInput[[][][]float64](t, c, "embeddings") {
+			inputs = append(inputs, modelstest.Matrix(e))
 		}
 	}
 	var names []string
-	results := evaluate(t, testBackend(t), inputs, func(in []*Node) []*Node {
+	results := modelstest.Evaluate(t, modelstest.Backend(t), inputs, func(in []*Node) []*Node {
 		embeddings := in
 		if pooled {
 			embeddings = nil
@@ -50,11 +51,11 @@ func goldenTestVectors(t *testing.T, c goldenCase) map[string][]float64 {
 		}
 		return out
 	})
-	return joined(names, results)
+	return modelstest.JoinByName(names, results)
 }
 
 // goldenScales checks the scalars that do not depend on data.
-func goldenScales(t *testing.T, c goldenCase) map[string][]float64 {
+func goldenScales(t *testing.T, c modelstest.GoldenCase) map[string][]float64 {
 	t.Helper()
 	got := map[string][]float64{}
 	for m := 1; m <= 7; m++ {
@@ -90,12 +91,12 @@ func roundedSizes(size, m int) []int {
 
 func TestGoldenModels(t *testing.T) {
 	vectors := func(name string) bool { return strings.HasPrefix(name, "test_vector.") }
-	checkGolden(t, "models",
-		goldenReader{"binomial_", vectors, goldenTestVectors},
-		goldenReader{"contrastive_", vectors, goldenTestVectors},
-		goldenReader{"triplet_", vectors, goldenTestVectors},
-		goldenReader{"activation_", nil, goldenActivation},
-		goldenReader{"adversarial_", nil, goldenAdversarial},
-		goldenReader{"sizes_scales", func(name string) bool { return name != "eta" }, goldenScales},
+	modelstest.CheckGolden(t, "models",
+		modelstest.GoldenReader{Prefix: "binomial_", Outputs: vectors, Read: goldenTestVectors},
+		modelstest.GoldenReader{Prefix: "contrastive_", Outputs: vectors, Read: goldenTestVectors},
+		modelstest.GoldenReader{Prefix: "triplet_", Outputs: vectors, Read: goldenTestVectors},
+		modelstest.GoldenReader{Prefix: "activation_", Read: goldenActivation},
+		modelstest.GoldenReader{Prefix: "adversarial_", Read: goldenAdversarial},
+		modelstest.GoldenReader{Prefix: "sizes_scales", Outputs: func(name string) bool { return name != "eta" }, Read: goldenScales},
 	)
 }

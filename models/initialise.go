@@ -11,6 +11,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"bierbench/models/xla"
 )
 
 const (
@@ -200,14 +202,14 @@ func (m *Model) initialise(ctx context.Context, features []float32, onStep func(
 		rates[correctFirst], rates[correctSecond] = corrections(number + 1)
 		var report []float64
 		what := fmt.Sprintf("step %d", number)
-		err = catch(what, func() {
-			defer m.backend.watch("initialisation, " + what)()
+		err = xla.Catch(what, func() {
+			defer m.backend.Watch("initialisation, " + what)()
 			out, failure := step.Exec(rates, x)
 			if failure == nil {
 				report, failure = numbersOf(out[0])
 			}
 			if failure != nil {
-				panic(ExplainForwardOutOfMemory(failure, fmt.Sprintf("an initialisation on %d images", found.Images)))
+				panic(xla.ExplainForwardOutOfMemory(failure, fmt.Sprintf("an initialisation on %d images", found.Images)))
 			}
 		})
 		if err != nil {
@@ -240,7 +242,7 @@ func (m *Model) initialise(ctx context.Context, features []float32, onStep func(
 func (m *Model) initialVariables(c Config) (*model.Store, error) {
 	own := model.NewStore()
 	for i := range c.Learners {
-		w := below(m.store.RootScope(), embeddingScope, learnerName(i)).GetVariable("weights")
+		w := xla.Below(m.store.RootScope(), embeddingScope, learnerName(i)).GetVariable("weights")
 		value, err := w.Value()
 		if err == nil {
 			value, err = duplicate(value)
@@ -248,7 +250,7 @@ func (m *Model) initialVariables(c Config) (*model.Store, error) {
 		if err != nil {
 			return nil, err
 		}
-		below(own.RootScope(), embeddingScope, learnerName(i)).VariableWithValue("weights", value)
+		xla.Below(own.RootScope(), embeddingScope, learnerName(i)).VariableWithValue("weights", value)
 	}
 	if c.Diversity == DiversityAdversarial {
 		addRegressors(own.RootScope(), c)
@@ -281,7 +283,7 @@ func (m *Model) initialProgram(own *model.Store, c Config) (*model.Exec, error) 
 		g := x.Graph()
 		var matrices []*Node
 		for i, d := range c.Learners {
-			matrices = append(matrices, variable(below(scope, embeddingScope, learnerName(i)), g, "weights", m.width, d))
+			matrices = append(matrices, xla.Variable(xla.Below(scope, embeddingScope, learnerName(i)), g, "weights", m.width, d))
 		}
 		d := diversityLoss(scope, c, x, matrices)
 		constraints := ScalarZero(g, x.DType())

@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"bierbench/models/internal/modelstest"
+	"bierbench/models/xla"
 )
 
 // initialConfig is an ensemble on features of width 128 that is initialised by
@@ -20,7 +23,7 @@ func initialConfig(initial, diversity string) Config {
 }
 
 // initialised returns a fresh model after its initialisation, and the steps.
-func initialised(t *testing.T, b *Backend, c Config, features []float32) (*Model, Initialisation, []InitialStep) {
+func initialised(t *testing.T, b *xla.Backend, c Config, features []float32) (*Model, Initialisation, []InitialStep) {
 	t.Helper()
 	m, err := NewModel(b, c, "", 0)
 	if err != nil {
@@ -43,7 +46,7 @@ func matricesOf(t *testing.T, m *Model) []*tensors.Tensor {
 	t.Helper()
 	var out []*tensors.Tensor
 	for i := range m.Config.Learners {
-		w, err := below(m.store.RootScope(), embeddingScope, learnerName(i)).GetVariable("weights").Value()
+		w, err := xla.Below(m.store.RootScope(), embeddingScope, learnerName(i)).GetVariable("weights").Value()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +73,7 @@ func TestInitialiseActivation(t *testing.T) {
 		t.Run(axis, func(t *testing.T) {
 			c := initialConfig(InitialActivation, DiversityNone)
 			c.InitialNormAxis, c.InitialTolerance = axis, 1e-2
-			m, found, steps := initialised(t, testBackend(t), c, features)
+			m, found, steps := initialised(t, modelstest.Backend(t), c, features)
 			if !found.Converged || found.Images != 80 || len(steps) != found.Last.Number+1 || len(steps) < 2*initialWindow {
 				t.Errorf("%d reports, %+v; want it to converge on 80 images", len(steps), found)
 			}
@@ -141,25 +144,25 @@ func TestInitialiseDeterministic(t *testing.T) {
 	} {
 		t.Run(c.Initial+" "+c.Diversity, func(t *testing.T) {
 			c.InitialSteps, c.InitialRate = 20, 1e-3
-			m, found, steps := initialised(t, testBackend(t), c, features)
+			m, found, steps := initialised(t, modelstest.Backend(t), c, features)
 			if found.Converged || found.Last.Number != 20 || len(steps) != 21 {
 				t.Errorf("%d reports, %+v; want all 20 steps", len(steps), found)
 			}
 			want := modelDigest(t, m)
-			again, _, _ := initialised(t, testBackend(t), c, features)
+			again, _, _ := initialised(t, modelstest.Backend(t), c, features)
 			if modelDigest(t, again) != want {
 				t.Error("the same seed gave other bits")
 			}
-			spread, _, _ := initialised(t, onDevices(t, 2), c, features)
+			spread, _, _ := initialised(t, modelstest.OnDevices(t, 2), c, features)
 			if modelDigest(t, spread) != want {
 				t.Error("two devices gave other bits")
 			}
 			other := c
 			other.Seed++
-			if by, _, _ := initialised(t, testBackend(t), other, features); modelDigest(t, by) == want {
+			if by, _, _ := initialised(t, modelstest.Backend(t), other, features); modelDigest(t, by) == want {
 				t.Error("another seed gave the same bits")
 			}
-			drawn, err := NewModel(testBackend(t), c, "", 0)
+			drawn, err := NewModel(modelstest.Backend(t), c, "", 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -224,7 +227,7 @@ func TestInitialRows(t *testing.T) {
 	c := initialConfig(InitialActivation, DiversityNone)
 	rows := func(seed uint64, features []float32) []float32 {
 		c.Seed = seed
-		m, err := NewModel(testBackend(t), c, "", 0)
+		m, err := NewModel(modelstest.Backend(t), c, "", 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -275,7 +278,7 @@ func TestInitialiseRefuses(t *testing.T) {
 			if c.change != nil {
 				c.change(&config)
 			}
-			m, err := NewModel(testBackend(t), config, "", 0)
+			m, err := NewModel(modelstest.Backend(t), config, "", 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -321,8 +324,8 @@ func TestInitialiseNothing(t *testing.T) {
 	} {
 		c := initialConfig(InitialActivation, DiversityNone)
 		change(&c)
-		m, found, steps := initialised(t, testBackend(t), c, features)
-		fresh, err := NewModel(testBackend(t), c, "", 0)
+		m, found, steps := initialised(t, modelstest.Backend(t), c, features)
+		fresh, err := NewModel(modelstest.Backend(t), c, "", 0)
 		if err != nil {
 			t.Fatal(err)
 		}

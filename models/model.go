@@ -8,6 +8,9 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"bierbench/models/backbones"
+	"bierbench/models/xla"
 )
 
 // The scopes of a model's variables.
@@ -23,8 +26,8 @@ type Model struct {
 	Config   Config
 	Step     int     // optimizer steps taken
 	Seconds  float64 // spent in training, all attempts added up
-	backend  *Backend
-	backbone Backbone
+	backend  *xla.Backend
+	backbone backbones.Backbone
 	store    *model.Store
 	width    int      // of the pooled feature
 	classes  int      // of the training part
@@ -36,17 +39,17 @@ type Model struct {
 // from scratch, nor in frozen mode, where features are computed elsewhere.
 // classes is the number of classes that it is trained on: a loss may have
 // proxies of them.
-func NewModel(b *Backend, c Config, weights string, classes int) (*Model, error) {
+func NewModel(b *xla.Backend, c Config, weights string, classes int) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	net, err := BackboneNamed(c.Backbone)
+	net, err := backbones.Named(c.Backbone)
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
 	m := &Model{Config: c, backend: b, backbone: net, store: model.NewStore(), width: net.Features, classes: classes}
 	if c.Mode == Finetune {
-		if err := net.AddVariables(m.store.Scope(backboneScope), weights, stream(c.Seed, "backbone", 0)); err != nil {
+		if err := net.AddVariables(m.store.Scope(backbones.Scope), weights, stream(c.Seed, "backbone", 0)); err != nil {
 			return nil, fmt.Errorf("model: %w", err)
 		}
 	}
@@ -68,7 +71,7 @@ func (m *Model) Finalize() { m.store.Finalize() }
 func (m *Model) addLearners() {
 	c := m.Config
 	for i, w := range c.initialMatrices(m.width) {
-		scope := below(m.store.RootScope(), embeddingScope, learnerName(i))
+		scope := xla.Below(m.store.RootScope(), embeddingScope, learnerName(i))
 		scope.VariableWithValue("weights", w)
 		scope.VariableWithValue("biases", tensors.FromFlatDataAndDimensions(make([]float32, c.Learners[i]), c.Learners[i]))
 	}
@@ -99,7 +102,7 @@ func (m *Model) addProxies(n int) {
 		for j := range values {
 			values[j] = float32(random.NormFloat64())
 		}
-		below(m.store.RootScope(), proxyScope, learnerName(i)).VariableWithValue("proxies", tensors.FromFlatDataAndDimensions(values, n, d))
+		xla.Below(m.store.RootScope(), proxyScope, learnerName(i)).VariableWithValue("proxies", tensors.FromFlatDataAndDimensions(values, n, d))
 	}
 }
 
@@ -111,7 +114,7 @@ func (m *Model) proxies(scope *model.Scope, g *Graph) []*Node {
 	}
 	out := make([]*Node, len(m.Config.Learners))
 	for i, d := range m.Config.Learners {
-		out[i] = variable(below(scope, proxyScope, learnerName(i)), g, "proxies", m.classes*m.Config.proxies(), d)
+		out[i] = xla.Variable(xla.Below(scope, proxyScope, learnerName(i)), g, "proxies", m.classes*m.Config.proxies(), d)
 	}
 	return out
 }
@@ -137,12 +140,12 @@ func (m *Model) learners(scope *model.Scope, x *Node) (embeddings, matrices []*N
 	x.AssertDims(-1, m.width)
 	g := x.Graph()
 	for i, d := range m.Config.Learners {
-		in := below(scope, embeddingScope, learnerName(i))
-		w := variable(in, g, "weights", m.width, d)
-		bias := variable(in, g, "biases", d)
-		y := constantProduct(x, w)
+		in := xla.Below(scope, embeddingScope, learnerName(i))
+		w := xla.Variable(in, g, "weights", m.width, d)
+		bias := xla.Variable(in, g, "biases", d)
+		y := xla.ConstantProduct(x, w)
 		if m.Config.Mode == Finetune {
-			y = product(x, w) // the gradient reaches x too
+			y = xla.Product(x, w) // the gradient reaches x too
 		}
 		embeddings = append(embeddings, Add(y, Reshape(bias, 1, d)))
 		matrices = append(matrices, w)
@@ -156,5 +159,5 @@ func (m *Model) pooled(scope *model.Scope, input *Node) *Node {
 	if m.Config.Mode == Frozen {
 		return input
 	}
-	return m.backbone.Forward(scope.At(backboneScope), m.backbone.Normalize(input))
+	return m.backbone.Forward(scope.At(backbones.Scope), m.backbone.Normalize(input))
 }

@@ -8,13 +8,18 @@ import (
 	"testing"
 
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"bierbench/models/internal/modelstest"
+	"bierbench/models/internal/sealed"
+	"bierbench/models/losses"
+	"bierbench/models/xla"
 )
 
 // proxyTraining is a model of three learners, boosted by rule gradient, whose
 // loss has proxies of the ten classes of spreadData.
 func proxyTraining(mode, loss string) Config {
 	c := spreadConfig(mode, DiversityNone)
-	c.Learners, c.Boosting = []int{4, 8, 12}, BoostingGradient
+	c.Learners, c.Boosting = []int{4, 8, 12}, losses.BoostingGradient
 	c.Loss = loss
 	if loss == "soft_triple" {
 		c.Constants = map[string]float64{"centres": 3}
@@ -24,7 +29,7 @@ func proxyTraining(mode, loss string) Config {
 }
 
 // newProxyModel is newModel of ten classes.
-func newProxyModel(t *testing.T, b *Backend, c Config, dir string) *Model {
+func newProxyModel(t *testing.T, b *xla.Backend, c Config, dir string) *Model {
 	t.Helper()
 	m, err := NewModel(b, c, "", 10)
 	if err != nil {
@@ -42,7 +47,7 @@ func newProxyModel(t *testing.T, b *Backend, c Config, dir string) *Model {
 func proxyValues(m *Model) [][]float32 {
 	var out [][]float32
 	for i := range m.Config.Learners {
-		v := below(m.store.RootScope(), proxyScope, learnerName(i)).GetVariable("proxies")
+		v := xla.Below(m.store.RootScope(), proxyScope, learnerName(i)).GetVariable("proxies")
 		out = append(out, tensors.MustCopyFlatData[float32](v.MustValue()))
 	}
 	return out
@@ -50,14 +55,14 @@ func proxyValues(m *Model) [][]float32 {
 
 // Training lowers the loss of every learner and moves each one's proxies.
 func TestTrainProxies(t *testing.T) {
-	for _, loss := range Losses() {
+	for _, loss := range losses.All() {
 		if loss.Proxies() == 0 {
 			continue
 		}
 		t.Run(loss.Name, func(t *testing.T) {
 			c := proxyTraining(Frozen, loss.Name)
 			c.Steps, c.EmbeddingRate, c.ProxyRate = 40, 3e-3, 3e-2
-			b := onDevices(t, 1)
+			b := modelstest.OnDevices(t, 1)
 			whole := newProxyModel(t, b, c, "")
 			before := proxyValues(whole)
 			steps := trainTo(t, whole, "", 0)
@@ -89,13 +94,13 @@ func TestTrainProxies(t *testing.T) {
 // interrupted training continues to the same bits.
 func checkProxiesContinue(t *testing.T, whole *Model) {
 	t.Helper()
-	c, b, dir := whole.Config, onDevices(t, 1), t.TempDir()
+	c, b, dir := whole.Config, modelstest.OnDevices(t, 1), t.TempDir()
 	trainTo(t, newProxyModel(t, b, c, ""), dir, 7)
 	found, err := checkpoints(dir)
 	if err != nil || len(found) == 0 {
 		t.Fatalf("%v, %v", found, err)
 	}
-	values, _, err := ReadSafetensors(found[0].path)
+	values, _, err := sealed.Read(found[0].path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +152,7 @@ func checkEmbedWithoutProxies(t *testing.T, m *Model) {
 // Proxies of other classes are refused, before training and in a checkpoint.
 func TestProxiesOfOtherClasses(t *testing.T) {
 	c := proxyTraining(Frozen, "soft_triple")
-	b := onDevices(t, 1)
+	b := modelstest.OnDevices(t, 1)
 	dir := t.TempDir()
 	trainTo(t, newProxyModel(t, b, c, ""), dir, 3)
 	other, err := NewModel(b, c, "", 12)
@@ -172,20 +177,20 @@ func TestProxiesOfOtherClasses(t *testing.T) {
 func TestProxiesSplit(t *testing.T) {
 	t.Run("frozen", func(t *testing.T) { // sums over the images, which devices share
 		c := proxyTraining(Frozen, "proxy_anchor")
-		one, two := newProxyModel(t, onDevices(t, 1), c, ""), newProxyModel(t, onDevices(t, 2), c, "")
+		one, two := newProxyModel(t, modelstest.OnDevices(t, 1), c, ""), newProxyModel(t, modelstest.OnDevices(t, 2), c, "")
 		want := trainTo(t, one, "", 0)
 		checkCurve(t, "two devices", trainTo(t, two, "", 0), want)
 		checkParameters(t, two, one)
 	})
 	t.Run("finetune", func(t *testing.T) { // softmaxes, and a penalty
 		c := proxyTraining(Finetune, "soft_triple")
-		one := newProxyModel(t, onDevices(t, 1), c, "")
+		one := newProxyModel(t, modelstest.OnDevices(t, 1), c, "")
 		want := trainTo(t, one, "", 0)
-		two := newProxyModel(t, onDevices(t, 2), c, "")
+		two := newProxyModel(t, modelstest.OnDevices(t, 2), c, "")
 		checkCurve(t, "two devices", trainTo(t, two, "", 0), want)
 		checkParameters(t, two, one)
 		c.Accumulate = 2
-		chunks := newProxyModel(t, onDevices(t, 1), c, "")
+		chunks := newProxyModel(t, modelstest.OnDevices(t, 1), c, "")
 		got := trainTo(t, chunks, "", 0)
 		checkCurve(t, "two chunks", got, want)
 		checkParameters(t, chunks, one)
@@ -205,7 +210,7 @@ func TestProxiesDoNotDecay(t *testing.T) {
 	var after []*Model
 	for _, decay := range []float64{0, 1e4} {
 		c.WeightDecay = decay
-		m := newProxyModel(t, onDevices(t, 1), c, "")
+		m := newProxyModel(t, modelstest.OnDevices(t, 1), c, "")
 		trainTo(t, m, "", 0)
 		after = append(after, m)
 	}
@@ -221,7 +226,7 @@ func TestProxiesDoNotDecay(t *testing.T) {
 			t.Errorf("learner %d: weight decay moved a proxy by %g", i, off)
 		}
 		off := largest(func(m *Model) []float32 {
-			return tensors.MustCopyFlatData[float32](below(m.store.RootScope(), embeddingScope, learnerName(i)).GetVariable("weights").MustValue())
+			return tensors.MustCopyFlatData[float32](xla.Below(m.store.RootScope(), embeddingScope, learnerName(i)).GetVariable("weights").MustValue())
 		})
 		if off < c.EmbeddingRate { // the test would be of nothing
 			t.Errorf("learner %d: weight decay moved embedding weights by %g only", i, off)
@@ -235,9 +240,9 @@ func TestProxiesHaveTheirStream(t *testing.T) {
 	c := proxyTraining(Finetune, "proxy_anchor")
 	c.Learners = []int{8, 8, 8}
 	c.Diversity = DiversityAdversarial
-	with := newProxyModel(t, onDevices(t, 1), c, "")
+	with := newProxyModel(t, modelstest.OnDevices(t, 1), c, "")
 	c.Loss, c.Constants = "binomial_deviance", nil
-	without := newProxyModel(t, onDevices(t, 1), c, "")
+	without := newProxyModel(t, modelstest.OnDevices(t, 1), c, "")
 	shared := 0
 	for v := range without.store.IterVariables() {
 		other := with.store.GetVariable(v.Path())
@@ -257,7 +262,7 @@ func TestProxiesHaveTheirStream(t *testing.T) {
 	if slices.Equal(values[0], values[1]) || slices.Equal(values[1], values[2]) {
 		t.Error("learners share their first proxies")
 	}
-	again := proxyValues(newProxyModel(t, onDevices(t, 1), with.Config, ""))
+	again := proxyValues(newProxyModel(t, modelstest.OnDevices(t, 1), with.Config, ""))
 	if !slices.Equal(values[0], again[0]) {
 		t.Error("the same seed gave other proxies")
 	}

@@ -9,9 +9,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/gomlx/gomlx/core/tensors"
+	"bierbench/models/internal/sealed"
 )
 
 // readBySafetensors prints, as JSON, what the format's reference
@@ -73,7 +74,7 @@ func TestSafetensorsOfCheckpoint(t *testing.T) {
 	if err = json.Unmarshal(out, &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Mark+" " != sealMark || got.Sealed != got.SHA256 {
+	if got.Mark+" " != sealed.SealMark || got.Sealed != got.SHA256 {
 		t.Errorf("seal %q %s, hashlib has %s", got.Mark, got.Sealed, got.SHA256)
 	}
 	if d := cmp.Diff(asWritten(c), got.Config); d != "" || got.Step != "7" || got.Sampler.First != 6 || got.Random["images"].Step != 7 {

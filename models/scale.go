@@ -5,6 +5,8 @@ import (
 	"math"
 
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"bierbench/models/losses"
 )
 
 // testVector joins the learners' outputs, M x [N, d_m], to the vector that
@@ -18,7 +20,7 @@ func testVector(c Config, embeddings []*Node) *Node {
 	}
 	slices := make([]*Node, len(embeddings))
 	for m, factor := range sliceScales(c.Scale, sizes) {
-		slices[m] = MulScalar(normalise(embeddings[m]), factor)
+		slices[m] = MulScalar(losses.Normalise(embeddings[m]), factor)
 	}
 	return Concatenate(slices, 1)
 }

@@ -7,6 +7,9 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"bierbench/models/internal/modelstest"
+	"bierbench/models/losses"
 )
 
 // Under scale "boost" the dot product of two test vectors is the boosted
@@ -24,7 +27,7 @@ func TestTestVectorScores(t *testing.T) {
 		}
 		inputs[m] = tensors.FromFlatDataAndDimensions(values, images, d)
 	}
-	backend := goBackend(t)
+	backend := modelstest.GoBackend(t)
 	tests := map[string][]float64{ // scale -> a learner's share of the score
 		ScaleBoost: {1. / 6, 1. / 3, 1. / 2},
 		ScaleSize:  {1. / 36, 1. / 9, 1. / 4},
@@ -34,12 +37,12 @@ func TestTestVectorScores(t *testing.T) {
 		t.Run(scale, func(t *testing.T) {
 			c := DefaultConfig(Frozen)
 			c.Scale = scale
-			results := evaluate(t, backend, inputs, func(in []*Node) []*Node {
+			results := modelstest.Evaluate(t, backend, inputs, func(in []*Node) []*Node {
 				v := testVector(c, in)
 				scores := DotGeneral(v, []int{1}, nil, v, []int{1}, nil)
 				out := []*Node{scores}
 				for _, f := range in {
-					unit := normalise(f)
+					unit := losses.Normalise(f)
 					out = append(out, DotGeneral(unit, []int{1}, nil, unit, []int{1}, nil))
 				}
 				return out

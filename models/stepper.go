@@ -6,12 +6,15 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"bierbench/models/losses"
+	"bierbench/models/xla"
 )
 
 // stepper runs the compiled training step.
 type stepper struct {
 	model    *Model
-	whole    *program        // the step in one; nil where chunks is set
+	whole    *xla.Program    // the step in one; nil where chunks is set
 	chunks   *accumulation   // the step in chunks of a batch
 	features *tensors.Tensor // [images, width] on the device; frozen mode on one device
 	table    []float32       // the same on the host; frozen mode on several
@@ -33,7 +36,7 @@ func (m *Model) newStepper(data TrainData) (*stepper, error) {
 	} else {
 		s.table = data.Features
 	}
-	s.whole, err = m.backend.program(m.store, func(scope *model.Scope, inputs []*Node) []*Node {
+	s.whole, err = m.backend.Program(m.store, func(scope *model.Scope, inputs []*Node) []*Node {
 		labels, rates, input := inputs[0], inputs[1], inputs[2]
 		if picks {
 			input = Gather(inputs[3], Reshape(inputs[2], -1, 1))
@@ -41,7 +44,7 @@ func (m *Model) newStepper(data TrainData) (*stepper, error) {
 		total, report := m.objective(scope, trainable, m.pooled(scope, input), labels)
 		m.update(m.store, trainable, Gradient(total, values(input.Graph(), trainable)...), rates)
 		return []*Node{report}
-	}, replicated, sharded, replicated, sharded)
+	}, xla.Replicated, xla.Sharded, xla.Replicated, xla.Sharded)
 	return s, err
 }
 
@@ -75,15 +78,15 @@ const (
 
 // objective is what a step minimises, a scalar, and its report, a float32
 // vector: total, loss, diversity, M learner losses, M mean weights and the
-// M x 2 x weightBins shares of weights. x is the pooled feature [batch, width];
+// M x 2 x losses.WeightBins shares of weights. x is the pooled feature [batch, width];
 // labels int32 [batch].
 func (m *Model) objective(scope *model.Scope, trainable []*model.Variable, x, labels *Node) (total, report *Node) {
 	c := m.Config
 	labels.AssertDims(c.Classes * c.Images)
 	g := x.Graph()
 	embeddings, matrices := m.learners(scope, x)
-	metric := boostedLoss(c.LossConfig, embeddings, m.proxies(scope, g), labels)
-	total = metric.total
+	metric := losses.Boost(c.Config, embeddings, m.proxies(scope, g), labels)
+	total = metric.Total
 	diversity := ScalarZero(g, total.DType())
 	if c.keepsApart() {
 		diversity = diversityLoss(scope, c, x, matrices).total
@@ -92,8 +95,8 @@ func (m *Model) objective(scope *model.Scope, trainable []*model.Variable, x, la
 	if c.WeightDecay > 0 {
 		total = Add(total, MulScalar(kernelNorm(g, trainable), c.WeightDecay))
 	}
-	parts := append([]*Node{total, metric.total, diversity}, metric.learner...)
-	parts = append(append(parts, metric.meanWeight...), metric.bins)
+	parts := append([]*Node{total, metric.Total, diversity}, metric.Learner...)
+	parts = append(append(parts, metric.MeanWeight...), metric.Bins)
 	for i, part := range parts {
 		parts[i] = Reshape(part, -1)
 	}
@@ -160,8 +163,8 @@ func (s *stepper) step(b batch) (Step, error) {
 
 	var out []float64
 	what := fmt.Sprintf("step %d", number)
-	defer m.backend.watch("training " + what)()
-	err := catch(what, func() {
+	defer m.backend.Watch("training " + what)()
+	err := xla.Catch(what, func() {
 		var failure error
 		if s.chunks != nil {
 			out, failure = s.chunks.step(b, rates)
@@ -182,8 +185,8 @@ func (s *stepper) step(b batch) (Step, error) {
 	}
 	bins := out[3+2*learners:]
 	for range learners {
-		report.Bins = append(report.Bins, [2][]float64{bins[:weightBins], bins[weightBins : 2*weightBins]})
-		bins = bins[2*weightBins:]
+		report.Bins = append(report.Bins, [2][]float64{bins[:losses.WeightBins], bins[losses.WeightBins : 2*losses.WeightBins]})
+		bins = bins[2*losses.WeightBins:]
 	}
 	return report, nil
 }
@@ -204,7 +207,7 @@ func (s *stepper) stepWhole(b batch, rates []float32) ([]float64, error) {
 	default:
 		inputs = append(inputs, m.images(b.pixels))
 	}
-	found, err := s.whole.run(inputs...)
+	found, err := s.whole.Run(inputs...)
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +238,7 @@ func (s *stepper) close() {
 		s.chunks.free()
 	}
 	if s.whole != nil {
-		s.whole.free()
+		s.whole.Free()
 	}
 	if s.features != nil {
 		s.features.MustFinalizeAll()

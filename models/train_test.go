@@ -11,6 +11,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"bierbench/models/backbones"
+	"bierbench/models/internal/modelstest"
+	"bierbench/models/losses"
 )
 
 // separable returns features of n images a class around random class centres,
@@ -36,7 +40,7 @@ func separable(classes, n, width int) (features []float32, labels []int32) {
 func smallConfig() Config {
 	c := DefaultConfig(Frozen)
 	c.Backbone, c.Size, c.Learners = "lite0", 24, []int{4, 8, 12}
-	c.Boosting, c.Diversity, c.Hidden = BoostingEta, DiversityAdversarial, 16
+	c.Boosting, c.Diversity, c.Hidden = losses.BoostingEta, DiversityAdversarial, 16
 	c.Classes, c.Images, c.Steps, c.Seed = 6, 4, 30, 5
 	c.EmbeddingRate = 1e-3
 	return c
@@ -45,7 +49,7 @@ func smallConfig() Config {
 // trained trains a config to its end and returns its embedding of the images.
 func trained(t *testing.T, c Config, data TrainData, dir string) (embedding []float32, steps []Step) {
 	t.Helper()
-	m, err := NewModel(testBackend(t), c, "", 0)
+	m, err := NewModel(modelstest.Backend(t), c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +77,7 @@ func trained(t *testing.T, c Config, data TrainData, dir string) (embedding []fl
 // checkpoint notwithstanding.
 func TestTrainFrozen(t *testing.T) {
 	c := smallConfig()
-	net, err := BackboneNamed(c.Backbone)
+	net, err := backbones.Named(c.Backbone)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +135,7 @@ func TestTrainFrozen(t *testing.T) {
 // interrupt trains until a step's report and cancels there.
 func interrupt(t *testing.T, c Config, data TrainData, dir string, at int) {
 	t.Helper()
-	m, err := NewModel(testBackend(t), c, "", 0)
+	m, err := NewModel(modelstest.Backend(t), c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,12 +162,12 @@ func interrupt(t *testing.T, c Config, data TrainData, dir string, at int) {
 func TestTrainDiverges(t *testing.T) {
 	c := smallConfig()
 	c.EmbeddingRate = 1e30
-	net, err := BackboneNamed(c.Backbone)
+	net, err := backbones.Named(c.Backbone)
 	if err != nil {
 		t.Fatal(err)
 	}
 	features, labels := separable(10, 8, net.Features)
-	m, err := NewModel(testBackend(t), c, "", 0)
+	m, err := NewModel(modelstest.Backend(t), c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,14 +188,14 @@ func BenchmarkTrainFrozen(b *testing.B) {
 			c := DefaultConfig(Frozen)
 			c.Backbone, c.Learners = "googlenet", []int{512}
 			if method != "baseline" {
-				c.Learners, c.Boosting = []int{96, 160, 256}, BoostingEta
+				c.Learners, c.Boosting = []int{96, 160, 256}, losses.BoostingEta
 			}
 			if method == "abier" {
 				c.Diversity = DiversityAdversarial
 			}
 			c.Steps = b.N + 1
 			features, labels := separable(100, 30, 1024)
-			m, err := NewModel(testBackend(b), c, "", 0)
+			m, err := NewModel(modelstest.Backend(b), c, "", 0)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -4,14 +4,15 @@ import (
 	"context"
 	"math"
 
-	"bierbench/models"
+	"bierbench/models/retrieval"
+	"bierbench/models/xla"
 	"bierbench/runs"
 )
 
 // addLearners adds one draw's share of every learner's R@K. whole is the
 // metrics of the same search over all learners.
-func addLearners(ctx context.Context, b *models.Backend, s models.Search, sizes []int, whole map[string]float64, draws int, e *runs.Evaluation) error {
-	recalls, err := models.LearnerRecalls(ctx, b, s, sizes, whole)
+func addLearners(ctx context.Context, b *xla.Backend, s retrieval.Search, sizes []int, whole map[string]float64, draws int, e *runs.Evaluation) error {
+	recalls, err := retrieval.LearnerRecalls(ctx, b, s, sizes, whole)
 	if err != nil {
 		return err
 	}
@@ -35,7 +36,7 @@ func addLearners(ctx context.Context, b *models.Backend, s models.Search, sizes 
 
 // correlationRecord is what is kept of an embedding's correlations. The numbers
 // of blocks are for drawing: they are rounded.
-func correlationRecord(c *models.Correlations) *runs.Correlation {
+func correlationRecord(c *retrieval.Correlations) *runs.Correlation {
 	blocks := &runs.DimensionBlocks{Sizes: c.Blocks}
 	for _, row := range c.BlockMatrix {
 		rounded := make([]*float64, len(row))

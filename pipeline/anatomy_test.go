@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"bierbench/models"
+	"bierbench/models/retrieval"
 	"bierbench/runs"
 )
 
@@ -20,8 +20,8 @@ func TestAddLearnersOverDraws(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	search := func(gallery []float32) models.Search {
-		return models.Search{
+	search := func(gallery []float32) retrieval.Search {
+		return retrieval.Search{
 			Width: 2, Queries: []float32{1, -1}, QueryIDs: []int64{1}, QueryClasses: []int32{1},
 			Gallery: gallery, GalleryIDs: []int64{11, 12, 13}, GalleryClasses: []int32{1, 2, 3}, Recalls: []int{1, 2},
 		}
@@ -32,7 +32,7 @@ func TestAddLearnersOverDraws(t *testing.T) {
 		{1, 3, 2, 1, -1, -16}, // learner 1: 1 2 -1, second; learner 2: -3 -1 16, third; both: -2 1 15, third
 	} {
 		s := search(gallery)
-		found, err := models.Retrieve(t.Context(), b, s)
+		found, err := retrieval.Retrieve(t.Context(), b, s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +58,7 @@ func TestAddLearnersOverDraws(t *testing.T) {
 // The record rounds what is for drawing only; what varies nowhere is null.
 func TestCorrelationRecord(t *testing.T) {
 	v := 0.123456789
-	got, err := json.Marshal(correlationRecord(&models.Correlations{
+	got, err := json.Marshal(correlationRecord(&retrieval.Correlations{
 		Dimensions: v, LearnerMatrix: [][]*float64{{&v}}, ScoreMatrix: [][]*float64{{nil}},
 		Blocks: []int{2, 1}, BlockMatrix: [][]*float64{{&v, &v}, {&v, nil}},
 	}))

@@ -13,24 +13,44 @@ import (
 // arrows says which packages of bierbench each package may import. A pattern
 // that ends in "/..." stands for a package and everything below it.
 func arrows() map[string][]string {
-	leaves := []string{"datasets", "models", "runs"}
-	stages := []string{"pipeline/suite", "pipeline/workspace", "pipeline/plan", "pipeline/cost", "pipeline/internal/claims"}
 	return map[string][]string{
-		"datasets":                          {"datasets/internal/..."},
+		"datasets":                          {"datasets/internal/matfile", "datasets/internal/mini"},
 		"datasets/internal/matfile":         {},
 		"datasets/internal/matfile/mattest": {"datasets/internal/matfile"},
 		"datasets/internal/mini":            {"datasets/internal/matfile/mattest"},
-		"models":                            {},
-		"runs":                              {},
-		"reports":                           {"runs"},
-		"pipeline/internal/claims":          {},
-		"pipeline/suite":                    {"datasets", "models"},
-		"pipeline/workspace":                {"datasets", "models", "runs", "pipeline/suite"},
-		"pipeline/plan":                     slices.Concat(leaves, []string{"pipeline/suite", "pipeline/workspace", "pipeline/internal/claims"}),
-		"pipeline/cost":                     slices.Concat(leaves, []string{"pipeline/plan", "pipeline/workspace", "pipeline/internal/claims"}),
-		"pipeline":                          slices.Concat(leaves, stages, []string{"reports"}),
-		"pipeline/submit":                   slices.Concat([]string{"models", "runs", "pipeline"}, stages),
-		"pipeline/cmd/bierbench":            {"datasets", "models/...", "runs", "reports", "pipeline", "pipeline/suite", "pipeline/workspace", "pipeline/plan", "pipeline/cost", "pipeline/submit", "pipeline/export"},
+
+		"models/cache":               {},
+		"models/internal/sealed":     {},
+		"models/xla":                 {"models/cache"},
+		"models/losses":              {"models/xla"},
+		"models/retrieval":           {"models/xla"},
+		"models/backbones":           {"models/xla", "models/cache", "models/internal/sealed"},
+		"models/internal/modelstest": {"models/xla", "models/cache"}, // which tests alone import
+		"models":                     {"models/losses", "models/backbones", "models/xla", "models/internal/sealed"},
+
+		"runs":    {},
+		"reports": {"runs"},
+
+		"pipeline/internal/claims": {},
+		"pipeline/suite":           {"datasets", "models", "models/backbones", "models/losses"},
+		"pipeline/workspace":       {"datasets", "models/xla", "models/cache", "runs", "pipeline/suite"},
+		"pipeline/plan": {
+			"datasets", "models", "models/backbones", "models/cache", "runs",
+			"pipeline/suite", "pipeline/workspace", "pipeline/internal/claims",
+		},
+		"pipeline/cost": {
+			"datasets", "models", "models/...", "runs",
+			"pipeline/plan", "pipeline/workspace", "pipeline/internal/claims",
+		},
+		"pipeline": {
+			"datasets", "models", "models/...", "runs", "reports",
+			"pipeline/suite", "pipeline/workspace", "pipeline/plan", "pipeline/cost", "pipeline/internal/claims",
+		},
+		"pipeline/submit": {
+			"models", "models/backbones", "models/xla", "runs", "pipeline",
+			"pipeline/suite", "pipeline/workspace", "pipeline/plan", "pipeline/cost", "pipeline/internal/claims",
+		},
+		"pipeline/cmd/bierbench": {"datasets", "models/...", "runs", "reports", "pipeline/..."},
 	}
 }
 

@@ -11,6 +11,9 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models"
+	"bierbench/models/backbones"
+	"bierbench/models/cache"
+	"bierbench/models/xla"
 	"bierbench/pipeline/cost"
 	"bierbench/pipeline/plan"
 	"bierbench/pipeline/workspace"
@@ -26,11 +29,11 @@ const binsEvery = 20
 type attempt struct {
 	w          *workspace.Workspace
 	run        *runs.Run
-	latest     *models.Features // the latest ones that a cell of this run has read
+	latest     *backbones.Features // the latest ones that a cell of this run has read
 	cell       plan.Cell
 	checkpoint time.Duration // between two of a training
-	backend    *models.Backend
-	weights    models.Weights // zero for a backbone without
+	backend    *xla.Backend
+	weights    cache.Weights // zero for a backbone without
 	data       *datasets.Dataset
 	rows       division // of its rows
 	record     runs.Cell
@@ -45,7 +48,7 @@ type attempt struct {
 // runCell trains and evaluates one cell, whose claim the caller holds, and
 // writes its record. An interrupted cell is left running, with a checkpoint,
 // and is continued by the next run.
-func runCell(ctx context.Context, w *workspace.Workspace, r *runs.Run, latest *models.Features, c plan.Cell, o RunOptions) (runs.Cell, error) {
+func runCell(ctx context.Context, w *workspace.Workspace, r *runs.Run, latest *backbones.Features, c plan.Cell, o RunOptions) (runs.Cell, error) {
 	began := time.Now()
 	w.ForgetLog()
 	workspace.ResetPeakMemory()
@@ -117,7 +120,7 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 	if a.backend, err = w.OpenBackend(ctx); err != nil {
 		return err
 	}
-	net, err := models.BackboneNamed(c.Config.Backbone)
+	net, err := backbones.Named(c.Config.Backbone)
 	if err != nil {
 		return err
 	}
@@ -134,7 +137,7 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 	if a.rows, err = divide(a.data, c.Config); err != nil {
 		return err
 	}
-	features := models.Features{}
+	features := backbones.Features{}
 	if c.Config.Mode == models.Frozen {
 		var took cost.Extracted
 		if features, took, err = pooledFeatures(ctx, w, a.latest, a.data, c.Config, a.weights); err != nil {
@@ -145,7 +148,7 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 			a.record.Throughput["features images/s"] = float64(took.Images) / took.Seconds
 		}
 	} else {
-		*a.latest = models.Features{} // the network needs the memory
+		*a.latest = backbones.Features{} // the network needs the memory
 	}
 	test := a.rows.test
 	var values []float32
@@ -169,7 +172,7 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 
 // trainAndEmbed trains the cell from its last checkpoint and returns the
 // vectors of the test rows.
-func (a *attempt) trainAndEmbed(ctx context.Context, features models.Features, test []int) ([]float32, error) {
+func (a *attempt) trainAndEmbed(ctx context.Context, features backbones.Features, test []int) ([]float32, error) {
 	began := time.Now()
 	m, err := models.NewModel(a.backend, a.cell.Config, a.weights.Path, cost.Distinct(a.classes(a.rows.train)))
 	if err != nil {
@@ -209,7 +212,7 @@ func (a *attempt) trainAndEmbed(ctx context.Context, features models.Features, t
 }
 
 // embedData is what some images are embedded from.
-func (a *attempt) embedData(features models.Features, rows []int) models.EmbedData {
+func (a *attempt) embedData(features backbones.Features, rows []int) models.EmbedData {
 	return models.EmbedData{
 		Images: len(rows), Features: selected(features, rows), Workers: a.w.Workers,
 		Pixels: func(i int, dst []uint8) error {
@@ -234,7 +237,7 @@ func (a *attempt) embeddings(rows []int, values []float32) *runs.Embeddings {
 
 // train takes the model from its last checkpoint to the last step; s compares
 // models on the way and may be nil.
-func (a *attempt) train(ctx context.Context, m *models.Model, features models.Features, s *selector) error {
+func (a *attempt) train(ctx context.Context, m *models.Model, features backbones.Features, s *selector) error {
 	c := a.cell
 	checkpoints := filepath.Join(a.run.CellDir(c.Key), "checkpoint")
 	usable := func(int) error { return nil }
@@ -319,7 +322,7 @@ func (a *attempt) classes(rows []int) []int32 {
 }
 
 // selected copies the features of some rows; none in, none out.
-func selected(f models.Features, rows []int) []float32 {
+func selected(f backbones.Features, rows []int) []float32 {
 	if f.Width == 0 {
 		return nil
 	}

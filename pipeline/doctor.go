@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"bierbench/datasets"
-	"bierbench/models"
+	"bierbench/models/cache"
+	"bierbench/models/xla"
 	"bierbench/pipeline/workspace"
 )
 
@@ -54,7 +55,7 @@ func (d *Diagnosis) ok(name, format string, args ...any) {
 // fault adds what is wrong; a MissingError brings its own fix.
 func (d *Diagnosis) fault(state, name string, err error, fix string) {
 	found := err.Error()
-	if missing, ok := errors.AsType[*models.MissingError](err); ok {
+	if missing, ok := errors.AsType[*cache.MissingError](err); ok {
 		fix, found = missing.Fix, "not installed"
 		if missing.Reason != nil {
 			found += ": " + missing.Reason.Error()
@@ -77,7 +78,7 @@ func Doctor(ctx context.Context, w *workspace.Workspace) (*Diagnosis, error) {
 	if err := checkBackend(ctx, w, d); err != nil {
 		return nil, err
 	}
-	for _, name := range models.WeightsNames() {
+	for _, name := range cache.WeightsNames() {
 		found, err := w.Cache.FindWeights(name)
 		if err == nil {
 			err = found.Verify()
@@ -94,7 +95,7 @@ func Doctor(ctx context.Context, w *workspace.Workspace) (*Diagnosis, error) {
 
 func addWeightsFault(w *workspace.Workspace, d *Diagnosis, name string, err error) {
 	state := CheckProblem
-	if _, ok := errors.AsType[*models.MissingError](err); ok {
+	if _, ok := errors.AsType[*cache.MissingError](err); ok {
 		state = CheckOptional
 	}
 	d.fault(state, "weights "+name, err, fmt.Sprintf(`run "bierbench setup --weights %s"`, name))
@@ -102,10 +103,10 @@ func addWeightsFault(w *workspace.Workspace, d *Diagnosis, name string, err erro
 
 // checkBackend looks at the plugins and opens the backend that a run would use.
 func checkBackend(ctx context.Context, w *workspace.Workspace, d *Diagnosis) error {
-	usable := w.Backend == models.BackendGo
+	usable := w.Backend == xla.Go
 	if p, err := w.Cache.FindPlugin(); err != nil {
 		state := CheckProblem
-		if w.Backend == models.BackendGo || w.Backend == models.BackendCUDA {
+		if w.Backend == xla.Go || w.Backend == xla.CUDA {
 			state = CheckOptional
 		}
 		d.fault(state, "xla:cpu plugin", err, "")
@@ -119,14 +120,14 @@ func checkBackend(ctx context.Context, w *workspace.Workspace, d *Diagnosis) err
 		}
 		d.ok("xla:cpu plugin", "%s, %s, SHA-256 %s %s", p.Name, p.Path, short(p.SHA256), kind)
 	}
-	if p, err := models.CUDAPlugin(ctx); err == nil {
+	if p, err := cache.CUDAPlugin(ctx); err == nil {
 		usable = true
 		d.ok("xla:cuda plugin", "%s", p.Path)
 	} else if ctx.Err() != nil {
 		return ctx.Err()
-	} else if w.Backend == models.BackendCUDA {
+	} else if w.Backend == xla.CUDA {
 		d.fault(CheckProblem, "xla:cuda plugin", err, "")
-	} else if models.HasGPU() {
+	} else if cache.HasGPU() {
 		d.fault(CheckOptional, "xla:cuda plugin", err, "")
 	} else {
 		d.ok("xla:cuda plugin", "none, and no NVIDIA GPU")

@@ -12,6 +12,9 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models"
+	"bierbench/models/backbones"
+	"bierbench/models/retrieval"
+	"bierbench/models/xla"
 	"bierbench/pipeline/plan"
 	"bierbench/pipeline/workspace"
 	"bierbench/runs"
@@ -22,7 +25,7 @@ import (
 const gallerySeed = 2018
 
 // normalized returns the pooled features of some rows with unit length.
-func normalized(f models.Features, rows []int) []float32 {
+func normalized(f backbones.Features, rows []int) []float32 {
 	values := selected(f, rows)
 	for lo := 0; lo < len(values); lo += f.Width {
 		row := values[lo : lo+f.Width]
@@ -42,7 +45,7 @@ func normalized(f models.Features, rows []int) []float32 {
 // the queries of each, unless the model was chosen by its results on them: then
 // nothing is to be tested with them. at is the state of the model; test[i] is the
 // data set's row of embedding row i.
-func evaluateTest(ctx context.Context, w *workspace.Workspace, b *models.Backend, r *runs.Run, k runs.Key, c models.Config, at string,
+func evaluateTest(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *runs.Run, k runs.Key, c models.Config, at string,
 	data *datasets.Dataset, test []int, e runs.Embeddings,
 ) ([]runs.Evaluation, *runs.Correlation, error) {
 	set, err := datasets.Lookup(data.Manifest.Set)
@@ -69,7 +72,7 @@ func evaluateTest(ctx context.Context, w *workspace.Workspace, b *models.Backend
 		evaluations = append(evaluations, evaluation)
 		w.Progress.Advance(i+1, id)
 	}
-	redundancy, err := models.Correlation(ctx, b, e.Values, e.Width, sizes)
+	redundancy, err := retrieval.Correlation(ctx, b, e.Values, e.Width, sizes)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -85,7 +88,7 @@ func learnerSizes(c models.Config) []int {
 }
 
 // evaluateProtocol runs the searches of one protocol: one, or one per draw.
-func evaluateProtocol(ctx context.Context, b *models.Backend, p datasets.Protocol,
+func evaluateProtocol(ctx context.Context, b *xla.Backend, p datasets.Protocol,
 	data *datasets.Dataset, test []int, e runs.Embeddings, sizes []int,
 ) (runs.Evaluation, []runs.Query, error) {
 	rows := protocolRows(p, e)
@@ -97,7 +100,7 @@ func evaluateProtocol(ctx context.Context, b *models.Backend, p datasets.Protoco
 	for draw, s := range splits {
 		search := searchOf(e, s.queries, s.gallery)
 		search.SelfExcluded, search.Recalls, search.Nearest = p.Kind == datasets.KindLeaveOneOut, p.Recalls, plan.NearestKept
-		found, err := models.Retrieve(ctx, b, search)
+		found, err := retrieval.Retrieve(ctx, b, search)
 		if err != nil {
 			return evaluation, nil, err
 		}
@@ -201,7 +204,7 @@ func drawGallery(rows []int, classes []int32, name func(int) string, draw int) s
 }
 
 // searchOf gathers the vectors of a search; leave-one-out shares them.
-func searchOf(e runs.Embeddings, queries, gallery []int) models.Search {
+func searchOf(e runs.Embeddings, queries, gallery []int) retrieval.Search {
 	gather := func(rows []int) (values []float32, ids []int64, classes []int32) {
 		for _, i := range rows {
 			values = append(values, e.Values[i*e.Width:(i+1)*e.Width]...)
@@ -210,7 +213,7 @@ func searchOf(e runs.Embeddings, queries, gallery []int) models.Search {
 		}
 		return values, ids, classes
 	}
-	s := models.Search{Width: e.Width}
+	s := retrieval.Search{Width: e.Width}
 	s.Gallery, s.GalleryIDs, s.GalleryClasses = gather(gallery)
 	if slices.Equal(queries, gallery) {
 		s.Queries, s.QueryIDs, s.QueryClasses = s.Gallery, s.GalleryIDs, s.GalleryClasses
@@ -256,7 +259,7 @@ func Evaluate(ctx context.Context, w *workspace.Workspace, run string) (cells in
 	return cells, nil
 }
 
-func evaluateCell(ctx context.Context, w *workspace.Workspace, b *models.Backend, r *runs.Run, cell runs.Cell) error {
+func evaluateCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *runs.Run, cell runs.Cell) error {
 	var config models.Config
 	if err := json.Unmarshal(cell.Config, &config); err != nil {
 		return fmt.Errorf("config: %w", err)

@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"bierbench/models"
+	"bierbench/models/backbones"
+	"bierbench/models/losses"
 	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
@@ -128,7 +130,7 @@ const (
 // newModelCard returns the card of a cell but for its files. m is nil for a cell
 // without training.
 func newModelCard(r *runs.Run, c runs.Cell, config models.Config, m *models.TestModel, e runs.Embeddings) (*ModelCard, error) {
-	net, err := models.BackboneNamed(config.Backbone)
+	net, err := backbones.Named(config.Backbone)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +151,7 @@ func newModelCard(r *runs.Run, c runs.Cell, config models.Config, m *models.Test
 		Network: NetworkCard{
 			Name: net.Name, Features: net.Features, InFile: config.Mode == models.Finetune, Weights: c.Environment.Weights, Network: backbone.Network,
 		},
-		Embedding: EmbeddingCard{Size: e.Width, NormFloor: models.NormFloor, Rule: unitRule},
+		Embedding: EmbeddingCard{Size: e.Width, NormFloor: losses.NormFloor, Rule: unitRule},
 		Training:  c.Config, Initialisation: c.Initialisation, Selection: c.Selection,
 		Digests:     DigestCard{Model: c.ModelDigest, Config: c.ConfigHash, Data: c.DataHash},
 		Evaluations: c.Evaluations, Rows: rowsRule, Environment: c.Environment,
@@ -157,7 +159,7 @@ func newModelCard(r *runs.Run, c runs.Cell, config models.Config, m *models.Test
 	if card.Network.InFile {
 		card.Network.Tensors = backbone.Tensors
 	} else {
-		key := models.FeaturesKey(c.DataHash, c.Environment.Weights, net, config.Input)
+		key := backbones.FeaturesKey(c.DataHash, c.Environment.Weights, net, config.Input)
 		card.Features = &FeaturesCard{Key: key, File: "models/features/" + key + ".arrow"}
 	}
 	if m != nil {

@@ -1,13 +1,14 @@
 package pipeline
 
 import (
-	"bierbench/pipeline/workspace"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
+
+	"bierbench/pipeline/workspace"
 )
 
 // copyWhole copies a file. A link would tie a user's file to the run's.

@@ -10,6 +10,8 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models"
+	"bierbench/models/backbones"
+	"bierbench/models/cache"
 	"bierbench/pipeline/cost"
 	"bierbench/pipeline/internal/claims"
 	"bierbench/pipeline/plan"
@@ -22,21 +24,21 @@ import (
 //
 // They stay in memory as latest: reading them takes longer than everything else
 // that a small cell needs beside its own work. Callers must not change them.
-func pooledFeatures(ctx context.Context, w *workspace.Workspace, latest *models.Features, data *datasets.Dataset, c models.Config,
-	weights models.Weights,
-) (models.Features, cost.Extracted, error) {
+func pooledFeatures(ctx context.Context, w *workspace.Workspace, latest *backbones.Features, data *datasets.Dataset, c models.Config,
+	weights cache.Weights,
+) (backbones.Features, cost.Extracted, error) {
 	var none cost.Extracted
-	net, err := models.BackboneNamed(c.Backbone)
+	net, err := backbones.Named(c.Backbone)
 	if err != nil {
-		return models.Features{}, none, err
+		return backbones.Features{}, none, err
 	}
-	key := models.FeaturesKey(data.Manifest.Digest, weights.SHA256, net, c.Input)
+	key := backbones.FeaturesKey(data.Manifest.Digest, weights.SHA256, net, c.Input)
 	if latest.Key == key {
 		return *latest, none, nil
 	}
-	*latest = models.Features{} // no two of them at a time
+	*latest = backbones.Features{} // no two of them at a time
 	path := filepath.Join(w.FeaturesDir(), key+".arrow")
-	f, err := models.ReadFeatures(path, key)
+	f, err := backbones.ReadFeatures(path, key)
 	if err == nil {
 		*latest = f
 		return f, none, nil
@@ -47,18 +49,18 @@ func pooledFeatures(ctx context.Context, w *workspace.Workspace, latest *models.
 	stage := fmt.Sprintf("features %s %s", data.Manifest.Set, c.Backbone)
 	release, err := claimFeatures(ctx, w, key, stage)
 	if err != nil {
-		return models.Features{}, none, fmt.Errorf("%s: %w", stage, err)
+		return backbones.Features{}, none, fmt.Errorf("%s: %w", stage, err)
 	}
 	defer release()
-	if f, err = models.ReadFeatures(path, key); err == nil { // another process was faster
+	if f, err = backbones.ReadFeatures(path, key); err == nil { // another process was faster
 		*latest = f
 		return f, none, nil
 	}
 	b, err := w.OpenBackend(ctx)
 	if err != nil {
-		return models.Features{}, none, err
+		return backbones.Features{}, none, err
 	}
-	x := models.Extraction{
+	x := backbones.Extraction{
 		Path: path, Key: key, IDs: make([]int64, data.Len()),
 		Net: net, Weights: weights.Path, Input: c.Input, Batch: cost.ExtractBatch, Log: w.Log,
 		Pixels:   func(i int, dst []uint8) error { return data.Pixels(i, datasets.View{Size: c.Input}, dst) },
@@ -69,7 +71,7 @@ func pooledFeatures(ctx context.Context, w *workspace.Workspace, latest *models.
 	}
 	began := time.Now()
 	w.Progress.Start(stage, data.Len())
-	f, computed, err := models.CachedFeatures(ctx, b, x)
+	f, computed, err := backbones.Cached(ctx, b, x)
 	w.Progress.Finish()
 	if err != nil {
 		return f, none, fmt.Errorf("%s: %w", stage, err)
@@ -105,11 +107,11 @@ func ExtractFeatures(ctx context.Context, w *workspace.Workspace, cell plan.Cell
 	if cell.Config.Mode != models.Frozen {
 		return nil
 	}
-	net, err := models.BackboneNamed(cell.Config.Backbone)
+	net, err := backbones.Named(cell.Config.Backbone)
 	if err != nil {
 		return fmt.Errorf("features of %s: %w", cell.Path(), err)
 	}
-	var weights models.Weights
+	var weights cache.Weights
 	if net.Weights != "" {
 		if weights, err = w.Cache.Weights(ctx, net.Weights, w.Log); err != nil {
 			return fmt.Errorf("features of %s: %w", cell.Path(), err)
@@ -120,7 +122,7 @@ func ExtractFeatures(ctx context.Context, w *workspace.Workspace, cell plan.Cell
 		return fmt.Errorf("features of %s: %w", cell.Path(), err)
 	}
 	defer data.Close()
-	if _, _, err = pooledFeatures(ctx, w, &models.Features{}, data, cell.Config, weights); err != nil {
+	if _, _, err = pooledFeatures(ctx, w, &backbones.Features{}, data, cell.Config, weights); err != nil {
 		return fmt.Errorf("features of %s: %w", cell.Path(), err)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bierbench/models"
+	"bierbench/models/backbones"
 	"bierbench/runs"
 )
 
@@ -79,6 +80,6 @@ func (a *attempt) initialFeatures(ctx context.Context) ([]float32, error) {
 		a.record.Throughput["features images/s"] = float64(took.Images) / took.Seconds
 	}
 	features := selected(all, a.rows.train)
-	*a.latest = models.Features{} // the network needs the memory
+	*a.latest = backbones.Features{} // the network needs the memory
 	return features, nil
 }

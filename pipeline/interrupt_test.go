@@ -14,7 +14,8 @@ import (
 	"testing"
 
 	"bierbench/datasets"
-	"bierbench/models"
+	"bierbench/models/cache"
+	"bierbench/models/xla"
 	"bierbench/pipeline/plan"
 	"bierbench/pipeline/suite"
 	"bierbench/pipeline/workspace"
@@ -65,11 +66,11 @@ func (c *counting) Start(stage string, _ int) {
 // testWorkspace is a workspace that shares the user's cache.
 func testWorkspace(tb testing.TB, dir string, p workspace.Progress) *workspace.Workspace {
 	tb.Helper()
-	cache, err := models.DefaultCache()
+	cache, err := cache.Default()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	w := workspace.New(workspace.Workspace{Dir: dir, Backend: models.BackendCPU, Cache: cache, Progress: p})
+	w := workspace.New(workspace.Workspace{Dir: dir, Backend: xla.CPU, Cache: cache, Progress: p})
 	tb.Cleanup(w.Close)
 	return w
 }

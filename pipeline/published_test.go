@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"bierbench/datasets"
-	"bierbench/models"
+	"bierbench/models/losses"
 	"bierbench/pipeline/suite"
 	"bierbench/reports"
 )
@@ -28,7 +28,7 @@ func TestPublishedIsKnown(t *testing.T) {
 	for _, m := range suite.Methods() {
 		names = append(names, m.Name)
 	}
-	for _, l := range models.Losses() {
+	for _, l := range losses.All() {
 		names = append(names, strings.ReplaceAll(l.Name, "_", "-"))
 	}
 	boxes := []string{"cub", "cars196", "inshop"} // that have any

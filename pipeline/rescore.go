@@ -11,6 +11,8 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models"
+	"bierbench/models/retrieval"
+	"bierbench/models/xla"
 	"bierbench/pipeline/plan"
 	"bierbench/pipeline/workspace"
 	"bierbench/reports"
@@ -22,7 +24,7 @@ type RescoreOptions struct {
 	// Cell is the path of one cell, or a glob over paths or one of their folder
 	// names. Empty stands for all.
 	Cell     string
-	Dialects []models.Dialect // none: all; ours is always among them
+	Dialects []retrieval.Dialect // none: all; ours is always among them
 }
 
 // Rescore scores the stored embeddings of a run's cells by the rules of several
@@ -41,11 +43,11 @@ func Rescore(ctx context.Context, w *workspace.Workspace, run string, o RescoreO
 	if cells, err = chooseCells(r, cells, o.Cell); err != nil {
 		return nil, fmt.Errorf("rescore run %s: %w", run, err)
 	}
-	ours := models.Dialects()[0]
+	ours := retrieval.Dialects()[0]
 	if len(o.Dialects) == 0 {
-		o.Dialects = models.Dialects()
-	} else if !slices.ContainsFunc(o.Dialects, func(d models.Dialect) bool { return d.Name == ours.Name }) {
-		o.Dialects = append([]models.Dialect{ours}, o.Dialects...)
+		o.Dialects = retrieval.Dialects()
+	} else if !slices.ContainsFunc(o.Dialects, func(d retrieval.Dialect) bool { return d.Name == ours.Name }) {
+		o.Dialects = append([]retrieval.Dialect{ours}, o.Dialects...)
 	}
 	b, err := w.OpenBackend(ctx)
 	if err != nil {
@@ -100,7 +102,7 @@ func chooseCells(r *runs.Run, cells []runs.Cell, name string) ([]runs.Cell, erro
 }
 
 // rescoreCell scores a cell on every protocol that it was evaluated by.
-func rescoreCell(ctx context.Context, w *workspace.Workspace, b *models.Backend, r *runs.Run, c runs.Cell, dialects []models.Dialect) ([]reports.Rescored, error) {
+func rescoreCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *runs.Run, c runs.Cell, dialects []retrieval.Dialect) ([]reports.Rescored, error) {
 	if err := exportable(r, c); err != nil {
 		return nil, err
 	}
@@ -163,8 +165,8 @@ func splitStored(w *workspace.Workspace, c runs.Cell, config models.Config, p da
 
 // rescoreProtocol scores the searches of one protocol by every dialect: means
 // over draws, as evaluateProtocol does.
-func rescoreProtocol(ctx context.Context, b *models.Backend, p datasets.Protocol, config models.Config,
-	e runs.Embeddings, splits []split, dialects []models.Dialect,
+func rescoreProtocol(ctx context.Context, b *xla.Backend, p datasets.Protocol, config models.Config,
+	e runs.Embeddings, splits []split, dialects []retrieval.Dialect,
 ) ([]reports.Rescored, error) {
 	rows := make([]reports.Rescored, len(dialects))
 	for i, d := range dialects {
@@ -178,8 +180,8 @@ func rescoreProtocol(ctx context.Context, b *models.Backend, p datasets.Protocol
 			if row.Reason != "" {
 				continue
 			}
-			found, err := models.Rescore(ctx, b, search, learnerSizes(config), d)
-			if silent, ok := errors.AsType[models.NoScoreError](err); ok {
+			found, err := retrieval.Rescore(ctx, b, search, learnerSizes(config), d)
+			if silent, ok := errors.AsType[retrieval.NoScoreError](err); ok {
 				*row = reports.Rescored{Dialect: d.Name, Reason: silent.Reason}
 				continue
 			}

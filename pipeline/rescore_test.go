@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"bierbench/models"
+	"bierbench/models/retrieval"
 	"bierbench/reports"
 	"bierbench/runs"
 )
@@ -58,8 +58,8 @@ func TestRescoreAgreesWithRecord(t *testing.T) {
 		for _, e := range c.Evaluations {
 			protocols++
 			dialects := rows[c.Key][e.Protocol]
-			if len(dialects) != len(models.Dialects()) {
-				t.Errorf("%s %s: %d dialects, want %d", c.Path(), e.Protocol, len(dialects), len(models.Dialects()))
+			if len(dialects) != len(retrieval.Dialects()) {
+				t.Errorf("%s %s: %d dialects, want %d", c.Path(), e.Protocol, len(dialects), len(retrieval.Dialects()))
 			}
 			ours := dialects["bierbench"]
 			want := reports.Rescored{Key: c.Key, Protocol: e.Protocol, At: e.At, Dialect: "bierbench", Queries: e.Queries, Excluded: e.Excluded, Metrics: e.Metrics, Bounds: e.Bounds}

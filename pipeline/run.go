@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"bierbench/models"
+	"bierbench/models/backbones"
 	"bierbench/pipeline/cost"
 	"bierbench/pipeline/internal/claims"
 	"bierbench/pipeline/plan"
@@ -113,7 +113,7 @@ type queue struct {
 	plan    *plan.Plan
 	options RunOptions
 	claims  *claims.File
-	latest  models.Features // the latest ones that a cell has read
+	latest  backbones.Features // the latest ones that a cell has read
 	pending []plan.Cell
 	total   int // cells at the start
 	ended   int
@@ -213,7 +213,7 @@ func NeedWeights(ctx context.Context, w *workspace.Workspace, cells []plan.Cell)
 			continue
 		}
 		seen[c.Backbone] = true
-		net, err := models.BackboneNamed(c.Backbone)
+		net, err := backbones.Named(c.Backbone)
 		if err != nil {
 			return err
 		}

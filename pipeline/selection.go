@@ -9,6 +9,7 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models"
+	"bierbench/models/backbones"
 	"bierbench/pipeline/cost"
 	"bierbench/runs"
 )
@@ -27,7 +28,7 @@ const chosenDir = "selected"
 type selector struct {
 	attempt  *attempt
 	model    *models.Model
-	features models.Features
+	features backbones.Features
 	protocol datasets.Protocol // of the images that models are compared on
 	rows     []int             // these images
 	dir      string            // of the chosen model
@@ -39,7 +40,7 @@ type selector struct {
 }
 
 // newSelector returns nil where the configuration selects nothing.
-func (a *attempt) newSelector(m *models.Model, features models.Features) (*selector, error) {
+func (a *attempt) newSelector(m *models.Model, features backbones.Features) (*selector, error) {
 	if !a.cell.Config.Selects() {
 		return nil, nil
 	}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"bierbench/models"
+	"bierbench/models/backbones"
+	"bierbench/models/cache"
+	"bierbench/models/xla"
 	"bierbench/pipeline/workspace"
 )
 
@@ -45,15 +47,15 @@ func Setup(ctx context.Context, w *workspace.Workspace, o SetupOptions) (*SetupR
 	result := &SetupResult{Cache: w.Cache.Dir}
 	wanted := o.Weights
 	if len(wanted) == 0 {
-		wanted = models.PinnedWeights()
+		wanted = cache.PinnedWeights()
 	}
 	// A typing error is found before anything is downloaded.
 	for _, value := range wanted {
-		if _, _, err := models.SplitWeights(value); err != nil {
+		if _, _, err := cache.SplitWeights(value); err != nil {
 			return nil, fmt.Errorf("setup: %w", err)
 		}
 	}
-	if w.Backend == "" || w.Backend == models.BackendCPU {
+	if w.Backend == "" || w.Backend == xla.CPU {
 		if _, err := w.Cache.VerifiedPlugin(ctx, w.Log); err != nil {
 			return nil, fmt.Errorf("setup: %w", err)
 		}
@@ -64,9 +66,9 @@ func Setup(ctx context.Context, w *workspace.Workspace, o SetupOptions) (*SetupR
 	}
 	result.Backend, result.Device, result.Plugin, result.PluginPath = b.Config, b.Device, b.Plugin, b.PluginPath
 	for _, value := range wanted {
-		name, file, err := models.SplitWeights(value)
+		name, file, err := cache.SplitWeights(value)
 		if err == nil && file != "" {
-			_, err = models.AddWeights(ctx, w.Cache, name, file)
+			_, err = backbones.AddWeights(ctx, w.Cache, name, file)
 		}
 		if err == nil {
 			_, err = w.Cache.VerifiedWeights(ctx, name, w.Log)
@@ -75,10 +77,10 @@ func Setup(ctx context.Context, w *workspace.Workspace, o SetupOptions) (*SetupR
 			return nil, fmt.Errorf("setup: %w", err)
 		}
 	}
-	for _, name := range models.WeightsNames() {
+	for _, name := range cache.WeightsNames() {
 		found, err := w.Cache.FindWeights(name)
 		entry := SetupWeights{Name: name, Path: found.Path, SHA256: found.SHA256}
-		if missing, ok := errors.AsType[*models.MissingError](err); ok {
+		if missing, ok := errors.AsType[*cache.MissingError](err); ok {
 			entry.Fix = missing.Fix
 		} else if err != nil {
 			return nil, fmt.Errorf("setup: %w", err)

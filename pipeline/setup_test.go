@@ -7,7 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"bierbench/models"
+	"bierbench/models/cache"
+	"bierbench/models/xla"
 	"bierbench/pipeline/workspace"
 )
 
@@ -25,7 +26,7 @@ func bare(t *testing.T, backend string) *workspace.Workspace {
 	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
 	w := workspace.New(workspace.Workspace{
 		Dir: t.TempDir(), Backend: backend,
-		Cache: models.Cache{Dir: filepath.Join(t.TempDir(), "cache")}, Log: slog.New(slog.DiscardHandler),
+		Cache: cache.Cache{Dir: filepath.Join(t.TempDir(), "cache")}, Log: slog.New(slog.DiscardHandler),
 	})
 	t.Cleanup(w.Close)
 	return w
@@ -34,11 +35,11 @@ func bare(t *testing.T, backend string) *workspace.Workspace {
 // installed is a workspace over the user's own cache.
 func installed(t *testing.T) *workspace.Workspace {
 	t.Helper()
-	cache, err := models.DefaultCache()
+	cache, err := cache.Default()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := workspace.New(workspace.Workspace{Dir: t.TempDir(), Backend: models.BackendCPU, Cache: cache, Log: slog.New(slog.DiscardHandler)})
+	w := workspace.New(workspace.Workspace{Dir: t.TempDir(), Backend: xla.CPU, Cache: cache, Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(w.Close)
 	return w
 }
@@ -49,7 +50,7 @@ func TestSetup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Backend != models.BackendCPU || r.Device == "" || !strings.Contains(r.Plugin, "sha256:") {
+	if r.Backend != xla.CPU || r.Device == "" || !strings.Contains(r.Plugin, "sha256:") {
 		t.Errorf("got %+v", r)
 	}
 	names := map[string]SetupWeights{}
@@ -82,7 +83,7 @@ func TestSetup(t *testing.T) {
 }
 
 func TestSetupWithoutNetwork(t *testing.T) {
-	w := bare(t, models.BackendCPU)
+	w := bare(t, xla.CPU)
 	_, err := Setup(t.Context(), w, SetupOptions{})
 	if err == nil {
 		t.Fatal("set up from nothing")
@@ -123,7 +124,7 @@ func TestSetupWithoutNetwork(t *testing.T) {
 
 // The go backend needs nothing; a wrong name is found before anything is done.
 func TestSetupNeedsNothing(t *testing.T) {
-	w := bare(t, models.BackendGo)
+	w := bare(t, xla.Go)
 	_, err := Setup(t.Context(), w, SetupOptions{Weights: []string{"resnet"}})
 	if err == nil || !strings.Contains(err.Error(), `"resnet"`) {
 		t.Errorf("unknown weights: %v", err)
@@ -144,7 +145,7 @@ func TestDoctorWorkspace(t *testing.T) {
 	}
 	for name, dir := range map[string]string{"absent": filepath.Join(t.TempDir(), "absent"), "a file": file} {
 		t.Run(name, func(t *testing.T) {
-			w := bare(t, models.BackendGo)
+			w := bare(t, xla.Go)
 			w.Dir = dir
 			d, err := Doctor(t.Context(), w)
 			if err != nil {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"bierbench/models"
+	"bierbench/models/backbones"
 	"bierbench/pipeline/plan"
 	"bierbench/pipeline/workspace"
 	"bierbench/runs"
@@ -147,7 +148,7 @@ func (e *estimator) cost(c plan.Cell) (runs.Cost, error) {
 	known := x.known
 	if _, paid := e.counted[x.features]; x.features != "" && !paid {
 		e.counted[x.features] = struct{}{}
-		net, err := models.BackboneNamed(c.Backbone)
+		net, err := backbones.Named(c.Backbone)
 		if err != nil {
 			return cost, err
 		}
@@ -213,7 +214,7 @@ func weaker(a, b string) string {
 
 // parts estimates what is the same for all seeds.
 func (e *estimator) parts(c plan.Cell) (x parts, err error) {
-	net, err := models.BackboneNamed(c.Backbone)
+	net, err := backbones.Named(c.Backbone)
 	if err != nil {
 		return x, err
 	}
@@ -294,8 +295,8 @@ func (e *estimator) overhead(c plan.Cell) float64 {
 
 // features returns the key of the features that a cell needs, empty where they
 // are cached.
-func (e *estimator) features(c plan.Cell, net models.Backbone) (string, error) {
-	key := models.FeaturesKey(c.Manifest.Digest, e.weights[c.Backbone], net, c.Config.Input)
+func (e *estimator) features(c plan.Cell, net backbones.Backbone) (string, error) {
+	key := backbones.FeaturesKey(c.Manifest.Digest, e.weights[c.Backbone], net, c.Config.Input)
 	if _, ok := e.counted[key]; ok {
 		return key, nil
 	}
@@ -311,7 +312,7 @@ func (e *estimator) features(c plan.Cell, net models.Backbone) (string, error) {
 }
 
 // trained is the number of a backbone's values where it is part of the model.
-func (e *estimator) trained(c models.Config, net models.Backbone) int64 {
+func (e *estimator) trained(c models.Config, net backbones.Backbone) int64 {
 	if c.Mode != models.Finetune {
 		return 0
 	}
@@ -327,7 +328,7 @@ func (e *estimator) trained(c models.Config, net models.Backbone) int64 {
 // probe's has no search in it. Without one it is, in frozen mode, that of a
 // process with a backend and the tables, parameters and scores beside it; what a
 // network's maps take in a training end to end is not known before it was tried: 0.
-func (e *estimator) memory(c plan.Cell, net models.Backbone, kind string, all []search, parameters int64) int64 {
+func (e *estimator) memory(c plan.Cell, net backbones.Backbone, kind string, all []search, parameters int64) int64 {
 	bytes := tables(c.Config, net.Features, c.Manifest)
 	formula := idleMemory + bytes + 4*4*parameters + scoreBytes(all) // values, gradients, two moments
 	if c.Config.Mode != models.Frozen {

@@ -10,6 +10,9 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models"
+	"bierbench/models/backbones"
+	"bierbench/models/losses"
+	"bierbench/models/xla"
 	"bierbench/pipeline/plan"
 	"bierbench/pipeline/suite"
 	"bierbench/pipeline/workspace"
@@ -199,14 +202,14 @@ func TestEstimateUnknown(t *testing.T) {
 	}
 
 	w = measuring(t, fabricated(t)...)
-	net, err := models.BackboneNamed("convnet")
+	net, err := backbones.Named("convnet")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err = os.MkdirAll(w.FeaturesDir(), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if err = os.WriteFile(filepath.Join(w.FeaturesDir(), models.FeaturesKey("d", "", net, 32)+".arrow"), nil, 0o666); err != nil {
+	if err = os.WriteFile(filepath.Join(w.FeaturesDir(), backbones.FeaturesKey("d", "", net, 32)+".arrow"), nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
 	p = planOf(t, plan.Todo, plan.Todo)
@@ -242,7 +245,7 @@ func TestTrainKind(t *testing.T) {
 		"classes of a batch":           {func(c *models.Config) { c.Classes = 13 }, false},
 		"learners":                     {func(c *models.Config) { c.Learners = []int{8, 8, 8} }, false},
 		"loss":                         {func(c *models.Config) { c.Loss = "triplet" }, false},
-		"boosting":                     {func(c *models.Config) { c.Boosting = models.BoostingNone }, false},
+		"boosting":                     {func(c *models.Config) { c.Boosting = losses.BoostingNone }, false},
 		"diversity":                    {func(c *models.Config) { c.Diversity = models.DiversityNone }, false},
 		"hidden units":                 {func(c *models.Config) { c.Hidden = 17 }, false},
 		"the first term of decay":      {func(c *models.Config) { c.WeightDecay = 1e-4 }, false},
@@ -363,7 +366,7 @@ func TestPredicted(t *testing.T) {
 // The estimate of 5,000 interrupted cells of as many kinds, each with its
 // features, on a machine with as many measurements as are kept.
 func BenchmarkEstimateOfThousands(b *testing.B) {
-	w := workspace.New(workspace.Workspace{Dir: b.TempDir(), Backend: models.BackendCPU})
+	w := workspace.New(workspace.Workspace{Dir: b.TempDir(), Backend: xla.CPU})
 	found := make([]measurement, mostMeasurements)
 	for i := range found {
 		found[i] = measurement{Work: workTrain, Of: fmt.Sprintf("convnet frozen 12x5 [4 8 12] eta adversarial %08d", i), Amount: 400, Seconds: 2, Setup: 5, Basis: BasisMeasured}

@@ -17,7 +17,8 @@ import (
 	"slices"
 	"time"
 
-	"bierbench/models"
+	"bierbench/models/cache"
+	"bierbench/models/xla"
 	"bierbench/pipeline/internal/claims"
 	"bierbench/pipeline/workspace"
 )
@@ -153,13 +154,13 @@ func median(found []measurement, of func(measurement) float64) float64 {
 func machine(w *workspace.Workspace) (hardware, host string) {
 	backend := w.Backend
 	if backend == "" {
-		backend = models.BackendCPU
-		if models.HasGPU() {
-			backend = models.BackendCUDA
+		backend = xla.CPU
+		if cache.HasGPU() {
+			backend = xla.CUDA
 		}
 	}
 	device := ""
-	if backend == models.BackendCUDA {
+	if backend == xla.CUDA {
 		if files, err := filepath.Glob("/proc/driver/nvidia/gpus/*/information"); err == nil && len(files) > 0 {
 			for key, value := range workspace.ProcFile(files[0]) {
 				if key == "Model" {

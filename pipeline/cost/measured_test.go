@@ -8,14 +8,14 @@ import (
 	"sync"
 	"testing"
 
-	"bierbench/models"
+	"bierbench/models/xla"
 	"bierbench/pipeline/workspace"
 )
 
 // measuring is a workspace whose measurements are those given.
 func measuring(t *testing.T, found ...measurement) *workspace.Workspace {
 	t.Helper()
-	w := workspace.New(workspace.Workspace{Dir: t.TempDir(), Backend: models.BackendCPU})
+	w := workspace.New(workspace.Workspace{Dir: t.TempDir(), Backend: xla.CPU})
 	if err := addMeasured(t.Context(), w, found); err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestMeasurementsShared(t *testing.T) {
 	var group sync.WaitGroup
 	for p := range 4 {
 		group.Go(func() {
-			w := workspace.New(workspace.Workspace{Dir: dir, Backend: models.BackendCPU}) // its own claims, as a process has
+			w := workspace.New(workspace.Workspace{Dir: dir, Backend: xla.CPU}) // its own claims, as a process has
 			for i := range 40 {
 				filler := make([]measurement, 100)
 				for j := range filler {
@@ -115,7 +115,7 @@ func TestMeasurementsShared(t *testing.T) {
 		})
 	}
 	group.Wait()
-	w := workspace.New(workspace.Workspace{Dir: dir, Backend: models.BackendCPU})
+	w := workspace.New(workspace.Workspace{Dir: dir, Backend: xla.CPU})
 	m, err := readMeasured(w)
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,10 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models"
+	"bierbench/models/backbones"
+	"bierbench/models/cache"
+	"bierbench/models/retrieval"
+	"bierbench/models/xla"
 	"bierbench/pipeline/plan"
 	"bierbench/pipeline/workspace"
 )
@@ -51,9 +55,9 @@ func Probe(ctx context.Context, w *workspace.Workspace, p *plan.Plan) (works int
 type probe struct {
 	w       *workspace.Workspace
 	cell    plan.Cell
-	net     models.Backbone
-	backend *models.Backend
-	weights models.Weights
+	net     backbones.Backbone
+	backend *xla.Backend
+	weights cache.Weights
 	data    *datasets.Dataset
 	random  *rand.Rand
 }
@@ -64,7 +68,7 @@ func probeCell(ctx context.Context, w *workspace.Workspace, e *estimator, c plan
 	if err != nil {
 		return 0, err
 	}
-	net, err := models.BackboneNamed(c.Backbone)
+	net, err := backbones.Named(c.Backbone)
 	if err != nil {
 		return 0, err
 	}
@@ -138,7 +142,7 @@ func (t *probe) features(ctx context.Context) ([]measurement, error) {
 	c := t.cell.Config
 	extract := func(n int) (float64, error) {
 		return seconds(func() error {
-			_, err := models.ExtractFeatures(ctx, t.backend, t.net, t.weights.Path, n, c.Input, ExtractBatch,
+			_, err := backbones.Extract(ctx, t.backend, t.net, t.weights.Path, n, c.Input, ExtractBatch,
 				func(i int, dst []uint8) error {
 					return t.data.Pixels(i%t.data.Len(), datasets.View{Size: c.Input}, dst)
 				}, nil)
@@ -245,7 +249,7 @@ func (t *probe) numbers(n int) []float32 {
 // protocol does.
 func (t *probe) evaluation(ctx context.Context) ([]measurement, error) {
 	c := t.cell.Config
-	s := models.Search{Width: c.Size, SelfExcluded: true, Recalls: []int{1, 2, 4, 8}, Nearest: plan.NearestKept}
+	s := retrieval.Search{Width: c.Size, SelfExcluded: true, Recalls: []int{1, 2, 4, 8}, Nearest: plan.NearestKept}
 	s.Queries = t.numbers(probeSearch * c.Size)
 	for i := range probeSearch {
 		s.QueryIDs = append(s.QueryIDs, int64(i))
@@ -257,16 +261,16 @@ func (t *probe) evaluation(ctx context.Context) ([]measurement, error) {
 		sizes = []int{c.Size}
 	}
 	all := func() error {
-		found, err := models.Retrieve(ctx, t.backend, s)
+		found, err := retrieval.Retrieve(ctx, t.backend, s)
 		if err != nil {
 			return err
 		}
 		if len(sizes) > 1 {
-			if _, err = models.LearnerRecalls(ctx, t.backend, s, sizes, found.Metrics); err != nil {
+			if _, err = retrieval.LearnerRecalls(ctx, t.backend, s, sizes, found.Metrics); err != nil {
 				return err
 			}
 		}
-		_, err = models.Correlation(ctx, t.backend, s.Queries, s.Width, sizes)
+		_, err = retrieval.Correlation(ctx, t.backend, s.Queries, s.Width, sizes)
 		return err
 	}
 	if err := all(); err != nil { // compiles

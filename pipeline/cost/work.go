@@ -14,6 +14,8 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models"
+	"bierbench/models/backbones"
+	"bierbench/models/losses"
 	"bierbench/pipeline/plan"
 	"bierbench/pipeline/workspace"
 	"bierbench/runs"
@@ -170,7 +172,7 @@ func evaluateAmount(c models.Config, all []search) float64 {
 
 // proxiesOfClass is how many proxies of each training class a loss has.
 func proxiesOfClass(c models.Config) int {
-	loss, err := models.LossOf(c.LossConfig)
+	loss, err := losses.For(c.Config)
 	if err != nil || c.Untrained {
 		return 0
 	}
@@ -197,7 +199,7 @@ func headParameters(c models.Config, width, classes int) int64 {
 
 // backboneParameters counts the values of a network: those that it draws, or by
 // the size of its file of pretrained weights; 0 where that is not there.
-func backboneParameters(w *workspace.Workspace, net models.Backbone) int64 {
+func backboneParameters(w *workspace.Workspace, net backbones.Backbone) int64 {
 	if net.Weights == "" {
 		var n int64
 		for _, v := range net.Create(rand.New(rand.NewPCG(0, 0))) {
@@ -254,7 +256,7 @@ func taken(r *runs.Run, c plan.Cell, record runs.Cell) ([]measurement, error) {
 	if err != nil {
 		return nil, err
 	}
-	net, err := models.BackboneNamed(c.Backbone)
+	net, err := backbones.Named(c.Backbone)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,8 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models"
+	"bierbench/models/backbones"
+	"bierbench/models/cache"
 	"bierbench/pipeline/internal/claims"
 	"bierbench/pipeline/suite"
 	"bierbench/pipeline/workspace"
@@ -235,12 +237,12 @@ func RecordedCells(w *workspace.Workspace, run string) (map[runs.Key]runs.Cell, 
 // WeightsDigest is the SHA-256 of a backbone's pretrained weights, empty where
 // it has none or they are not there yet.
 func WeightsDigest(w *workspace.Workspace, backbone string) (string, error) {
-	net, err := models.BackboneNamed(backbone)
+	net, err := backbones.Named(backbone)
 	if err != nil || net.Weights == "" {
 		return "", err
 	}
 	found, err := w.Cache.FindWeights(net.Weights)
-	if _, missing := errors.AsType[*models.MissingError](err); missing {
+	if _, missing := errors.AsType[*cache.MissingError](err); missing {
 		return "", nil
 	}
 	return found.SHA256, err

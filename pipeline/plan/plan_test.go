@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"bierbench/models"
+	"bierbench/models/losses"
 	"bierbench/runs"
 )
 
 // What a record says of a cell that is planned with configuration "c", data
 // "d" and weights "w", by a build of commit "k".
 func TestState(t *testing.T) {
-	config := models.Config{Backbone: "lite0", Steps: 1000, Seed: 3, LossConfig: models.LossConfig{Shrinkage: 2}}
+	config := models.Config{Backbone: "lite0", Steps: 1000, Seed: 3, Config: losses.Config{Shrinkage: 2}}
 	planned := Cell{
 		Key:    runs.Key{Group: runs.Group{Backbone: "lite0"}},
 		Config: config, ConfigHash: "c", DataHash: "d",

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"bierbench/models"
+	"bierbench/models/backbones"
 	"bierbench/pipeline/plan"
 	"bierbench/pipeline/workspace"
 	"bierbench/runs"
@@ -65,7 +66,7 @@ func featuresFile(w *workspace.Workspace, c plan.Cell, digests map[string]string
 	if c.Config.Mode != models.Frozen {
 		return "", "", nil
 	}
-	net, err := models.BackboneNamed(c.Config.Backbone)
+	net, err := backbones.Named(c.Config.Backbone)
 	if err != nil {
 		return "", "", err
 	}
@@ -76,7 +77,7 @@ func featuresFile(w *workspace.Workspace, c plan.Cell, digests map[string]string
 		}
 		digests[net.Name] = weights
 	}
-	key = models.FeaturesKey(c.DataHash, weights, net, c.Config.Input)
+	key = backbones.FeaturesKey(c.DataHash, weights, net, c.Config.Input)
 	return key, filepath.Join(w.FeaturesDir(), key+".arrow"), nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"bierbench/models"
+	"bierbench/models/backbones"
 	"bierbench/pipeline/plan"
 	"bierbench/pipeline/workspace"
 	"bierbench/runs"
@@ -140,11 +141,11 @@ func TestArrange(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := workspace.New(workspace.Workspace{Dir: t.TempDir()})
-			net, err := models.BackboneNamed("convnet")
+			net, err := backbones.Named("convnet")
 			if err != nil {
 				t.Fatal(err)
 			}
-			key := func(name string) string { return models.FeaturesKey(name, "", net, 32) }
+			key := func(name string) string { return backbones.FeaturesKey(name, "", net, 32) }
 			if err = os.MkdirAll(w.FeaturesDir(), 0o777); err != nil {
 				t.Fatal(err)
 			}

@@ -1,10 +1,11 @@
 package submit
 
 import (
-	"bierbench/pipeline/workspace"
 	"context"
 	"fmt"
 	"strings"
+
+	"bierbench/pipeline/workspace"
 )
 
 // An engine carries out the tasks of submissions.

@@ -1,8 +1,6 @@
 package submit
 
 import (
-	"bierbench/pipeline/internal/claims"
-	"bierbench/pipeline/workspace"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +12,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"bierbench/pipeline/internal/claims"
+	"bierbench/pipeline/workspace"
 )
 
 // local does the tasks of a submission in processes of its own, with the scripts

@@ -1,7 +1,6 @@
 package submit
 
 import (
-	"bierbench/pipeline/workspace"
 	"bytes"
 	"context"
 	"errors"
@@ -13,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"bierbench/pipeline/workspace"
 )
 
 // slurm submits job arrays with sbatch; what becomes of them it asks squeue, and

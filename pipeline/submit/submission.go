@@ -1,7 +1,6 @@
 package submit
 
 import (
-	"bierbench/pipeline/workspace"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"bierbench/pipeline/workspace"
 )
 
 // submissionSchema is the version of submission.json.

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"bierbench/models"
+	"bierbench/models/xla"
 	"bierbench/pipeline"
 	"bierbench/pipeline/cost"
 	"bierbench/pipeline/internal/claims"
@@ -108,7 +108,7 @@ func submitSuite(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o 
 	if err = pipeline.NeedWeights(ctx, w, cells); err != nil {
 		return nil, fmt.Errorf("suite %s: %w", s.Name, err)
 	}
-	if w.Backend == models.BackendCPU || w.Backend == "" {
+	if w.Backend == xla.CPU || w.Backend == "" {
 		if _, err = w.Cache.Plugin(ctx, w.Log); err != nil {
 			return nil, fmt.Errorf("submit %s: %w", p.Run, err)
 		}

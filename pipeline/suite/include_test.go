@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"bierbench/models"
+	"bierbench/models/losses"
 )
 
 // writeFiles writes files into a new folder; names may have folders.
@@ -67,7 +67,7 @@ func TestInclude(t *testing.T) {
 	if slow, err := s.Blocks[0].Config(s.Blocks[0].Methods[1], 512); err != nil || slow.Steps != 7 {
 		t.Errorf("the block before the include has %d steps, %v; want its own 7", slow.Steps, err)
 	}
-	if c, err := quick.Config(quick.Methods[3], 512); err != nil || c.Backbone != "googlenet" || c.Boosting != models.BoostingEta {
+	if c, err := quick.Config(quick.Methods[3], 512); err != nil || c.Backbone != "googlenet" || c.Boosting != losses.BoostingEta {
 		t.Errorf("the built-in: %+v, %v", c, err)
 	}
 	// One file twice is no circle.

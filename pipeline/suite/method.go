@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"bierbench/models"
+	"bierbench/models/losses"
 )
 
 // A Method is a named set of options on top of the defaults of its mode.
@@ -21,9 +22,9 @@ func Methods() []Method {
 		{"features", "the pooled backbone feature as it is, no training", 0, func(c *models.Config) { c.Untrained = true }},
 		{"baseline", "one learner of the whole size", 1, func(*models.Config) {}},
 		{"ensemble", "three learners, boosting off", 3, func(*models.Config) {}},
-		{"bier", "three learners, boosting rule eta", 3, func(c *models.Config) { c.Boosting = models.BoostingEta }},
+		{"bier", "three learners, boosting rule eta", 3, func(c *models.Config) { c.Boosting = losses.BoostingEta }},
 		{"abier", "bier with the adversarial loss in training", 3, func(c *models.Config) {
-			c.Boosting, c.Diversity = models.BoostingEta, models.DiversityAdversarial
+			c.Boosting, c.Diversity = losses.BoostingEta, models.DiversityAdversarial
 		}},
 	}
 }

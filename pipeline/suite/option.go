@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"bierbench/models"
+	"bierbench/models/losses"
 )
 
 // An Option sets one field of models.Config, or learners: a list of sizes or a
@@ -176,7 +177,7 @@ func (o Option) of(values map[string]json.RawMessage) Option {
 // checkConstants reports the first option with a constant that the method's
 // loss does not have, at its place.
 func checkConstants(c models.Config, label string, options []Option) error {
-	loss, err := models.LossNamed(c.Loss)
+	loss, err := losses.Named(c.Loss)
 	if err != nil {
 		return nil //nolint:nilerr // Validate reports it
 	}

@@ -13,6 +13,7 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models"
+	"bierbench/models/backbones"
 )
 
 //go:embed suites/*.yaml
@@ -132,7 +133,7 @@ func (s *Suite) Set(assignment string) error {
 func (b Block) Config(v Variant, size int) (models.Config, error) {
 	c := models.DefaultConfig(b.Mode)
 	c.Backbone, c.Size = b.Backbone, size
-	net, err := models.BackboneNamed(b.Backbone)
+	net, err := backbones.Named(b.Backbone)
 	if err != nil {
 		return c, b.At.Errorf("backbone: %w", err)
 	}

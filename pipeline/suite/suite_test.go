@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"bierbench/models"
+	"bierbench/models/losses"
 )
 
 // configOf resolves one method of a suite's first block.
@@ -59,7 +60,7 @@ func TestSuitesCoverLosses(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, backbone := range []string{"lite0", "googlenet"} {
-			for _, loss := range models.Losses() {
+			for _, loss := range losses.All() {
 				if loss.Name == "binomial_deviance" {
 					continue
 				}
@@ -73,7 +74,7 @@ func TestSuitesCoverLosses(t *testing.T) {
 						case c.Backbone != backbone || c.Loss != loss.Name:
 						case len(c.Learners) == 1:
 							alone[v.Label] = true
-						case c.Boosting == models.BoostingGradient:
+						case c.Boosting == losses.BoostingGradient:
 							boosted[v.Label] = v.Base
 						}
 					}
@@ -136,10 +137,10 @@ func TestSuiteOptions(t *testing.T) {
 	if baseline.Steps != 50 || baseline.Constants["beta"] != 0.4 || !slices.Equal(baseline.Learners, []int{512}) || baseline.Classes != 12 || baseline.EmbeddingRate != 3e-4 {
 		t.Errorf("baseline: %+v", baseline)
 	}
-	if c := configOf(t, s, "ensemble", 512); !slices.Equal(c.Learners, []int{96, 160, 256}) || c.Boosting != models.BoostingNone {
+	if c := configOf(t, s, "ensemble", 512); !slices.Equal(c.Learners, []int{96, 160, 256}) || c.Boosting != losses.BoostingNone {
 		t.Errorf("ensemble: learners %v, boosting %s", c.Learners, c.Boosting)
 	}
-	if c := configOf(t, s, "slow", 512); c.Steps != 7 || !slices.Equal(c.Learners, []int{200, 312}) || c.Boosting != models.BoostingEta {
+	if c := configOf(t, s, "slow", 512); c.Steps != 7 || !slices.Equal(c.Learners, []int{200, 312}) || c.Boosting != losses.BoostingEta {
 		t.Errorf("slow: %+v", c)
 	}
 	if c := configOf(t, s, "four", 512); !slices.Equal(c.Learners, []int{50, 96, 148, 218}) || c.Diversity != models.DiversityAdversarial {

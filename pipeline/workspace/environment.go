@@ -12,7 +12,8 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"bierbench/models"
+	"bierbench/models/cache"
+	"bierbench/models/xla"
 	"bierbench/runs"
 )
 
@@ -55,8 +56,8 @@ func (w *Workspace) ExpectedEnvironment(ctx context.Context) runs.Environment {
 	switch {
 	case w.open != nil:
 		e.Backend, e.Plugin = w.open.Config, w.open.Plugin
-	case w.Backend == models.BackendCPU, w.Backend == "" && !models.HasGPU():
-		e.Backend = models.BackendCPU
+	case w.Backend == xla.CPU, w.Backend == "" && !cache.HasGPU():
+		e.Backend = xla.CPU
 		if p, err := w.Cache.FindPlugin(); err == nil && p.Pinned {
 			e.Plugin = p.String()
 		}

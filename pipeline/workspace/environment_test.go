@@ -7,12 +7,12 @@ import (
 	"strings"
 	"testing"
 
-	"bierbench/models"
+	"bierbench/models/xla"
 )
 
 func TestEnvironment(t *testing.T) {
 	w := New(Workspace{Dir: t.TempDir()})
-	w.open = &models.Backend{Config: "go", Device: "host"}
+	w.open = &xla.Backend{Config: "go", Device: "host"}
 	e := w.Environment(t.Context(), "ab")
 	if !strings.HasPrefix(e.Go, "go1.") || e.Backend != "go" || e.Device != "host" || e.Weights != "ab" {
 		t.Errorf("got %+v", e)

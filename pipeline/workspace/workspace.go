@@ -11,7 +11,8 @@ import (
 	"strings"
 
 	"bierbench/datasets"
-	"bierbench/models"
+	"bierbench/models/cache"
+	"bierbench/models/xla"
 	"bierbench/pipeline/suite"
 	"bierbench/runs"
 )
@@ -22,13 +23,13 @@ type Workspace struct {
 	Dir      string
 	Backend  string // xla:cpu, xla:cuda, go, or empty for the best there is
 	Devices  int    // of the backend that share the work of a cell; 1 when not given
-	Cache    models.Cache
+	Cache    cache.Cache
 	Workers  int      // goroutines that decode images
 	Command  []string // the command line, for run records
 	Log      *slog.Logger
 	Progress Progress
 
-	open  *models.Backend
+	open  *xla.Backend
 	built *runs.Environment // by build
 	tail  *logTail          // of Log
 }
@@ -69,11 +70,11 @@ func (w *Workspace) ReportsDir() string  { return filepath.Join(w.Dir, "reports"
 func (w *Workspace) Runs() runs.Store { return runs.Store{Dir: filepath.Join(w.Dir, "runs")} }
 
 // OpenBackend opens the backend, installing the plugin where it is missing.
-func (w *Workspace) OpenBackend(ctx context.Context) (*models.Backend, error) {
+func (w *Workspace) OpenBackend(ctx context.Context) (*xla.Backend, error) {
 	if w.open != nil {
 		return w.open, nil
 	}
-	b, err := models.OpenBackend(ctx, w.Backend, w.Devices, w.Cache, w.Log)
+	b, err := xla.Open(ctx, w.Backend, w.Devices, w.Cache, w.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bierbench/models"
+	"bierbench/models/cache"
+	"bierbench/models/xla"
 	"bierbench/pipeline/workspace"
 )
 
@@ -91,7 +92,7 @@ func (a *app) workspace() (*workspace.Workspace, error) {
 	if a.open != nil {
 		return a.open, nil
 	}
-	if backends := []string{models.BackendCPU, models.BackendCUDA, models.BackendGo}; a.backend != "" && !slices.Contains(backends, a.backend) {
+	if backends := []string{xla.CPU, xla.CUDA, xla.Go}; a.backend != "" && !slices.Contains(backends, a.backend) {
 		return nil, usageError{fmt.Errorf("--backend %q: want %s", a.backend, strings.Join(backends, ", "))}
 	}
 	if a.devices < 1 {
@@ -110,7 +111,7 @@ func (a *app) workspace() (*workspace.Workspace, error) {
 		to = terminal // above the bars
 	}
 	log := slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level}))
-	cache, err := models.DefaultCache()
+	cache, err := cache.Default()
 	if err != nil {
 		return nil, err
 	}

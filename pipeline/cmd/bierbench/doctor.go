@@ -1,12 +1,13 @@
 package main
 
 import (
-	"bierbench/pipeline"
 	"errors"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"bierbench/pipeline"
 )
 
 func newDoctorCommand(a *app) *cobra.Command {

@@ -1,11 +1,12 @@
 package main
 
 import (
-	"bierbench/pipeline"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"bierbench/pipeline"
 )
 
 func newInspectCommand(a *app) *cobra.Command {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bierbench/models"
+	"bierbench/models/losses"
 )
 
 // helpWidth is where the lines of a help topic end.
@@ -23,7 +23,7 @@ func lossesHelp() string {
 	b.WriteString(`A suite's "loss: NAME" chooses one, "constants: {NAME: VALUE}" sets its constants.
 "boosting: gradient" boosts any of them; "eta" and "additive" those that are sums over
 pairs or triplets.`)
-	for _, l := range models.Losses() {
+	for _, l := range losses.All() {
 		fmt.Fprintf(&b, "\n\n%s\n", l.Name)
 		put := func(word, text string) {
 			lines := wrapped(text, helpWidth-14)

@@ -17,7 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"bierbench/datasets"
-	"bierbench/models"
+	"bierbench/models/cache"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected output in testdata/script")
@@ -46,7 +46,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
-			cache, err := models.DefaultCache()
+			cache, err := cache.Default()
 			if err != nil {
 				return err
 			}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bierbench/models"
+	"bierbench/models/retrieval"
 	"bierbench/pipeline"
 	"bierbench/reports"
 )
@@ -43,7 +43,7 @@ more than 0.1 point.`,
 			id, cell, _ := strings.Cut(strings.TrimSuffix(args[0], "/"), "/")
 			o := pipeline.RescoreOptions{Cell: cell}
 			for _, name := range names {
-				d, err := models.DialectNamed(name)
+				d, err := retrieval.DialectNamed(name)
 				if err != nil {
 					return usageError{fmt.Errorf("--%w", err)}
 				}
@@ -76,7 +76,7 @@ func dialectsHelp() string {
 	b.WriteString(`"bierbench rescore RUN" scores stored embeddings by these rules. R@K is a mean of hits
 among the first K, MAP@R is (1/R) sum over i <= R of precision(i) rel(i). All searches
 are exact.`)
-	for _, d := range models.Dialects() {
+	for _, d := range retrieval.Dialects() {
 		fmt.Fprintf(&b, "\n\n%s\n", d.Name)
 		put := func(word, text string) {
 			lines := wrapped(text, helpWidth-16)

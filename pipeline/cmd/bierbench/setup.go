@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bierbench/models"
+	"bierbench/models/cache"
 	"bierbench/pipeline"
 )
 
@@ -23,7 +23,7 @@ what it found. Running it again changes nothing. Other commands call it by thems
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, value := range o.Weights {
-				if _, _, err := models.SplitWeights(value); err != nil {
+				if _, _, err := cache.SplitWeights(value); err != nil {
 					return usageError{err}
 				}
 			}

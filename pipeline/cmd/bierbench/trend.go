@@ -1,8 +1,9 @@
 package main
 
 import (
-	"bierbench/pipeline"
 	"github.com/spf13/cobra"
+
+	"bierbench/pipeline"
 )
 
 func newTrendCommand(a *app) *cobra.Command {

@@ -1,0 +1,26 @@
+package backbones
+
+import (
+	"context"
+
+	"bierbench/models/cache"
+	"bierbench/models/xla"
+)
+
+// AddWeights copies a file of pretrained weights into the cache, after the
+// backbone that they are of has read it without complaint.
+func AddWeights(ctx context.Context, cache cache.Cache, name, file string) (cache.Weights, error) {
+	return cache.AddWeights(ctx, name, file, func(path string) error {
+		for _, b := range All() {
+			if b.Weights != name || b.Load == nil {
+				continue
+			}
+			return xla.Catch("read", func() {
+				if _, err := b.Load(path); err != nil {
+					panic(err)
+				}
+			})
+		}
+		return nil
+	})
+}

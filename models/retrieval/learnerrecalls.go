@@ -1,0 +1,129 @@
+package retrieval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"bierbench/models/xla"
+)
+
+// LearnerRecall is R@K of one learner of an ensemble, by name: "R@1" always,
+// and those of the search.
+type LearnerRecall struct {
+	Size              int
+	Alone, Cumulative map[string]float64 // by its slice alone; by it and the learners before it
+}
+
+// LearnerRecalls returns R@K of every learner of an ensemble: of its slice
+// alone and of the ensemble up to it. The vectors of s are the learners' scaled
+// slices one after the other, of the given sizes. Where scores tie, the order
+// is Retrieve's.
+//
+// whole is the metrics that Retrieve found for s; they are the last learner's
+// cumulative ones, which take the largest of the searches otherwise. It may be
+// nil.
+func LearnerRecalls(ctx context.Context, b *xla.Backend, s Search, sizes []int, whole map[string]float64) ([]LearnerRecall, error) {
+	order, err := s.check()
+	if err != nil {
+		return nil, fmt.Errorf("learner recalls: %w", err)
+	}
+	sum := 0
+	for _, d := range sizes {
+		sum += d
+	}
+	if len(sizes) == 0 || slices.Min(sizes) < 1 || sum != s.Width {
+		return nil, fmt.Errorf("learner recalls: sizes %v; want at least one learner and the sum %d", sizes, s.Width)
+	}
+	t := learnerSearch{Search: s, order: order, shelf: s.shelf(order), ks: slices.Compact(slices.Sorted(slices.Values(append([]int{1}, s.Recalls...))))}
+	t.self = s.selves(t.shelf)
+	known := t.known(whole)
+	out := make([]LearnerRecall, len(sizes))
+	from := 0
+	for i, d := range sizes {
+		to := from + d
+		recalls := [2]map[string]float64{}
+		for j, first := range [2]int{from, 0} {
+			switch {
+			case j == 1 && i == 0:
+				recalls[1] = recalls[0]
+			case first == 0 && to == s.Width && known != nil:
+				recalls[j] = known
+			default:
+				if recalls[j], err = t.recalls(ctx, b, first, to); err != nil {
+					return nil, fmt.Errorf("learner recalls: %w", err)
+				}
+			}
+		}
+		out[i] = LearnerRecall{Size: d, Alone: recalls[0], Cumulative: recalls[1]}
+		from = to
+	}
+	return out, nil
+}
+
+// learnerSearch is a search that is made with some of the dimensions at a time.
+type learnerSearch struct {
+	Search
+	order []int // rows of the gallery by id
+	shelf *shelf
+	self  []int // of each query
+	ks    []int // ascending
+}
+
+// known returns the recalls that are asked for, where metrics has all of them.
+func (t learnerSearch) known(metrics map[string]float64) map[string]float64 {
+	recalls := map[string]float64{}
+	for _, k := range t.ks {
+		v, ok := metrics[recallName(k)]
+		if !ok {
+			return nil
+		}
+		recalls[recallName(k)] = v
+	}
+	return recalls
+}
+
+// recalls returns R@K by the dimensions [from, to) alone, over the queries that
+// have a positive.
+func (t learnerSearch) recalls(ctx context.Context, b *xla.Backend, from, to int) (map[string]float64, error) {
+	type count struct {
+		queries int
+		hits    []int // of each of ks
+	}
+	counts := make([]count, scoreWorkers())
+	for i := range counts {
+		counts[i].hits = make([]int, len(t.ks))
+	}
+	queries, gallery := t.columns(t.order, from, to)
+	err := scoreBlocks(ctx, b, queries, gallery, func(worker, q int, row []float32) {
+		best, relevant := t.shelf.best(row, t.self[q], t.QueryClasses[q])
+		if relevant == 0 {
+			return
+		}
+		c := &counts[worker]
+		c.queries++
+		rank := rankOf(row, t.self[q], best)
+		for i := len(t.ks) - 1; i >= 0 && rank <= t.ks[i]; i-- {
+			c.hits[i]++
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	total, hits := 0, make([]int, len(t.ks))
+	for _, c := range counts {
+		total += c.queries
+		for i, h := range c.hits {
+			hits[i] += h
+		}
+	}
+	if total == 0 {
+		return nil, errors.New("no query has another image of its class in the gallery")
+	}
+	recalls := make(map[string]float64, len(t.ks))
+	for i, k := range t.ks {
+		recalls[recallName(k)] = float64(hits[i]) / float64(total)
+	}
+	return recalls, nil
+}

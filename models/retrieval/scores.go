@@ -1,0 +1,177 @@
+package retrieval
+
+import (
+	"context"
+	"errors"
+	"io"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"golang.org/x/sync/errgroup"
+
+	"bierbench/models/xla"
+)
+
+const (
+	// blockScores bounds the scores that are held at a time: 64 MiB of float32,
+	// and as much again for each device that computes the next block.
+	blockScores = 16 << 20
+	// blockRows is a multiple that keeps all rows and columns of a product in
+	// the kernels' main loops, where equal vectors get equal scores: the
+	// kernels for remainders may sum in another order.
+	blockRows = 16
+)
+
+// rows is a matrix that is read row by row.
+type rows struct {
+	count, width int
+	at           func(i int) []float32 // row i
+}
+
+// tensor returns the rows [from, from+count) as a float32 tensor
+// [padded, width] that ends in zeros.
+func (r rows) tensor(from, count, padded int) *tensors.Tensor {
+	flat := make([]float32, padded*r.width)
+	for i := range count {
+		copy(flat[i*r.width:], r.at(from+i))
+	}
+	return tensors.FromFlatDataAndDimensions(flat, padded, r.width)
+}
+
+// scored is a block of queries and its product with the gallery.
+type scored struct {
+	from, count   int // queries [from, from+count)
+	input, scores *tensors.Tensor
+}
+
+// free waits until the scores are there: the device reads the input and the
+// gallery up to then.
+func (s scored) free() error {
+	return errors.Join(s.scores.ConstBytes(func([]byte) {}), s.scores.FinalizeAll(), s.input.FinalizeAll())
+}
+
+// scoreBlocks computes the dot products of all queries with all of a gallery,
+// a block of queries at a time. visit gets the scores of one query; it is
+// called by several goroutines, worker is the caller's number below
+// scoreWorkers. The row is only valid during the call.
+//
+// Every device of the backend has the gallery and takes one block after the
+// other, all with the program and the shape of a single device: a score's bits
+// do not depend on how many there are.
+func scoreBlocks(ctx context.Context, b *xla.Backend, queries, gallery rows, visit func(worker, query int, row []float32)) error {
+	padded := roundUp(gallery.count, blockRows)
+	block := min(roundUp(queries.count, blockRows), max(blockScores/padded/blockRows, 1)*blockRows)
+	exec, err := keptScores(b)
+	if err != nil {
+		return err
+	}
+	blocks := (queries.count + block - 1) / block
+	var next atomic.Int64 // the block that is taken next
+	results := make(chan scored)
+	group, ctx := errgroup.WithContext(ctx)
+	var devices sync.WaitGroup
+	for device := range min(max(b.Devices, 1), blocks) {
+		shelved := gallery.tensor(0, gallery.count, padded)
+		defer shelved.MustFinalizeAll()
+		devices.Add(1)
+		group.Go(func() error {
+			defer devices.Done()
+			for {
+				from := int(next.Add(1)-1) * block
+				if from >= queries.count {
+					return nil
+				}
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				count := min(block, queries.count-from)
+				input := queries.tensor(from, count, block)
+				out, _, err := exec.ExecWithGraphOnDevice(compute.DeviceNum(device), input, shelved)
+				if err != nil {
+					return errors.Join(err, input.FinalizeAll())
+				}
+				done := scored{from, count, input, out[0]}
+				select {
+				case results <- done:
+				case <-ctx.Done():
+					return errors.Join(ctx.Err(), done.free())
+				}
+			}
+		})
+	}
+	group.Go(func() error {
+		devices.Wait()
+		close(results)
+		return nil
+	})
+	group.Go(func() error {
+		for r := range results {
+			stop := b.Watch("similarities of a block of queries")
+			failure := r.scores.ConstBytes(func([]byte) {}) // waits until they are there
+			stop()
+			if failure == nil {
+				failure = tensors.ConstFlatData(r.scores, func(flat []float32) {
+					eachRow(r.count, func(worker, q int) {
+						visit(worker, r.from+q, flat[q*padded:][:gallery.count])
+					})
+				})
+			}
+			if failure = errors.Join(failure, r.free()); failure != nil {
+				return failure
+			}
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// scoreProgram is the program of q [n, d] times the transpose of g [m, d].
+type scoreProgram struct{ *Exec }
+
+// Close frees the program.
+func (p scoreProgram) Close() error {
+	p.Finalize()
+	return nil
+}
+
+// keptScores returns the backend's program of scores. It is compiled once for
+// every shape: a protocol with draws, or many cells of one data set, search with
+// the same shapes again and again.
+func keptScores(b *xla.Backend) (*Exec, error) {
+	program, err := b.Keep("scores", "", func() (io.Closer, error) {
+		exec, err := NewExec(b.Backend, func(q, g *Node) *Node {
+			return DotGeneral(q, []int{1}, nil, g, []int{1}, nil)
+		})
+		if err != nil {
+			return nil, err
+		}
+		return scoreProgram{exec.SetMaxCache(-1)}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return program.(scoreProgram).Exec, nil
+}
+
+// eachRow calls visit for rows 0 to n-1 from several goroutines.
+func eachRow(n int, visit func(worker, row int)) {
+	workers := scoreWorkers()
+	var group sync.WaitGroup
+	for worker := range workers {
+		group.Go(func() {
+			for row := worker; row < n; row += workers {
+				visit(worker, row)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// scoreWorkers is how many goroutines rank rows.
+func scoreWorkers() int { return runtime.GOMAXPROCS(0) }
+
+func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }

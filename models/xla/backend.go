@@ -1,0 +1,291 @@
+package xla
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/distributed"
+	"github.com/gomlx/compute/gobackend"
+	"github.com/gomlx/go-xla/compute/xla"
+
+	"bierbench/models/cache"
+)
+
+// The backends that Open knows.
+const (
+	CPU  = "xla:cpu"
+	CUDA = "xla:cuda"
+	Go   = "go"
+)
+
+// A Backend is an open GoMLX backend and what is known about it.
+// Close it with Finalize.
+type Backend struct {
+	compute.Backend
+	Config string // xla:cpu, xla:cuda or go
+	Device string // how many devices there are and what the first one is: 4 x cpu
+	Plugin string // name and SHA-256 of the PJRT plugin; empty for go
+
+	Devices int // that share the work, at least 1
+
+	PluginPath string // the plugin's file; empty for go
+
+	// Patience is how long the device may take over one computation before Log
+	// says so, and again each time that long after; 0 watches nothing.
+	Patience time.Duration
+	Log      *slog.Logger
+
+	lock sync.Mutex
+	kept map[string]kept // by slot
+
+	meshed  sync.Once
+	mesh    *distributed.DeviceMesh // of the devices that share the work
+	meshErr error
+}
+
+// Finalize frees the backend's programs and the backend itself.
+func (b *Backend) Finalize() {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	for _, k := range b.kept {
+		_ = k.value.Close() // the backend goes with its memory
+	}
+	b.kept = nil
+	b.Backend.Finalize()
+}
+
+// kept is what a slot of a backend holds.
+type kept struct {
+	key   string // of everything that decides the value
+	value io.Closer
+}
+
+// Keep returns what open returned for the slot's key, and calls open where the
+// slot holds nothing or another key's value, which it closes before. A compiled
+// program outlives the call that needs it that way: many cells of a suite take the
+// same one. Finalize closes what is left.
+func (b *Backend) Keep(slot, key string, open func() (io.Closer, error)) (io.Closer, error) {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	if k, ok := b.kept[slot]; ok {
+		if k.key == key {
+			return k.value, nil
+		}
+		delete(b.kept, slot)
+		if err := k.value.Close(); err != nil {
+			return nil, err
+		}
+	}
+	value, err := open()
+	if err != nil {
+		return nil, err
+	}
+	if b.kept == nil {
+		b.kept = map[string]kept{}
+	}
+	b.kept[slot] = kept{key, value}
+	return value, nil
+}
+
+// Open opens the backend that config names: xla:cpu, xla:cuda, go, or
+// empty for CUDA where a plugin and a GPU are there and the CPU elsewhere.
+// It installs the pinned CPU plugin into the cache where there is none.
+//
+// devices is how many of the backend's devices share the work of a step, of
+// features and of an evaluation; it must have as many.
+func Open(ctx context.Context, config string, devices int, cache cache.Cache, log *slog.Logger) (*Backend, error) {
+	b, err := openBackend(ctx, config, cache, log)
+	if err != nil {
+		return nil, err
+	}
+	if available := b.NumDevices(); devices < 1 || devices > available {
+		b.Finalize()
+		return nil, fmt.Errorf("%d devices: want 1 to %d, backend %s has no more", devices, available, b.Config)
+	}
+	b.Devices, b.Patience, b.Log = devices, DefaultPatience, log
+	return b, nil
+}
+
+func openBackend(ctx context.Context, config string, folder cache.Cache, log *slog.Logger) (*Backend, error) {
+	switch config {
+	case Go:
+		// One node after the other: nodes that are tasks of the worker pool wait
+		// in it for their own parts, for ever where the machine has few cores.
+		b, err := gobackend.New("ops_sequential")
+		if err != nil {
+			return nil, fmt.Errorf("open backend go: %w", err)
+		}
+		return &Backend{Backend: b, Config: Go, Device: "host"}, nil
+	case CPU:
+		return openCPU(ctx, folder, log)
+	case CUDA:
+		return openCUDA(ctx, log)
+	case "":
+		if !cache.HasGPU() {
+			return openCPU(ctx, folder, log)
+		}
+		b, err := openCUDA(ctx, log)
+		if err == nil {
+			return b, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		log.Warn("the GPU is not used", "reason", err)
+		return openCPU(ctx, folder, log)
+	default:
+		return nil, fmt.Errorf("backend %q is not one of %q", config, []string{CPU, CUDA, Go})
+	}
+}
+
+func openCPU(ctx context.Context, cache cache.Cache, log *slog.Logger) (*Backend, error) {
+	plugin, err := cache.Plugin(ctx, log)
+	if err != nil {
+		return nil, err
+	}
+	return openPlugin(ctx, CPU, plugin, log)
+}
+
+func openCUDA(ctx context.Context, log *slog.Logger) (*Backend, error) {
+	plugin, err := cache.CUDAPlugin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	log.Debug("found a CUDA plugin", "file", plugin.Path)
+	if err := prepareCUDA(plugin.Path); err != nil {
+		return nil, err
+	}
+	return openPlugin(ctx, CUDA, plugin, log)
+}
+
+// openPlugin creates the client of a plugin. GoMLX reads
+// PJRT_PLUGIN_LIBRARY_PATH and GOMLX_NO_AUTO_INSTALL when the program starts,
+// so the plugin is given by its absolute path, which also keeps GoMLX from
+// installing another one.
+func openPlugin(ctx context.Context, config string, plugin cache.Plugin, log *slog.Logger) (*Backend, error) {
+	if !filepath.IsAbs(plugin.Path) || strings.Contains(plugin.Path, ",") {
+		return nil, fmt.Errorf("plugin %s: want an absolute path without a comma; choose another folder with BIERBENCH_CACHE", plugin.Path)
+	}
+	xla.EnableAutoInstall(false)
+	if log.Enabled(ctx, slog.LevelDebug) {
+		// GoMLX has set this to 2, errors only, where it was not set.
+		if err := os.Setenv("TF_CPP_MIN_LOG_LEVEL", "0"); err != nil {
+			return nil, err
+		}
+	}
+	name := plugin.Path
+	if config == CPU {
+		name += ",shared_buffers" // the device's memory is the host's: tensors need no copy
+	}
+	var client compute.Backend
+	err := Catch("open backend "+config, func() {
+		var err error
+		if client, err = xla.New(name); err != nil {
+			panic(err)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w; run \"bierbench doctor\"", err)
+	}
+	if client.NumDevices() < 1 {
+		client.Finalize()
+		return nil, fmt.Errorf("open backend %s: plugin %s has no device", config, plugin.Path)
+	}
+	return &Backend{
+		Backend: client,
+		Config:  config,
+		Device:  fmt.Sprintf("%d x %s", client.NumDevices(), deviceName(client, "/proc/driver/nvidia/gpus/*/information")),
+		Plugin:  plugin.String(),
+
+		PluginPath: plugin.Path,
+	}, nil
+}
+
+// deviceName says what the first device is. Plugins call a GPU cuda:0; its
+// model is in the driver's files.
+func deviceName(b compute.Backend, driver string) string {
+	name, _, _ := strings.Cut(b.DeviceDescription(0), " ")
+	name, _, _ = strings.Cut(name, ":")
+	if name == "cpu" {
+		return name
+	}
+	files, err := filepath.Glob(driver)
+	if err != nil || len(files) == 0 {
+		return name
+	}
+	content, err := os.ReadFile(files[0])
+	if err != nil {
+		return name
+	}
+	for line := range strings.Lines(string(content)) {
+		if model, ok := strings.CutPrefix(line, "Model:"); ok {
+			return strings.TrimSpace(model)
+		}
+	}
+	return name
+}
+
+// Catch runs f and returns what it panics with as an error that says what was
+// being done. Graph-building functions panic where they cannot go on: this is
+// the one boundary at which that becomes an error. A programmer's mistake
+// (nil dereference, index out of range) stays a panic.
+func Catch(what string, f func()) (err error) {
+	defer func() {
+		switch v := recover().(type) {
+		case nil:
+		case runtime.Error:
+			panic(v)
+		case error:
+			err = fmt.Errorf("%s: %w", what, v)
+		default:
+			err = fmt.Errorf("%s: %v", what, v)
+		}
+	}()
+	f()
+	return nil
+}
+
+// prepareCUDA tells XLA where CUDA's tools (ptxas, libdevice) lie: in the
+// nvidia folder beside the plugin's. The binding's own search is switched off,
+// it names a folder of its author's machine.
+func prepareCUDA(plugin string) error {
+	const flag = "--xla_gpu_cuda_data_dir="
+	folders := []string{
+		filepath.Join(filepath.Dir(filepath.Dir(plugin)), "nvidia"),
+		filepath.Join(filepath.Dir(filepath.Dir(filepath.Dir(plugin))), "nvidia"),
+	}
+	found := slices.IndexFunc(folders, isDir)
+	flags := os.Getenv("XLA_FLAGS")
+	var errs []error
+	if found >= 0 && !strings.Contains(flags, flag) {
+		errs = append(errs, os.Setenv("XLA_FLAGS", strings.TrimSpace(flags+" "+flag+cudaTools(folders[found]))))
+	}
+	errs = append(errs, os.Setenv("GOPJRT_CUDA_CHECKS", "no"))
+	return errors.Join(errs...)
+}
+
+// cudaTools returns the folder under nvidia whose bin holds ptxas.
+func cudaTools(nvidia string) string {
+	for _, name := range []string{"cu13", "cuda_nvcc", "cu12"} {
+		if dir := filepath.Join(nvidia, name); isDir(filepath.Join(dir, "bin")) {
+			return dir
+		}
+	}
+	return nvidia
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
