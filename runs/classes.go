@@ -1,14 +1,18 @@
 package runs
 
-import "slices"
+import (
+	"slices"
+
+	"bierbench/runs/internal/paired"
+)
 
 // largestClasses is how many classes each way a row names.
 const largestClasses = 10
 
 // classes returns how the rate of hits changed by class. va and vb are
 // [seeds][queries], class and index are [queries].
-func (row *Comparison) classes(s sample, va, vb [][]float64, class []int32, index []int) *Classes {
-	all := make([]ClassChange, len(s.count))
+func (row *Comparison) classes(s paired.Sample, va, vb [][]float64, class []int32, index []int) *Classes {
+	all := make([]ClassChange, len(s.Count))
 	for i, c := range index {
 		all[c].Class = int(class[i])
 		all[c].Queries++
@@ -18,12 +22,12 @@ func (row *Comparison) classes(s sample, va, vb [][]float64, class []int32, inde
 		for _, seed := range sums {
 			total += seed[c]
 		}
-		return total / (s.count[c] * float64(len(sums)))
+		return total / (s.Count[c] * float64(len(sums)))
 	}
 	var summary Classes
 	for c := range all {
 		x := &all[c]
-		x.A, x.B = rate(s.a, c), rate(s.b, c)
+		x.A, x.B = rate(s.A, c), rate(s.B, c)
 		x.Delta = x.B - x.A
 		switch {
 		case x.Delta > 0:

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+
+	"bierbench/runs/internal/paired"
 )
 
 // CompareOptions are the settings of a comparison.
@@ -217,10 +219,10 @@ type comparer struct {
 	options CompareOptions
 	metrics []string
 	diff    *Diff
-	run     string                 // of B in the next rows; empty where there is one
-	waiting map[int]estimate       // by row
-	cache   map[string][]*outcomes // of the last base: protocol -> seeds
-	cached  string                 // which base the cache is of
+	run     string                  // of B in the next rows; empty where there is one
+	waiting map[int]paired.Estimate // by row
+	cache   map[string][]*outcomes  // of the last base: protocol -> seeds
+	cached  string                  // which base the cache is of
 }
 
 func newComparer(a, b string, o CompareOptions) (*comparer, error) {
@@ -228,7 +230,7 @@ func newComparer(a, b string, o CompareOptions) (*comparer, error) {
 		return nil, fmt.Errorf("compare: %d resamples, want at least 100", o.Resamples)
 	}
 	diff := &Diff{Schema: Schema, A: a, B: b, Rows: []Comparison{}, Footnotes: []string{}}
-	return &comparer{options: o, diff: diff, waiting: make(map[int]estimate)}, nil
+	return &comparer{options: o, diff: diff, waiting: make(map[int]paired.Estimate)}, nil
 }
 
 // chooseMetrics fixes the metrics. One that no evaluation has is an error.
@@ -304,8 +306,8 @@ func (c *comparer) finish(ctx context.Context) (*Diff, error) {
 			if r.RunB != "" {
 				identity = append(identity, r.RunB)
 			}
-			result, err := e.test(ctx, c.diff.Resamples, stream(c.options.Seed, identity...))
-			r.Low, r.High, r.P = result.low, result.high, result.p
+			result, err := e.Test(ctx, c.diff.Resamples, paired.Stream(c.options.Seed, identity...))
+			r.Low, r.High, r.P = result.Low, result.High, result.P
 			return err
 		})
 	}
@@ -322,11 +324,11 @@ func (c *comparer) finish(ctx context.Context) (*Diff, error) {
 			tested, p = append(tested, i), append(p, rows[i].P)
 		}
 	}
-	for k, corrected := range Holm(p) {
+	for k, corrected := range paired.Holm(p) {
 		r := &rows[tested[k]]
 		r.PHolm = corrected
 		switch {
-		case corrected >= alpha || r.Delta == 0:
+		case corrected >= paired.Alpha || r.Delta == 0:
 			r.Verdict = Noise
 		case r.Delta > 0:
 			r.Verdict = Better
@@ -342,7 +344,7 @@ func (c *comparer) finish(ctx context.Context) (*Diff, error) {
 // rows, and twice that must stay below alpha. It is DefaultResamples or a
 // multiple of it.
 func enough(rows int) int {
-	return max(1, int(math.Ceil(2*float64(rows)/alpha/DefaultResamples))) * DefaultResamples
+	return max(1, int(math.Ceil(2*float64(rows)/paired.Alpha/DefaultResamples))) * DefaultResamples
 }
 
 // agrees reports whether a mean over queries is the metric of the record.

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"bierbench/runs/internal/paired"
 )
 
 // fake is a cell made up for a comparison.
@@ -150,7 +152,7 @@ func TestCompareRuns(t *testing.T) {
 				if r.Verdict != tt.verdict || r.Reason != "" {
 					t.Errorf("%s: verdict %q, reason %q, want %q; %+v", r.Metric, r.Verdict, r.Reason, tt.verdict, r)
 				}
-				if (r.P < alpha) == (r.Low <= 0 && r.High >= 0) {
+				if (r.P < paired.Alpha) == (r.Low <= 0 && r.High >= 0) {
 					t.Errorf("%s: p %g and interval [%g, %g] disagree", r.Metric, r.P, r.Low, r.High)
 				}
 				if r.Low > r.Delta || r.Delta > r.High || r.PHolm < r.P {

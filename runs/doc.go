@@ -26,14 +26,13 @@
 //
 //	delta = mean over q of h_B(q) - h_A(q).
 //
-// The interval, the p-value and how well they cover are described at
-// estimate.test in bootstrap.go.
+// Package runs/internal/paired has the interval and the p-value of delta, and measures how well they
+// cover.
 //
 // # Noise
 //
 // [MeasureNoise] takes the groups of a run for what they say about noise: the
 // standard deviation over seeds, how far a group is from itself when its seeds
 // are split (A/A), and how many seeds a comparison needs to find a difference.
-// The last is simulated with the rule of the comparison itself; see world in
-// power.go.
+// The last is simulated with the rule of the comparison itself.
 package runs

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"bierbench/runs/internal/paired"
 )
 
 // NoiseOptions are the settings of MeasureNoise.
@@ -110,13 +112,11 @@ type Split struct {
 	Verdicts int `json:"verdicts"`
 }
 
-// Need is how many seeds on each side find a difference with 80% power: every
-// number up to 10, then 12, 15, 20, 25, 30, 40, 50, 60, 80 and 100 are tried.
-type Need struct {
-	Difference float64 `json:"difference"`
-	Seeds      int     `json:"seeds"` // 0: more than MostSeeds
-	Power      float64 `json:"power"` // with that number, or with MostSeeds
-}
+// Need says how many seeds on each side find a difference with 80% power.
+type Need = paired.Need
+
+// MostSeeds is the largest number of seeds that a Need is looked for in.
+const MostSeeds = paired.MostSeeds
 
 // MeasureNoise measures the noise of a run: a row for each data set, variant,
 // backbone, mode, protocol, state of the model and metric.
@@ -263,19 +263,19 @@ func (n *SeedNoise) fill(ctx context.Context, all []measured, counts []float64, 
 	if err := n.split(ctx, chosen, counts, o); err != nil || n.Classes < 2 {
 		return err
 	}
-	p := powers{known: map[int][]float64{}, world: world{
-		contrasts: contrasts, seed: n.SD, rows: o.Rows, experiments: o.Experiments, stream: o.Seed,
-		resamples: max(o.Resamples, 100*o.Rows), // Holm's smallest level is a quantile far out
-	}}
+	p := paired.NewPowers(paired.World{
+		Contrasts: contrasts, SeedSD: n.SD, Rows: o.Rows, Experiments: o.Experiments, Stream: o.Seed,
+		Resamples: max(o.Resamples, 100*o.Rows), // Holm's smallest level is a quantile far out
+	})
 	for _, d := range o.Differences {
-		need, err := p.need(ctx, d)
+		need, err := p.Need(ctx, d)
 		if err != nil {
 			return err
 		}
 		n.Needed = append(n.Needed, need)
 	}
 	var err error
-	n.Found, err = p.reach(ctx, n.Most)
+	n.Found, err = p.Reach(ctx, n.Most)
 	return err
 }
 
@@ -283,18 +283,18 @@ func (n *SeedNoise) fill(ctx context.Context, all []measured, counts []float64, 
 // bases, one of which is chosen at least, or, where there is none, of a chosen one
 // with another. A single configuration has a contrast with itself only, in which
 // classes make no difference.
-func (n *SeedNoise) pair(chosen, varied []measured, counts []float64, record Record, base string) []contrast {
+func (n *SeedNoise) pair(chosen, varied []measured, counts []float64, record Record, base string) []paired.Contrast {
 	groups := make([]GroupCells, len(varied))
 	for i, m := range varied {
 		groups[i] = m.group
 	}
-	var contrasts []contrast
+	var contrasts []paired.Contrast
 	var parts []float64
 	add := func(a, b measured) {
-		s := sample{count: counts, a: a.sums[n.Metric], b: b.sums[n.Metric]}
-		e := s.estimate()
-		contrasts = append(contrasts, newContrast(s))
-		parts = append(parts, max(0, e.classRate-e.interaction))
+		s := paired.Sample{Count: counts, A: a.sums[n.Metric], B: b.sums[n.Metric]}
+		e := s.Estimate()
+		contrasts = append(contrasts, paired.NewContrast(s))
+		parts = append(parts, e.ClassVariance())
 	}
 	isChosen := func(g Group) bool {
 		return slices.ContainsFunc(chosen, func(m measured) bool { return m.group.Group == g })
@@ -311,9 +311,9 @@ func (n *SeedNoise) pair(chosen, varied []measured, counts []float64, record Rec
 		}
 	}
 	if n.Pairs = len(parts); n.Pairs == 0 {
-		s := sample{count: counts, a: chosen[0].sums[n.Metric], b: chosen[0].sums[n.Metric]}
-		return []contrast{newContrast(s)}
+		s := paired.Sample{Count: counts, A: chosen[0].sums[n.Metric], B: chosen[0].sums[n.Metric]}
+		return []paired.Contrast{paired.NewContrast(s)}
 	}
-	n.ClassSD = math.Sqrt(median(parts))
+	n.ClassSD = math.Sqrt(paired.Median(parts))
 	return contrasts
 }

@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"bierbench/runs/internal/paired"
 )
 
 // measured is a configuration's results on one protocol.
@@ -94,11 +96,9 @@ func (m *measured) read(r *Run, s scope, metrics []string) error {
 			continue
 		}
 		row.Metric = metric
-		var sums [][]float64
-		if _, err := (&sample{count: counts}).add(&sums, row, "it", es, os, index); err != nil {
+		if m.sums[metric], _, err = seedSums(row, "it", es, os, index, len(counts)); err != nil {
 			return err
 		}
-		m.sums[metric] = sums
 	}
 	return nil
 }
@@ -191,5 +191,5 @@ func deviationsOf(values []map[int]float64) deviations {
 func (d deviations) interval() (low, high float64) {
 	chi := distuv.ChiSquared{K: d.freedom}
 	scale := func(p float64) float64 { return d.pooled * math.Sqrt(d.freedom/chi.Quantile(p)) }
-	return scale(1 - alpha/2), scale(alpha / 2)
+	return scale(1 - paired.Alpha/2), scale(paired.Alpha / 2)
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+
+	"bierbench/runs/internal/paired"
 )
 
 // split compares configurations with themselves, for every number of seeds up to
@@ -24,15 +26,15 @@ func (n *SeedNoise) split(ctx context.Context, chosen []measured, counts []float
 			}
 		}
 		s.Configurations = len(enough)
-		var samples []sample
+		var samples []paired.Sample
 		var names []string
 		for _, m := range enough {
 			sums := m.sums[n.Metric]
-			random := rand.New(stream(o.Seed, n.Run, m.group.Group.Path(), n.Protocol, n.At, n.Metric, "splits"))
+			random := rand.New(paired.Stream(o.Seed, n.Run, m.group.Group.Path(), n.Protocol, n.At, n.Metric, "splits"))
 			halves, all := halvings(len(sums), k, max(1, most/len(enough)), random)
 			s.All = s.All && all
 			for _, h := range halves {
-				samples = append(samples, sample{count: counts, a: pick(sums, h[0]), b: pick(sums, h[1])})
+				samples = append(samples, paired.Sample{Count: counts, A: pick(sums, h[0]), B: pick(sums, h[1])})
 				names = append(names, fmt.Sprint(m.group.Group.Path(), h))
 			}
 		}
@@ -42,9 +44,9 @@ func (n *SeedNoise) split(ctx context.Context, chosen []measured, counts []float
 		work.SetLimit(runtime.GOMAXPROCS(0))
 		for i := range samples {
 			work.Go(func() error {
-				e := samples[i].estimate()
-				result, err := e.test(drawing, o.Resamples, stream(o.Seed, names[i], n.Protocol, n.At, n.Metric))
-				differences[i], found[i] = math.Abs(e.delta), result.p < alpha
+				e := samples[i].Estimate()
+				result, err := e.Test(drawing, o.Resamples, paired.Stream(o.Seed, names[i], n.Protocol, n.At, n.Metric))
+				differences[i], found[i] = math.Abs(e.Delta), result.P < paired.Alpha
 				return err
 			})
 		}

@@ -262,3 +262,11 @@ func TestDeviations(t *testing.T) {
 		}
 	}
 }
+
+// near fails where got is further from want than sums in another order leave.
+func near(t *testing.T, what string, got, want float64) {
+	t.Helper()
+	if math.IsNaN(got) || math.Abs(got-want) > 1e-9 {
+		t.Errorf("%s = %.12g, want %.12g", what, got, want)
+	}
+}

@@ -123,16 +123,3 @@ func classSums(values []float64, index []int, classes int) []float64 {
 	}
 	return sums
 }
-
-// flips counts the queries that only B and only A has a hit for.
-func flips(a, b []float64) (gained, lost int) {
-	for i := range a {
-		switch {
-		case b[i] > a[i]:
-			gained++
-		case b[i] < a[i]:
-			lost++
-		}
-	}
-	return gained, lost
-}

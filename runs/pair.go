@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"bierbench/runs/internal/paired"
 )
 
 // compare adds the rows of one group against another: a row for each protocol
@@ -177,17 +179,17 @@ func (c *comparer) compareMetric(row Comparison, ea, eb []Evaluation, oa, ob []*
 		c.collapsed(row, ea, eb)
 		return nil
 	}
-	s := sample{count: counts}
-	va, err := s.add(&s.a, row, "A", ea, oa, index)
+	sumsA, va, err := seedSums(row, "A", ea, oa, index, len(counts))
 	if err != nil {
 		return err
 	}
-	vb, err := s.add(&s.b, row, "B", eb, ob, index)
+	sumsB, vb, err := seedSums(row, "B", eb, ob, index, len(counts))
 	if err != nil {
 		return err
 	}
-	e := s.estimate()
-	row.MeanA, row.MeanB, row.Delta = e.meanA, e.meanB, e.delta
+	s := paired.Sample{Count: counts, A: sumsA, B: sumsB}
+	e := s.Estimate()
+	row.MeanA, row.MeanB, row.Delta = e.MeanA, e.MeanB, e.Delta
 	row.Notes = slices.Clone(row.Notes)
 	identical := slices.Equal(row.SeedsA, row.SeedsB)
 	for i := range va {
@@ -195,8 +197,8 @@ func (c *comparer) compareMetric(row Comparison, ea, eb []Evaluation, oa, ob []*
 	}
 	if identical {
 		// The same seeds gave the same values: there is nothing to draw.
-		e = estimate{meanA: e.meanA, meanB: e.meanA}
-		row.MeanB, row.Delta = e.meanB, 0
+		e = paired.Estimate{MeanA: e.MeanA, MeanB: e.MeanA}
+		row.MeanB, row.Delta = e.MeanB, 0
 		c.note(&row, "equal query by query in every seed")
 	}
 	if _, recall := recallAt(row.Metric); recall {
@@ -211,27 +213,28 @@ func (c *comparer) compareMetric(row Comparison, ea, eb []Evaluation, oa, ob []*
 	return nil
 }
 
-// add sums each seed's values by class into sums and returns the values. They
-// must agree with the record.
-func (s *sample) add(sums *[][]float64, row Comparison, name string, es []Evaluation, os []*outcomes, index []int) ([][]float64, error) {
-	var all [][]float64
+// seedSums returns the row's metric of one side, read from the queries of its
+// seeds: values is [seeds][queries], sums is [seeds][classes], the values summed
+// by class. Their means must agree with the record es; name is A or B, for the
+// error. index is [queries], the class of each.
+func seedSums(row Comparison, name string, es []Evaluation, os []*outcomes, index []int, classes int) (sums, values [][]float64, err error) {
 	for i, o := range os {
-		values, err := o.values(row.Metric)
+		seedValues, err := o.values(row.Metric)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		byClass := classSums(values, index, len(s.count))
+		byClass := classSums(seedValues, index, classes)
 		mean := 0.0
 		for _, v := range byClass {
-			mean += v / float64(len(values))
+			mean += v / float64(len(seedValues))
 		}
 		if want := es[i].Metrics[row.Metric]; !agrees(mean, want) {
-			return nil, fmt.Errorf("the record of %s's %d. seed says %s %.5f, its queries %.5f: evaluate it again", name, i+1, row.Metric, want, mean)
+			return nil, nil, fmt.Errorf("the record of %s's %d. seed says %s %.5f, its queries %.5f: evaluate it again", name, i+1, row.Metric, want, mean)
 		}
-		*sums = append(*sums, byClass)
-		all = append(all, values)
+		sums = append(sums, byClass)
+		values = append(values, seedValues)
 	}
-	return all, nil
+	return sums, values, nil
 }
 
 // pairs fills in the flipped queries of each seed that both groups have.
@@ -241,10 +244,10 @@ func (row *Comparison) pairs(va, vb [][]float64) {
 		if j < 0 {
 			continue
 		}
-		gained, lost := flips(va[i], vb[j])
+		gained, lost := paired.Flips(va[i], vb[j])
 		row.Gained += gained
 		row.Lost += lost
-		row.Pairs = append(row.Pairs, SeedPair{Seed: seed, Gained: gained, Lost: lost, P: McNemar(lost, gained)})
+		row.Pairs = append(row.Pairs, SeedPair{Seed: seed, Gained: gained, Lost: lost, P: paired.McNemar(lost, gained)})
 	}
 }
 

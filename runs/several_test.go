@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"bierbench/runs/internal/paired"
 )
 
 // Three runs are one table: each later run against the first, in the order
@@ -42,7 +44,7 @@ func TestEnoughResamples(t *testing.T) {
 		if got != want {
 			t.Errorf("%d rows: %d resamples, want %d", rows, got, want)
 		}
-		if p := float64(rows) / float64(got+1); p >= alpha/2 {
+		if p := float64(rows) / float64(got+1); p >= paired.Alpha/2 {
 			t.Errorf("%d rows: the smallest corrected p is %g", rows, p)
 		}
 	}

@@ -1,8 +1,7 @@
 """Checks numbers on standard input, a JSON object, with scipy.
 
-mcnemar: [b, c, p]. summaries: [values, low, high], Student's 95% interval of
-the mean. deviations: [standard deviation, degrees of freedom, low, high], the
-chi-square 95% interval.
+summaries: [values, low, high], Student's 95% interval of the mean. deviations:
+[standard deviation, degrees of freedom, low, high], the chi-square 95% interval.
 """
 
 import json
@@ -21,8 +20,6 @@ def near(what: str, got: float, want: float) -> None:
 
 def main() -> None:
     given = json.load(sys.stdin)
-    for b, c, p in given["mcnemar"]:
-        near(f"McNemar({b}, {c})", p, float(stats.binomtest(min(b, c), b + c, 0.5).pvalue))
     for values, low, high in given["summaries"]:
         mean, error = stats.tmean(values), stats.sem(values)
         want = stats.t.interval(0.95, len(values) - 1, loc=mean, scale=error)

@@ -1,4 +1,4 @@
-package runs
+package paired
 
 import (
 	"encoding/json"
@@ -68,7 +68,7 @@ func goldenHolm(t *testing.T, data []byte) {
 func TestGolden(t *testing.T) {
 	dir := os.Getenv(goldenVariable)
 	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "golden")
+		dir = filepath.Join("..", "..", "..", "..", "shared", "golden")
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {
@@ -105,7 +105,7 @@ func decode(t *testing.T, data []byte, v any) {
 	}
 }
 
-func near(t *testing.T, what string, got, want float64) {
+func wantNear(t *testing.T, what string, got, want float64) {
 	t.Helper()
 	if math.IsNaN(got) || math.Abs(got-want) > goldenTolerance {
 		t.Errorf("%s = %.12g, want %.12g", what, got, want)
@@ -130,34 +130,34 @@ func goldenPaired(t *testing.T, data []byte) {
 		}
 	}
 	decode(t, data, &v)
-	gained, lost := flips(v.Inputs.HitsA, v.Inputs.HitsB)
+	gained, lost := Flips(v.Inputs.HitsA, v.Inputs.HitsB)
 	if lost != v.Outputs.B || gained != v.Outputs.C {
 		t.Errorf("lost, gained = %d, %d, want %d, %d", lost, gained, v.Outputs.B, v.Outputs.C)
 	}
-	near(t, "McNemar's p", McNemar(lost, gained), v.Outputs.P)
+	wantNear(t, "McNemar's p", McNemar(lost, gained), v.Outputs.P)
 
 	// Each query is a class of its own and each side has one seed.
 	n := len(v.Inputs.HitsA)
-	s := sample{count: slices.Repeat([]float64{1}, n), a: [][]float64{v.Inputs.HitsA}, b: [][]float64{v.Inputs.HitsB}}
-	e := s.estimate()
-	near(t, "diff", e.delta, v.Outputs.Bootstrap.Diff)
+	s := Sample{Count: slices.Repeat([]float64{1}, n), A: [][]float64{v.Inputs.HitsA}, B: [][]float64{v.Inputs.HitsB}}
+	e := s.Estimate()
+	wantNear(t, "diff", e.Delta, v.Outputs.Bootstrap.Diff)
 	var deltas []float64
 	for _, drawn := range v.Inputs.Resample {
 		deltas = append(deltas, e.drawn(drawn, [2][]int{{0}, {0}}))
 	}
 	low, high, p := percentile(deltas)
-	near(t, "low", low, v.Outputs.Bootstrap.Lo)
-	near(t, "high", high, v.Outputs.Bootstrap.Hi)
-	near(t, "p", p, v.Outputs.Bootstrap.P)
+	wantNear(t, "low", low, v.Outputs.Bootstrap.Lo)
+	wantNear(t, "high", high, v.Outputs.Bootstrap.Hi)
+	wantNear(t, "p", p, v.Outputs.Bootstrap.P)
 }
 
 // drawn returns delta of a given draw: classes and, of either group, seeds.
-func (e estimate) drawn(classes []int, seeds [2][]int) float64 {
-	var t totals
+func (e Estimate) drawn(classes []int, seeds [2][]int) float64 {
+	var t classTotals
 	for _, c := range classes {
 		t.add(e.classes[c])
 	}
-	delta := e.delta + t.shift()
+	delta := e.Delta + t.shift()
 	for g, drawn := range seeds {
 		for _, i := range drawn {
 			delta += float64(2*g-1) * e.seeds[g][i] / float64(len(drawn))

@@ -1,6 +1,6 @@
 //go:build integration
 
-package runs
+package paired
 
 import "testing"
 

@@ -1,4 +1,4 @@
-package runs
+package paired
 
 import (
 	"math"
@@ -16,8 +16,8 @@ func candidateNames() []string {
 }
 
 // candidates returns the 95% intervals in the order of candidateNames.
-func (s sample) candidates(resamples int, random *rand.Rand) [][2]float64 {
-	e := s.estimate()
+func (s Sample) candidates(resamples int, random *rand.Rand) [][2]float64 {
+	e := s.Estimate()
 	se := math.Sqrt(e.variance())
 	ones := func(n int) []float64 { return slices.Repeat([]float64{1}, n) }
 	counts := func(n int) []float64 {
@@ -27,7 +27,7 @@ func (s sample) candidates(resamples int, random *rand.Rand) [][2]float64 {
 		}
 		return w
 	}
-	classes, seedsA, seedsB := len(s.count), len(s.a), len(s.b)
+	classes, seedsA, seedsB := len(s.Count), len(s.A), len(s.B)
 	both := make([]float64, resamples) // drawn at once
 	apart := make([]float64, resamples)
 	ts := make([]float64, resamples)
@@ -37,15 +37,15 @@ func (s sample) candidates(resamples int, random *rand.Rand) [][2]float64 {
 		w, u, v := counts(classes), counts(seedsA), counts(seedsB)
 		both[i] = s.weighted(w, u, v)
 		switch {
-		case both[i] < e.delta:
+		case both[i] < e.Delta:
 			below++
-		case both[i] == e.delta:
+		case both[i] == e.Delta:
 			below += 0.5
 		}
-		class := s.weighted(w, ones(seedsA), ones(seedsB)) - e.delta
-		seed := s.weighted(ones(classes), u, v) - e.delta
-		apart[i] = e.delta + class*grow(classes) + seed*grow(seedsA)
-		ts[i] = (class + seed) / math.Sqrt(max(e.weightedVariance(w, u, v, class), (e.classRate+e.seedRate)*smallest*smallest))
+		class := s.weighted(w, ones(seedsA), ones(seedsB)) - e.Delta
+		seed := s.weighted(ones(classes), u, v) - e.Delta
+		apart[i] = e.Delta + class*grow(classes) + seed*grow(seedsA)
+		ts[i] = (class + seed) / math.Sqrt(max(e.weightedVariance(w, u, v, class), (e.classRate+e.seedRate)*smallestError*smallestError))
 	}
 	slices.Sort(both)
 	slices.Sort(apart)
@@ -58,19 +58,19 @@ func (s sample) candidates(resamples int, random *rand.Rand) [][2]float64 {
 		{q(both, 0.025), q(both, 0.975)},
 		{q(apart, 0.025), q(apart, 0.975)},
 		{q(both, at(0.025)), q(both, at(0.975))},
-		{e.delta - q(ts, 0.975)*se, e.delta - q(ts, 0.025)*se},
-		{e.delta - half, e.delta + half},
-		{e.delta - welch, e.delta + welch},
+		{e.Delta - q(ts, 0.975)*se, e.Delta - q(ts, 0.025)*se},
+		{e.Delta - half, e.Delta + half},
+		{e.Delta - welch, e.Delta + welch},
 	}
 }
 
 // weighted is delta with weights of classes and of A's and B's seeds.
-func (s sample) weighted(w, u, v []float64) float64 {
+func (s Sample) weighted(w, u, v []float64) float64 {
 	total, sum := 0.0, 0.0
-	for c, n := range s.count {
+	for c, n := range s.Count {
 		total += w[c] * n
 	}
-	for g, rows := range [][][]float64{s.a, s.b} {
+	for g, rows := range [][][]float64{s.A, s.B} {
 		weights := [][]float64{u, v}[g]
 		all := 0.0
 		for _, x := range weights {
@@ -86,7 +86,7 @@ func (s sample) weighted(w, u, v []float64) float64 {
 }
 
 // weightedVariance is the variance of delta in a resample, as resample has it.
-func (e estimate) weightedVariance(w, u, v []float64, shift float64) float64 {
+func (e Estimate) weightedVariance(w, u, v []float64, shift float64) float64 {
 	total, squares := 0.0, 0.0
 	for c, k := range e.classes {
 		total += w[c] * k.count
@@ -104,17 +104,17 @@ func (e estimate) weightedVariance(w, u, v []float64, shift float64) float64 {
 
 // bca returns the corrected levels of Efron's BCa interval, with the
 // acceleration from a jackknife over classes and seeds.
-func (s sample) bca(e estimate, below float64) func(p float64) float64 {
+func (s Sample) bca(e Estimate, below float64) func(p float64) float64 {
 	z0 := distuv.UnitNormal.Quantile(below)
 	squares, cubes := 0.0, 0.0
 	weights := [3][]float64{}
-	for i, n := range []int{len(s.count), len(s.a), len(s.b)} {
+	for i, n := range []int{len(s.Count), len(s.A), len(s.B)} {
 		weights[i] = slices.Repeat([]float64{1}, n)
 	}
 	for _, w := range weights {
 		for i := range w {
 			w[i] = 0
-			l := (e.delta - s.weighted(weights[0], weights[1], weights[2])) * float64(len(w)-1) / float64(len(w))
+			l := (e.Delta - s.weighted(weights[0], weights[1], weights[2])) * float64(len(w)-1) / float64(len(w))
 			w[i] = 1
 			squares += l * l
 			cubes += l * l * l
@@ -128,9 +128,9 @@ func (s sample) bca(e estimate, below float64) func(p float64) float64 {
 }
 
 // freedom is Satterthwaite's number of degrees of freedom.
-func (s sample) freedom(e estimate) float64 {
+func (s Sample) freedom(e Estimate) float64 {
 	part := func(variance float64, n int) float64 { return variance * variance / float64(n-1) }
-	sum := part(e.classRate, len(s.count))
+	sum := part(e.classRate, len(s.Count))
 	for _, effects := range e.seeds {
 		sum += part(stat.Variance(effects, nil)/float64(len(effects)), len(effects))
 	}

@@ -1,4 +1,4 @@
-package runs
+package paired
 
 import (
 	"cmp"
@@ -8,16 +8,16 @@ import (
 	"gonum.org/v1/gonum/mathext"
 )
 
-// McNemar returns the two-sided p-value of McNemar's exact test: b queries are
-// hit by the one side only and c by the other only. Under the null each of the
-// n = b+c falls to either side with equal chance, so
+// McNemar returns the two-sided p-value of McNemar's exact test, in [0, 1]. b queries are hit by one
+// side only and c by the other side only; both are at least 0. Under the null hypothesis each of
+// the n = b+c queries falls to either side with equal chance, so
 //
 //	p = min(1, 2 sum over k <= min(b,c) of C(n,k) / 2^n), 1 if n = 0.
 //
 // McNemar 1947, https://doi.org/10.1007/BF02295996, in its exact form.
 func McNemar(b, c int) float64 {
 	if b < 0 || c < 0 {
-		panic("runs: McNemar of a negative count")
+		panic("paired: McNemar of a negative count")
 	}
 	if b == c {
 		return 1 // the two tails overlap, or nothing differs
@@ -28,9 +28,9 @@ func McNemar(b, c int) float64 {
 	return min(1, 2*mathext.RegIncBeta(float64(n-k), float64(k+1), 0.5))
 }
 
-// Holm returns p-values corrected for their number by Holm's step-down method:
-// the i-th smallest of m is multiplied by m-i+1, made monotone and cut at 1.
-// p is [m] and stays as it is.
+// Holm returns p-values corrected for their number by Holm's step-down method: the i-th smallest of
+// m is multiplied by m-i+1, raised to the one before it where it is smaller, and cut at 1. p is [m]
+// and is not changed; the result has its order.
 // Holm 1979, https://www.jstor.org/stable/4615733.
 func Holm(p []float64) []float64 {
 	order := make([]int, len(p))
@@ -45,4 +45,18 @@ func Holm(p []float64) []float64 {
 		corrected[i] = largest
 	}
 	return corrected
+}
+
+// Flips counts the queries that only B hits, gained, and those that only A hits, lost. a and b are
+// [queries], 1 for a hit and 0 for a miss.
+func Flips(a, b []float64) (gained, lost int) {
+	for i := range a {
+		switch {
+		case b[i] > a[i]:
+			gained++
+		case b[i] < a[i]:
+			lost++
+		}
+	}
+	return gained, lost
 }

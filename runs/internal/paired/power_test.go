@@ -1,4 +1,4 @@
-package runs
+package paired
 
 import (
 	"fmt"
@@ -7,32 +7,34 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/stat"
 )
 
 // worldOf measures a world on pilot runs of a scene: pairs of two methods with
 // the scene's seeds.
-func worldOf(s scene, pilots, rows int) world {
+func worldOf(s scene, pilots, rows int) World {
 	random := rand.New(rand.NewPCG(11, 12))
-	w := world{rows: rows, experiments: 400, resamples: max(400, 100*rows), stream: 1}
-	var values []map[int]float64
+	w := World{Rows: rows, Experiments: 400, Resamples: max(400, 100*rows), Stream: 1}
+	squares, freedom := 0.0, 0.0 // of the seeds' means around their side's
 	for range pilots {
 		x := s.draw(random)
-		w.contrasts = append(w.contrasts, newContrast(x))
+		w.Contrasts = append(w.Contrasts, NewContrast(x))
 		total := 0.0
-		for _, n := range x.count {
+		for _, n := range x.Count {
 			total += n
 		}
-		for _, side := range [][][]float64{x.a, x.b} {
-			v := map[int]float64{}
+		for _, side := range [][][]float64{x.A, x.B} {
+			means := make([]float64, len(side))
 			for i, row := range side {
-				for _, y := range row {
-					v[i] += y / total
-				}
+				means[i] = floats.Sum(row) / total
 			}
-			values = append(values, v)
+			squares += stat.Variance(means, nil) * float64(len(means)-1)
+			freedom += float64(len(means) - 1)
 		}
 	}
-	w.seed = deviationsOf(values).pooled
+	w.SeedSD = math.Sqrt(squares / freedom)
 	return w
 }
 
@@ -67,7 +69,7 @@ func checkPower(t *testing.T, full bool) {
 		t.Run(fmt.Sprintf("%s, table of %d", s.name, tt.rows), func(t *testing.T) {
 			w := worldOf(s, 20, tt.rows)
 			for _, seeds := range tt.seeds {
-				p := powers{world: w, known: map[int][]float64{}}
+				p := NewPowers(w)
 				predicted, err := p.power(t.Context(), s.delta(), seeds)
 				if err != nil {
 					t.Fatal(err)
@@ -76,11 +78,11 @@ func checkPower(t *testing.T, full bool) {
 				found := 0
 				var lock sync.Mutex
 				each(n, func(random *rand.Rand) {
-					r, err := s.draw(random).estimate().test(t.Context(), w.resamples, rand.NewPCG(random.Uint64(), 1))
+					r, err := s.draw(random).Estimate().Test(t.Context(), w.Resamples, rand.NewPCG(random.Uint64(), 1))
 					if err != nil {
 						t.Error(err)
 					}
-					if r.p < alpha/float64(tt.rows) && r.low+r.high > 0 {
+					if r.P < Alpha/float64(tt.rows) && r.Low+r.High > 0 {
 						lock.Lock()
 						found++
 						lock.Unlock()
@@ -106,9 +108,9 @@ func TestNeed(t *testing.T) {
 		none  bool
 	}{{"seeds decide", 4, 0.1, false}, {"classes decide", 5, 0.02, true}, {"a large difference", 0, 0.3, false}} {
 		w := worldOf(scenes()[tt.scene], 5, 1)
-		w.experiments, w.resamples = 200, 200
-		p := powers{world: w, known: map[int][]float64{}}
-		need, err := p.need(t.Context(), tt.delta)
+		w.Experiments, w.Resamples = 200, 200
+		p := NewPowers(w)
+		need, err := p.Need(t.Context(), tt.delta)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,26 +120,26 @@ func TestNeed(t *testing.T) {
 			continue
 		}
 		if tt.none {
-			if need.Power >= wanted {
+			if need.Power >= wantedPower {
 				t.Errorf("%s: power %g with %d seeds, and no number is enough", tt.name, need.Power, MostSeeds)
 			}
 			continue
 		}
-		if power, again := p.power(t.Context(), tt.delta, need.Seeds); again != nil || power != need.Power || power < wanted {
+		if power, again := p.power(t.Context(), tt.delta, need.Seeds); again != nil || power != need.Power || power < wantedPower {
 			t.Errorf("%s: power %g with %d seeds", tt.name, need.Power, need.Seeds)
 		}
 		if need.Seeds > 2 {
-			steps := ladder()
+			steps := seedLadder()
 			below := steps[slices.Index(steps, need.Seeds)-1]
 			fewer, missed := p.power(t.Context(), tt.delta, below)
 			if missed != nil {
 				t.Fatal(missed)
 			}
-			if fewer >= wanted {
+			if fewer >= wantedPower {
 				t.Errorf("%s: %d seeds have power %g", tt.name, below, fewer)
 			}
 		}
-		reach, err := p.reach(t.Context(), need.Seeds)
+		reach, err := p.Reach(t.Context(), need.Seeds)
 		if err != nil {
 			t.Fatal(err)
 		}

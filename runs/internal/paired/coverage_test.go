@@ -1,4 +1,4 @@
-package runs
+package paired
 
 import (
 	"math/rand/v2"
@@ -35,7 +35,7 @@ func TestSameConfiguration(t *testing.T) { checkSameConfiguration(t, false) }
 
 // checkCoverage simulates experiments with a known delta and counts the
 // intervals that hold it, of 1,000 resamples each. In full it is every scene,
-// and prints the figures of the comment at estimate.test; else it is the first
+// and prints the figures of the package comment; else it is the first
 // one, whose bounds are three standard errors of 1.3 points wide.
 func checkCoverage(t *testing.T, full bool) {
 	t.Helper()
@@ -51,11 +51,11 @@ func checkCoverage(t *testing.T, full bool) {
 			var lock sync.Mutex
 			each(n, func(random *rand.Rand) {
 				x := s.draw(random)
-				r, err := x.estimate().test(t.Context(), 1000, rand.NewPCG(random.Uint64(), random.Uint64()))
+				r, err := x.Estimate().Test(t.Context(), 1000, rand.NewPCG(random.Uint64(), random.Uint64()))
 				if err != nil {
 					t.Error(err)
 				}
-				intervals := [][2]float64{{r.low, r.high}}
+				intervals := [][2]float64{{r.Low, r.High}}
 				if full {
 					intervals = append(intervals, x.candidates(1000, random)...)
 				}
@@ -110,20 +110,20 @@ func checkSameConfiguration(t *testing.T, full bool) {
 				const rows = 10 // of a table, for the corrected count
 				p := make([]float64, rows)
 				for i := range p {
-					r, err := s.draw(random).estimate().test(t.Context(), 1000, rand.NewPCG(random.Uint64(), random.Uint64()))
+					r, err := s.draw(random).Estimate().Test(t.Context(), 1000, rand.NewPCG(random.Uint64(), random.Uint64()))
 					if err != nil {
 						t.Error(err)
 					}
-					p[i] = r.p
+					p[i] = r.P
 				}
 				lock.Lock()
 				defer lock.Unlock()
 				before := corrected
 				for i, h := range Holm(p) {
-					if p[i] < alpha {
+					if p[i] < Alpha {
 						alarms++
 					}
-					if h < alpha {
+					if h < Alpha {
 						corrected++
 					}
 				}

@@ -1,4 +1,4 @@
-package runs
+package paired
 
 import (
 	"math"
@@ -35,7 +35,7 @@ func (s scene) delta() float64 {
 }
 
 // draw makes one experiment.
-func (s scene) draw(random *rand.Rand) sample {
+func (s scene) draw(random *rand.Rand) Sample {
 	normals := func(n int, sd float64) []float64 {
 		v := make([]float64, n)
 		for i := range v {
@@ -50,16 +50,16 @@ func (s scene) draw(random *rand.Rand) sample {
 		}
 		return v
 	}
-	out := sample{count: make([]float64, s.classes), a: sums(), b: sums()}
+	out := Sample{Count: make([]float64, s.classes), A: sums(), B: sums()}
 	seed := [2][]float64{normals(s.seeds, s.seed), normals(s.seeds, s.seed)}
 	for c := range s.classes {
 		n := s.queries[0] + random.IntN(s.queries[1]-s.queries[0]+1)
-		out.count[c] = float64(n)
+		out.Count[c] = float64(n)
 		class, method := random.NormFloat64()*s.class, normals(2, s.classMethod)
 		classSeed := [2][]float64{normals(s.seeds, s.classSeed), normals(s.seeds, s.classSeed)}
 		for range n {
 			query := random.NormFloat64() * s.query
-			for g, rows := range [][][]float64{out.a, out.b} {
+			for g, rows := range [][][]float64{out.A, out.B} {
 				for i := range rows {
 					v := s.mean[g] + class + method[g] + seed[g][i] + classSeed[g][i] + query + random.NormFloat64()*s.noise
 					if v > 0 {
@@ -114,7 +114,7 @@ func TestScene(t *testing.T) {
 	const n = 2000
 	sum := 0.0
 	for range n {
-		sum += s.draw(random).estimate().delta
+		sum += s.draw(random).Estimate().Delta
 	}
 	// An experiment's delta has a standard deviation of about 0.022: five
 	// standard errors.
