@@ -15,9 +15,9 @@ import (
 	"bierbench/models/cache"
 	"bierbench/models/xla"
 	"bierbench/pipeline/cost"
+	"bierbench/pipeline/export"
 	"bierbench/pipeline/plan"
 	"bierbench/pipeline/workspace"
-	"bierbench/reports"
 	"bierbench/runs"
 )
 
@@ -41,8 +41,8 @@ type attempt struct {
 	looked     float64 // seconds of comparing models in earlier attempts
 	before     float64 // seconds of the model's initialisation, the features it read included
 
-	tensorBoard bool                // write live event files
-	live        *reports.LiveEvents // nil where there are none
+	tensorBoard bool               // write live event files
+	live        *export.LiveEvents // nil where there are none
 }
 
 // runCell trains and evaluates one cell, whose claim the caller holds, and
@@ -262,7 +262,7 @@ func (a *attempt) train(ctx context.Context, m *models.Model, features backbones
 		}
 	}
 	if a.tensorBoard {
-		if a.live, err = reports.OpenLiveEvents(filepath.Join(a.run.CellDir(c.Key), "tensorboard"), a.record, m.Step, time.Now()); err != nil {
+		if a.live, err = export.OpenLiveEvents(filepath.Join(a.run.CellDir(c.Key), "tensorboard"), a.record, m.Step, time.Now()); err != nil {
 			return err
 		}
 	}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"bierbench/pipeline/export"
 	"bierbench/pipeline/workspace"
-	"bierbench/reports"
 )
 
 // ExportOptions choose what a run is exported as; an empty folder leaves one out.
@@ -48,12 +48,12 @@ func Export(ctx context.Context, w *workspace.Workspace, id string, o ExportOpti
 	}
 	result := &ExportResult{Run: id, Cells: len(cells)}
 	if o.TensorBoard != "" {
-		if result.TensorBoard, err = reports.TensorBoard(ctx, r, o.TensorBoard); err != nil {
+		if result.TensorBoard, err = export.TensorBoard(ctx, r, o.TensorBoard); err != nil {
 			return nil, fmt.Errorf("export run %s: %w", id, err)
 		}
 	}
 	if o.MLflow != "" {
-		if result.MLflow, err = reports.MLflow(ctx, r, o.MLflow); err != nil {
+		if result.MLflow, err = export.MLflow(ctx, r, o.MLflow); err != nil {
 			return nil, fmt.Errorf("export run %s: %w", id, err)
 		}
 	}

@@ -59,7 +59,7 @@ func TestLiveTensorBoard(t *testing.T) {
 	if attempts, failed := os.ReadDir(live); failed != nil || len(attempts) != 2 {
 		t.Errorf("files %v, %v; want one of each attempt", attempts, failed)
 	}
-	out, err := exec.CommandContext(t.Context(), python, filepath.Join("..", "reports", "testdata", "live.py"), live).Output()
+	out, err := exec.CommandContext(t.Context(), python, filepath.Join("export", "testdata", "live.py"), live).Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"bierbench/runs"
-
 	"github.com/google/go-cmp/cmp"
+
+	"bierbench/runs"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")

@@ -1,4 +1,4 @@
-package reports
+package export
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 	"bierbench/runs"
 )
 
-// scalar is one value of one curve of a cell, for other tools' files.
+// scalar is one value of one curve of a cell.
 type scalar struct {
 	tag   string // "train/loss"
 	step  int    // of training, 1-based
@@ -22,13 +22,13 @@ type scalar struct {
 	value float64
 }
 
-// curves returns what train.jsonl says of each step, at the time at which it would
-// have been taken, had the last attempt done all of them.
-func curves(c runs.Cell, steps []runs.TrainStep) []scalar {
+// trainingScalars returns the values of each step in train.jsonl. Their times are those they would
+// have had if the last attempt had done all steps.
+func trainingScalars(c runs.Cell, steps []runs.TrainStep) []scalar {
 	diverse := slices.ContainsFunc(steps, func(s runs.TrainStep) bool { return s.Diversity != 0 })
 	var list []scalar
 	for _, s := range steps {
-		at := after(c.Started, s.Seconds)
+		at := addSeconds(c.Started, s.Seconds)
 		add := func(tag string, value float64) { list = append(list, scalar{tag, s.Step, at, value}) }
 		add("train/loss", s.Loss)
 		add("train/total", s.Total)
@@ -46,26 +46,26 @@ func curves(c runs.Cell, steps []runs.TrainStep) []scalar {
 	return list
 }
 
-// outcomes returns what a cell's record says at its end, at the last of its steps.
-func outcomes(c runs.Cell, steps []runs.TrainStep) []scalar {
+// finalScalars returns the values in a cell's record, at the last of its steps.
+func finalScalars(c runs.Cell, steps []runs.TrainStep) []scalar {
 	step := 0
-	at := ended(c)
+	at := endTime(c)
 	if len(steps) > 0 {
 		last := steps[len(steps)-1]
 		step = last.Step
-		if trained := after(c.Started, last.Seconds); trained.After(at) {
+		if trained := addSeconds(c.Started, last.Seconds); trained.After(at) {
 			at = trained // no total is known, as of a failed cell
 		}
 	}
 	var list []scalar
 	add := func(tag string, value float64) { list = append(list, scalar{tag, step, at, value}) }
 	for _, e := range c.Evaluations {
-		protocol := part(e.Protocol)
+		protocol := tagPart(e.Protocol)
 		if e.At != runs.AtLast { // so that no curve mixes it with honest ones
-			protocol += " " + part(e.At)
+			protocol += " " + tagPart(e.At)
 		}
 		for _, name := range slices.Sorted(maps.Keys(e.Metrics)) {
-			add(protocol+"/"+part(name), e.Metrics[name])
+			add(protocol+"/"+tagPart(name), e.Metrics[name])
 		}
 		for i, l := range e.Learners {
 			add(fmt.Sprintf("%s/learner_%d/R@1", protocol, i+1), l.R1)
@@ -85,10 +85,10 @@ func outcomes(c runs.Cell, steps []runs.TrainStep) []scalar {
 		add("correlation/dimensions", c.Correlation.Dimensions)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Timing)) {
-		add("seconds/"+part(name), c.Timing[name])
+		add("seconds/"+tagPart(name), c.Timing[name])
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Throughput)) {
-		add("throughput/"+part(strings.ReplaceAll(name, "/s", " per second")), c.Throughput[name])
+		add("throughput/"+tagPart(strings.ReplaceAll(name, "/s", " per second")), c.Throughput[name])
 	}
 	if c.Memory > 0 {
 		add("memory/bytes", float64(c.Memory))
@@ -96,9 +96,9 @@ func outcomes(c runs.Cell, steps []runs.TrainStep) []scalar {
 	return list
 }
 
-// looks returns the results by which a cell's model was chosen, each at its
-// step, and at the time of that step.
-func looks(c runs.Cell, steps []runs.TrainStep) []scalar {
+// selectionScalars returns the results by which a cell's model was chosen, each at its step and at
+// the time of that step.
+func selectionScalars(c runs.Cell, steps []runs.TrainStep) []scalar {
 	if c.Selection == nil {
 		return nil
 	}
@@ -109,21 +109,22 @@ func looks(c runs.Cell, steps []runs.TrainStep) []scalar {
 	var list []scalar
 	for _, l := range c.Selection.Looks {
 		for _, name := range slices.Sorted(maps.Keys(l.Metrics)) {
-			tag := "selection/" + part(c.Selection.Rule) + "/" + part(name)
-			list = append(list, scalar{tag, l.Step, after(c.Started, trained[l.Step]), l.Metrics[name]})
+			tag := "selection/" + tagPart(c.Selection.Rule) + "/" + tagPart(name)
+			list = append(list, scalar{tag, l.Step, addSeconds(c.Started, trained[l.Step]), l.Metrics[name]})
 		}
 	}
 	return list
 }
 
-// part is a name as one part of a tag: a slash would make two of it.
-func part(name string) string { return strings.ReplaceAll(name, "/", "_") }
+// tagPart returns a name as one part of a tag: a slash would split it in two.
+func tagPart(name string) string { return strings.ReplaceAll(name, "/", "_") }
 
-// ended is when a cell ended, had its last attempt done all of it. It is the beginning
-// where that is not known.
-func ended(c runs.Cell) time.Time { return after(c.Started, c.Timing["total"]) }
+// endTime returns when a cell ended, counted as if its last attempt had done all of it. It is the
+// beginning where the total time is not known.
+func endTime(c runs.Cell) time.Time { return addSeconds(c.Started, c.Timing["total"]) }
 
-func after(t time.Time, seconds float64) time.Time {
+// addSeconds returns a time so many seconds later.
+func addSeconds(t time.Time, seconds float64) time.Time {
 	return t.Add(time.Duration(math.Round(seconds * float64(time.Second))))
 }
 
@@ -133,7 +134,7 @@ type setting struct {
 	value any // string, float64, bool, or the JSON of anything else
 }
 
-// text is the value as text, numbers as they are written in the record.
+// text returns the value as text, numbers as they stand in the record.
 func (s setting) text() string {
 	switch v := s.value.(type) {
 	case string:
@@ -147,12 +148,11 @@ func (s setting) text() string {
 	}
 }
 
-// chosenOption is what options calls the words that say how the evaluated model
-// was chosen.
+// chosenOption is the name under which settingsOf says in words how the evaluated model was chosen.
 const chosenOption = "evaluated_model"
 
-// options returns what identifies and configures a cell, by name.
-func options(c runs.Cell) ([]setting, error) {
+// settingsOf returns what identifies and configures a cell, sorted by name.
+func settingsOf(c runs.Cell) ([]setting, error) {
 	var config map[string]json.RawMessage
 	if len(c.Config) > 0 {
 		if err := json.Unmarshal(c.Config, &config); err != nil {

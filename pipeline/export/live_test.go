@@ -1,4 +1,4 @@
-package reports
+package export
 
 import (
 	"encoding/binary"
@@ -23,7 +23,7 @@ func liveCell(t *testing.T, dir string) {
 	if err != nil || c.Status != runs.Done {
 		t.Fatal(c.Status, err)
 	}
-	now := noon()
+	now := began()
 	attempt := func(number, after, until int) *LiveEvents {
 		l, failed := OpenLiveEvents(dir, c, after, now)
 		if failed != nil {

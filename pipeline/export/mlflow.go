@@ -1,4 +1,4 @@
-package reports
+package export
 
 import (
 	"bytes"
@@ -26,20 +26,19 @@ import (
 	"bierbench/runs"
 )
 
-// MLflow writes a run as an experiment of an MLflow file store in dir, each cell that
-// has a record as an MLflow run:
+// MLflow writes a run as an experiment of an MLflow file store in dir and returns the experiment's
+// folder. Each cell that has a record becomes an MLflow run:
 //
 //	<experiment>/meta.yaml
 //	<experiment>/<run>/{meta.yaml, params/, metrics/, tags/, artifacts/}
 //
-// Parameters are the cell's settings, metrics the curves of train.jsonl and the final
-// metrics, tags its environment and identity, artifacts cell.json and train.jsonl.
-// The ids are digests of the names, so that a later export replaces an earlier one
-// and the same run gives the same files. Names that MLflow does not allow are
-// changed: R@1 is R_at_1.
+// Parameters are the cell's settings. Metrics are the curves of train.jsonl and the final metrics.
+// Tags are its environment and identity. Artifacts are cell.json and train.jsonl. The ids are
+// digests of the names, so a later export replaces an earlier one and the same run gives the same
+// files. Names that MLflow does not allow are changed: R@1 becomes R_at_1.
 //
-// MLflow 3 reads a file store with MLFLOW_ALLOW_FILE_STORE=true, and its command
-// migrate-filestore turns it into a data base. It returns the experiment's folder.
+// MLflow 3 reads a file store with MLFLOW_ALLOW_FILE_STORE=true, and its command migrate-filestore
+// turns it into a data base.
 func MLflow(ctx context.Context, r *runs.Run, dir string) (string, error) {
 	cells, err := r.Cells()
 	if err != nil {
@@ -67,19 +66,19 @@ func MLflow(ctx context.Context, r *runs.Run, dir string) (string, error) {
 	return filepath.Join(dir, s.experiment), nil
 }
 
-// experimentID is a number of 18 digits, as MLflow's own are.
+// experimentID returns a number of 18 digits, as MLflow's own are.
 func experimentID(run string) string {
 	sum := sha256.Sum256([]byte("bierbench run " + run))
 	return strconv.FormatUint(1e17+binary.BigEndian.Uint64(sum[:])%9e17, 10)
 }
 
-// runID is 32 hexadecimal digits.
+// runID returns 32 hexadecimal digits.
 func runID(run string, k runs.Key) string {
 	sum := sha256.Sum256([]byte("bierbench cell " + run + "/" + k.Path()))
 	return hex.EncodeToString(sum[:16])
 }
 
-// fileStore is where one experiment is written.
+// fileStore is the place where one experiment is written.
 type fileStore struct {
 	root       *os.Root
 	dir        string // absolute
@@ -123,11 +122,13 @@ const (
 	statusFailed   = 4
 )
 
+// uri returns the address of a file below the store.
 func (s fileStore) uri(elements ...string) string {
 	u := url.URL{Scheme: "file", Path: path.Join(append([]string{filepath.ToSlash(s.dir)}, elements...)...)}
 	return u.String()
 }
 
+// writeExperiment writes the files of the experiment itself.
 func (s fileStore) writeExperiment(record runs.Record) error {
 	meta, err := yaml.Marshal(storedExperiment{
 		ArtifactLocation: s.uri(s.experiment), CreationTime: record.Created.UnixMilli(), ExperimentID: s.experiment,
@@ -143,17 +144,16 @@ func (s fileStore) writeExperiment(record runs.Record) error {
 		if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
 			return err
 		}
-		if err := replace(place, content); err != nil {
+		if err := replaceFile(place, content); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// writeCells writes the runs of all cells beside the experiment, syncs them at once
-// (a cell has a hundred small files) and then puts each in the place of an earlier
-// one. A kill in between leaves whole runs only; one may be missing until the next
-// export.
+// writeCells writes the runs of all cells beside the experiment, syncs them together (a cell has a
+// hundred small files) and then moves each into the place of an earlier one. A kill in between
+// leaves whole runs only; one may be missing until the next export.
 func (s fileStore) writeCells(ctx context.Context, r *runs.Run, cells []runs.Cell) (err error) {
 	temporary := ".bierbench-" + s.experiment
 	if err = s.root.RemoveAll(temporary); err != nil { // left by a kill
@@ -200,7 +200,7 @@ func (s fileStore) writeCells(ctx context.Context, r *runs.Run, cells []runs.Cel
 	return nil
 }
 
-// sync writes what is in the file system's memory to the disk.
+// sync writes what the file system holds in memory to the disk.
 func (s fileStore) sync() error {
 	d, err := s.root.Open(".")
 	if err != nil {
@@ -211,7 +211,7 @@ func (s fileStore) sync() error {
 
 // cellFiles returns the files of a cell's run by their names in its folder.
 func (s fileStore) cellFiles(r *runs.Run, c runs.Cell) (map[string][]byte, error) {
-	settings, err := options(c)
+	settings, err := settingsOf(c)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +222,7 @@ func (s fileStore) cellFiles(r *runs.Run, c runs.Cell) (map[string][]byte, error
 	id := runID(r.Record.ID, c.Key)
 	run := storedRun{
 		ArtifactURI: s.uri(s.experiment, id, "artifacts"), ExperimentID: s.experiment, LifecycleStage: "active",
-		RunID: id, RunUUID: id, RunName: c.Path(), SourceName: "bierbench", SourceType: sourceLocal, SourceVersion: commit(c),
+		RunID: id, RunUUID: id, RunName: c.Path(), SourceName: "bierbench", SourceType: sourceLocal, SourceVersion: commitOf(c),
 		StartTime: c.Started.UnixMilli(), Status: statusRunning, Tags: []string{}, UserID: "unknown",
 	}
 	switch c.Status {
@@ -232,7 +232,7 @@ func (s fileStore) cellFiles(r *runs.Run, c runs.Cell) (map[string][]byte, error
 		run.Status = statusFailed
 	}
 	if run.Status != statusRunning {
-		end := ended(c).UnixMilli()
+		end := endTime(c).UnixMilli()
 		run.EndTime = &end
 	}
 	files := map[string][]byte{}
@@ -249,17 +249,17 @@ func (s fileStore) cellFiles(r *runs.Run, c runs.Cell) (map[string][]byte, error
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
-	parameters := newNames()
+	parameters := newNameMap()
 	for _, o := range settings {
-		files["params/"+parameters.of(part(o.name))] = []byte(o.text())
+		files["params/"+parameters.allowed(tagPart(o.name))] = []byte(o.text())
 	}
 	for name, value := range cellTags(r.Record.ID, c) {
 		files["tags/"+name] = []byte(value)
 	}
-	metrics := newNames()
+	metrics := newNameMap()
 	values := map[string]*bytes.Buffer{}
-	for _, v := range slices.Concat(curves(c, steps), looks(c, steps), outcomes(c, steps)) {
-		name := metrics.of(v.tag)
+	for _, v := range slices.Concat(trainingScalars(c, steps), selectionScalars(c, steps), finalScalars(c, steps)) {
+		name := metrics.allowed(v.tag)
 		if values[name] == nil {
 			values[name] = &bytes.Buffer{}
 		}
@@ -271,14 +271,15 @@ func (s fileStore) cellFiles(r *runs.Run, c runs.Cell) (map[string][]byte, error
 	return files, nil
 }
 
-// cellTags are what a cell ran on and which one it is; what is not known is left out.
+// cellTags returns what identifies a cell and what it ran on. Unknown values are left out.
 func cellTags(run string, c runs.Cell) map[string]string {
 	e := c.Environment
 	tags := map[string]string{
 		"mlflow.runName": c.Path(), "mlflow.source.name": "bierbench", "mlflow.source.type": "LOCAL",
-		"mlflow.source.git.commit": commit(c),
+		"mlflow.source.git.commit": commitOf(c),
 		"bierbench.run":            run, "bierbench.cell": c.Path(), "bierbench.group": c.Group.Path(), "bierbench.status": c.Status,
-		"bierbench.error": c.Error, "bierbench.config_hash": c.ConfigHash, "bierbench.data_hash": c.DataHash, "bierbench.model_digest": c.ModelDigest,
+		"bierbench.error": c.Error, "bierbench.config_hash": c.ConfigHash, "bierbench.data_hash": c.DataHash,
+		"bierbench.model_digest": c.ModelDigest,
 		"environment.go": e.Go, "environment.gomlx": e.GoMLX, "environment.plugin": e.Plugin, "environment.backend": e.Backend,
 		"environment.device": e.Device, "environment.cpu": e.CPU, "environment.host": e.Host, "environment.commit": e.Commit,
 		"environment.weights": e.Weights, "environment.command": strings.Join(e.Command, " "),
@@ -291,8 +292,9 @@ func cellTags(run string, c runs.Cell) map[string]string {
 	return tags
 }
 
-// commit is that of the code without its mark, empty where it is not known.
-func commit(c runs.Cell) string {
+// commitOf returns the commit of the code without the mark of uncommitted changes; empty where it
+// is not known.
+func commitOf(c runs.Cell) string {
 	revision := strings.TrimSuffix(c.Environment.Commit, "+dirty")
 	if revision == "unknown" {
 		return ""
@@ -300,19 +302,20 @@ func commit(c runs.Cell) string {
 	return revision
 }
 
-// names maps names to such that MLflow allows as a file below one folder: two
-// different ones stay different.
-type names struct {
+// nameMap turns names into ones that MLflow allows as files below one folder. Different names stay
+// different.
+type nameMap struct {
 	given   map[string]string // name -> MLflow's
 	files   map[string]bool   // MLflow's names
 	folders map[string]bool   // above them
 }
 
-func newNames() names { return names{map[string]string{}, map[string]bool{}, map[string]bool{}} }
+// newNameMap returns an empty map.
+func newNameMap() nameMap { return nameMap{map[string]string{}, map[string]bool{}, map[string]bool{}} }
 
-// of returns the name as MLflow allows it: letters, digits, spaces and _ - . / with
-// parts that do not begin with a dot. "@" is "_at_", so R@1 is R_at_1.
-func (n names) of(name string) string {
+// allowed returns the name as MLflow allows it: letters, digits, spaces and _ - . /, with parts
+// that do not begin with a dot. "@" becomes "_at_", so R@1 is R_at_1.
+func (n nameMap) allowed(name string) string {
 	if known, ok := n.given[name]; ok {
 		return known
 	}
@@ -331,7 +334,7 @@ func (n names) of(name string) string {
 		parts[i] = part
 	}
 	clean = strings.Join(parts, "/")
-	above := folders(clean)
+	above := parentFolders(clean)
 	if slices.ContainsFunc(above, func(folder string) bool { return n.files[folder] }) {
 		clean = strings.ReplaceAll(clean, "/", "_")
 	}
@@ -340,14 +343,14 @@ func (n names) of(name string) string {
 		clean = clean[:min(len(clean), 200)] + "-" + hex.EncodeToString(sum[:4])
 	}
 	n.given[name], n.files[clean] = clean, true
-	for _, folder := range folders(clean) {
+	for _, folder := range parentFolders(clean) {
 		n.folders[folder] = true
 	}
 	return clean
 }
 
-// folders are those above a file.
-func folders(name string) []string {
+// parentFolders returns the folders above a file, the outermost first.
+func parentFolders(name string) []string {
 	var list []string
 	for i, r := range name {
 		if r == '/' {

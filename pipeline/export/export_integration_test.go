@@ -1,6 +1,6 @@
 //go:build integration
 
-package reports
+package export
 
 import (
 	"encoding/json"
@@ -29,7 +29,8 @@ func TestExportedRead(t *testing.T) {
 	if _, err := MLflow(t.Context(), r, mlflow); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), python, filepath.Join("testdata", "exported.py"), r.Dir, tensorboard, mlflow, t.TempDir()).CombinedOutput()
+	script := filepath.Join("testdata", "exported.py")
+	out, err := exec.CommandContext(t.Context(), python, script, r.Dir, tensorboard, mlflow, t.TempDir()).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -1,4 +1,4 @@
-package reports
+package export
 
 import (
 	"context"
@@ -26,27 +26,99 @@ import (
 // evilName is what a hostile record could hold as a name, to leave the folder.
 const evilName = "../../../gone/\x00R@1\nx"
 
-// exportedRun writes the invented cells of one data set into a store, as far as their
-// names are allowed there, and one cell whose record was changed by hand.
+// began is the time at which every cell of the sample began.
+func began() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+
+// exportedCells returns invented cells of four methods at seeds 1 and 3, each with its steps:
+// features is not trained, the last abier failed, and the last bier has hostile names.
+func exportedCells() (cells []runs.Cell, steps map[runs.Key][]runs.TrainStep) {
+	steps = map[runs.Key][]runs.TrainStep{}
+	for _, m := range []struct {
+		name     string
+		learners []int
+	}{{"features", nil}, {"baseline", []int{64}}, {"bier", []int{12, 20, 32}}, {"abier", []int{12, 20, 32}}} {
+		for _, seed := range []int{1, 3} {
+			k := runs.Key{Group: runs.Group{
+				Dataset: "cub", Variant: "mini+box-s64-jpeg", Backbone: "convnet", Mode: "frozen", Method: m.name, Size: 64,
+			}, Seed: seed}
+			if m.name == "abier" && seed == 3 {
+				cells = append(cells, runs.Cell{Schema: runs.Schema, Key: k, Status: runs.Failed, Error: "no\x1b[2J\nmemory", Started: began()})
+				continue
+			}
+			c := inventedCell(k, m.learners)
+			if m.name == "bier" && seed == 3 {
+				c.Evaluations[0].Protocol = evilName
+				c.Evaluations[0].Metrics[".."] = 0.25
+				c.Timing[evilName], c.Throughput[".."] = 1, 2
+				c.Config = json.RawMessage(`{"../../gone":"` + strings.Repeat("x", 300) + `","..":[1,2],"a@b":true,"a_at_b":null}`)
+				c.Environment.Command = []string{"bierbench", "run\nx", "<script>alert(1)</script>"}
+			}
+			cells = append(cells, c)
+			if m.learners != nil {
+				steps[k] = inventedSteps(m.learners, m.name == "abier")
+			}
+		}
+	}
+	return cells, steps
+}
+
+// inventedCell returns a done cell of an ensemble of learners of these sizes, or of none.
+func inventedCell(k runs.Key, learners []int) runs.Cell {
+	list := strings.ReplaceAll(fmt.Sprint(learners), " ", ",")
+	c := runs.Cell{
+		Schema: runs.Schema, Key: k, Status: runs.Done, Started: began(),
+		Config:     json.RawMessage(fmt.Sprintf(`{"size":64,"learners":%s,"boosting":"eta","steps":400,"alpha":2,"seed":%d}`, list, k.Seed)),
+		ConfigHash: "0011" + k.Method, DataHash: "2233",
+		Correlation: &runs.Correlation{Dimensions: 0.1234},
+		Timing:      map[string]float64{"features": 2.125, "train": 12.5, "evaluate": 0.375, "total": 15.25},
+		Throughput:  map[string]float64{"train images/s": 1900, "embed images/s": 21000},
+		Environment: runs.Environment{
+			Go: "go1.26.8", Backend: "xla:cpu", Device: "cpu:0", CPU: "Invented CPU, 2 cores", Commit: "0123456789ab+dirty",
+		},
+		Memory: int64(300+k.Seed) << 20,
+	}
+	e := runs.Evaluation{
+		Protocol: "cub-loo+box+mini", At: runs.AtLast, Queries: 1234, Gallery: 1234,
+		Metrics: map[string]float64{"R@1": 0.5 + float64(k.Seed)/100, "R@2": 0.625, "MAP@R": 0.1875},
+	}
+	for i, size := range learners {
+		e.Learners = append(e.Learners, runs.Learner{Size: size, R1: 0.25, Cumulative: 0.375 + float64(i)/16})
+	}
+	if len(learners) > 1 {
+		correlation := 0.0625
+		c.Correlation.Learners = &correlation
+	}
+	c.Evaluations = []runs.Evaluation{e}
+	return c
+}
+
+// inventedSteps returns 400 steps of a training whose losses fall.
+func inventedSteps(learners []int, diverse bool) []runs.TrainStep {
+	var steps []runs.TrainStep
+	for i := 1; i <= 400; i++ {
+		s := runs.TrainStep{Step: i, Rate: 3e-4, Seconds: float64(i) * 0.03}
+		for m := range learners {
+			s.Learners = append(s.Learners, 0.4+math.Exp(-float64(i)/(80+30*float64(m))))
+			s.Weights = append(s.Weights, 1/float64(m+1))
+			s.Loss += s.Learners[m] / float64(len(learners))
+		}
+		if diverse {
+			s.Diversity = 0.5 / float64(i+1)
+		}
+		s.Total = s.Loss + 0.1
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+// exportedRun writes the cells of exportedCells into a store.
 func exportedRun(t *testing.T) *runs.Run {
 	t.Helper()
-	s := sample()
-	var cells []runs.Cell
-	for _, c := range s.cells {
-		if c.Dataset != "cub" || c.Method == evilMethod || c.Seed == 2 {
-			continue
-		}
-		if c.Method == "bier" && c.Seed == 3 {
-			c.Evaluations[0].Protocol = evilName
-			c.Evaluations[0].Metrics[".."] = 0.25
-			c.Timing[evilName], c.Throughput[".."] = 1, 2
-			c.Config = json.RawMessage(`{"../../gone":"` + strings.Repeat("x", 300) + `","..":[1,2],"a@b":true,"a_at_b":null}`)
-			c.Environment.Command = []string{"bierbench", "run\nx", evilMethod}
-		}
-		cells = append(cells, c)
+	cells, steps := exportedCells()
+	record := runs.Record{
+		Schema: runs.Schema, ID: "sample", Suite: "invented", Created: began().Add(-time.Hour),
+		Command: []string{"bierbench", "run", "invented"}, Config: json.RawMessage(`[{"datasets":["cub"]}]`),
 	}
-	record := s.record
-	record.Cells = nil
 	for _, c := range cells {
 		record.Cells = append(record.Cells, c.Key)
 	}
@@ -58,21 +130,19 @@ func exportedRun(t *testing.T) *runs.Run {
 		if err := r.WriteCell(c); err != nil {
 			t.Fatal(err)
 		}
-		var lines []byte
-		for i, step := range s.steps[c.Key] {
-			if c.Method == "abier" {
-				step.Diversity = 0.5 / float64(i+1)
-			}
-			line, err := json.Marshal(step)
-			if err != nil {
-				t.Fatal(err)
-			}
-			lines = append(append(lines, line...), '\n')
-		}
-		if lines == nil {
+		if steps[c.Key] == nil {
 			continue
 		}
-		if err := os.WriteFile(r.StepsPath(c.Key), lines, 0o644); err != nil {
+		log, err := runs.OpenSteps(r.StepsPath(c.Key), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range steps[c.Key] {
+			if err := log.Append(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := log.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -115,11 +185,11 @@ func TestEventBytes(t *testing.T) {
 			"1800000000000000a37f4b2209000010900a69da411a0d627261696e2e4576656e743a32e92a2896",
 		},
 		{
-			"scalar", eventOf(at, 300, eventSummary, message(nil, 1, scalarValue(scalar{tag: "train/loss", value: 0.25}))),
+			"scalar", eventOf(at, 300, eventSummary, appendMessage(nil, 1, scalarValue(scalar{tag: "train/loss", value: 0.25}))),
 			"2100000000000000017becf609000010900a69da4110ac022a130a110a0a747261696e2f6c6f7373150000803e10799c01",
 		},
 	} {
-		if got := hex.EncodeToString(frame(nil, tt.event)); got != tt.want {
+		if got := hex.EncodeToString(appendRecord(nil, tt.event)); got != tt.want {
 			t.Errorf("%s:\n%s\nwant\n%s", tt.name, got, tt.want)
 		}
 	}
@@ -261,8 +331,9 @@ func TestMLflow(t *testing.T) {
 	if len(perRun) != 8+2 { // and meta.yaml, tags of the experiment
 		t.Errorf("runs %v, want 8", perRun)
 	}
-	bier := experiment + "/" + runID("sample", r.Record.Cells[slices.IndexFunc(r.Record.Cells, func(k runs.Key) bool { return k.Method == "bier" && k.Seed == 1 })]) + "/"
-	c, _, err := r.Cell(r.Record.Cells[slices.IndexFunc(r.Record.Cells, func(k runs.Key) bool { return k.Method == "bier" && k.Seed == 1 })])
+	key := r.Record.Cells[slices.IndexFunc(r.Record.Cells, func(k runs.Key) bool { return k.Method == "bier" && k.Seed == 1 })]
+	bier := experiment + "/" + runID("sample", key) + "/"
+	c, _, err := r.Cell(key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,8 +343,9 @@ func TestMLflow(t *testing.T) {
 	}
 	var loss strings.Builder
 	for _, s := range steps {
-		fmt.Fprintf(&loss, "%d %v %d\n", noon().UnixMilli()+int64(math.Round(s.Seconds*1000)), s.Loss, s.Step)
+		fmt.Fprintf(&loss, "%d %v %d\n", began().UnixMilli()+int64(math.Round(s.Seconds*1000)), s.Loss, s.Step)
 	}
+	end := began().UnixMilli() + int64(math.Round(c.Timing["total"]*1000))
 	for name, want := range map[string]string{
 		"metrics/train/loss":              loss.String(),
 		"params/learners":                 "[12,20,32]",
@@ -283,7 +355,7 @@ func TestMLflow(t *testing.T) {
 		"tags/mlflow.source.git.commit":   "0123456789ab",
 		"tags/environment.commit":         "0123456789ab+dirty",
 		"tags/bierbench.cell":             c.Path(),
-		"metrics/cub-loo_box_mini/R_at_1": fmt.Sprintf("%d %v 400\n", noon().UnixMilli()+int64(math.Round(c.Timing["total"]*1000)), c.Evaluations[0].Metrics["R@1"]),
+		"metrics/cub-loo_box_mini/R_at_1": fmt.Sprintf("%d %v 400\n", end, c.Evaluations[0].Metrics["R@1"]),
 	} {
 		if diff := cmp.Diff(want, first[bier+name]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -330,7 +402,7 @@ func TestExportInterrupted(t *testing.T) {
 
 // Names become such that MLflow allows, and stay different from each other.
 func TestNames(t *testing.T) {
-	n := newNames()
+	n := newNameMap()
 	taken := map[string]string{}
 	for _, tt := range []struct{ name, want string }{
 		{"R@1", "R_at_1"},
@@ -347,7 +419,7 @@ func TestNames(t *testing.T) {
 		{"/etc", "_/etc-2824684d"},               // there is a folder of that name
 		{"ü\x00\n\\:*", "______"},
 	} {
-		got := n.of(tt.name)
+		got := n.allowed(tt.name)
 		if got != tt.want {
 			t.Errorf("%q is %q, want %q", tt.name, got, tt.want)
 		}
@@ -359,7 +431,65 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q is %q, which leaves its folder", tt.name, got)
 		}
 	}
-	if got := n.of(strings.Repeat("long", 100)); len(got) > 250 {
+	if got := n.allowed(strings.Repeat("long", 100)); len(got) > 250 {
 		t.Errorf("a name of %d bytes, MLflow allows 250", len(got))
+	}
+}
+
+// The tags of the exports keep a peeked model's numbers apart from honest ones.
+func TestChosenScalars(t *testing.T) {
+	want := map[string][]string{
+		"baseline": {"cub-loo+box+mini/R@1"},
+		"chosen":   {"cub-loo+box+mini selected/R@1", "selection/step", "selection/validation/MAP@R"},
+		"looked":   {"cub-loo+box+mini peek/R@1", "selection/test_looks", "selection/peek/MAP@R"},
+	}
+	var cells []runs.Cell
+	for _, method := range []string{"baseline", "chosen", "looked"} {
+		c := inventedCell(runs.Key{Group: runs.Group{Dataset: "cub", Method: method, Size: 64}, Seed: 1}, []int{64})
+		switch method {
+		case "chosen":
+			c.Selection = &runs.Selection{Rule: runs.ByValidation, Metric: "MAP@R", Step: 100}
+		case "looked":
+			c.Selection = &runs.Selection{Rule: runs.ByPeek, Metric: "MAP@R", Step: 300, TestLooks: 11, Optimistic: true}
+		}
+		if c.Selection != nil {
+			c.Selection.Looks = []runs.Look{{Step: c.Selection.Step, Metrics: map[string]float64{"R@1": 0.5, "MAP@R": 0.25}, Seconds: 0.5}}
+			c.Evaluations[0].At = c.Selection.At()
+		}
+		cells = append(cells, c)
+	}
+	steps := inventedSteps([]int{64}, false)[:4]
+	for _, c := range cells {
+		tags := map[string]scalar{}
+		for _, x := range append(selectionScalars(c, steps), finalScalars(c, steps)...) {
+			tags[x.tag] = x
+		}
+		for _, tag := range want[c.Method] {
+			if _, ok := tags[tag]; !ok {
+				t.Errorf("%s: no %s in %v", c.Path(), tag, tags)
+			}
+		}
+		if plain := "cub-loo+box+mini/R@1"; c.Method != "baseline" && tags[plain].tag == plain {
+			t.Errorf("%s: %s is among the last models' numbers", c.Path(), plain)
+		}
+		settings, err := settingsOf(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		words := ""
+		for _, o := range settings {
+			if o.name == chosenOption {
+				words = o.text()
+			}
+		}
+		if words != runs.SelectionLabel(c.Selection) {
+			t.Errorf("%s: options call the model %q", c.Path(), words)
+		}
+		if tag := cellTags("sample", c)["bierbench.evaluated_model"]; tag != words {
+			t.Errorf("%s: MLflow's tag is %q, want %q", c.Path(), tag, words)
+		}
+	}
+	if v := selectionScalars(cells[len(cells)-1], nil); len(v) != 2 || v[0].step != 300 {
+		t.Errorf("looks %v; want two metrics at step 300", v)
 	}
 }
