@@ -178,9 +178,9 @@ func TestTwoRuns(t *testing.T) {
 	if r.Title != "sample, again" {
 		t.Errorf("title %q", r.Title)
 	}
-	for _, table := range r.headlines(whole) {
-		if table.Columns[3].Name != "Run" || len(table.Rows) != 10 {
-			t.Errorf("%s: column %q, %d rows; want Run and 10", table.Title, table.Columns[3].Name, len(table.Rows))
+	for _, shown := range r.headlines(whole) {
+		if shown.Columns[3].Name != "Run" || len(shown.Rows) != 10 {
+			t.Errorf("%s: column %q, %d rows; want Run and 10", shown.Title, shown.Columns[3].Name, len(shown.Rows))
 		}
 	}
 	for _, c := range r.recallCharts() {

@@ -4,6 +4,8 @@ import (
 	"html"
 	"html/template"
 	"strings"
+
+	"bierbench/reports/internal/table"
 )
 
 // The charts are drawn here and not by a library because a report is one file
@@ -29,7 +31,7 @@ type chart struct {
 type plot interface {
 	draw() (d drawing, ok bool) // false where there is no finite value
 	describe() string           // in sentences, for who cannot see it
-	data() *Table               // what is drawn, unrounded and not thinned
+	data() *table.Table         // what is drawn, unrounded and not thinned
 }
 
 // SVG draws the chart as an element of a page, whose style has its colours.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"bierbench/reports/internal/table"
 	"bierbench/runs"
 )
 
@@ -62,10 +63,10 @@ func (c barsChart) draw() (d drawing, ok bool) {
 				continue
 			}
 			parts = append(parts, node{class: "bar", color: j%styles + 1, path: box(x.at(from), y, x.at(from+v)-x.at(from), height)})
-			told = append(told, c.Parts[j]+" "+significant(v))
+			told = append(told, c.Parts[j]+" "+table.Significant(v))
 			from += v
 		}
-		parts = append(parts, label("tick", significant(from), "start", x.at(from)+5, y+height-2))
+		parts = append(parts, label("tick", table.Significant(from), "start", x.at(from)+5, y+height-2))
 		d.add(node{methods: []string{b.Method}, title: b.Name + ": " + strings.Join(told, ", "), parts: parts})
 	}
 	d.width = chartWidth
@@ -92,17 +93,17 @@ func (c barsChart) describe() string {
 			parts = append(parts, fmt.Sprintf("%d more bars are in the chart's CSV file.", len(c.Bars)-i))
 			break
 		}
-		parts = append(parts, b.Name+": "+significant(b.total())+".")
+		parts = append(parts, b.Name+": "+table.Significant(b.total())+".")
 	}
 	return strings.Join(parts, " ")
 }
 
-func (c barsChart) data() *Table {
-	t := &Table{Columns: []Column{text("bar", ""), text("part", ""), text(c.KeyX, "")}}
+func (c barsChart) data() *table.Table {
+	t := &table.Table{Columns: []table.Column{table.TextColumn("bar", ""), table.TextColumn("part", ""), table.TextColumn(c.KeyX, "")}}
 	for _, b := range c.Bars {
 		for j, v := range b.Values {
 			if !math.IsNaN(v) {
-				t.add(runs.Group{}, Entry{Value: b.Name}, Entry{Value: c.Parts[j]}, Entry{Value: v})
+				t.Add(runs.Group{}, table.Entry{Value: b.Name}, table.Entry{Value: c.Parts[j]}, table.Entry{Value: v})
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"bierbench/reports/internal/table"
 	"bierbench/runs"
 )
 
@@ -207,11 +208,11 @@ func (c lineChart) value(s series, i int) string {
 		if v := s.Y[i]; v != 0 && math.Abs(v) < 0.1 {
 			return strconv.FormatFloat(v, 'g', 3, 64)
 		}
-		return significant(s.Y[i])
+		return table.Significant(s.Y[i])
 	}
-	text := hundredths(s.Y[i]) + "%"
+	text := table.Hundredths(s.Y[i]) + "%"
 	if s.Low != nil && s.High[i] > s.Low[i] {
-		text += " (95% interval " + hundredths(s.Low[i]) + " to " + hundredths(s.High[i]) + ")"
+		text += " (95% interval " + table.Hundredths(s.Low[i]) + " to " + table.Hundredths(s.High[i]) + ")"
 	}
 	return text
 }
@@ -241,28 +242,28 @@ func (c lineChart) describe() string {
 	return strings.Join(parts, " ")
 }
 
-func (c lineChart) data() *Table {
-	t := &Table{Columns: []Column{text("series", ""), text(c.KeyX, ""), text(c.KeyY, "")}}
+func (c lineChart) data() *table.Table {
+	t := &table.Table{Columns: []table.Column{table.TextColumn("series", ""), table.TextColumn(c.KeyX, ""), table.TextColumn(c.KeyY, "")}}
 	intervals := false
 	for _, s := range c.Series {
 		intervals = intervals || s.Low != nil
 	}
 	if intervals {
-		t.Columns = append(t.Columns, text("low", ""), text("high", ""))
+		t.Columns = append(t.Columns, table.TextColumn("low", ""), table.TextColumn("high", ""))
 	}
 	for _, s := range c.Series {
 		for i := range s.X {
-			row := []Entry{{Value: s.Name}, {Value: s.X[i]}, {}}
+			row := []table.Entry{{Value: s.Name}, {Value: s.X[i]}, {}}
 			if s.finite(i) {
 				row[2].Value = s.Y[i]
 			}
 			if intervals {
-				row = append(row, Entry{}, Entry{})
+				row = append(row, table.Entry{}, table.Entry{})
 				if s.Low != nil && s.finite(i) {
 					row[3].Value, row[4].Value = s.Low[i], s.High[i]
 				}
 			}
-			t.add(runs.Group{}, row...)
+			t.Add(runs.Group{}, row...)
 		}
 	}
 	return t

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"bierbench/reports/internal/table"
 	"bierbench/runs"
 )
 
@@ -100,7 +101,7 @@ func shadeOf(v *float64, bottom, top float64, levels int) int {
 
 func cellText(v *float64) string {
 	if v == nil || math.IsNaN(*v) {
-		return absent
+		return table.Dash
 	}
 	return strings.Replace(fmt.Sprintf("%.3f", *v), "-", "−", 1)
 }
@@ -122,15 +123,15 @@ func (c matrixChart) describe() string {
 	return b.String()
 }
 
-func (c matrixChart) data() *Table {
-	t := &Table{Columns: []Column{text(c.Part, ""), text("with "+c.Part, ""), text("value", "")}}
+func (c matrixChart) data() *table.Table {
+	t := &table.Table{Columns: []table.Column{table.TextColumn(c.Part, ""), table.TextColumn("with "+c.Part, ""), table.TextColumn("value", "")}}
 	for i, row := range c.Values {
 		for j, v := range row {
-			e := Entry{}
+			e := table.Entry{}
 			if v != nil && !math.IsNaN(*v) {
 				e.Value = *v
 			}
-			t.add(runs.Group{}, Entry{Value: c.Names[i]}, Entry{Value: c.Names[j]}, e)
+			t.Add(runs.Group{}, table.Entry{Value: c.Names[i]}, table.Entry{Value: c.Names[j]}, e)
 		}
 	}
 	return t

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"bierbench/reports/internal/table"
 	"bierbench/runs"
 )
 
@@ -105,10 +106,10 @@ func meanWeight(bins []float64) float64 {
 	return sum / n
 }
 
-func (c stripsChart) data() *Table {
-	t := &Table{}
+func (c stripsChart) data() *table.Table {
+	t := &table.Table{}
 	for _, k := range []string{"learner", "pairs", "step", "weight from", "weight to", "share"} {
-		t.Columns = append(t.Columns, text(k, ""))
+		t.Columns = append(t.Columns, table.TextColumn(k, ""))
 	}
 	names, kinds := c.kinds()
 	for k, shares := range kinds {
@@ -116,8 +117,8 @@ func (c stripsChart) data() *Table {
 			for p, bins := range learner {
 				for b, v := range bins {
 					n := float64(len(bins))
-					t.add(runs.Group{}, Entry{Value: m + 1}, Entry{Value: names[k]}, Entry{Value: c.Shares.Steps[p]},
-						Entry{Value: float64(b) / n}, Entry{Value: float64(b+1) / n}, Entry{Value: v})
+					t.Add(runs.Group{}, table.Entry{Value: m + 1}, table.Entry{Value: names[k]}, table.Entry{Value: c.Shares.Steps[p]},
+						table.Entry{Value: float64(b) / n}, table.Entry{Value: float64(b+1) / n}, table.Entry{Value: v})
 				}
 			}
 		}

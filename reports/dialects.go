@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"bierbench/reports/internal/table"
 	"bierbench/runs"
 )
 
@@ -80,7 +81,7 @@ func (s *Rescoring) lead() string {
 
 // tables returns a table for each data set and protocol, then the rows without
 // numbers, then what the dialects differ by over several cells.
-func (s *Rescoring) tables() []*Table {
+func (s *Rescoring) tables() []*table.Table {
 	type section struct{ dataset, variant, protocol string }
 	var order []section
 	rows := map[section][]Rescored{}
@@ -92,7 +93,7 @@ func (s *Rescoring) tables() []*Table {
 		order = appendNew(order, at)
 		rows[at] = append(rows[at], r)
 	}
-	var tables []*Table
+	var tables []*table.Table
 	for _, at := range order {
 		t := s.table(rows[at])
 		t.Title = at.protocol
@@ -112,7 +113,7 @@ func (s *Rescoring) tables() []*Table {
 }
 
 // table shows cells on one protocol.
-func (s *Rescoring) table(rows []Rescored) *Table {
+func (s *Rescoring) table(rows []Rescored) *table.Table {
 	var metrics []string
 	for _, r := range rows {
 		for m := range r.Metrics {
@@ -120,37 +121,37 @@ func (s *Rescoring) table(rows []Rescored) *Table {
 		}
 	}
 	slices.SortFunc(metrics, compareMetrics)
-	t := &Table{Columns: []Column{text("cell", "Cell"), text("dialect", "Dialect"), number("queries", "Queries", "")}}
+	t := &table.Table{Columns: []table.Column{table.TextColumn("cell", "Cell"), table.TextColumn("dialect", "Dialect"), table.NumberColumn("queries", "Queries", "")}}
 	for _, m := range metrics {
-		t.Columns = append(t.Columns, number(m, m, ""))
+		t.Columns = append(t.Columns, table.NumberColumn(m, m, ""))
 		if m == recallAt1 || m == mapAtR {
-			t.Columns = append(t.Columns, number("delta "+m, "Δ", ""))
+			t.Columns = append(t.Columns, table.NumberColumn("delta "+m, "Δ", ""))
 		}
 	}
 	for _, r := range rows {
-		cell := words(cellBelow(r.Key))
+		cell := table.Words(cellBelow(r.Key))
 		if r.At != "" && r.At != runs.AtLast {
-			cell.Marks = []int{t.foot(chosenNote(r.At))}
+			cell.Marks = []int{t.Footnote(chosenNote(r.At))}
 		}
-		entries := []Entry{cell, words(r.Dialect), count(r.Queries)}
+		entries := []table.Entry{cell, table.Words(r.Dialect), table.Count(r.Queries)}
 		for _, m := range metrics {
-			e := none()
+			e := table.Absent()
 			if v, ok := r.Metrics[m]; ok {
-				e = percent(v)
+				e = table.Percent(v)
 			}
 			if slices.Contains(r.Collapsed, m) {
-				e.Marks = []int{t.foot(tiesNote)}
+				e.Marks = []int{t.Footnote(tiesNote)}
 			}
 			entries = append(entries, e)
 			if m == recallAt1 || m == mapAtR {
-				e = none()
+				e = table.Absent()
 				if d, ok := r.Deltas[m]; ok {
 					e = difference(d)
 				}
 				entries = append(entries, e)
 			}
 		}
-		t.add(r.Group, entries...)
+		t.Add(r.Group, entries...)
 	}
 	return t
 }
@@ -173,9 +174,9 @@ func cellBelow(k runs.Key) string {
 }
 
 // apart lists the rows without numbers, a line for each reason; nil without any.
-func (s *Rescoring) apart() *Table {
-	t := &Table{Title: "No numbers", Columns: []Column{
-		text("cell", "Cell"), text("protocol", "Protocol"), text("dialect", "Dialect"), text("reason", "Reason"),
+func (s *Rescoring) apart() *table.Table {
+	t := &table.Table{Title: "No numbers", Columns: []table.Column{
+		table.TextColumn("cell", "Cell"), table.TextColumn("protocol", "Protocol"), table.TextColumn("dialect", "Dialect"), table.TextColumn("reason", "Reason"),
 	}}
 	type line struct{ protocol, dialect, reason string }
 	var order []line
@@ -191,9 +192,9 @@ func (s *Rescoring) apart() *Table {
 		first := rows[l][0]
 		name := first.Path()
 		if more := len(rows[l]) - 1; more > 0 {
-			name += fmt.Sprintf(" and %s more", thousands(more))
+			name += fmt.Sprintf(" and %s more", table.Thousands(more))
 		}
-		t.add(first.Group, words(name), words(cmp.Or(l.protocol, "all")), words(cmp.Or(l.dialect, "all")), words(l.reason))
+		t.Add(first.Group, table.Words(name), table.Words(cmp.Or(l.protocol, "all")), table.Words(cmp.Or(l.dialect, "all")), table.Words(l.reason))
 	}
 	if len(t.Rows) == 0 {
 		return nil
@@ -203,14 +204,14 @@ func (s *Rescoring) apart() *Table {
 
 // summary shows each dialect's difference to ours over the cells of a protocol;
 // nil where there is one cell.
-func (s *Rescoring) summary(rows []Rescored) *Table {
-	t := &Table{
+func (s *Rescoring) summary(rows []Rescored) *table.Table {
+	t := &table.Table{
 		Notes: []string{"Over the cells above: mean difference in points, and the largest in either direction. 0 says that the numbers are equal to the last bit."},
-		Columns: []Column{
-			text("dialect", "Dialect"), number("cells", "Cells", ""),
-			number("mean R@1", "Mean Δ R@1", ""), number("largest R@1", "Largest", ""),
-			number("mean MAP@R", "Mean Δ MAP@R", ""), number("largest MAP@R", "Largest", ""),
-			number("collapsed", "Cells collapsed", ""),
+		Columns: []table.Column{
+			table.TextColumn("dialect", "Dialect"), table.NumberColumn("cells", "Cells", ""),
+			table.NumberColumn("mean R@1", "Mean Δ R@1", ""), table.NumberColumn("largest R@1", "Largest", ""),
+			table.NumberColumn("mean MAP@R", "Mean Δ MAP@R", ""), table.NumberColumn("largest MAP@R", "Largest", ""),
+			table.NumberColumn("collapsed", "Cells collapsed", ""),
 		},
 	}
 	var dialects []string
@@ -238,20 +239,20 @@ func (s *Rescoring) summary(rows []Rescored) *Table {
 		return nil
 	}
 	for _, d := range dialects {
-		entries := []Entry{words(d), count(cells[d])}
+		entries := []table.Entry{table.Words(d), table.Count(cells[d])}
 		for _, m := range []string{recallAt1, mapAtR} {
 			mean, largest := spread(deltas[d][m])
 			entries = append(entries, mean, largest)
 		}
-		t.add(runs.Group{}, append(entries, count(collapsed[d]))...)
+		t.Add(runs.Group{}, append(entries, table.Count(collapsed[d]))...)
 	}
 	return t
 }
 
 // spread shows the mean of differences and the one farthest from 0.
-func spread(differences []float64) (mean, largest Entry) {
+func spread(differences []float64) (mean, largest table.Entry) {
 	if len(differences) == 0 {
-		return none(), none()
+		return table.Absent(), table.Absent()
 	}
 	sum, far := 0.0, 0.0
 	for _, d := range differences {
@@ -264,16 +265,16 @@ func spread(differences []float64) (mean, largest Entry) {
 }
 
 // difference shows points; none at all as 0.
-func difference(d float64) Entry {
+func difference(d float64) table.Entry {
 	if d == 0 {
-		return Entry{Value: 0.0, Text: "0"}
+		return table.Entry{Value: 0.0, Text: "0"}
 	}
-	return points(d)
+	return table.Points(d)
 }
 
 // Text writes the rescoring for a terminal.
 func (s *Rescoring) Text(w io.Writer) error {
-	if _, err := fmt.Fprintf(w, "%s\n%s\n", plain(s.title()), plain(s.lead())); err != nil {
+	if _, err := fmt.Fprintf(w, "%s\n%s\n", table.EscapeControl(s.title()), table.EscapeControl(s.lead())); err != nil {
 		return err
 	}
 	for _, t := range sharedFootnotes(s.tables()) {
@@ -289,7 +290,7 @@ func (s *Rescoring) Text(w io.Writer) error {
 
 // Markdown writes the rescoring as Markdown.
 func (s *Rescoring) Markdown(w io.Writer) error {
-	if _, err := fmt.Fprintf(w, "## %s\n\n%s\n\n", markdown(s.title()), markdown(s.lead())); err != nil {
+	if _, err := fmt.Fprintf(w, "## %s\n\n%s\n\n", table.EscapeMarkdown(s.title()), table.EscapeMarkdown(s.lead())); err != nil {
 		return err
 	}
 	for _, t := range sharedFootnotes(s.tables()) {
@@ -305,17 +306,17 @@ func (s *Rescoring) JSON(w io.Writer) error { return writeJSON(w, s) }
 
 // CSV writes a line for each metric, and one for each row without any.
 func (s *Rescoring) CSV(w io.Writer) error {
-	t := &Table{}
+	t := &table.Table{}
 	for key := range strings.FieldsSeq("cell protocol at dialect queries excluded metric value delta pessimistic optimistic collapsed reason") {
-		t.Columns = append(t.Columns, text(key, key))
+		t.Columns = append(t.Columns, table.TextColumn(key, key))
 	}
 	for _, r := range s.Rows {
 		line := func(metric string, value, delta, low, high, collapsed any) {
-			row := []Entry{words(r.Path()), words(r.Protocol), words(r.At), words(r.Dialect), count(r.Queries), count(r.Excluded), words(metric)}
+			row := []table.Entry{table.Words(r.Path()), table.Words(r.Protocol), table.Words(r.At), table.Words(r.Dialect), table.Count(r.Queries), table.Count(r.Excluded), table.Words(metric)}
 			for _, v := range []any{value, delta, low, high, collapsed} {
-				row = append(row, Entry{Value: v})
+				row = append(row, table.Entry{Value: v})
 			}
-			t.add(r.Group, append(row, words(r.Reason))...)
+			t.Add(r.Group, append(row, table.Words(r.Reason))...)
 		}
 		if r.Reason != "" {
 			line("", nil, nil, nil, nil, nil)

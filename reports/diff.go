@@ -7,13 +7,14 @@ import (
 	"slices"
 	"strings"
 
+	"bierbench/reports/internal/table"
 	"bierbench/runs"
 )
 
 // DiffText writes a diff for a terminal: a table for each protocol, then the
 // rows that could not be compared, then the footnotes.
 func DiffText(d *runs.Diff, w io.Writer) error {
-	if _, err := fmt.Fprintf(w, "%s\n%s\n%s\n", plain(diffTitle(d)), plain(diffLead(d)), diffResamples(d)+diffSummary(d)); err != nil {
+	if _, err := fmt.Fprintf(w, "%s\n%s\n%s\n", table.EscapeControl(diffTitle(d)), table.EscapeControl(diffLead(d)), diffResamples(d)+diffSummary(d)); err != nil {
 		return err
 	}
 	for _, t := range sharedFootnotes(diffTables(d, true)) {
@@ -29,7 +30,7 @@ func DiffText(d *runs.Diff, w io.Writer) error {
 
 // DiffMarkdown writes a diff as Markdown.
 func DiffMarkdown(d *runs.Diff, w io.Writer) error {
-	if _, err := fmt.Fprintf(w, "## %s\n\n%s\n\n%s\n\n", markdown(diffTitle(d)), markdown(diffLead(d)), markdown(diffResamples(d)+diffSummary(d))); err != nil {
+	if _, err := fmt.Fprintf(w, "## %s\n\n%s\n\n%s\n\n", table.EscapeMarkdown(diffTitle(d)), table.EscapeMarkdown(diffLead(d)), table.EscapeMarkdown(diffResamples(d)+diffSummary(d))); err != nil {
 		return err
 	}
 	for _, t := range sharedFootnotes(diffTables(d, true)) {
@@ -73,7 +74,7 @@ func diffResamples(d *runs.Diff) string {
 	if d.Resamples == 0 || d.Resamples == runs.DefaultResamples {
 		return ""
 	}
-	return fmt.Sprintf("%s resamples a row: p is never below 1/%s. ", thousands(d.Resamples), thousands(d.Resamples+1))
+	return fmt.Sprintf("%s resamples a row: p is never below 1/%s. ", table.Thousands(d.Resamples), table.Thousands(d.Resamples+1))
 }
 
 // ownBases reports whether any row of a diff is against another method than the
@@ -116,7 +117,7 @@ func countVerdicts(d *runs.Diff) []verdictCount {
 // diffTables returns a table for each data set and protocol, then the rows that
 // could not be compared. For a terminal the tables are narrow: no pairs of
 // seeds.
-func diffTables(d *runs.Diff, narrow bool) []*Table {
+func diffTables(d *runs.Diff, narrow bool) []*table.Table {
 	type section struct{ dataset, variant, protocol, at, atA string }
 	var order []section
 	rows := map[section][]runs.Comparison{}
@@ -130,7 +131,7 @@ func diffTables(d *runs.Diff, narrow bool) []*Table {
 		order = appendNew(order, s)
 		rows[s] = append(rows[s], c)
 	}
-	var tables []*Table
+	var tables []*table.Table
 	for _, s := range order {
 		byRun(d, rows[s])
 		t := diffTable(d, rows[s])
@@ -157,14 +158,14 @@ func diffTables(d *runs.Diff, narrow bool) []*Table {
 }
 
 // diffTable returns the comparisons of one protocol.
-func diffTable(d *runs.Diff, rows []runs.Comparison) *Table {
-	t := &Table{Columns: []Column{
-		text("group", "Group"), text("metric", "Metric"), number("a", "A", "%"), number("b", "B", "%"),
-		number("delta", "Δ", "pt"), number("interval", "95% int.", "pt"), number("p", "p", ""), number("p_holm", "p Holm", ""),
-		text("verdict", "Verdict"), number("gained_lost", "Gained/lost", ""),
+func diffTable(d *runs.Diff, rows []runs.Comparison) *table.Table {
+	t := &table.Table{Columns: []table.Column{
+		table.TextColumn("group", "Group"), table.TextColumn("metric", "Metric"), table.NumberColumn("a", "A", "%"), table.NumberColumn("b", "B", "%"),
+		table.NumberColumn("delta", "Δ", "pt"), table.NumberColumn("interval", "95% int.", "pt"), table.NumberColumn("p", "p", ""), table.NumberColumn("p_holm", "p Holm", ""),
+		table.TextColumn("verdict", "Verdict"), table.NumberColumn("gained_lost", "Gained/lost", ""),
 	}}
 	if len(d.Others) > 0 {
-		t.Columns = slices.Insert(t.Columns, 2, text("run", "B is"))
+		t.Columns = slices.Insert(t.Columns, 2, table.TextColumn("run", "B is"))
 	}
 	span := 0.0
 	for _, c := range rows {
@@ -173,27 +174,27 @@ func diffTable(d *runs.Diff, rows []runs.Comparison) *Table {
 		}
 	}
 	for _, c := range rows {
-		bounds := interval(c.Low, c.High)
+		bounds := table.Interval(c.Low, c.High)
 		if c.Verdict != "" {
-			bounds.Plot = &whisker{Low: c.Low, Middle: c.Delta, High: c.High, Span: span, Verdict: c.Verdict}
+			bounds.Plot = &table.Whisker{Low: c.Low, Middle: c.Delta, High: c.High, Span: span, Verdict: c.Verdict}
 		}
-		delta, v, p, corrected := points(c.Delta), verdict(c), probability(c.P), probability(c.PHolm)
+		delta, v, p, corrected := table.Points(c.Delta), verdict(c), table.Probability(c.P), table.Probability(c.PHolm)
 		delta.Bold = v.Bold
 		if c.Verdict == "" { // it was not tested
-			bounds, v, p, corrected = none(), collapsed(), none(), none()
+			bounds, v, p, corrected = table.Absent(), collapsed(), table.Absent(), table.Absent()
 		}
 		for _, note := range notes(c, d.Footnotes) {
-			v.Marks = append(v.Marks, t.foot(note))
+			v.Marks = append(v.Marks, t.Footnote(note))
 		}
-		queries := none()
+		queries := table.Absent()
 		if _, ok := recall(c.Metric); ok && c.Verdict != "" && len(c.Pairs) > 0 { // else no seed is on both sides
-			queries = words(thousands(c.Gained) + "/" + thousands(c.Lost))
+			queries = table.Words(table.Thousands(c.Gained) + "/" + table.Thousands(c.Lost))
 		}
-		entries := []Entry{words(rowName(d, c)), words(c.Metric)}
+		entries := []table.Entry{table.Words(rowName(d, c)), table.Words(c.Metric)}
 		if len(d.Others) > 0 {
-			entries = append(entries, words(c.RunB))
+			entries = append(entries, table.Words(c.RunB))
 		}
-		t.add(c.B, append(entries, percent(c.MeanA), percent(c.MeanB), delta, bounds, p, corrected, v, queries)...)
+		t.Add(c.B, append(entries, table.Percent(c.MeanA), table.Percent(c.MeanB), delta, bounds, p, corrected, v, queries)...)
 	}
 	return t
 }
@@ -229,13 +230,13 @@ func rowName(d *runs.Diff, c runs.Comparison) string {
 }
 
 // pairsTable shows the groups at each seed that both have; nil without pairs.
-func pairsTable(d *runs.Diff) *Table {
-	t := &Table{
+func pairsTable(d *runs.Diff) *table.Table {
+	t := &table.Table{
 		Title: "Pairs of equal seeds",
 		Notes: []string{"For information, not the verdict: queries that only B or only A hits at a seed, and McNemar's exact test on them."},
-		Columns: []Column{
-			text("group", "Group"), text("protocol", "Protocol"), text("metric", "Metric"), number("seed", "Seed", ""),
-			number("gained", "Gained", ""), number("lost", "Lost", ""), number("p", "McNemar p", ""),
+		Columns: []table.Column{
+			table.TextColumn("group", "Group"), table.TextColumn("protocol", "Protocol"), table.TextColumn("metric", "Metric"), table.NumberColumn("seed", "Seed", ""),
+			table.NumberColumn("gained", "Gained", ""), table.NumberColumn("lost", "Lost", ""), table.NumberColumn("p", "McNemar p", ""),
 		},
 	}
 	for _, c := range d.Rows {
@@ -244,8 +245,8 @@ func pairsTable(d *runs.Diff) *Table {
 			if c.RunB != "" {
 				name += " of run " + c.RunB
 			}
-			t.add(c.B, words(name), words(c.Protocol), words(c.Metric), Entry{Value: p.Seed, Text: fmt.Sprint(p.Seed)},
-				count(p.Gained), count(p.Lost), probability(p.P))
+			t.Add(c.B, table.Words(name), table.Words(c.Protocol), table.Words(c.Metric), table.Entry{Value: p.Seed, Text: fmt.Sprint(p.Seed)},
+				table.Count(p.Gained), table.Count(p.Lost), table.Probability(p.P))
 		}
 	}
 	if len(t.Rows) == 0 {
@@ -256,8 +257,8 @@ func pairsTable(d *runs.Diff) *Table {
 
 // apartTable lists rows that cannot be compared, the metrics of a group in one
 // row; nil without such rows.
-func apartTable(d *runs.Diff, rows []runs.Comparison) *Table {
-	t := &Table{Title: "Cannot be compared", Columns: []Column{text("group", "Group"), text("protocol", "Protocol"), text("metrics", "Metrics"), text("reason", "Reason")}}
+func apartTable(d *runs.Diff, rows []runs.Comparison) *table.Table {
+	t := &table.Table{Title: "Cannot be compared", Columns: []table.Column{table.TextColumn("group", "Group"), table.TextColumn("protocol", "Protocol"), table.TextColumn("metrics", "Metrics"), table.TextColumn("reason", "Reason")}}
 	type line struct {
 		a, b                  runs.Group
 		run, protocol, reason string
@@ -283,7 +284,7 @@ func apartTable(d *runs.Diff, rows []runs.Comparison) *Table {
 		if l.run != "" {
 			name += " of run " + l.run
 		}
-		t.add(g, words(name), words(cmp.Or(l.protocol, "all")), words(cmp.Or(strings.Join(list, " "), "all")), words(l.reason))
+		t.Add(g, table.Words(name), table.Words(cmp.Or(l.protocol, "all")), table.Words(cmp.Or(strings.Join(list, " "), "all")), table.Words(l.reason))
 	}
 	if len(t.Rows) == 0 {
 		return nil
@@ -293,17 +294,17 @@ func apartTable(d *runs.Diff, rows []runs.Comparison) *Table {
 
 // sharedFootnotes numbers the tables' footnotes through and moves them below
 // the last table, so that what holds for all is said once.
-func sharedFootnotes(tables []*Table) []*Table {
+func sharedFootnotes(tables []*table.Table) []*table.Table {
 	if len(tables) == 0 {
 		return nil
 	}
-	var all Table
+	var all table.Table
 	for _, t := range tables {
 		for i := range t.Rows {
 			for j := range t.Rows[i].Entries {
 				e := &t.Rows[i].Entries[j]
 				for k, m := range e.Marks {
-					e.Marks[k] = all.foot(t.Footnotes[m-1])
+					e.Marks[k] = all.Footnote(t.Footnotes[m-1])
 				}
 			}
 		}

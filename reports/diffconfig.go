@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"bierbench/reports/internal/table"
 	"bierbench/runs"
 )
 
@@ -44,9 +45,9 @@ func configText(d *runs.Diff, w io.Writer) error {
 			lines, left = lines[:room], len(lines)-room
 		}
 		room -= len(lines)
-		fmt.Fprintf(&b, "\nConfiguration of %s\n", plain(configAbout(d, x)))
+		fmt.Fprintf(&b, "\nConfiguration of %s\n", table.EscapeControl(configAbout(d, x)))
 		for _, line := range lines {
-			b.WriteString(plain(line) + "\n")
+			b.WriteString(table.EscapeControl(line) + "\n")
 		}
 		if left > 0 {
 			fmt.Fprintf(&b, "(%s left out; the other formats have all)\n", counted(left, "line"))
@@ -66,14 +67,14 @@ func configMarkdown(d *runs.Diff, w io.Writer) error {
 	for _, x := range d.Configurations {
 		var lines []string
 		for line := range strings.Lines(x.Unified) {
-			lines = append(lines, plain(strings.TrimSuffix(line, "\n")))
+			lines = append(lines, table.EscapeControl(strings.TrimSuffix(line, "\n")))
 		}
 		text := strings.Join(lines, "\n")
 		fence := "```" // longer than any in the text, which could end it
 		for strings.Contains(text, fence) {
 			fence += "`"
 		}
-		fmt.Fprintf(&b, "%s\n\n%sdiff\n%s\n%s\n\n", markdown(configAbout(d, x)), fence, text, fence)
+		fmt.Fprintf(&b, "%s\n\n%sdiff\n%s\n%s\n\n", table.EscapeMarkdown(configAbout(d, x)), fence, text, fence)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -116,34 +117,34 @@ func configViews(d *runs.Diff) []configView {
 
 // classTables returns, for each compared row that has them, the classes whose
 // rate of hits changed most.
-func classTables(d *runs.Diff) []*Table {
-	var tables []*Table
+func classTables(d *runs.Diff) []*table.Table {
+	var tables []*table.Table
 	for _, c := range d.Rows {
 		if c.Classes == nil || len(c.Classes.Largest) == 0 {
 			continue
 		}
-		t := &Table{
+		t := &table.Table{
 			Title: c.Protocol + ", " + rowName(d, c),
-			Columns: []Column{
-				number("class", "Class", ""), number("queries", "Queries", ""), number("a", "A", "%"), number("b", "B", "%"),
-				number("delta", "Δ", "pt"), number("gained", "Gained", ""), number("lost", "Lost", ""),
+			Columns: []table.Column{
+				table.NumberColumn("class", "Class", ""), table.NumberColumn("queries", "Queries", ""), table.NumberColumn("a", "A", "%"), table.NumberColumn("b", "B", "%"),
+				table.NumberColumn("delta", "Δ", "pt"), table.NumberColumn("gained", "Gained", ""), table.NumberColumn("lost", "Lost", ""),
 			},
 		}
 		x := c.Classes
 		t.Notes = []string{fmt.Sprintf("%s is better in %s of %s test classes, worse in %s, equal in %s. Shown are the largest changes: %s of the %s that changed.",
-			c.Metric, thousands(x.Better), thousands(x.Better+x.Worse+x.Equal), thousands(x.Worse), thousands(x.Equal),
-			thousands(len(x.Largest)), thousands(x.Better+x.Worse))}
+			c.Metric, table.Thousands(x.Better), table.Thousands(x.Better+x.Worse+x.Equal), table.Thousands(x.Worse), table.Thousands(x.Equal),
+			table.Thousands(len(x.Largest)), table.Thousands(x.Better+x.Worse))}
 		if c.RunB != "" {
 			t.Title += ", run " + c.RunB
 		}
-		flips := func(n int) Entry {
+		flips := func(n int) table.Entry {
 			if len(c.Pairs) == 0 {
-				return none()
+				return table.Absent()
 			}
-			return count(n)
+			return table.Count(n)
 		}
 		for _, k := range x.Largest {
-			t.add(c.B, Entry{Value: k.Class, Text: fmt.Sprint(k.Class)}, count(k.Queries), percent(k.A), percent(k.B), points(k.Delta), flips(k.Gained), flips(k.Lost))
+			t.Add(c.B, table.Entry{Value: k.Class, Text: fmt.Sprint(k.Class)}, table.Count(k.Queries), table.Percent(k.A), table.Percent(k.B), table.Points(k.Delta), flips(k.Gained), flips(k.Lost))
 		}
 		tables = append(tables, t)
 	}

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"bierbench/reports/internal/table"
 	"bierbench/runs"
 )
 
@@ -235,7 +236,7 @@ func pickExamples(queries []runs.Query, seed int) []example {
 	lowest := func(which string) {
 		q := first(func(q runs.Query) bool { return q.Rank > 1 && isNew(q) }, func(a, b runs.Query) bool { return a.Rank > b.Rank })
 		if q != nil {
-			add(q, "Failure, ranked %s: the first correct image has rank %s", which, thousands(int(q.Rank)))
+			add(q, "Failure, ranked %s: the first correct image has rank %s", which, table.Thousands(int(q.Rank)))
 		}
 	}
 	random := rand.New(rand.NewPCG(uint64(seed), drawStream)).Perm(len(queries))
@@ -247,7 +248,7 @@ func pickExamples(queries []runs.Query, seed int) []example {
 	lowest("lowest")
 	wrong := first(func(q runs.Query) bool { return q.Rank > 1 && isNew(q) }, func(a, b runs.Query) bool { return a.Scores[0] > b.Scores[0] })
 	if wrong != nil {
-		add(wrong, "Failure, most similar: the first correct image has rank %s", thousands(int(wrong.Rank)))
+		add(wrong, "Failure, most similar: the first correct image has rank %s", table.Thousands(int(wrong.Rank)))
 	}
 	right := first(func(q runs.Query) bool { return q.Rank == 1 }, func(a, b runs.Query) bool {
 		return cmp.Or(cmp.Compare(a.AP, b.AP), cmp.Compare(a.Scores[0], b.Scores[0])) > 0
@@ -266,5 +267,5 @@ func outcome(rank int32) string {
 	if rank == 1 {
 		return "the nearest image is correct"
 	}
-	return "the first correct image has rank " + thousands(int(rank))
+	return "the first correct image has rank " + table.Thousands(int(rank))
 }

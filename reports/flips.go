@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"bierbench/reports/internal/table"
 	"bierbench/runs"
 )
 
@@ -142,7 +143,7 @@ func (p *flippedPair) read() string {
 	p.setA = PictureSet{p.row.A.Dataset, p.row.A.Variant, cellA.DataHash}
 	p.setB = PictureSet{p.row.B.Dataset, p.row.B.Variant, cellB.DataHash}
 	p.gained, p.lost = p.choose(gained), p.choose(lost)
-	p.card.Title += fmt.Sprintf(": %s gained, %s lost", thousands(len(gained)), thousands(len(lost)))
+	p.card.Title += fmt.Sprintf(": %s gained, %s lost", table.Thousands(len(gained)), table.Thousands(len(lost)))
 	return ""
 }
 
@@ -187,7 +188,7 @@ func (p *flippedPair) round(n int, reader *pictureReader) ([]pictureRow, string)
 				how = "drawn"
 				row.place++
 			}
-			row.About = fmt.Sprintf("%s, %s: rank %s in A, %s in B", kind, how, thousands(int(f.a.Rank)), thousands(int(f.b.Rank)))
+			row.About = fmt.Sprintf("%s, %s: rank %s in A, %s in B", kind, how, table.Thousands(int(f.a.Rank)), table.Thousands(int(f.b.Rank)))
 			rows = append(rows, row)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"bierbench/runs"
+	"bierbench/reports/internal/table"
 )
 
 // The two metrics that lead every table.
@@ -16,108 +16,6 @@ const (
 	recallAt1 = "R@1"
 	mapAtR    = "MAP@R"
 )
-
-// absent is the text of a value that is not there.
-const absent = "–"
-
-// none is the entry of a value that is not there.
-func none() Entry { return Entry{Text: absent} }
-
-// words is an entry of text.
-func words(s string) Entry {
-	if s == "" {
-		return none()
-	}
-	return Entry{Value: s, Text: s}
-}
-
-// count is an entry of a whole number.
-func count(n int) Entry { return Entry{Value: n, Text: thousands(n)} }
-
-// percent shows a fraction as percent.
-func percent(f float64) Entry { return Entry{Value: f, Text: hundredths(f)} }
-
-// percentOver shows the mean of a fraction over seeds with half its 95%
-// interval; one seed has no interval.
-func percentOver(s runs.Summary) Entry {
-	e := percent(s.Mean)
-	if len(s.Seeds) > 1 {
-		e.Spread = hundredths((s.High - s.Low) / 2)
-	}
-	return e
-}
-
-// points shows a difference of fractions in percentage points, with its sign.
-func points(f float64) Entry { return Entry{Value: f, Text: signed(f)} }
-
-// interval shows a 95% interval of a difference in percentage points.
-func interval(low, high float64) Entry {
-	text := "[" + signed(low) + ", " + signed(high) + "]"
-	return Entry{Value: text, Text: text}
-}
-
-// seconds shows a duration.
-func seconds(s float64) Entry { return Entry{Value: s, Text: significant(s)} }
-
-// correlation shows a mean absolute correlation.
-func correlation(c float64) Entry {
-	return Entry{Value: c, Text: strconv.FormatFloat(c, 'f', 3, 64)}
-}
-
-// probability shows a p value; ones below a ten-thousandth as a bound.
-func probability(p float64) Entry {
-	text := strconv.FormatFloat(p, 'f', 4, 64)
-	if p < 0.0001 {
-		text = "<1e-4"
-	}
-	return Entry{Value: p, Text: text}
-}
-
-// hundredths writes a fraction in percent with two decimals, never "-0.00".
-func hundredths(f float64) string {
-	f = math.Round(f*1e4) / 1e2
-	if f == 0 {
-		f = 0 // drops the sign of -0
-	}
-	return strconv.FormatFloat(f, 'f', 2, 64)
-}
-
-// signed writes a difference of fractions in percentage points: "+1.20".
-func signed(f float64) string {
-	s := hundredths(f)
-	if strings.HasPrefix(s, "-") {
-		return "−" + s[1:]
-	}
-	return "+" + s
-}
-
-// significant writes a number of at least 0 with about three digits.
-func significant(f float64) string {
-	switch {
-	case math.IsNaN(f) || math.IsInf(f, 0):
-		return strconv.FormatFloat(f, 'g', -1, 64)
-	case f == 0:
-		return "0"
-	case math.Abs(f) < 9.995:
-		return strconv.FormatFloat(f, 'f', 2, 64)
-	case math.Abs(f) < 99.95:
-		return strconv.FormatFloat(f, 'f', 1, 64)
-	}
-	return thousands(int(math.Round(f)))
-}
-
-// thousands writes a whole number with a comma every three digits.
-func thousands(n int) string {
-	s := strconv.Itoa(n)
-	sign := ""
-	if n < 0 {
-		sign, s = "-", s[1:]
-	}
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return sign + s
-}
 
 // recall returns K of "R@K".
 func recall(metric string) (k int, ok bool) {
@@ -167,7 +65,7 @@ func counted(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return fmt.Sprintf("%s %ss", thousands(n), noun)
+	return fmt.Sprintf("%s %ss", table.Thousands(n), noun)
 }
 
 // protocolNotes says in words what a protocol id's suffixes mean for whoever
@@ -196,5 +94,5 @@ func queries(n int) string {
 	if n == 1 {
 		return "1 query"
 	}
-	return thousands(n) + " queries"
+	return table.Thousands(n) + " queries"
 }

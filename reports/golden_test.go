@@ -65,15 +65,15 @@ func TestReportGolden(t *testing.T) {
 func TestBasesGolden(t *testing.T) {
 	s := basesSample()
 	r := assemble([]source{s}, sampleOptions())
-	table := r.headlines(paper)[0]
+	headline := r.headlines(paper)[0]
 	for _, c := range []struct {
 		name  string
 		write func(io.Writer) error
 	}{
-		{"bases.txt", table.Text},
-		{"bases.md", table.Markdown},
-		{"bases.tex", table.LaTeX},
-		{"bases.json", table.JSON},
+		{"bases.txt", headline.Text},
+		{"bases.md", headline.Markdown},
+		{"bases.tex", headline.LaTeX},
+		{"bases.json", headline.JSON},
 		{"bases.csv", r.CSV},
 		{"bases-diff.txt", func(w io.Writer) error { return DiffText(s.diff, w) }},
 		{"bases-diff.md", func(w io.Writer) error { return DiffMarkdown(s.diff, w) }},

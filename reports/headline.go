@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"bierbench/reports/internal/table"
 	"bierbench/runs"
 )
 
@@ -25,8 +26,8 @@ func (d detail) shows(metric string) bool {
 }
 
 // headlines returns one results table for each protocol.
-func (r *Report) headlines(d detail) []*Table {
-	var tables []*Table
+func (r *Report) headlines(d detail) []*table.Table {
+	var tables []*table.Table
 	for _, p := range r.protocols() {
 		tables = append(tables, r.headline(p, d))
 	}
@@ -55,69 +56,69 @@ func (r *Report) onProtocol(protocol string) []Result {
 
 // headline returns the results on a protocol, a row a group: what was
 // measured, how sure it is, how it compares with the base and what it costs.
-func (r *Report) headline(protocol string, d detail) *Table {
+func (r *Report) headline(protocol string, d detail) *table.Table {
 	results := r.onProtocol(protocol)
-	t := &Table{Title: protocol, Notes: r.protocolNotes(results)}
-	t.Columns = []Column{text("method", "Method"), text("backbone", "Backbone"), number("embedding_size", "Size", "")}
+	t := &table.Table{Title: protocol, Notes: r.protocolNotes(results)}
+	t.Columns = []table.Column{table.TextColumn("method", "Method"), table.TextColumn("backbone", "Backbone"), table.NumberColumn("embedding_size", "Size", "")}
 	names := slices.DeleteFunc(metricNames(results), func(n string) bool { return !d.shows(n) })
 	severalVariants := varies(results, func(x Result) string { return x.Group.Variant })
 	severalRuns := varies(results, func(x Result) string { return x.Run })
 	if severalVariants {
-		t.Columns = append(t.Columns, text("variant", "Variant"))
+		t.Columns = append(t.Columns, table.TextColumn("variant", "Variant"))
 	}
 	if severalRuns {
-		t.Columns = append(t.Columns, text("run", "Run"))
+		t.Columns = append(t.Columns, table.TextColumn("run", "Run"))
 	}
-	t.Columns = append(t.Columns, number("seeds", "Seeds", ""))
+	t.Columns = append(t.Columns, table.NumberColumn("seeds", "Seeds", ""))
 	lead := min(1, len(names)) // R@1, then how it compares, then the rest
 	for _, n := range names[:lead] {
-		t.Columns = append(t.Columns, number(n, n, "%"))
+		t.Columns = append(t.Columns, table.NumberColumn(n, n, "%"))
 	}
 	learners := d == whole && slices.ContainsFunc(results, func(x Result) bool { return r.group(x).Learners != nil })
 	compared, ownBases := r.compared(results), r.ownBases(results)
 	if compared {
-		t.Columns = append(t.Columns, number("delta R@1", "ΔR@1", "pt"), number("interval", "95% int.", "pt"))
+		t.Columns = append(t.Columns, table.NumberColumn("delta R@1", "ΔR@1", "pt"), table.NumberColumn("interval", "95% int.", "pt"))
 		if ownBases {
-			t.Columns = append(t.Columns, text("base", "Base"), text("verdict", "vs base"))
+			t.Columns = append(t.Columns, table.TextColumn("base", "Base"), table.TextColumn("verdict", "vs base"))
 		} else {
-			t.Columns = append(t.Columns, text("verdict", "vs "+r.Base))
+			t.Columns = append(t.Columns, table.TextColumn("verdict", "vs "+r.Base))
 		}
 	}
 	for _, n := range names[lead:] {
-		t.Columns = append(t.Columns, number(n, n, "%"))
+		t.Columns = append(t.Columns, table.NumberColumn(n, n, "%"))
 	}
 	if learners {
-		t.Columns = append(t.Columns, number("correlation_learners", "Corr. learners", ""))
+		t.Columns = append(t.Columns, table.NumberColumn("correlation_learners", "Corr. learners", ""))
 	}
 	if d == whole {
-		t.Columns = append(t.Columns, number("correlation_dimensions", "Corr. dims", ""))
+		t.Columns = append(t.Columns, table.NumberColumn("correlation_dimensions", "Corr. dims", ""))
 	}
 	if d != paper {
-		t.Columns = append(t.Columns, number("seconds", "Cell", "s"))
+		t.Columns = append(t.Columns, table.NumberColumn("seconds", "Cell", "s"))
 	}
 	span := span(results)
 	for _, x := range results {
 		g := r.group(x)
-		row := []Entry{t.method(x), words(x.Group.Backbone + " " + x.Group.Mode), count(x.Group.Size)}
+		row := []table.Entry{methodEntry(t, x), table.Words(x.Group.Backbone + " " + x.Group.Mode), table.Count(x.Group.Size)}
 		if severalVariants {
-			row = append(row, words(x.Group.Variant))
+			row = append(row, table.Words(x.Group.Variant))
 		}
 		if severalRuns {
-			row = append(row, words(x.Run))
+			row = append(row, table.Words(x.Run))
 		}
-		row = append(row, t.seeds(x, g))
+		row = append(row, seedsEntry(t, x, g))
 		for _, n := range names[:lead] {
-			row = append(row, t.metric(x, n))
+			row = append(row, metricEntry(t, x, n))
 		}
 		if compared {
-			versus := t.versus(r, x, span)
+			versus := versusEntries(t, r, x, span)
 			if ownBases {
 				versus = slices.Insert(versus, len(versus)-1, base(x))
 			}
 			row = append(row, versus...)
 		}
 		for _, n := range names[lead:] {
-			row = append(row, t.metric(x, n))
+			row = append(row, metricEntry(t, x, n))
 		}
 		if learners {
 			row = append(row, summary(g.Learners))
@@ -128,7 +129,7 @@ func (r *Report) headline(protocol string, d detail) *Table {
 		if d != paper {
 			row = append(row, stage(g, "total"))
 		}
-		t.add(x.Group, row...)
+		t.Add(x.Group, row...)
 	}
 	return t
 }
@@ -166,80 +167,80 @@ func (r *Report) ownBases(results []Result) bool {
 }
 
 // base returns the method that a result is compared with.
-func base(x Result) Entry {
+func base(x Result) table.Entry {
 	m, _ := x.metric(recallAt1)
 	if m.Versus == nil {
-		return none()
+		return table.Absent()
 	}
-	return words(m.Versus.A.Method)
+	return table.Words(m.Versus.A.Method)
 }
 
-// method returns the label of a result's row, which says and explains where the
+// methodEntry returns the label of a result's row, which says and explains where the
 // numbers are not those of the last step.
-func (t *Table) method(x Result) Entry {
-	e := words(x.Group.Method)
+func methodEntry(t *table.Table, x Result) table.Entry {
+	e := table.Words(x.Group.Method)
 	if x.At == runs.AtLast {
 		return e
 	}
-	e = words(x.Group.Method + " (" + x.At + ")")
+	e = table.Words(x.Group.Method + " (" + x.At + ")")
 	note := x.Chosen
 	if x.At == runs.AtPeek {
 		note += ": the best of several evaluations on the test images, an optimistic number that is compared with nothing"
 	}
-	e.Marks = append(e.Marks, t.foot(note))
+	e.Marks = append(e.Marks, t.Footnote(note))
 	return e
 }
 
-// seeds returns the number of a result's seeds, marked where some are missing.
-func (t *Table) seeds(x Result, g Group) Entry {
-	e := count(len(x.Seeds))
+// seedsEntry returns the number of a result's seeds, marked where some are missing.
+func seedsEntry(t *table.Table, x Result, g Group) table.Entry {
+	e := table.Count(len(x.Seeds))
 	if len(x.Seeds) == 1 {
-		e.Marks = append(e.Marks, t.foot("one seed: there is no interval, and seed variance is in no comparison"))
+		e.Marks = append(e.Marks, t.Footnote("one seed: there is no interval, and seed variance is in no comparison"))
 	}
 	if len(g.Planned) > len(x.Seeds) {
 		e.Text += "/" + strconv.Itoa(len(g.Planned))
-		e.Marks = append(e.Marks, t.foot("not every planned cell is done; see the list of cells without a result"))
+		e.Marks = append(e.Marks, t.Footnote("not every planned cell is done; see the list of cells without a result"))
 	}
 	return e
 }
 
-// metric returns a metric's mean and interval, bold where it is better than
+// metricEntry returns a metric's mean and interval, bold where it is better than
 // its base's.
-func (t *Table) metric(x Result, name string) Entry {
+func metricEntry(t *table.Table, x Result, name string) table.Entry {
 	m, ok := x.metric(name)
 	if !ok {
-		return none()
+		return table.Absent()
 	}
-	e := percentOver(m.Summary)
+	e := table.MeanPercent(m.Summary)
 	if m.Collapsed {
-		e.Marks = append(e.Marks, t.foot(collapsedNote))
+		e.Marks = append(e.Marks, t.Footnote(collapsedNote))
 		return e
 	}
 	e.Bold = m.Versus != nil && m.Versus.Verdict == runs.Better && m.Versus.Reason == ""
 	return e
 }
 
-// versus returns the entries of a row's comparison with its base on R@1.
-func (t *Table) versus(r *Report, x Result, span float64) []Entry {
+// versusEntries returns the entries of a row's comparison with its base on R@1.
+func versusEntries(t *table.Table, r *Report, x Result, span float64) []table.Entry {
 	m, _ := x.metric(recallAt1)
 	c := m.Versus
 	switch {
 	case c == nil && x.Group.Method == r.Base:
-		return []Entry{none(), none(), words("base")}
+		return []table.Entry{table.Absent(), table.Absent(), table.Words("base")}
 	case c == nil:
-		return []Entry{none(), none(), none()}
+		return []table.Entry{table.Absent(), table.Absent(), table.Absent()}
 	case c.Reason != "":
-		e := words("not compared")
-		e.Marks = []int{t.foot("not compared with " + c.A.Method + ": " + c.Reason)}
-		return []Entry{none(), none(), e}
+		e := table.Words("not compared")
+		e.Marks = []int{t.Footnote("not compared with " + c.A.Method + ": " + c.Reason)}
+		return []table.Entry{table.Absent(), table.Absent(), e}
 	}
-	delta, bounds, verdict := points(c.Delta), interval(c.Low, c.High), verdict(*c)
+	delta, bounds, verdict := table.Points(c.Delta), table.Interval(c.Low, c.High), verdict(*c)
 	if !m.Collapsed && c.Verdict != "" {
-		bounds.Plot = &whisker{Low: c.Low, Middle: c.Delta, High: c.High, Span: span, Verdict: c.Verdict}
+		bounds.Plot = &table.Whisker{Low: c.Low, Middle: c.Delta, High: c.High, Span: span, Verdict: c.Verdict}
 	} else { // the other side may be the collapsed one
-		bounds = none()
+		bounds = table.Absent()
 		verdict = collapsed()
-		verdict.Marks = []int{t.foot(collapsedNote)}
+		verdict.Marks = []int{t.Footnote(collapsedNote)}
 	}
 	delta.Bold = verdict.Bold
 	for _, run := range r.Runs {
@@ -250,11 +251,11 @@ func (t *Table) versus(r *Report, x Result, span float64) []Entry {
 			// The settings that differ are a section of their own, and
 			// collapsed rows are marked already.
 			if !strings.HasPrefix(note, "configuration:") && !strings.HasPrefix(note, "collapsed") {
-				verdict.Marks = append(verdict.Marks, t.foot(note))
+				verdict.Marks = append(verdict.Marks, t.Footnote(note))
 			}
 		}
 	}
-	return []Entry{delta, bounds, verdict}
+	return []table.Entry{delta, bounds, verdict}
 }
 
 // notes returns the footnotes of a comparison.
@@ -272,11 +273,11 @@ func notes(c runs.Comparison, footnotes []string) []string {
 const collapsedNote = "collapsed: ties decide this metric by more than 0.1 point; the pessimistic number is shown, and there is no verdict"
 
 // collapsed stands in the place of a verdict.
-func collapsed() Entry { return words("collapsed") }
+func collapsed() table.Entry { return table.Words("collapsed") }
 
 // verdict returns the words of a comparison's verdict; only better is bold.
-func verdict(c runs.Comparison) Entry {
-	e := words(c.Verdict)
+func verdict(c runs.Comparison) table.Entry {
+	e := table.Words(c.Verdict)
 	e.Bold = c.Verdict == runs.Better
 	return e
 }
@@ -293,20 +294,20 @@ func span(results []Result) float64 {
 }
 
 // summary returns the mean of a correlation over seeds.
-func summary(s *runs.Summary) Entry {
+func summary(s *runs.Summary) table.Entry {
 	if s == nil {
-		return none()
+		return table.Absent()
 	}
-	return correlation(s.Mean)
+	return table.Correlation(s.Mean)
 }
 
 // stage returns the mean seconds of a stage.
-func stage(g Group, name string) Entry {
+func stage(g Group, name string) table.Entry {
 	s, ok := g.Timing[name]
 	if !ok {
-		return none()
+		return table.Absent()
 	}
-	return seconds(s)
+	return table.Seconds(s)
 }
 
 // metricNames returns the metrics of results in their order.

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"bierbench/reports/internal/table"
 )
 
 //go:embed *.gohtml style.css script.js
@@ -51,10 +53,10 @@ func pageColor(name string) string { return "var(--" + name + ")" }
 // templates parses the pages' templates.
 func templates() (*template.Template, error) {
 	return template.New("").Funcs(template.FuncMap{
-		"marks": func(id string, e Entry) []mark { return e.links(id) },
+		"marks": func(id string, e table.Entry) []mark { return markLinks(e, id) },
 		"sort":  sortKey,
 		"class": class,
-		"right": func(a Align) bool { return a == Right },
+		"right": func(a table.Align) bool { return a == table.Right },
 		"time":  when,
 		"plus1": func(i int) int { return i + 1 },
 	}).ParseFS(assets, "*.gohtml")
@@ -62,12 +64,12 @@ func templates() (*template.Template, error) {
 
 // tableView is a table in a page.
 type tableView struct {
-	*Table
+	*table.Table
 	ID string
 }
 
 // view gives tables their ids in a page; nil tables are left out.
-func view(prefix string, tables ...*Table) []tableView {
+func view(prefix string, tables ...*table.Table) []tableView {
 	var list []tableView
 	for _, t := range tables {
 		if t != nil {
@@ -83,10 +85,10 @@ type mark struct {
 	Link   string
 }
 
-func (e Entry) links(table string) []mark {
+func markLinks(e table.Entry, tableID string) []mark {
 	list := make([]mark, len(e.Marks))
 	for i, m := range slices.Sorted(slices.Values(e.Marks)) {
-		list[i] = mark{Number: m, Link: fmt.Sprintf("#%s-note-%d", table, m)}
+		list[i] = mark{Number: m, Link: fmt.Sprintf("#%s-note-%d", tableID, m)}
 	}
 	return list
 }
@@ -95,9 +97,9 @@ func (e Entry) links(table string) []mark {
 const longText = 28
 
 // class returns the classes of a table cell.
-func class(c Column, e Entry) string {
+func class(c table.Column, e table.Entry) string {
 	switch {
-	case c.Align == Right:
+	case c.Align == table.Right:
 		return "number"
 	case utf8.RuneCountInString(e.Text) > longText:
 		return "long"
@@ -107,7 +109,7 @@ func class(c Column, e Entry) string {
 
 // sortKey returns what the page's script sorts an entry by; numbers sort as
 // numbers, absent values last.
-func sortKey(e Entry) string {
+func sortKey(e table.Entry) string {
 	switch v := e.Value.(type) {
 	case nil:
 		return ""

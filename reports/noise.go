@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"bierbench/reports/internal/table"
 	"bierbench/runs"
 )
 
@@ -26,12 +27,12 @@ func NewNoiseReport(rows []runs.SeedNoise, o runs.NoiseOptions) *NoiseReport {
 
 // tables returns the tables of the noise: what seeds do, A/A, and the seeds
 // needed; none without rows.
-func (n *NoiseReport) tables() []*Table {
+func (n *NoiseReport) tables() []*table.Table {
 	if n == nil || len(n.Noise) == 0 {
 		return nil
 	}
-	tables := []*Table{n.spreads()}
-	for _, t := range []*Table{n.same(), n.needed()} {
+	tables := []*table.Table{n.spreads()}
+	for _, t := range []*table.Table{n.same(), n.needed()} {
 		if len(t.Rows) > 0 {
 			tables = append(tables, t)
 		}
@@ -41,20 +42,20 @@ func (n *NoiseReport) tables() []*Table {
 
 // names returns the columns that say what a row is about, and the entries under
 // them. What is the same in all rows is left out.
-func (n *NoiseReport) names() ([]Column, func(runs.SeedNoise) []Entry) {
+func (n *NoiseReport) names() ([]table.Column, func(runs.SeedNoise) []table.Entry) {
 	type name struct {
-		column Column
+		column table.Column
 		of     func(runs.SeedNoise) string
 	}
 	names := []name{
-		{text("protocol", "Protocol"), func(r runs.SeedNoise) string { return r.Protocol }},
-		{text("backbone", "Backbone"), func(r runs.SeedNoise) string { return r.Group.Backbone + " " + r.Group.Mode }},
+		{table.TextColumn("protocol", "Protocol"), func(r runs.SeedNoise) string { return r.Protocol }},
+		{table.TextColumn("backbone", "Backbone"), func(r runs.SeedNoise) string { return r.Group.Backbone + " " + r.Group.Mode }},
 	}
 	for _, x := range []name{
-		{text("variant", "Variant"), func(r runs.SeedNoise) string { return r.Group.Dataset + "." + r.Group.Variant }},
-		{text("at", "Model"), func(r runs.SeedNoise) string { return r.At }},
-		{text("metric", "Metric"), func(r runs.SeedNoise) string { return r.Metric }},
-		{text("run", "Run"), func(r runs.SeedNoise) string { return r.Run }},
+		{table.TextColumn("variant", "Variant"), func(r runs.SeedNoise) string { return r.Group.Dataset + "." + r.Group.Variant }},
+		{table.TextColumn("at", "Model"), func(r runs.SeedNoise) string { return r.At }},
+		{table.TextColumn("metric", "Metric"), func(r runs.SeedNoise) string { return r.Metric }},
+		{table.TextColumn("run", "Run"), func(r runs.SeedNoise) string { return r.Run }},
 	} {
 		// A data set's variant is in its protocol already, unless two share it.
 		differ := slices.ContainsFunc(n.Noise, func(r runs.SeedNoise) bool {
@@ -64,14 +65,14 @@ func (n *NoiseReport) names() ([]Column, func(runs.SeedNoise) []Entry) {
 			names = append(names, x)
 		}
 	}
-	var columns []Column
+	var columns []table.Column
 	for _, x := range names {
 		columns = append(columns, x.column)
 	}
-	return columns, func(r runs.SeedNoise) []Entry {
-		var entries []Entry
+	return columns, func(r runs.SeedNoise) []table.Entry {
+		var entries []table.Entry
 		for _, x := range names {
-			entries = append(entries, words(x.of(r)))
+			entries = append(entries, table.Words(x.of(r)))
 		}
 		return entries
 	}
@@ -92,8 +93,8 @@ func (n *NoiseReport) metrics() string {
 }
 
 // spreads shows the standard deviation over seeds.
-func (n *NoiseReport) spreads() *Table {
-	t := &Table{Title: "Noise of seeds and test classes, " + n.metrics()}
+func (n *NoiseReport) spreads() *table.Table {
+	t := &table.Table{Title: "Noise of seeds and test classes, " + n.metrics()}
 	t.Notes = []string{
 		"SD: standard deviation of one seed's result, pooled over configurations (a method at a size), with its 95% interval; range: of single configurations.",
 		"SD of Δ: of the difference between two means of one and the same configuration, each over as many other seeds as it has here. " +
@@ -101,35 +102,35 @@ func (n *NoiseReport) spreads() *Table {
 	}
 	columns, names := n.names()
 	t.Columns = append(columns,
-		number("configurations", "Config.", ""), text("seeds", "Seeds"), number("sd", "SD", "pt"), text("interval", "95% int. pt"),
-		text("range", "Range pt"), number("difference_sd", "SD of Δ", "pt"), number("class_sd", "Classes", "pt"))
+		table.NumberColumn("configurations", "Config.", ""), table.TextColumn("seeds", "Seeds"), table.NumberColumn("sd", "SD", "pt"), table.TextColumn("interval", "95% int. pt"),
+		table.TextColumn("range", "Range pt"), table.NumberColumn("difference_sd", "SD of Δ", "pt"), table.NumberColumn("class_sd", "Classes", "pt"))
 	for _, r := range n.Noise {
-		used := count(r.Configurations)
-		used.Marks = t.unused(r)
+		used := table.Count(r.Configurations)
+		used.Marks = unusedMarks(t, r)
 		row := append(names(r), used)
 		if r.Reason != "" {
-			e := none()
-			e.Marks = []int{t.foot(r.Reason)}
-			t.add(r.Group, append(row, e, none(), none(), none(), none(), none())...)
+			e := table.Absent()
+			e.Marks = []int{t.Footnote(r.Reason)}
+			t.Add(r.Group, append(row, e, table.Absent(), table.Absent(), table.Absent(), table.Absent(), table.Absent())...)
 			continue
 		}
-		seeds := words(strconv.Itoa(r.Most))
+		seeds := table.Words(strconv.Itoa(r.Most))
 		if r.Fewest < r.Most {
-			seeds = words(fmt.Sprintf("%d–%d", r.Fewest, r.Most))
+			seeds = table.Words(fmt.Sprintf("%d–%d", r.Fewest, r.Most))
 		}
-		classes := percent(r.ClassSD)
+		classes := table.Percent(r.ClassSD)
 		switch {
 		case r.Pairs == 0:
-			classes = none()
-			classes.Marks = []int{t.foot("a single configuration whose seeds differ: there is no other to compare it with")}
+			classes = table.Absent()
+			classes.Marks = []int{t.Footnote("a single configuration whose seeds differ: there is no other to compare it with")}
 		case r.ClassSD == 0:
-			classes.Marks = []int{t.foot("what classes do is not to be told from what seeds do to them")}
+			classes.Marks = []int{t.Footnote("what classes do is not to be told from what seeds do to them")}
 		case r.Classes < 10:
-			classes.Marks = []int{t.foot("few test classes: rough")}
+			classes.Marks = []int{t.Footnote("few test classes: rough")}
 		}
-		bounds := words("[" + hundredths(r.Low) + ", " + hundredths(r.High) + "]")
-		t.add(r.Group, append(row, seeds, percent(r.SD), bounds, words(hundredths(r.Smallest)+"–"+hundredths(r.Largest)),
-			percent(r.SD*math.Sqrt(2/float64(r.Most))), classes)...)
+		bounds := table.Words("[" + table.Hundredths(r.Low) + ", " + table.Hundredths(r.High) + "]")
+		t.Add(r.Group, append(row, seeds, table.Percent(r.SD), bounds, table.Words(table.Hundredths(r.Smallest)+"–"+table.Hundredths(r.Largest)),
+			table.Percent(r.SD*math.Sqrt(2/float64(r.Most))), classes)...)
 	}
 	return t
 }
@@ -137,56 +138,56 @@ func (n *NoiseReport) spreads() *Table {
 // mostNamed is how many configurations a footnote names.
 const mostNamed = 3
 
-// unused returns the marks that say which configurations are not in a row.
-func (t *Table) unused(r runs.SeedNoise) []int {
+// unusedMarks returns the marks that say which configurations are not in a row.
+func unusedMarks(t *table.Table, r runs.SeedNoise) []int {
 	var marks []int
 	if r.Single > 0 && r.Configurations > 0 {
-		marks = append(marks, t.foot(counted(r.Single, "configuration")+" with one seed, which says nothing"))
+		marks = append(marks, t.Footnote(counted(r.Single, "configuration")+" with one seed, which says nothing"))
 	}
 	if r.Alike > 0 && r.Configurations > 0 {
-		marks = append(marks, t.foot("without "+counted(r.Alike, "configuration")+" whose seeds all have the same values"))
+		marks = append(marks, t.Footnote("without "+counted(r.Alike, "configuration")+" whose seeds all have the same values"))
 	}
 	if len(r.LeftOut) > 0 {
 		named := strings.Join(r.LeftOut[:min(mostNamed, len(r.LeftOut))], "; ")
 		if more := len(r.LeftOut) - mostNamed; more > 0 {
 			named += fmt.Sprintf("; and %d more", more)
 		}
-		marks = append(marks, t.foot("left out: "+named))
+		marks = append(marks, t.Footnote("left out: "+named))
 	}
 	return marks
 }
 
 // same shows A/A: configurations against themselves with other seeds.
-func (n *NoiseReport) same() *Table {
-	t := &Table{Title: "The same configuration against itself (A/A), " + n.metrics()}
+func (n *NoiseReport) same() *table.Table {
+	t := &table.Table{Title: "The same configuration against itself (A/A), " + n.metrics()}
 	t.Notes = []string{"The seeds of each configuration, split into two sets of so many in every way and compared. Different: what diff would call better or worse, false alarms all; " +
 		"each comparison is a table of its own, so 5% are to be expected."}
 	columns, names := n.names()
 	t.Columns = append(columns,
-		number("seeds", "Seeds", ""), number("splits", "Splits", ""), number("sd", "SD of Δ", "pt"), number("within95", "95% within", "pt"),
-		number("largest", "Largest", "pt"), number("verdicts", "Different", ""), number("share", "Share", "%"))
+		table.NumberColumn("seeds", "Seeds", ""), table.NumberColumn("splits", "Splits", ""), table.NumberColumn("sd", "SD of Δ", "pt"), table.NumberColumn("within95", "95% within", "pt"),
+		table.NumberColumn("largest", "Largest", "pt"), table.NumberColumn("verdicts", "Different", ""), table.NumberColumn("share", "Share", "%"))
 	for _, r := range n.Noise {
 		for _, s := range r.Splits {
-			seeds, splits := count(s.Seeds), count(s.Splits)
+			seeds, splits := table.Count(s.Seeds), table.Count(s.Splits)
 			if s.Seeds == 1 {
-				seeds.Marks = []int{t.foot("with one seed on a side a comparison cannot know what seeds do; diff says so beside the row")}
+				seeds.Marks = []int{t.Footnote("with one seed on a side a comparison cannot know what seeds do; diff says so beside the row")}
 			}
 			if !s.All {
-				splits.Marks = []int{t.foot("drawn among all that there are")}
+				splits.Marks = []int{t.Footnote("drawn among all that there are")}
 			}
-			t.add(r.Group, append(names(r), seeds, splits, percent(s.SD), percent(s.Within95), percent(s.Largest), count(s.Verdicts),
-				percent(float64(s.Verdicts)/float64(s.Splits)))...)
+			t.Add(r.Group, append(names(r), seeds, splits, table.Percent(s.SD), table.Percent(s.Within95), table.Percent(s.Largest), table.Count(s.Verdicts),
+				table.Percent(float64(s.Verdicts)/float64(s.Splits)))...)
 		}
 	}
 	return t
 }
 
 // needed shows how many seeds a difference needs.
-func (n *NoiseReport) needed() *Table {
-	t := &Table{Title: "Seeds on each side that a difference needs, " + n.metrics()}
+func (n *NoiseReport) needed() *table.Table {
+	t := &table.Table{Title: "Seeds on each side that a difference needs, " + n.metrics()}
 	where := "a table of its own"
 	if n.TableRows > 1 {
-		where = fmt.Sprintf("a table of %s rows, by Holm's correction at its strictest", thousands(n.TableRows))
+		where = fmt.Sprintf("a table of %s rows, by Holm's correction at its strictest", table.Thousands(n.TableRows))
 	}
 	t.Notes = []string{"With so many seeds diff calls a difference of the given points better in 80% of simulated experiments, as a row in " + where +
 		" (all numbers up to 10 are tried, then 12, 15, 20, 25, 30, 40, 50, 60, 80, 100). Found: the difference that as many seeds as the configurations have here find that often."}
@@ -201,40 +202,40 @@ func (n *NoiseReport) needed() *Table {
 	slices.Sort(differences)
 	for _, d := range differences {
 		name := strconv.FormatFloat(math.Round(d*1e6)/1e4, 'f', -1, 64)
-		t.Columns = append(t.Columns, number(name+" points", name, "pt"))
+		t.Columns = append(t.Columns, table.NumberColumn(name+" points", name, "pt"))
 	}
-	t.Columns = append(t.Columns, number("found", "Found", "pt"))
+	t.Columns = append(t.Columns, table.NumberColumn("found", "Found", "pt"))
 	for _, r := range n.Noise {
 		if len(r.Needed) == 0 {
 			continue
 		}
 		row := names(r)
 		for _, d := range differences {
-			e := none()
+			e := table.Absent()
 			if i := slices.IndexFunc(r.Needed, func(need runs.Need) bool { return need.Difference == d }); i >= 0 {
-				e = t.need(r.Needed[i])
+				e = needEntry(t, r.Needed[i])
 			}
 			row = append(row, e)
 		}
-		found := none()
+		found := table.Absent()
 		if r.Found > 0 {
-			found = percent(r.Found)
+			found = table.Percent(r.Found)
 		}
 		if r.Pairs == 0 {
-			found.Marks = []int{t.foot("there is no other configuration: classes are taken to suit both sides alike, so this is the least that is needed")}
+			found.Marks = []int{t.Footnote("there is no other configuration: classes are taken to suit both sides alike, so this is the least that is needed")}
 		}
-		t.add(r.Group, append(row, found)...)
+		t.Add(r.Group, append(row, found)...)
 	}
 	return t
 }
 
-// need returns the entry of a number of seeds.
-func (t *Table) need(n runs.Need) Entry {
+// needEntry returns the entry of a number of seeds.
+func needEntry(t *table.Table, n runs.Need) table.Entry {
 	if n.Seeds > 0 {
-		return count(n.Seeds)
+		return table.Count(n.Seeds)
 	}
 	text := fmt.Sprintf(">%d", runs.MostSeeds)
-	return Entry{Value: text, Text: text, Marks: []int{t.foot(fmt.Sprintf(
+	return table.Entry{Value: text, Text: text, Marks: []int{t.Footnote(fmt.Sprintf(
 		"more than %d: where test classes make more noise than seeds do, no number of seeds is enough", runs.MostSeeds))}}
 }
 
@@ -244,11 +245,11 @@ func (n *NoiseReport) Text(w io.Writer) error {
 		_, err := fmt.Fprintln(w, "No cell is done yet: there is nothing to show.")
 		return err
 	}
-	return separated(w, n.tables(), (*Table).Text)
+	return separated(w, n.tables(), (*table.Table).Text)
 }
 
 // separated writes tables with an empty line between them.
-func separated(w io.Writer, tables []*Table, write func(*Table, io.Writer) error) error {
+func separated(w io.Writer, tables []*table.Table, write func(*table.Table, io.Writer) error) error {
 	for i, t := range tables {
 		if i > 0 {
 			if _, err := io.WriteString(w, "\n"); err != nil {

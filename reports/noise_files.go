@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"bierbench/reports/internal/table"
 	"bierbench/runs"
 )
 
@@ -19,7 +20,7 @@ func (n *NoiseReport) title() string {
 
 // Markdown writes the tables.
 func (n *NoiseReport) Markdown(w io.Writer) error {
-	if _, err := fmt.Fprintf(w, "# %s\n\n", markdown(n.title())); err != nil {
+	if _, err := fmt.Fprintf(w, "# %s\n\n", table.EscapeMarkdown(n.title())); err != nil {
 		return err
 	}
 	if len(n.Noise) == 0 {
@@ -39,18 +40,18 @@ func (n *NoiseReport) JSON(w io.Writer) error { return writeJSON(w, n) }
 
 // CSV writes a row for each quantity that was measured, fractions and counts.
 func (n *NoiseReport) CSV(w io.Writer) error {
-	t := &Table{Columns: []Column{
-		text("run", ""), text("dataset", ""), text("variant", ""), text("backbone", ""), text("mode", ""), text("method", ""),
-		text("protocol", ""), text("at", ""), text("metric", ""), text("quantity", ""), text("seeds", ""), text("difference", ""), text("value", ""),
+	t := &table.Table{Columns: []table.Column{
+		table.TextColumn("run", ""), table.TextColumn("dataset", ""), table.TextColumn("variant", ""), table.TextColumn("backbone", ""), table.TextColumn("mode", ""), table.TextColumn("method", ""),
+		table.TextColumn("protocol", ""), table.TextColumn("at", ""), table.TextColumn("metric", ""), table.TextColumn("quantity", ""), table.TextColumn("seeds", ""), table.TextColumn("difference", ""), table.TextColumn("value", ""),
 	}}
 	for _, r := range n.Noise {
 		g := r.Group
 		line := func(quantity string, seeds, difference, value any) {
-			row := make([]Entry, 0, len(t.Columns))
+			row := make([]table.Entry, 0, len(t.Columns))
 			for _, v := range []any{r.Run, g.Dataset, g.Variant, g.Backbone, g.Mode, g.Method, r.Protocol, r.At, r.Metric, quantity, seeds, difference, value} {
-				row = append(row, Entry{Value: v})
+				row = append(row, table.Entry{Value: v})
 			}
-			t.add(g, row...)
+			t.Add(g, row...)
 		}
 		line("configurations", nil, nil, r.Configurations)
 		if r.Reason != "" {

@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 
+	"bierbench/reports/internal/table"
 	"bierbench/runs"
 )
 
@@ -54,13 +55,13 @@ func (f *Forecast) add(other Forecast) {
 }
 
 // entries returns the values of a row of the table, after those of its grouf.
-func (f Forecast) entries() []Entry {
-	out := []Entry{count(f.Cells), count(f.Timed), none(), none(), none(), none(), none()}
+func (f Forecast) entries() []table.Entry {
+	out := []table.Entry{table.Count(f.Cells), table.Count(f.Timed), table.Absent(), table.Absent(), table.Absent(), table.Absent(), table.Absent()}
 	if f.Timed > 0 {
-		out[2], out[3] = seconds(f.Seconds), seconds(f.Actual)
+		out[2], out[3] = table.Seconds(f.Seconds), table.Seconds(f.Actual)
 		if f.Seconds > 0 {
 			ratio := f.Actual / f.Seconds
-			out[4] = Entry{Value: ratio, Text: significant(ratio)}
+			out[4] = table.Entry{Value: ratio, Text: table.Significant(ratio)}
 		}
 	}
 	if f.Memory > 0 {
@@ -71,8 +72,8 @@ func (f Forecast) entries() []Entry {
 
 // perCell is the predicted seconds of a cell, mean over the timed ones, the
 // predicted memory and the peak: empty where they are not known.
-func (f *Forecast) perCell() []Entry {
-	out := make([]Entry, 3)
+func (f *Forecast) perCell() []table.Entry {
+	out := make([]table.Entry, 3)
 	if f == nil {
 		return out
 	}
@@ -86,31 +87,33 @@ func (f *Forecast) perCell() []Entry {
 }
 
 // megabytes shows bytes.
-func megabytes(n int64) Entry { return Entry{Value: int(n), Text: thousands(int((n + 5e5) / 1e6))} }
+func megabytes(n int64) table.Entry {
+	return table.Entry{Value: int(n), Text: table.Thousands(int((n + 5e5) / 1e6))}
+}
 
 // planned shows for each group what plan said and what its cells took; nil where
 // no cell has a prediction.
-func (r *Report) planned() *Table {
+func (r *Report) planned() *table.Table {
 	if r.Forecast == nil {
 		return nil
 	}
-	t := &Table{Title: "Planned and actual"}
+	t := &table.Table{Title: "Planned and actual"}
 	t.Columns = append(
 		r.groupColumns(),
-		number("cells", "Cells", ""), number("timed", "Timed", ""),
-		number("planned_seconds", "Planned", "s"), number("actual_seconds", "Actual", "s"), number("ratio", "Ratio", ""),
-		number("planned_memory", "Planned", "MB"), number("peak_memory", "Peak", "MB"),
+		table.NumberColumn("cells", "Cells", ""), table.NumberColumn("timed", "Timed", ""),
+		table.NumberColumn("planned_seconds", "Planned", "s"), table.NumberColumn("actual_seconds", "Actual", "s"), table.NumberColumn("ratio", "Ratio", ""),
+		table.NumberColumn("planned_memory", "Planned", "MB"), table.NumberColumn("peak_memory", "Peak", "MB"),
 	)
 	for _, g := range r.Groups {
 		if g.Forecast != nil {
-			t.add(g.Group, append(r.groupEntries(g), g.Forecast.entries()...)...)
+			t.Add(g.Group, append(r.groupEntries(g), g.Forecast.entries()...)...)
 		}
 	}
 	all := r.Forecast
 	t.Notes = []string{"Timed are the cells whose time was predicted before they began; seconds are sums over them, and the ratio is actual to planned. Memory is that of the largest cell."}
 	if all.Seconds > 0 {
 		t.Notes = append(t.Notes, fmt.Sprintf("All: %s of %s cells with a predicted time, %s s planned, %s s actual, %s times as long.",
-			thousands(all.Timed), thousands(all.Cells), significant(all.Seconds), significant(all.Actual), significant(all.Actual/all.Seconds)))
+			table.Thousands(all.Timed), table.Thousands(all.Cells), table.Significant(all.Seconds), table.Significant(all.Actual), table.Significant(all.Actual/all.Seconds)))
 	}
 	return t
 }

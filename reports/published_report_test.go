@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"bierbench/reports/internal/table"
 	"bierbench/runs"
 )
 
@@ -166,10 +167,10 @@ func TestPublishedRuns(t *testing.T) {
 		rows    int
 		runs    bool
 	}{{[]source{publishedSample()}, 5, false}, {[]source{publishedSample(), again}, 10, true}} {
-		table := assemble(c.sources, o).Published.comparisons()
-		last := table.Columns[len(table.Columns)-1].Name
-		if len(table.Rows) != c.rows || (last == "Run") != c.runs {
-			t.Errorf("%d runs: %d rows and the last column %q", len(c.sources), len(table.Rows), last)
+		compared := assemble(c.sources, o).Published.comparisons()
+		last := compared.Columns[len(compared.Columns)-1].Name
+		if len(compared.Rows) != c.rows || (last == "Run") != c.runs {
+			t.Errorf("%d runs: %d rows and the last column %q", len(c.sources), len(compared.Rows), last)
 		}
 	}
 }
@@ -209,12 +210,12 @@ func TestPublishedGolden(t *testing.T) {
 		}
 		return pages.ExecuteTemplate(w, "published", r.Published.view())
 	}
-	tables := func(write func(*Table, io.Writer) error) func(io.Writer) error {
+	tables := func(write func(*table.Table, io.Writer) error) func(io.Writer) error {
 		return func(w io.Writer) error { return separated(w, r.Published.tables(), write) }
 	}
 	for name, write := range map[string]func(io.Writer) error{
 		"published.html": block, "published.csv": r.Published.CSV, "published.txt": r.Text,
-		"published.md": tables((*Table).Markdown), "published.tex": tables((*Table).LaTeX),
+		"published.md": tables((*table.Table).Markdown), "published.tex": tables((*table.Table).LaTeX),
 		"published.json": func(w io.Writer) error { return writeJSON(w, r.Published) },
 	} {
 		t.Run(name, func(t *testing.T) { golden(t, name, write) })

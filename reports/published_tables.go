@@ -6,16 +6,17 @@ import (
 	"slices"
 	"strings"
 
+	"bierbench/reports/internal/table"
 	"bierbench/runs"
 )
 
 // verdicts returns our results beside published numbers, and why there is
 // nothing to set beside the others; without a tolerance there are no verdicts.
-func (p *PublishedReport) verdicts() []*Table {
+func (p *PublishedReport) verdicts() []*table.Table {
 	if p == nil {
 		return nil
 	}
-	var tables []*Table
+	var tables []*table.Table
 	if len(p.Comparisons) > 0 {
 		tables = append(tables, p.comparisons())
 	}
@@ -26,7 +27,7 @@ func (p *PublishedReport) verdicts() []*Table {
 }
 
 // judged returns the tables of verdicts; none without a tolerance.
-func (p *PublishedReport) judged() []*Table {
+func (p *PublishedReport) judged() []*table.Table {
 	if p == nil || p.Tolerance == nil {
 		return nil
 	}
@@ -34,16 +35,16 @@ func (p *PublishedReport) judged() []*Table {
 }
 
 // comparisons shows our results beside published numbers.
-func (p *PublishedReport) comparisons() *Table {
-	t := &Table{Title: "Ours beside published results of the same protocol, method, backbone and size"}
-	t.Columns = []Column{
-		text("method", "Method"), text("backbone", "Backbone"), number("embedding_size", "Size", ""), text("protocol", "Protocol"),
-		number("seeds", "Seeds", ""), text("metric", "Metric"), number("ours", "Ours", "%"), number("published", "Published", "%"), number("difference", "Δ", "pt"),
+func (p *PublishedReport) comparisons() *table.Table {
+	t := &table.Table{Title: "Ours beside published results of the same protocol, method, backbone and size"}
+	t.Columns = []table.Column{
+		table.TextColumn("method", "Method"), table.TextColumn("backbone", "Backbone"), table.NumberColumn("embedding_size", "Size", ""), table.TextColumn("protocol", "Protocol"),
+		table.NumberColumn("seeds", "Seeds", ""), table.TextColumn("metric", "Metric"), table.NumberColumn("ours", "Ours", "%"), table.NumberColumn("published", "Published", "%"), table.NumberColumn("difference", "Δ", "pt"),
 	}
 	if p.Tolerance != nil {
 		t.Notes = []string{fmt.Sprintf("Tolerance %s points: our mean over seeds reproduces a number that it is at most so far from, above or below. "+
-			"Its 95%% interval over seeds is shown and does not change the verdict; where it reaches over the border of the tolerance, a footnote says so.", hundredths(*p.Tolerance))}
-		t.Columns = append(t.Columns, text("verdict", "Verdict"))
+			"Its 95%% interval over seeds is shown and does not change the verdict; where it reaches over the border of the tolerance, a footnote says so.", table.Hundredths(*p.Tolerance))}
+		t.Columns = append(t.Columns, table.TextColumn("verdict", "Verdict"))
 	}
 	differ := func(of func(PublishedComparison) string) bool {
 		return slices.ContainsFunc(p.Comparisons, func(c PublishedComparison) bool {
@@ -52,11 +53,11 @@ func (p *PublishedReport) comparisons() *Table {
 	}
 	var more []func(PublishedComparison) string
 	for _, x := range []struct {
-		column Column
+		column table.Column
 		of     func(PublishedComparison) string
 	}{
-		{text("variant", "Variant"), func(c PublishedComparison) string { return c.Group.Variant }},
-		{text("run", "Run"), func(c PublishedComparison) string { return c.Run }},
+		{table.TextColumn("variant", "Variant"), func(c PublishedComparison) string { return c.Group.Variant }},
+		{table.TextColumn("run", "Run"), func(c PublishedComparison) string { return c.Run }},
 	} {
 		if differ(x.of) {
 			t.Columns = append(t.Columns, x.column)
@@ -64,36 +65,36 @@ func (p *PublishedReport) comparisons() *Table {
 		}
 	}
 	for _, c := range p.Comparisons {
-		method := words(c.Group.Method)
+		method := table.Words(c.Group.Method)
 		if c.At != runs.AtLast {
-			method = words(c.Group.Method + " (" + c.At + ")")
+			method = table.Words(c.Group.Method + " (" + c.At + ")")
 		}
-		published, seeds := percent(c.Published), count(len(c.Summary.Seeds))
+		published, seeds := table.Percent(c.Published), table.Count(len(c.Summary.Seeds))
 		if len(c.Summary.Seeds) == 1 {
-			seeds.Marks = []int{t.foot("one seed: there is no interval")}
+			seeds.Marks = []int{t.Footnote("one seed: there is no interval")}
 		}
-		published.Marks = []int{t.foot(c.Method + ", " + c.source())}
-		row := []Entry{
-			method, words(c.Group.Backbone + " " + c.Group.Mode), count(c.Group.Size), words(c.Protocol), seeds,
-			words(c.Metric), percentOver(c.Summary), published, points(c.Difference),
+		published.Marks = []int{t.Footnote(c.Method + ", " + c.source())}
+		row := []table.Entry{
+			method, table.Words(c.Group.Backbone + " " + c.Group.Mode), table.Count(c.Group.Size), table.Words(c.Protocol), seeds,
+			table.Words(c.Metric), table.MeanPercent(c.Summary), published, table.Points(c.Difference),
 		}
 		if p.Tolerance != nil {
-			verdict := words(c.Verdict)
+			verdict := table.Words(c.Verdict)
 			switch {
 			case c.Reason != "":
-				verdict = words("no verdict")
-				verdict.Marks = []int{t.foot(c.Reason)}
+				verdict = table.Words("no verdict")
+				verdict.Marks = []int{t.Footnote(c.Reason)}
 			case c.Unsure && c.Verdict == Reproduces:
-				verdict.Marks = []int{t.foot("the interval of the mean reaches beyond the tolerance")}
+				verdict.Marks = []int{t.Footnote("the interval of the mean reaches beyond the tolerance")}
 			case c.Unsure:
-				verdict.Marks = []int{t.foot("the interval of the mean reaches within the tolerance")}
+				verdict.Marks = []int{t.Footnote("the interval of the mean reaches within the tolerance")}
 			}
 			row = append(row, verdict)
 		}
 		for _, of := range more {
-			row = append(row, words(of(c)))
+			row = append(row, table.Words(of(c)))
 		}
-		t.add(c.Group, row...)
+		t.Add(c.Group, row...)
 	}
 	return t
 }
@@ -114,15 +115,15 @@ func (c PublishedComparison) source() string {
 const mostNamedMethods = 4
 
 // withoutVerdict says of the other results why they have none.
-func (p *PublishedReport) withoutVerdict() *Table {
-	t := &Table{Title: "Results without a verdict on published numbers"}
-	t.Columns = []Column{text("protocol", "Protocol"), number("results", "Results", ""), text("methods", "Methods"), text("reason", "No verdict because")}
+func (p *PublishedReport) withoutVerdict() *table.Table {
+	t := &table.Table{Title: "Results without a verdict on published numbers"}
+	t.Columns = []table.Column{table.TextColumn("protocol", "Protocol"), table.NumberColumn("results", "Results", ""), table.TextColumn("methods", "Methods"), table.TextColumn("reason", "No verdict because")}
 	for _, n := range p.Without {
 		names := strings.Join(n.Methods[:min(len(n.Methods), mostNamedMethods)], ", ")
 		if more := len(n.Methods) - mostNamedMethods; more > 0 {
 			names += fmt.Sprintf(" and %d more", more)
 		}
-		t.add(runs.Group{}, words(n.Protocol), count(n.Results), words(names), words(n.Reason))
+		t.Add(runs.Group{}, table.Words(n.Protocol), table.Count(n.Results), table.Words(names), table.Words(n.Reason))
 	}
 	return t
 }
@@ -137,11 +138,11 @@ func (p *PublishedReport) heading() string {
 
 // shown returns a table of what is published on each protocol by the report's
 // methods and with its backbones.
-func (p *PublishedReport) shown() []*Table {
+func (p *PublishedReport) shown() []*table.Table {
 	if p == nil {
 		return nil
 	}
-	var tables []*Table
+	var tables []*table.Table
 	for _, at := range p.Protocols {
 		if len(at.Lines) > 0 {
 			tables = append(tables, p.protocol(at))
@@ -151,12 +152,12 @@ func (p *PublishedReport) shown() []*Table {
 }
 
 // protocol shows what is published on a protocol.
-func (p *PublishedReport) protocol(at PublishedProtocol) *Table {
-	t := &Table{Title: "Published on " + at.As + ", as of " + p.Date}
+func (p *PublishedReport) protocol(at PublishedProtocol) *table.Table {
+	t := &table.Table{Title: "Published on " + at.As + ", as of " + p.Date}
 	if at.Reason != "" {
 		t.Notes = append(t.Notes, "Nothing here compares with our numbers on "+at.Protocol+": "+at.Reason+".")
 	}
-	t.Columns = []Column{text("method", "Published method"), text("ours", "Our name"), text("backbone", "Backbone"), number("embedding_size", "Size", "")}
+	t.Columns = []table.Column{table.TextColumn("method", "Published method"), table.TextColumn("ours", "Our name"), table.TextColumn("backbone", "Backbone"), table.NumberColumn("embedding_size", "Size", "")}
 	var names []string
 	for _, l := range at.Lines {
 		for name := range l.Values {
@@ -165,91 +166,91 @@ func (p *PublishedReport) protocol(at PublishedProtocol) *Table {
 	}
 	slices.SortFunc(names, compareMetrics)
 	for _, n := range names {
-		t.Columns = append(t.Columns, number(n, n, "%"))
+		t.Columns = append(t.Columns, table.NumberColumn(n, n, "%"))
 	}
-	t.Columns = append(t.Columns, text("differs", "Not comparable: differs in"), text("read", "Read at source"), text("source", "Source"))
+	t.Columns = append(t.Columns, table.TextColumn("differs", "Not comparable: differs in"), table.TextColumn("read", "Read at source"), table.TextColumn("source", "Source"))
 	for _, l := range at.Lines {
-		method := words(l.Method)
+		method := table.Words(l.Method)
 		if l.Note != "" {
-			method.Marks = []int{t.foot(l.Note)}
+			method.Marks = []int{t.Footnote(l.Note)}
 		}
-		row := []Entry{method, words(l.Ours), words(l.Backbone), size(l.Size)}
+		row := []table.Entry{method, table.Words(l.Ours), table.Words(l.Backbone), size(l.Size)}
 		for _, n := range names {
-			e := none()
+			e := table.Absent()
 			if v, ok := l.Values[n]; ok {
-				e = percent(v)
+				e = table.Percent(v)
 			}
 			row = append(row, e)
 		}
-		t.add(runs.Group{Dataset: l.Dataset}, append(row, differing(l.Differs), yesNo(l.Read), words(l.Source))...)
+		t.Add(runs.Group{Dataset: l.Dataset}, append(row, differing(l.Differs), yesNo(l.Read), table.Words(l.Source))...)
 	}
 	return t
 }
 
 // size is an entry of a size that may not be known.
-func size(n int) Entry {
+func size(n int) table.Entry {
 	if n == 0 {
-		return none()
+		return table.Absent()
 	}
-	return count(n)
+	return table.Count(n)
 }
 
 // differing is an entry of what differs.
-func differing(names []string) Entry {
+func differing(names []string) table.Entry {
 	if len(names) == 0 {
-		return words("nothing: compared")
+		return table.Words("nothing: compared")
 	}
-	return words(strings.Join(names, ", "))
+	return table.Words(strings.Join(names, ", "))
 }
 
 // yesNo is an entry of a truth.
-func yesNo(b bool) Entry {
+func yesNo(b bool) table.Entry {
 	if b {
-		return words("yes")
+		return table.Words("yes")
 	}
-	return words("no")
+	return table.Words("no")
 }
 
 // others returns, for each data set, what else is published on it.
-func (p *PublishedReport) others() []*Table {
+func (p *PublishedReport) others() []*table.Table {
 	if p == nil {
 		return nil
 	}
-	var tables []*Table
+	var tables []*table.Table
 	for i, o := range p.Others {
 		if i == 0 || o.Dataset != p.Others[i-1].Dataset {
-			t := &Table{Title: "Also published on " + o.Dataset + ", as of " + p.Date + ": not comparable"}
-			t.Columns = []Column{
-				text("protocol", "Protocol"), text("crop", "Crop"), text("backbone", "Backbone"), number("embedding_size", "Size", ""),
-				number("methods", "Methods", ""), number("best R@1", "Best R@1", "%"), text("method", "of"), text("read", "Read at source"), text("differs", "Differs in"),
+			t := &table.Table{Title: "Also published on " + o.Dataset + ", as of " + p.Date + ": not comparable"}
+			t.Columns = []table.Column{
+				table.TextColumn("protocol", "Protocol"), table.TextColumn("crop", "Crop"), table.TextColumn("backbone", "Backbone"), table.NumberColumn("embedding_size", "Size", ""),
+				table.NumberColumn("methods", "Methods", ""), table.NumberColumn("best R@1", "Best R@1", "%"), table.TextColumn("method", "of"), table.TextColumn("read", "Read at source"), table.TextColumn("differs", "Differs in"),
 			}
 			tables = append(tables, t)
 		}
-		best, read := none(), none()
+		best, read := table.Absent(), table.Absent()
 		if o.Method != "" {
-			best, read = percent(o.Best), yesNo(o.Read)
+			best, read = table.Percent(o.Best), yesNo(o.Read)
 		}
-		tables[len(tables)-1].add(runs.Group{Dataset: o.Dataset}, words(o.where()), words(o.Crop), words(o.Backbone), size(o.Size),
-			count(o.Methods), best, words(o.Method), read, differing(o.Differs))
+		tables[len(tables)-1].Add(runs.Group{Dataset: o.Dataset}, table.Words(o.where()), table.Words(o.Crop), table.Words(o.Backbone), size(o.Size),
+			table.Count(o.Methods), best, table.Words(o.Method), read, differing(o.Differs))
 	}
 	return tables
 }
 
 // nothing says on which protocols nothing of the report's methods and backbones
 // is published.
-func (p *PublishedReport) nothing() *Table {
+func (p *PublishedReport) nothing() *table.Table {
 	if p == nil {
 		return nil
 	}
-	t := &Table{Title: "Nothing published on these protocols by these methods or with these backbones"}
-	t.Columns = []Column{text("protocol", "Protocol"), text("reason", "Reason")}
+	t := &table.Table{Title: "Nothing published on these protocols by these methods or with these backbones"}
+	t.Columns = []table.Column{table.TextColumn("protocol", "Protocol"), table.TextColumn("reason", "Reason")}
 	for _, at := range p.Protocols {
 		if len(at.Lines) == 0 {
 			reason := at.Reason
 			if at.As != "" {
 				reason = "there is no such row in the table"
 			}
-			t.add(runs.Group{}, words(at.Protocol), words(reason))
+			t.Add(runs.Group{}, table.Words(at.Protocol), table.Words(reason))
 		}
 	}
 	if len(t.Rows) == 0 {
@@ -259,7 +260,7 @@ func (p *PublishedReport) nothing() *Table {
 }
 
 // tables returns all of the block, what is nearest to our results first.
-func (p *PublishedReport) tables() []*Table {
+func (p *PublishedReport) tables() []*table.Table {
 	tables := append(p.verdicts(), p.shown()...)
 	return append(append(tables, p.nothing()), p.others()...)
 }
@@ -284,12 +285,12 @@ func (p *PublishedReport) view() publishedView {
 // CSV writes a row for each published number that is shown, and for each result
 // of ours that is compared with it; values are fractions.
 func (p *PublishedReport) CSV(w io.Writer) error {
-	t := &Table{}
+	t := &table.Table{}
 	for _, name := range []string{
 		"as_of", "dataset", "protocol", "crop", "method", "backbone", "embedding_size", "metric", "value", "read", "source", "note",
 		"our_protocol", "our_method", "differs", "run", "variant", "mode", "at", "seeds", "ours", "low", "high", "difference", "verdict", "unsure", "reason",
 	} {
-		t.Columns = append(t.Columns, text(name, ""))
+		t.Columns = append(t.Columns, table.TextColumn(name, ""))
 	}
 	for _, at := range p.Protocols {
 		for _, l := range at.Lines {
@@ -314,24 +315,14 @@ func (p *PublishedReport) CSV(w io.Writer) error {
 						continue
 					}
 					found = true
-					t.values(append(slices.Clone(published), c.Run, c.Group.Variant, c.Group.Mode, c.At, len(c.Summary.Seeds),
-						c.Summary.Mean, c.Summary.Low, c.Summary.High, c.Difference, c.Verdict, c.Unsure, c.Reason))
+					t.AddValues(append(slices.Clone(published), c.Run, c.Group.Variant, c.Group.Mode, c.At, len(c.Summary.Seeds),
+						c.Summary.Mean, c.Summary.Low, c.Summary.High, c.Difference, c.Verdict, c.Unsure, c.Reason)...)
 				}
 				if !found {
-					t.values(published)
+					t.AddValues(published...)
 				}
 			}
 		}
 	}
 	return t.CSV(w)
-}
-
-// values adds a row of values for machines; those that are missing at its end
-// are absent.
-func (t *Table) values(values []any) {
-	row := make([]Entry, len(t.Columns))
-	for i, v := range values {
-		row[i] = Entry{Value: v}
-	}
-	t.add(runs.Group{}, row...)
 }

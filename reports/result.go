@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"bierbench/reports/internal/table"
 	"bierbench/runs"
 )
 
@@ -58,15 +59,15 @@ func results(run string, g runs.Group, done []runs.Cell, diff *runs.Diff) []Resu
 
 // testLooks is how often the models of all seeds together were compared by their
 // test results; empty where none was.
-func (r Result) testLooks() Entry {
+func (r Result) testLooks() table.Entry {
 	if r.At != runs.AtPeek {
-		return Entry{}
+		return table.Entry{}
 	}
 	looks := 0
 	for _, s := range r.Selections {
 		looks += s.TestLooks
 	}
-	return Entry{Value: looks}
+	return table.Entry{Value: looks}
 }
 
 // metric summarizes one metric over a group's seeds. A seed at which ties decide

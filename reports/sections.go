@@ -4,17 +4,19 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"bierbench/reports/internal/table"
 )
 
 // failures lists the cells without a result; nil where every cell has one.
-func (r *Report) failures() *Table {
+func (r *Report) failures() *table.Table {
 	if len(r.Failures) == 0 {
 		return nil
 	}
-	t := &Table{Title: "Cells without a result"}
-	t.Columns = []Column{text("cell", "Cell"), text("run", "Run"), text("status", "Status"), text("error", "Error")}
+	t := &table.Table{Title: "Cells without a result"}
+	t.Columns = []table.Column{table.TextColumn("cell", "Cell"), table.TextColumn("run", "Run"), table.TextColumn("status", "Status"), table.TextColumn("error", "Error")}
 	for _, f := range r.Failures {
-		t.Rows = append(t.Rows, Row{Entries: []Entry{words(f.Cell), words(f.Run), words(f.Status), words(f.Error)}})
+		t.Rows = append(t.Rows, table.Row{Entries: []table.Entry{table.Words(f.Cell), table.Words(f.Run), table.Words(f.Status), table.Words(f.Error)}})
 	}
 	return t
 }
@@ -35,13 +37,13 @@ func (r *Report) missing() string {
 
 // anatomy shows each ensemble's learners, alone and added up in boosting
 // order; nil where there is none.
-func (r *Report) anatomy() *Table {
-	t := &Table{Title: "Learners of the ensembles, R@1"}
+func (r *Report) anatomy() *table.Table {
+	t := &table.Table{Title: "Learners of the ensembles, R@1"}
 	t.Notes = []string{"Each learner's slice alone, and it with all before it, scaled as at test time."}
-	t.Columns = []Column{
-		text("method", "Method"), text("protocol", "Protocol"), text("backbone", "Backbone"), text("mode", "Mode"),
-		number("embedding_size", "Size", ""), number("learner", "Learner", ""), number("width", "Width", ""),
-		number("R@1", "Alone", "%"), number("R@1 cumulative", "Cumulative", "%"),
+	t.Columns = []table.Column{
+		table.TextColumn("method", "Method"), table.TextColumn("protocol", "Protocol"), table.TextColumn("backbone", "Backbone"), table.TextColumn("mode", "Mode"),
+		table.NumberColumn("embedding_size", "Size", ""), table.NumberColumn("learner", "Learner", ""), table.NumberColumn("width", "Width", ""),
+		table.NumberColumn("R@1", "Alone", "%"), table.NumberColumn("R@1 cumulative", "Cumulative", "%"),
 	}
 	several := varies(r.Results, func(x Result) string { return x.Run })
 	for _, x := range r.Results {
@@ -49,13 +51,13 @@ func (r *Report) anatomy() *Table {
 			continue
 		}
 		for i, l := range x.Learners {
-			method := t.method(x)
+			method := methodEntry(t, x)
 			if several {
 				method.Text += " (" + x.Run + ")"
 			}
-			t.add(
-				x.Group, method, words(x.Protocol), words(x.Group.Backbone), words(x.Group.Mode), count(x.Group.Size),
-				count(i+1), count(l.Size), percentOver(l.R1), percentOver(l.Cumulative),
+			t.Add(
+				x.Group, method, table.Words(x.Protocol), table.Words(x.Group.Backbone), table.Words(x.Group.Mode), table.Count(x.Group.Size),
+				table.Count(i+1), table.Count(l.Size), table.MeanPercent(l.R1), table.MeanPercent(l.Cumulative),
 			)
 		}
 	}
@@ -66,8 +68,8 @@ func (r *Report) anatomy() *Table {
 }
 
 // costs shows what each group's cells took, stage by stage; nil without cells.
-func (r *Report) costs() *Table {
-	t := &Table{Title: "Time and throughput of a cell, mean over seeds"}
+func (r *Report) costs() *table.Table {
+	t := &table.Table{Title: "Time and throughput of a cell, mean over seeds"}
 	t.Columns = r.groupColumns()
 	stages, rates := r.stages(), []string{}
 	for _, g := range r.Groups {
@@ -77,10 +79,10 @@ func (r *Report) costs() *Table {
 	}
 	slices.Sort(rates)
 	for _, s := range stages {
-		t.Columns = append(t.Columns, number(s, s, "s"))
+		t.Columns = append(t.Columns, table.NumberColumn(s, s, "s"))
 	}
 	for _, s := range rates {
-		t.Columns = append(t.Columns, number(s, s, ""))
+		t.Columns = append(t.Columns, table.NumberColumn(s, s, ""))
 	}
 	for _, g := range r.Groups {
 		if len(g.Done) == 0 {
@@ -92,12 +94,12 @@ func (r *Report) costs() *Table {
 		}
 		for _, s := range rates {
 			if v, ok := g.Throughput[s]; ok {
-				row = append(row, Entry{Value: v, Text: significant(v)})
+				row = append(row, table.Entry{Value: v, Text: table.Significant(v)})
 			} else {
-				row = append(row, none())
+				row = append(row, table.Absent())
 			}
 		}
-		t.add(g.Group, row...)
+		t.Add(g.Group, row...)
 	}
 	if len(t.Rows) == 0 {
 		return nil
@@ -124,37 +126,37 @@ func (r *Report) stages() []string {
 }
 
 // groupColumns returns the columns that name a group.
-func (r *Report) groupColumns() []Column {
-	columns := []Column{
-		text("method", "Method"), text("dataset", "Data set"), text("variant", "Variant"),
-		text("backbone", "Backbone"), text("mode", "Mode"), number("embedding_size", "Size", ""),
+func (r *Report) groupColumns() []table.Column {
+	columns := []table.Column{
+		table.TextColumn("method", "Method"), table.TextColumn("dataset", "Data set"), table.TextColumn("variant", "Variant"),
+		table.TextColumn("backbone", "Backbone"), table.TextColumn("mode", "Mode"), table.NumberColumn("embedding_size", "Size", ""),
 	}
 	if len(r.Runs) > 1 {
-		columns = append(columns, text("run", "Run"))
+		columns = append(columns, table.TextColumn("run", "Run"))
 	}
 	return columns
 }
 
 // groupEntries returns the entries under groupColumns.
-func (r *Report) groupEntries(g Group) []Entry {
-	entries := []Entry{
-		words(g.Group.Method), words(g.Group.Dataset), words(g.Group.Variant),
-		words(g.Group.Backbone), words(g.Group.Mode), count(g.Group.Size),
+func (r *Report) groupEntries(g Group) []table.Entry {
+	entries := []table.Entry{
+		table.Words(g.Group.Method), table.Words(g.Group.Dataset), table.Words(g.Group.Variant),
+		table.Words(g.Group.Backbone), table.Words(g.Group.Mode), table.Count(g.Group.Size),
 	}
 	if len(r.Runs) > 1 {
-		entries = append(entries, words(g.Run))
+		entries = append(entries, table.Words(g.Run))
 	}
 	return entries
 }
 
 // receipts says which images the numbers were measured on; nil without results.
-func (r *Report) receipts() *Table {
-	t := &Table{Title: "Data receipts"}
+func (r *Report) receipts() *table.Table {
+	t := &table.Table{Title: "Data receipts"}
 	t.Notes = []string{"Digests begin with the given characters; report.json has them whole. Equal digests mean equal images, lists and preprocessing."}
-	t.Columns = []Column{
-		text("protocol", "Protocol"), text("dataset", "Data set"), text("variant", "Variant"),
-		number("queries", "Queries", ""), number("gallery", "Gallery", ""), number("excluded", "Excluded", ""),
-		text("test_hash", "Test images"), text("data_hash", "Data set digest"),
+	t.Columns = []table.Column{
+		table.TextColumn("protocol", "Protocol"), table.TextColumn("dataset", "Data set"), table.TextColumn("variant", "Variant"),
+		table.NumberColumn("queries", "Queries", ""), table.NumberColumn("gallery", "Gallery", ""), table.NumberColumn("excluded", "Excluded", ""),
+		table.TextColumn("test_hash", "Test images"), table.TextColumn("data_hash", "Data set digest"),
 	}
 	type receipt struct{ protocol, variant, test, data string }
 	seen := map[receipt]bool{}
@@ -168,10 +170,10 @@ func (r *Report) receipts() *Table {
 				seen[k] = true
 				group := x.Group
 				group.Method, group.Backbone, group.Mode, group.Size = "", "", "", 0 // of all methods
-				t.add(
-					group, words(x.Protocol), words(x.Group.Dataset), words(x.Group.Variant),
-					count(x.Queries), count(x.Gallery), count(x.Excluded),
-					Entry{Value: test, Text: short(test)}, Entry{Value: data, Text: short(data)},
+				t.Add(
+					group, table.Words(x.Protocol), table.Words(x.Group.Dataset), table.Words(x.Group.Variant),
+					table.Count(x.Queries), table.Count(x.Gallery), table.Count(x.Excluded),
+					table.Entry{Value: test, Text: short(test)}, table.Entry{Value: data, Text: short(data)},
 				)
 			}
 		}
@@ -183,42 +185,42 @@ func (r *Report) receipts() *Table {
 }
 
 // environments says what the cells ran on; nil without done cells.
-func (r *Report) environments() *Table {
+func (r *Report) environments() *table.Table {
 	if len(r.Environments) == 0 {
 		return nil
 	}
-	t := &Table{Title: "Environment"}
-	t.Columns = []Column{text("what", "What")}
-	rows := [][]Entry{
-		{words("cells")},
-		{words("bierbench")},
-		{words("Go")},
-		{words("GoMLX")},
-		{words("backend")},
-		{words("device")},
-		{words("plugin")},
-		{words("CPU")},
-		{words("weights")},
+	t := &table.Table{Title: "Environment"}
+	t.Columns = []table.Column{table.TextColumn("what", "What")}
+	rows := [][]table.Entry{
+		{table.Words("cells")},
+		{table.Words("bierbench")},
+		{table.Words("Go")},
+		{table.Words("GoMLX")},
+		{table.Words("backend")},
+		{table.Words("device")},
+		{table.Words("plugin")},
+		{table.Words("CPU")},
+		{table.Words("weights")},
 	}
 	for i, e := range r.Environments {
-		t.Columns = append(t.Columns, text(fmt.Sprintf("environment %d", i+1), fmt.Sprintf("Environment %d", i+1)))
-		for j, v := range []Entry{
-			count(e.Cells), words(e.Commit), words(e.Go), words(e.GoMLX), words(e.Backend),
-			words(e.Device), words(e.Plugin), words(e.CPU), words(e.Weights),
+		t.Columns = append(t.Columns, table.TextColumn(fmt.Sprintf("environment %d", i+1), fmt.Sprintf("Environment %d", i+1)))
+		for j, v := range []table.Entry{
+			table.Count(e.Cells), table.Words(e.Commit), table.Words(e.Go), table.Words(e.GoMLX), table.Words(e.Backend),
+			table.Words(e.Device), table.Words(e.Plugin), table.Words(e.CPU), table.Words(e.Weights),
 		} {
 			rows[j] = append(rows[j], v)
 		}
 	}
 	for _, row := range rows {
-		t.Rows = append(t.Rows, Row{Entries: row})
+		t.Rows = append(t.Rows, table.Row{Entries: row})
 	}
 	return t
 }
 
 // long is every number of the report, a row a group, protocol and metric, all
 // fractions: report.csv.
-func (r *Report) long() *Table {
-	t := &Table{Title: "Results"}
+func (r *Report) long() *table.Table {
+	t := &table.Table{Title: "Results"}
 	for _, k := range []string{
 		"run", "dataset", "variant", "backbone", "mode", "method", "embedding_size", "protocol", "at", "metric",
 		"seeds", "mean", "low", "high", "sd", "pessimistic", "optimistic", "collapsed",
@@ -226,13 +228,13 @@ func (r *Report) long() *Table {
 		"queries", "gallery", "excluded", "correlation_learners", "correlation_dimensions", "seconds", "planned_seconds", "planned_memory", "peak_memory", "test_hash", "data_hash",
 		"chosen", "test_looks",
 	} {
-		t.Columns = append(t.Columns, text(k, k))
+		t.Columns = append(t.Columns, table.TextColumn(k, k))
 	}
-	value := func(v any) Entry { return Entry{Value: v} }
+	value := func(v any) table.Entry { return table.Entry{Value: v} }
 	for _, x := range r.Results {
 		g := r.group(x)
 		for _, m := range x.Metrics {
-			row := []Entry{
+			row := []table.Entry{
 				value(x.Run), value(x.Group.Dataset), value(x.Group.Variant), value(x.Group.Backbone), value(x.Group.Mode),
 				value(x.Group.Method), value(x.Group.Size), value(x.Protocol), value(x.At), value(m.Name),
 				value(len(x.Seeds)), value(m.Summary.Mean), value(m.Summary.Low), value(m.Summary.High), value(m.Summary.SD),
@@ -241,9 +243,9 @@ func (r *Report) long() *Table {
 			c := m.Versus
 			switch {
 			case c == nil:
-				row = append(row, make([]Entry, 10)...)
+				row = append(row, make([]table.Entry, 10)...)
 			case c.Reason != "":
-				row = append(row, append(append([]Entry{value(c.A.Method)}, make([]Entry, 8)...), value(c.Reason))...)
+				row = append(row, append(append([]table.Entry{value(c.A.Method)}, make([]table.Entry, 8)...), value(c.Reason))...)
 			default:
 				verdict := c.Verdict
 				if m.Collapsed {
@@ -257,13 +259,13 @@ func (r *Report) long() *Table {
 					value(verdict), gained, lost, value(""))
 			}
 			row = append(row, value(x.Queries), value(x.Gallery), value(x.Excluded))
-			for _, s := range []Entry{summary(g.Learners), summary(g.Dimensions), stage(g, "total")} {
+			for _, s := range []table.Entry{summary(g.Learners), summary(g.Dimensions), stage(g, "total")} {
 				row = append(row, value(s.Value))
 			}
 			row = append(row, g.Forecast.perCell()...)
 			row = append(row, value(strings.Join(x.TestHashes, " ")), value(strings.Join(g.DataHash, " ")))
 			row = append(row, value(x.Chosen), x.testLooks())
-			t.add(x.Group, row...)
+			t.Add(x.Group, row...)
 		}
 	}
 	return t

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"bierbench/reports/internal/table"
 )
 
 // settings is one distinct configuration of a report's groups.
@@ -48,7 +50,7 @@ func (s settings) Name() string {
 
 // settingsTables returns what all configurations share and where they differ;
 // nil where there is nothing to show.
-func (r *Report) settingsTables() (shared, differing *Table) {
+func (r *Report) settingsTables() (shared, differing *table.Table) {
 	list := r.configurations()
 	if len(list) == 0 {
 		return nil, nil
@@ -63,26 +65,26 @@ func (r *Report) settingsTables() (shared, differing *Table) {
 	same := func(k string) bool {
 		return !slices.ContainsFunc(list, func(s settings) bool { return s.fields[k] != list[0].fields[k] })
 	}
-	shared = &Table{Title: "Settings that all methods share", Columns: []Column{text("setting", "Setting"), text("value", "Value")}}
-	differing = &Table{Title: "Settings that differ", Columns: []Column{text("method", "Method")}}
+	shared = &table.Table{Title: "Settings that all methods share", Columns: []table.Column{table.TextColumn("setting", "Setting"), table.TextColumn("value", "Value")}}
+	differing = &table.Table{Title: "Settings that differ", Columns: []table.Column{table.TextColumn("method", "Method")}}
 	var differ []string
 	for _, k := range keys {
 		switch {
 		case k == "method":
 		case same(k):
-			shared.Rows = append(shared.Rows, Row{Entries: []Entry{words(k), words(list[0].fields[k])}})
+			shared.Rows = append(shared.Rows, table.Row{Entries: []table.Entry{table.Words(k), table.Words(list[0].fields[k])}})
 		default:
 			differ = append(differ, k)
-			differing.Columns = append(differing.Columns, text(k, k))
+			differing.Columns = append(differing.Columns, table.TextColumn(k, k))
 		}
 	}
-	differing.Columns = append(differing.Columns, text("used", "Data sets"))
+	differing.Columns = append(differing.Columns, table.TextColumn("used", "Data sets"))
 	for _, s := range list {
-		row := []Entry{words(s.method())}
+		row := []table.Entry{table.Words(s.method())}
 		for _, k := range differ {
-			row = append(row, words(s.fields[k]))
+			row = append(row, table.Words(s.fields[k]))
 		}
-		differing.Rows = append(differing.Rows, Row{Entries: append(row, words(strings.Join(s.Used, ", ")))})
+		differing.Rows = append(differing.Rows, table.Row{Entries: append(row, table.Words(strings.Join(s.Used, ", ")))})
 	}
 	if len(differ) == 0 && len(list) == 1 {
 		differing = nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"bierbench/reports/internal/table"
 	"bierbench/runs"
 )
 
@@ -96,13 +97,13 @@ func (t *Trend) title() string {
 }
 
 // table has a row for each point.
-func (t *Trend) table() *Table {
-	table := &Table{
+func (t *Trend) table() *table.Table {
+	points := &table.Table{
 		Title: t.title(),
 		Notes: []string{"Runs in the order of their creation; means over seeds ± half of their 95% interval. Whether a difference is real, diff says."},
-		Columns: []Column{
-			text("group", "Group"), text("protocol", "Protocol"), text("run", "Run"), text("created", "Created"), text("commit", "Commit"),
-			number("seeds", "Seeds", ""), number("mean", t.Metric, "%"),
+		Columns: []table.Column{
+			table.TextColumn("group", "Group"), table.TextColumn("protocol", "Protocol"), table.TextColumn("run", "Run"), table.TextColumn("created", "Created"), table.TextColumn("commit", "Commit"),
+			table.NumberColumn("seeds", "Seeds", ""), table.NumberColumn("mean", t.Metric, "%"),
 		},
 	}
 	for _, p := range t.Points {
@@ -118,10 +119,10 @@ func (t *Trend) table() *Table {
 			}
 			commits = append(commits, hash)
 		}
-		table.add(p.Group, words(p.Group.Path()), words(protocol), words(p.Run), words(when(p.Created)),
-			words(strings.Join(commits, ", ")), count(len(p.Summary.Seeds)), percentOver(p.Summary))
+		points.Add(p.Group, table.Words(p.Group.Path()), table.Words(protocol), table.Words(p.Run), table.Words(when(p.Created)),
+			table.Words(strings.Join(commits, ", ")), table.Count(len(p.Summary.Seeds)), table.MeanPercent(p.Summary))
 	}
-	return table
+	return points
 }
 
 // charts draws the groups of each protocol over the runs.

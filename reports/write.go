@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"bierbench/reports/internal/table"
+	"bierbench/runs"
 )
 
 // Write writes report.html, report.md, report.csv, report.json, report.tex and
@@ -49,7 +52,7 @@ func (r *Report) Text(w io.Writer) error {
 		_, err := fmt.Fprintln(w, "No cell is done yet: there is nothing to show.")
 		return err
 	}
-	for i, t := range present(slices.Concat(r.headlines(brief), []*Table{r.failures()}, r.Published.judged())) {
+	for i, t := range present(slices.Concat(r.headlines(brief), []*table.Table{r.failures()}, r.Published.judged())) {
 		if i > 0 {
 			if _, err := io.WriteString(w, "\n"); err != nil {
 				return err
@@ -71,7 +74,7 @@ func (r *Report) LaTeX(w io.Writer) error {
 		_, err := io.WriteString(w, "% no cell is done yet\n")
 		return err
 	}
-	for _, t := range present(slices.Concat(r.headlines(paper), []*Table{r.anatomy(), r.planned()}, r.Published.verdicts(), r.Published.shown())) {
+	for _, t := range present(slices.Concat(r.headlines(paper), []*table.Table{r.anatomy(), r.planned()}, r.Published.verdicts(), r.Published.shown())) {
 		if _, err := io.WriteString(w, "\n"); err != nil {
 			return err
 		}
@@ -83,24 +86,24 @@ func (r *Report) LaTeX(w io.Writer) error {
 }
 
 // comment returns s as one line of a comment.
-func comment(s string) string { return plain(strings.Join(strings.Fields(s), " ")) }
+func comment(s string) string { return table.EscapeControl(strings.Join(strings.Fields(s), " ")) }
 
 // Markdown writes the whole report but its charts.
 func (r *Report) Markdown(w io.Writer) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# %s\n\nbierbench report, %s.\n\n", markdown(r.Title), when(r.Created))
+	fmt.Fprintf(&b, "# %s\n\nbierbench report, %s.\n\n", table.EscapeMarkdown(r.Title), when(r.Created))
 	for _, run := range r.Runs {
 		fmt.Fprintf(&b, "- Run %s: suite %s, begun %s; %d of %d cells done, %d failed, %d running or interrupted.\n",
-			markdown(run.ID), markdown(run.Suite), when(run.Created), run.Done, run.Planned, run.Failed, run.Running)
+			table.EscapeMarkdown(run.ID), table.EscapeMarkdown(run.Suite), when(run.Created), run.Done, run.Planned, run.Failed, run.Running)
 	}
 	b.WriteString("\n")
 	if len(r.Failures) > 0 {
 		fmt.Fprintf(&b, "> **Warning:** not every planned cell has a result: %s.\n\n", r.missing())
 	}
 	for _, warning := range r.Warnings {
-		fmt.Fprintf(&b, "> **Warning:** %s\n\n", markdown(warning))
+		fmt.Fprintf(&b, "> **Warning:** %s\n\n", table.EscapeMarkdown(warning))
 	}
-	section := func(title string, tables ...*Table) error {
+	section := func(title string, tables ...*table.Table) error {
 		tables = present(tables)
 		if len(tables) == 0 {
 			return nil
@@ -122,18 +125,18 @@ func (r *Report) Markdown(w io.Writer) error {
 	shared, differing := r.settingsTables()
 	for _, s := range []struct {
 		title  string
-		tables []*Table
+		tables []*table.Table
 	}{
 		{"Results", r.headlines(whole)},
-		{"Without a result", []*Table{r.failures()}},
+		{"Without a result", []*table.Table{r.failures()}},
 		{r.Published.heading(), r.Published.tables()},
 		{"Noise", r.Noise.tables()},
-		{"Learners", []*Table{r.anatomy()}},
-		{"Time", []*Table{r.costs()}},
-		{"Plan", []*Table{r.planned()}},
-		{"Data", []*Table{r.receipts()}},
-		{"Settings", []*Table{differing, shared}},
-		{"Environment", []*Table{r.environments()}},
+		{"Learners", []*table.Table{r.anatomy()}},
+		{"Time", []*table.Table{r.costs()}},
+		{"Plan", []*table.Table{r.planned()}},
+		{"Data", []*table.Table{r.receipts()}},
+		{"Settings", []*table.Table{differing, shared}},
+		{"Environment", []*table.Table{r.environments()}},
 	} {
 		if err := section(s.title, s.tables...); err != nil {
 			return err
@@ -144,14 +147,23 @@ func (r *Report) Markdown(w io.Writer) error {
 }
 
 // present returns the tables that are there.
-func present(tables []*Table) []*Table {
-	var list []*Table
+func present(tables []*table.Table) []*table.Table {
+	var list []*table.Table
 	for _, t := range tables {
 		if t != nil {
 			list = append(list, t)
 		}
 	}
 	return list
+}
+
+// writeJSON writes v as records are written.
+func writeJSON(w io.Writer, v any) error {
+	data, err := runs.Indented(v)
+	if err == nil {
+		_, err = w.Write(append(data, '\n'))
+	}
+	return err
 }
 
 // document is a file and what writes it.

@@ -280,7 +280,7 @@ func cellTags(run string, c runs.Cell) map[string]string {
 		"bierbench.run":            run, "bierbench.cell": c.Path(), "bierbench.group": c.Group.Path(), "bierbench.status": c.Status,
 		"bierbench.error": c.Error, "bierbench.config_hash": c.ConfigHash, "bierbench.data_hash": c.DataHash,
 		"bierbench.model_digest": c.ModelDigest,
-		"environment.go": e.Go, "environment.gomlx": e.GoMLX, "environment.plugin": e.Plugin, "environment.backend": e.Backend,
+		"environment.go":         e.Go, "environment.gomlx": e.GoMLX, "environment.plugin": e.Plugin, "environment.backend": e.Backend,
 		"environment.device": e.Device, "environment.cpu": e.CPU, "environment.host": e.Host, "environment.commit": e.Commit,
 		"environment.weights": e.Weights, "environment.command": strings.Join(e.Command, " "),
 	}

@@ -1,4 +1,4 @@
-package reports
+package table
 
 import (
 	"slices"
@@ -7,7 +7,7 @@ import (
 	"bierbench/runs"
 )
 
-// Align says at which side of its column an entry stands.
+// Align is the side of its column at which an entry stands.
 type Align int
 
 // The alignments: words left, numbers right.
@@ -16,8 +16,7 @@ const (
 	Right
 )
 
-// Table is what every renderer draws: text, Markdown, CSV, JSON, LaTeX and
-// HTML come from the same value. The first column names the row.
+// Table is a table before it is written. The first column names the row.
 type Table struct {
 	Title     string
 	Notes     []string // what a reader must know before the numbers, one sentence each
@@ -26,8 +25,8 @@ type Table struct {
 	Footnotes []string // mark n of an entry is Footnotes[n-1]
 }
 
-// Column is a heading. Key is the name in CSV and JSON, where values keep the
-// unit of the records (fractions, seconds); Name and Unit are for people.
+// Column is a heading. Key is the name in CSV and JSON, where values have the unit of the records
+// (fractions, seconds); Name and Unit are for people.
 type Column struct {
 	Key   string
 	Name  string
@@ -43,7 +42,7 @@ func (c Column) heading() string {
 	return c.Name + " " + c.Unit
 }
 
-// key returns the column's name for machines.
+// key returns the column's name for programs.
 func (c Column) key() string {
 	if c.Key == "" {
 		return c.Name
@@ -51,25 +50,25 @@ func (c Column) key() string {
 	return c.Key
 }
 
-// Row is one line. Group is what it is about, for filtering; zero where the
-// row is not about a group.
+// Row is one line. Group is the group that the row is about, by which a page filters; it is zero
+// where the row is about none.
 type Row struct {
 	Group   runs.Group
 	Entries []Entry
 }
 
-// Entry is one value of a table, and how it reads.
+// Entry is one value of a table, for programs and for people.
 type Entry struct {
 	Value  any    // string, int, float64 (a fraction, seconds, ...) or nil: for CSV, JSON and sorting
 	Text   string // the value for people, in the column's unit
 	Spread string // half the width of the value's 95% interval, in the same unit; empty without one
 	Bold   bool
 	Marks  []int    // footnotes, from 1
-	Plot   *whisker // the value drawn as an interval; HTML only
+	Plot   *Whisker // the value drawn as an interval; HTML only
 }
 
-// foot returns the mark of a footnote, adding it if it is not there yet.
-func (t *Table) foot(text string) int {
+// Footnote returns the mark of a footnote, from 1. It adds the footnote if it is not there yet.
+func (t *Table) Footnote(text string) int {
 	if i := slices.Index(t.Footnotes, text); i >= 0 {
 		return i + 1
 	}
@@ -77,20 +76,30 @@ func (t *Table) foot(text string) int {
 	return len(t.Footnotes)
 }
 
-// add appends a row.
-func (t *Table) add(g runs.Group, entries ...Entry) {
+// Add appends a row.
+func (t *Table) Add(g runs.Group, entries ...Entry) {
 	t.Rows = append(t.Rows, Row{Group: g, Entries: entries})
 }
 
-// text returns a left-aligned column.
-func text(key, name string) Column { return Column{Key: key, Name: name} }
+// AddValues appends a row that only programs read and that is about no group. Columns beyond the
+// last value stay empty.
+func (t *Table) AddValues(values ...any) {
+	row := make([]Entry, len(t.Columns))
+	for i, v := range values {
+		row[i] = Entry{Value: v}
+	}
+	t.Add(runs.Group{}, row...)
+}
 
-// number returns a right-aligned column.
-func number(key, name, unit string) Column {
+// TextColumn returns a left-aligned column.
+func TextColumn(key, name string) Column { return Column{Key: key, Name: name} }
+
+// NumberColumn returns a right-aligned column.
+func NumberColumn(key, name, unit string) Column {
 	return Column{Key: key, Name: name, Unit: unit, Align: Right}
 }
 
-// marks returns the superscript digits of an entry's marks, each after a space: " ¹ ¹²".
+// marks returns the superscript digits of an entry's marks, ascending, each after a space: " ¹ ¹²".
 func (e Entry) marks() string {
 	var b strings.Builder
 	for _, m := range slices.Sorted(slices.Values(e.Marks)) {

@@ -1,4 +1,4 @@
-package reports
+package table
 
 import (
 	"fmt"
@@ -10,16 +10,15 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// Text draws the table for a terminal: columns aligned, a rule under the
-// headings, footnotes below. Characters of data that a terminal would obey or
-// not show are written as escapes.
+// Text writes the table for a terminal: aligned columns, a rule under the headings, footnotes
+// below. Characters that a terminal would obey or not show are written as escapes.
 func (t *Table) Text(w io.Writer) error {
 	var b strings.Builder
 	if t.Title != "" {
-		fmt.Fprintf(&b, "%s\n", plain(t.Title))
+		fmt.Fprintf(&b, "%s\n", EscapeControl(t.Title))
 	}
 	for _, n := range t.Notes {
-		fmt.Fprintf(&b, "%s\n", plain(n))
+		fmt.Fprintf(&b, "%s\n", EscapeControl(n))
 	}
 	cells, widths := t.layOut()
 	for i, line := range cells {
@@ -42,30 +41,30 @@ func (t *Table) Text(w io.Writer) error {
 		}
 	}
 	for i, note := range t.Footnotes {
-		fmt.Fprintf(&b, "%s %s\n", superscript(i+1), plain(note))
+		fmt.Fprintf(&b, "%s %s\n", superscript(i+1), EscapeControl(note))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// layOut returns the headings and rows as text, and the columns' widths. In a
-// column of numbers, spreads and marks hang to the right of the numbers, so
-// that those stay in line.
+// layOut returns the headings and rows as text, [1 + rows][columns], and the columns' widths. In a
+// column of numbers, spreads and marks stand to the right of the numbers, so that the numbers stay
+// in line.
 func (t *Table) layOut() (lines [][]string, widths []int) {
 	lines = make([][]string, len(t.Rows)+1)
 	widths = make([]int, len(t.Columns))
 	for j, c := range t.Columns {
 		spread, marks := 0, 0
 		for _, r := range t.Rows {
-			spread = max(spread, uniseg.StringWidth(hang(r.Entries[j])))
+			spread = max(spread, uniseg.StringWidth(spreadText(r.Entries[j])))
 			marks = max(marks, uniseg.StringWidth(r.Entries[j].marks()))
 		}
-		lines[0] = append(lines[0], plain(c.heading()))
+		lines[0] = append(lines[0], EscapeControl(c.heading()))
 		for i, r := range t.Rows {
 			e := r.Entries[j]
-			s := plain(e.Text)
+			s := EscapeControl(e.Text)
 			if c.Align == Right {
-				s += pad(hang(e), spread) + pad(e.marks(), marks)
+				s += padRight(spreadText(e), spread) + padRight(e.marks(), marks)
 			} else {
 				s += e.marks()
 			}
@@ -78,22 +77,22 @@ func (t *Table) layOut() (lines [][]string, widths []int) {
 	return lines, widths
 }
 
-// hang returns what stands right of an entry's number.
-func hang(e Entry) string {
+// spreadText returns the text to the right of an entry's number: " ± 1.20".
+func spreadText(e Entry) string {
 	if e.Spread == "" {
 		return ""
 	}
 	return " ± " + e.Spread
 }
 
-// pad fills s with spaces to a display width.
-func pad(s string, width int) string {
+// padRight fills s with spaces up to a display width.
+func padRight(s string, width int) string {
 	return s + strings.Repeat(" ", max(0, width-uniseg.StringWidth(s)))
 }
 
-// plain returns s with control, format and other invisible characters written
-// as Go escapes, so that text from data cannot steer a terminal.
-func plain(s string) string {
+// EscapeControl returns s with control, format and other invisible characters written as Go
+// escapes, so that text from data cannot steer a terminal.
+func EscapeControl(s string) string {
 	clean := func(r rune) bool { return r != unicode.ReplacementChar && unicode.IsPrint(r) }
 	if strings.IndexFunc(s, func(r rune) bool { return !clean(r) }) < 0 {
 		return s

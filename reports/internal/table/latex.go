@@ -1,4 +1,4 @@
-package reports
+package table
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// LaTeX draws the table with the rules of the booktabs package.
+// LaTeX writes the table with the rules of the booktabs package.
 func (t *Table) LaTeX(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("\\begin{table}\n\\centering\n")
@@ -17,7 +17,7 @@ func (t *Table) LaTeX(w io.Writer) error {
 		for _, n := range t.Notes {
 			caption = strings.TrimSuffix(caption, ".") + ". " + n
 		}
-		fmt.Fprintf(&b, "\\caption{%s}\n", latex(caption))
+		fmt.Fprintf(&b, "\\caption{%s}\n", escapeLaTeX(caption))
 	}
 	b.WriteString("\\begin{tabular}{")
 	for _, c := range t.Columns {
@@ -30,17 +30,17 @@ func (t *Table) LaTeX(w io.Writer) error {
 	b.WriteString("}\n\\toprule\n")
 	head := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
-		head[i] = latex(c.heading())
+		head[i] = escapeLaTeX(c.heading())
 	}
 	fmt.Fprintf(&b, "%s \\\\\n\\midrule\n", strings.Join(head, " & "))
 	for _, r := range t.Rows {
 		line := make([]string, len(r.Entries))
 		for i, e := range r.Entries {
-			s := latex(e.Text)
+			s := escapeLaTeX(e.Text)
 			if e.Bold {
 				s = "\\textbf{" + s + "}"
 			}
-			s += latex(hang(e))
+			s += escapeLaTeX(spreadText(e))
 			for _, m := range slices.Sorted(slices.Values(e.Marks)) {
 				s += fmt.Sprintf("\\textsuperscript{%d}", m)
 			}
@@ -50,15 +50,15 @@ func (t *Table) LaTeX(w io.Writer) error {
 	}
 	b.WriteString("\\bottomrule\n\\end{tabular}\n")
 	for i, note := range t.Footnotes {
-		fmt.Fprintf(&b, "\\par\\footnotesize\\textsuperscript{%d} %s\n", i+1, latex(note))
+		fmt.Fprintf(&b, "\\par\\footnotesize\\textsuperscript{%d} %s\n", i+1, escapeLaTeX(note))
 	}
 	b.WriteString("\\end{table}\n")
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// latex escapes s to print as text. Control characters become spaces.
-func latex(s string) string {
+// escapeLaTeX escapes s to print as text. Control characters become spaces.
+func escapeLaTeX(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '

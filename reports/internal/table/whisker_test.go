@@ -1,4 +1,4 @@
-package reports
+package table
 
 import (
 	"strings"
@@ -11,7 +11,7 @@ import (
 // correction.
 func TestWhiskerColour(t *testing.T) {
 	for verdict, class := range map[string]string{runs.Better: "above", runs.Worse: "below", "~": "within"} {
-		w := whisker{Low: 0.01, Middle: 0.02, High: 0.03, Span: 0.03, Verdict: verdict}
+		w := Whisker{Low: 0.01, Middle: 0.02, High: 0.03, Span: 0.03, Verdict: verdict}
 		if got := string(w.SVG()); !strings.Contains(got, `class="whiskers `+class+`"`) {
 			t.Errorf("%s: %s, want class %s", verdict, got, class)
 		}

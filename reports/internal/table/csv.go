@@ -1,4 +1,4 @@
-package reports
+package table
 
 import (
 	"encoding/csv"
@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// CSV writes the table's values under the columns' keys: numbers as they are in
-// the records (fractions, seconds), absent ones empty. Text that a spreadsheet
-// would take for a formula gets a leading apostrophe.
+// CSV writes the table's values under the columns' keys: numbers as they are in the records
+// (fractions, seconds), absent ones empty. Text that a spreadsheet would take for a formula gets a
+// leading apostrophe.
 func (t *Table) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	head := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
-		head[i] = inert(c.key())
+		head[i] = escapeFormula(c.key())
 	}
 	if err := out.Write(head); err != nil {
 		return err
@@ -33,12 +33,13 @@ func (t *Table) CSV(w io.Writer) error {
 	return out.Error()
 }
 
+// csvValue writes one value.
 func csvValue(value any) string {
 	switch v := value.(type) {
 	case nil:
 		return ""
 	case string:
-		return inert(v)
+		return escapeFormula(v)
 	case int:
 		return strconv.Itoa(v)
 	case float64:
@@ -46,11 +47,11 @@ func csvValue(value any) string {
 	case bool:
 		return strconv.FormatBool(v)
 	}
-	return inert(fmt.Sprint(value))
+	return escapeFormula(fmt.Sprint(value))
 }
 
-// inert returns s so that no spreadsheet evaluates it.
-func inert(s string) string {
+// escapeFormula returns s so that no spreadsheet evaluates it.
+func escapeFormula(s string) string {
 	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
 		return "'" + s
 	}

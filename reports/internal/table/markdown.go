@@ -1,4 +1,4 @@
-package reports
+package table
 
 import (
 	"fmt"
@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// Markdown draws the table in GitHub's dialect, footnotes below it.
+// Markdown writes the table in GitHub's dialect, with its footnotes below it.
 func (t *Table) Markdown(w io.Writer) error {
 	var b strings.Builder
 	if t.Title != "" {
-		fmt.Fprintf(&b, "### %s\n\n", markdown(t.Title))
+		fmt.Fprintf(&b, "### %s\n\n", EscapeMarkdown(t.Title))
 	}
 	for _, n := range t.Notes {
-		fmt.Fprintf(&b, "%s\n\n", markdown(n))
+		fmt.Fprintf(&b, "%s\n\n", EscapeMarkdown(n))
 	}
 	for _, c := range t.Columns {
-		fmt.Fprintf(&b, "| %s ", markdown(c.heading()))
+		fmt.Fprintf(&b, "| %s ", EscapeMarkdown(c.heading()))
 	}
 	b.WriteString("|\n")
 	for _, c := range t.Columns {
@@ -29,11 +29,11 @@ func (t *Table) Markdown(w io.Writer) error {
 	b.WriteString("|\n")
 	for _, r := range t.Rows {
 		for _, e := range r.Entries {
-			s := markdown(e.Text)
+			s := EscapeMarkdown(e.Text)
 			if e.Bold {
 				s = "**" + s + "**"
 			}
-			s += hang(e)
+			s += spreadText(e)
 			s += e.marks()
 			fmt.Fprintf(&b, "| %s ", s)
 		}
@@ -41,16 +41,16 @@ func (t *Table) Markdown(w io.Writer) error {
 	}
 	b.WriteString("\n")
 	for i, note := range t.Footnotes {
-		fmt.Fprintf(&b, "%s %s\n\n", superscript(i+1), markdown(note))
+		fmt.Fprintf(&b, "%s %s\n\n", superscript(i+1), EscapeMarkdown(note))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// markdown escapes s to show as text in one line of Markdown, inside a table
-// or out of it: no HTML, links, emphasis, mentions or further columns.
-func markdown(s string) string {
-	s = plain(strings.Join(strings.Fields(s), " "))
+// EscapeMarkdown escapes s to show as text in one line of Markdown, inside or outside of a table:
+// no HTML, links, emphasis, mentions or further columns.
+func EscapeMarkdown(s string) string {
+	s = EscapeControl(strings.Join(strings.Fields(s), " "))
 	return strings.NewReplacer(
 		`\`, `\\`, "|", `\|`, "<", "&lt;", ">", "&gt;", "&", "&amp;",
 		"*", `\*`, "_", `\_`, "`", "\\`", "[", `\[`, "]", `\]`, "~", `\~`, "#", `\#`,

@@ -1,4 +1,4 @@
-package reports
+package table
 
 import (
 	"fmt"
@@ -8,17 +8,16 @@ import (
 	"bierbench/runs"
 )
 
-// whisker is a difference and its interval, drawn on a line around zero that
-// reaches from -Span to Span. Its colour is that of the verdict: an interval
-// that leaves zero out is no verdict before the correction for many rows.
-type whisker struct {
+// Whisker is a difference with its interval, drawn on a line from -Span to Span with zero in the
+// middle. Its colour is that of the verdict alone: an interval that leaves zero out is not a
+// verdict before the correction for many rows.
+type Whisker struct {
 	Low, Middle, High, Span float64
 	Verdict                 string
 }
 
-// SVG draws the whisker. It repeats numbers of its table and is hidden from
-// screen readers.
-func (w whisker) SVG() template.HTML {
+// SVG draws the whisker. It repeats numbers of its table and is hidden from screen readers.
+func (w Whisker) SVG() template.HTML {
 	const width, height, middle = 88.0, 16.0, 8.0
 	if w.Span <= 0 {
 		w.Span = 1

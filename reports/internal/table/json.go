@@ -1,4 +1,4 @@
-package reports
+package table
 
 import (
 	"io"
@@ -15,7 +15,7 @@ type tableJSON struct {
 	Footnotes []string         `json:"footnotes,omitempty"`
 }
 
-// JSON writes the table's values by column key, as in CSV.
+// JSON writes the table's values by column key, as in CSV. Absent values are null.
 func (t *Table) JSON(w io.Writer) error {
 	out := tableJSON{Title: t.Title, Notes: t.Notes, Footnotes: t.Footnotes, Rows: []map[string]any{}}
 	for _, c := range t.Columns {
@@ -28,12 +28,7 @@ func (t *Table) JSON(w io.Writer) error {
 		}
 		out.Rows = append(out.Rows, row)
 	}
-	return writeJSON(w, out)
-}
-
-// writeJSON writes v as records are written.
-func writeJSON(w io.Writer, v any) error {
-	data, err := runs.Indented(v)
+	data, err := runs.Indented(out)
 	if err == nil {
 		_, err = w.Write(append(data, '\n'))
 	}
