@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"bierbench/reports/internal/chart"
 	"bierbench/runs"
 )
 
@@ -87,24 +88,24 @@ func (l lines) name(g runs.Group) string {
 }
 
 // recallCharts returns R@K over K, one chart for each protocol and backbone.
-func (r *Report) recallCharts() []chart {
+func (r *Report) recallCharts() []chart.Chart {
 	l := r.lines()
 	var c collection
 	for _, x := range r.Results {
-		s := series{Name: l.name(x.Group), Style: l.style(x.Group), Methods: []string{x.Group.Method}}
+		s := chart.Series{Name: l.name(x.Group), Style: l.style(x.Group), Methods: []string{x.Group.Method}}
 		if x.At != runs.AtLast {
 			s.Name += " (" + x.At + ")"
 		}
 		for _, m := range x.Metrics {
 			if k, ok := recall(m.Name); ok {
-				s.summary(float64(k), m.Summary)
+				s.Add(float64(k), m.Summary.Mean, m.Summary.Low, m.Summary.High)
 			}
 		}
 		if len(s.X) < 2 { // a single K is in the table
 			continue
 		}
 		p := placeOf(x.Run, x.Group, x.Protocol)
-		plot := c.at(p, lineChart{X: "K (log scale)", Y: "R@K, %", KeyX: "K", KeyY: "R@K", LogX: true, Percent: true, Markers: true})
+		plot := c.at(p, chart.Lines{X: "K (log scale)", Y: "R@K, %", KeyX: "K", KeyY: "R@K", LogX: true, Percent: true, Markers: true})
 		for _, k := range s.X {
 			plot.Ticks = appendNew(plot.Ticks, k)
 		}
@@ -115,15 +116,15 @@ func (r *Report) recallCharts() []chart {
 
 // trainingCharts returns the loss over the steps, one chart for each data set
 // and backbone.
-func (r *Report) trainingCharts() []chart {
+func (r *Report) trainingCharts() []chart.Chart {
 	l := r.lines()
 	var c collection
 	for _, g := range r.Groups {
 		if g.Curve == nil {
 			continue
 		}
-		plot := c.at(placeOf(g.Run, g.Group, ""), lineChart{X: "step", Y: "metric loss", KeyX: "step", KeyY: "loss"})
-		plot.Series = append(plot.Series, series{
+		plot := c.at(placeOf(g.Run, g.Group, ""), chart.Lines{X: "step", Y: "metric loss", KeyX: "step", KeyY: "loss"})
+		plot.Series = append(plot.Series, chart.Series{
 			Name: l.name(g.Group), Style: l.style(g.Group), Methods: []string{g.Group.Method}, X: g.Curve.Steps, Y: g.Curve.Loss,
 		})
 	}
@@ -132,38 +133,33 @@ func (r *Report) trainingCharts() []chart {
 
 // rateCharts returns the learning rate over the steps, one chart for each data
 // set and backbone; methods of one course share a line.
-func (r *Report) rateCharts() []chart {
+func (r *Report) rateCharts() []chart.Chart {
 	l := r.lines()
 	var c collection
 	for _, g := range r.Groups {
 		if g.Curve == nil {
 			continue
 		}
-		plot := c.at(placeOf(g.Run, g.Group, ""), lineChart{X: "step", Y: "learning rate", KeyX: "step", KeyY: "learning rate"})
-		same := slices.IndexFunc(plot.Series, func(s series) bool {
+		plot := c.at(placeOf(g.Run, g.Group, ""), chart.Lines{X: "step", Y: "learning rate", KeyX: "step", KeyY: "learning rate"})
+		same := slices.IndexFunc(plot.Series, func(s chart.Series) bool {
 			return slices.Equal(s.X, g.Curve.Steps) && slices.Equal(s.Y, g.Curve.Rate)
 		})
 		if same < 0 {
-			plot.Series = append(plot.Series, series{
+			plot.Series = append(plot.Series, chart.Series{
 				Name: l.name(g.Group), Style: len(plot.Series), Methods: []string{g.Group.Method}, X: g.Curve.Steps, Y: g.Curve.Rate,
 			})
 			continue
 		}
-		s := &plot.Series[same]
-		s.Methods = appendNew(s.Methods, g.Group.Method)
-		if s.others++; s.others == 1 {
-			s.first = s.Name
-		}
-		s.Name = fmt.Sprintf("%s and %d more", s.first, s.others)
+		plot.Series[same].Join(g.Group.Method)
 	}
 	return c.charts(r, "rate", "Learning rate")
 }
 
 // sizeCharts returns a metric over the size of the embedding, for methods that
 // have several sizes.
-func (r *Report) sizeCharts() []chart {
+func (r *Report) sizeCharts() []chart.Chart {
 	l := r.lines()
-	var list []chart
+	var list []chart.Chart
 	for _, metric := range []string{recallAt1, mapAtR} {
 		var c collection
 		for _, x := range r.Results {
@@ -171,22 +167,22 @@ func (r *Report) sizeCharts() []chart {
 			if !ok || x.At != runs.AtLast || len(l.sizes[x.Group.Method]) < 2 {
 				continue
 			}
-			plot := c.at(placeOf(x.Run, x.Group, x.Protocol), lineChart{
+			plot := c.at(placeOf(x.Run, x.Group, x.Protocol), chart.Lines{
 				X: "embedding size (log scale)", Y: metric + ", %", KeyX: "embedding size", KeyY: metric, LogX: true, Percent: true, Markers: true,
 			})
-			at := slices.IndexFunc(plot.Series, func(s series) bool { return s.Name == x.Group.Method })
+			at := slices.IndexFunc(plot.Series, func(s chart.Series) bool { return s.Name == x.Group.Method })
 			if at < 0 {
 				at = len(plot.Series)
-				plot.Series = append(plot.Series, series{Name: x.Group.Method, Style: slices.Index(l.methods, x.Group.Method), Methods: []string{x.Group.Method}})
+				plot.Series = append(plot.Series, chart.Series{Name: x.Group.Method, Style: slices.Index(l.methods, x.Group.Method), Methods: []string{x.Group.Method}})
 			}
-			plot.Series[at].summary(float64(x.Group.Size), m.Summary)
+			plot.Series[at].Add(float64(x.Group.Size), m.Summary.Mean, m.Summary.Low, m.Summary.High)
 			plot.Ticks = appendNew(plot.Ticks, float64(x.Group.Size))
 		}
 		for _, plot := range c.plots {
 			slices.Sort(plot.Ticks)
-			plot.Series = slices.DeleteFunc(plot.Series, func(s series) bool { return len(s.X) < 2 })
+			plot.Series = slices.DeleteFunc(plot.Series, func(s chart.Series) bool { return len(s.X) < 2 })
 			for i := range plot.Series {
-				plot.Series[i].sort()
+				plot.Series[i].Sort()
 			}
 		}
 		list = append(list, c.charts(r, "size-"+metric, metric+" over size")...)
@@ -196,10 +192,10 @@ func (r *Report) sizeCharts() []chart {
 
 // timeCharts returns the seconds of a cell by stage, one chart for each data
 // set and backbone.
-func (r *Report) timeCharts() []chart {
+func (r *Report) timeCharts() []chart.Chart {
 	l := r.lines()
 	var order []place
-	charts := map[place]*barsChart{}
+	charts := map[place]*chart.Bars{}
 	var stages []string
 	for _, s := range r.stages() {
 		if s != "total" {
@@ -212,10 +208,10 @@ func (r *Report) timeCharts() []chart {
 		}
 		p := placeOf(g.Run, g.Group, "")
 		if charts[p] == nil {
-			charts[p] = &barsChart{X: "seconds of a cell", KeyX: "seconds", Parts: stages}
+			charts[p] = &chart.Bars{X: "seconds of a cell", KeyX: "seconds", Parts: stages}
 			order = append(order, p)
 		}
-		b := bar{Name: l.name(g.Group), Method: g.Group.Method}
+		b := chart.Bar{Name: l.name(g.Group), Method: g.Group.Method}
 		for _, s := range stages {
 			v, ok := g.Timing[s]
 			if !ok {
@@ -225,9 +221,9 @@ func (r *Report) timeCharts() []chart {
 		}
 		charts[p].Bars = append(charts[p].Bars, b)
 	}
-	var list []chart
+	var list []chart.Chart
 	for _, p := range order {
-		list = append(list, chart{Name: r.placeName("time", p), Title: "Time by stage: " + r.placeTitle(p), Dataset: p.dataset, plot: *charts[p]})
+		list = append(list, chart.Chart{Name: r.placeName("time", p), Title: "Time by stage: " + r.placeTitle(p), Dataset: p.dataset, Plot: *charts[p]})
 	}
 	return list
 }
@@ -235,14 +231,14 @@ func (r *Report) timeCharts() []chart {
 // collection is line charts by place, in the order in which they were asked for.
 type collection struct {
 	order []place
-	plots map[place]*lineChart
+	plots map[place]*chart.Lines
 }
 
 // at returns the chart of a place, empty as given where it is new.
-func (c *collection) at(p place, empty lineChart) *lineChart {
+func (c *collection) at(p place, empty chart.Lines) *chart.Lines {
 	if c.plots[p] == nil {
 		if c.plots == nil {
-			c.plots = map[place]*lineChart{}
+			c.plots = map[place]*chart.Lines{}
 		}
 		c.plots[p] = &empty
 		c.order = append(c.order, p)

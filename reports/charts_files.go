@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"unicode"
+
+	"bierbench/reports/internal/chart"
 )
 
 // chartsDir is the folder of the charts, in that of the report.
@@ -35,12 +37,12 @@ func fileName(s string) string {
 
 // numbered gives the charts of equal names a number behind it, and leaves out
 // those without a value.
-func numbered(lists ...*[]chart) {
+func numbered(lists ...*[]chart.Chart) {
 	taken := map[string]bool{}
 	for _, list := range lists {
-		var kept []chart
+		var kept []chart.Chart
 		for _, c := range *list {
-			if _, ok := c.plot.draw(); !ok {
+			if c.Empty() {
 				continue
 			}
 			name := c.Name
@@ -56,23 +58,20 @@ func numbered(lists ...*[]chart) {
 
 // writeCharts writes each chart as SVG, PNG and CSV and removes the files of
 // charts that there are no more.
-func writeCharts(dir string, charts []chart) error {
+func writeCharts(dir string, charts []chart.Chart) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	painter, err := newPainter()
+	painter, err := chart.NewPainter()
 	if err != nil {
 		return err
 	}
 	written := map[string]bool{}
 	for _, c := range charts {
 		for _, d := range []document{
-			{c.Name + ".svg", c.svgFile},
-			{c.Name + ".png", func(w io.Writer) error {
-				d, _ := c.plot.draw()
-				return painter.PNG(w, d)
-			}},
-			{c.Name + ".csv", c.plot.data().CSV},
+			{c.Name + ".svg", c.WriteSVG},
+			{c.Name + ".png", func(w io.Writer) error { return painter.PNG(w, c) }},
+			{c.Name + ".csv", c.CSV},
 		} {
 			var b bytes.Buffer
 			if err := d.write(&b); err != nil {

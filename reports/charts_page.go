@@ -1,8 +1,10 @@
 package reports
 
+import "bierbench/reports/internal/chart"
+
 // reportCharts is every chart of a report, by the section it stands in.
 type reportCharts struct {
-	Recall, Size, Training, Rate, Time []chart
+	Recall, Size, Training, Rate, Time []chart.Chart
 	Ensembles                          []chartKind
 }
 
@@ -12,7 +14,7 @@ func (r *Report) charts() reportCharts {
 		Recall: r.recallCharts(), Size: r.sizeCharts(), Training: r.trainingCharts(), Rate: r.rateCharts(),
 		Time: r.timeCharts(), Ensembles: r.ensembleCharts(),
 	}
-	lists := []*[]chart{&c.Recall, &c.Size, &c.Training, &c.Rate, &c.Time}
+	lists := []*[]chart.Chart{&c.Recall, &c.Size, &c.Training, &c.Rate, &c.Time}
 	for i := range c.Ensembles {
 		lists = append(lists, &c.Ensembles[i].Charts)
 	}
@@ -21,9 +23,9 @@ func (r *Report) charts() reportCharts {
 }
 
 // all returns the charts in the order of the page.
-func (c reportCharts) all() []chart {
-	var list []chart
-	for _, part := range [][]chart{c.Recall, c.Size, c.Training, c.Rate, c.Time} {
+func (c reportCharts) all() []chart.Chart {
+	var list []chart.Chart
+	for _, part := range [][]chart.Chart{c.Recall, c.Size, c.Training, c.Rate, c.Time} {
 		list = append(list, part...)
 	}
 	for _, k := range c.Ensembles {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"bierbench/reports/internal/chart"
 	"bierbench/runs"
 )
 
@@ -14,7 +15,7 @@ const mostCurves = 24
 // DiffCurves are the charts of a diff's page: both sides of a pair in one
 // chart. Pairs with a difference come first.
 type DiffCurves struct {
-	recall, training []chart
+	recall, training []chart.Chart
 	Left             int // pairs that are not drawn
 }
 
@@ -52,9 +53,9 @@ func NewDiffCurves(ctx context.Context, d *runs.Diff, opened []*runs.Run) (*Diff
 			}
 		}
 		title := fmt.Sprintf("%s, %s-%s/%s-%d", p.protocol, p.b.Backbone, p.b.Mode, p.b.Method, p.b.Size)
-		recall := lineChart{X: "K (log scale)", Y: "R@K, %", KeyX: "K", KeyY: "R@K", LogX: true, Percent: true, Markers: true}
-		training := lineChart{X: "step", Y: "metric loss", KeyX: "step", KeyY: "loss"}
-		shown := chart{Title: title, Dataset: p.b.Dataset, Method: p.b.Method}
+		recall := chart.Lines{X: "K (log scale)", Y: "R@K, %", KeyX: "K", KeyY: "R@K", LogX: true, Percent: true, Markers: true}
+		training := chart.Lines{X: "step", Y: "metric loss", KeyX: "step", KeyY: "loss"}
+		shown := chart.Chart{Title: title, Dataset: p.b.Dataset, Method: p.b.Method}
 		for i, s := range sides {
 			group := groupOf(cells[s.run.Record.ID], s.group)
 			if line := recallLine(group, p.protocol, s.at); len(line.X) > 1 {
@@ -75,13 +76,13 @@ func NewDiffCurves(ctx context.Context, d *runs.Diff, opened []*runs.Run) (*Diff
 		}
 		if len(recall.Series) > 0 {
 			slices.Sort(recall.Ticks)
-			shown.Name, shown.plot = fmt.Sprintf("diff-recall-%d", len(curves.recall)+1), recall
+			shown.Name, shown.Plot = fmt.Sprintf("diff-recall-%d", len(curves.recall)+1), recall
 			curves.recall = append(curves.recall, shown)
 		}
 		key := p.a.Path() + "\x00" + p.b.Path()
 		if len(training.Series) > 0 && !slices.Contains(trained, key) {
 			trained = append(trained, key)
-			shown.Name, shown.plot = fmt.Sprintf("diff-loss-%d", len(curves.training)+1), training
+			shown.Name, shown.Plot = fmt.Sprintf("diff-loss-%d", len(curves.training)+1), training
 			curves.training = append(curves.training, shown)
 		}
 	}
@@ -157,7 +158,7 @@ func groupOf(cells []runs.Cell, g runs.Group) runs.GroupCells {
 }
 
 // recallLine returns R@K over K, mean and interval over seeds.
-func recallLine(g runs.GroupCells, protocol, at string) series {
+func recallLine(g runs.GroupCells, protocol, at string) chart.Series {
 	var names []string
 	for _, c := range g.Cells {
 		e, _ := c.Evaluation(protocol, at)
@@ -168,7 +169,7 @@ func recallLine(g runs.GroupCells, protocol, at string) series {
 		}
 	}
 	slices.SortFunc(names, compareMetrics)
-	var line series
+	var line chart.Series
 	for _, m := range names {
 		k, _ := recall(m)
 		s, ok := g.Summary(protocol, at, m)
@@ -182,12 +183,12 @@ func recallLine(g runs.GroupCells, protocol, at string) series {
 }
 
 // lossLine returns the loss over the steps, mean over seeds.
-func lossLine(r *runs.Run, g runs.GroupCells) (series, error) {
+func lossLine(r *runs.Run, g runs.GroupCells) (chart.Series, error) {
 	var seeds [][]runs.TrainStep
 	for _, c := range g.Cells {
 		steps, err := runs.ReadSteps(r.StepsPath(c.Key))
 		if err != nil {
-			return series{}, err
+			return chart.Series{}, err
 		}
 		if len(steps) > 0 {
 			seeds = append(seeds, steps)
@@ -195,7 +196,7 @@ func lossLine(r *runs.Run, g runs.GroupCells) (series, error) {
 	}
 	c := curve(seeds)
 	if c == nil {
-		return series{}, nil
+		return chart.Series{}, nil
 	}
-	return series{X: c.Steps, Y: c.Loss}, nil
+	return chart.Series{X: c.Steps, Y: c.Loss}, nil
 }

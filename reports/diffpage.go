@@ -3,6 +3,7 @@ package reports
 import (
 	"io"
 
+	"bierbench/reports/internal/chart"
 	"bierbench/runs"
 )
 
@@ -18,8 +19,8 @@ type diffPage struct {
 	Methods  []string
 	Classes  []tableView
 	Configs  []configView
-	Recall   []chart
-	Training []chart
+	Recall   []chart.Chart
+	Training []chart.Chart
 	Left     int // pairs that have no chart
 	Flips    pictureView
 }

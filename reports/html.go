@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"bierbench/reports/internal/chart"
 	"bierbench/reports/internal/table"
 )
 
@@ -41,8 +42,8 @@ func newShell(title string) (shell, error) {
 		Head: title,
 		Policy: "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-" +
 			base64.StdEncoding.EncodeToString(sum[:]) + "'",
-		Style:  template.CSS(string(style) + chartStyle(pageColor)), //nolint:gosec // a file of this package and its colours
-		Script: template.JS(script),                                 //nolint:gosec // a file of this package
+		Style:  template.CSS(string(style) + chart.Style(pageColor)), //nolint:gosec // a file of this package and its colours
+		Script: template.JS(script),                                  //nolint:gosec // a file of this package
 	}, nil
 }
 

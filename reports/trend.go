@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"bierbench/reports/internal/chart"
 	"bierbench/reports/internal/table"
 	"bierbench/runs"
 )
@@ -126,32 +127,32 @@ func (t *Trend) table() *table.Table {
 }
 
 // charts draws the groups of each protocol over the runs.
-func (t *Trend) charts() []chart {
+func (t *Trend) charts() []chart.Chart {
 	var plots collection
 	for _, p := range t.Points {
 		var runTicks []float64
 		for i := range t.Runs {
 			runTicks = append(runTicks, float64(i+1))
 		}
-		c := plots.at(placeOf("", p.Group, p.Protocol), lineChart{
+		c := plots.at(placeOf("", p.Group, p.Protocol), chart.Lines{
 			X: "run, in the order of creation", Y: t.Metric + ", %", KeyX: "run", KeyY: t.Metric, Ticks: runTicks, Percent: true, Markers: true,
 		})
 		name := fmt.Sprintf("%s-%d", p.Group.Method, p.Group.Size)
 		if p.At != runs.AtLast {
 			name += ", " + p.At
 		}
-		i := slices.IndexFunc(c.Series, func(s series) bool { return s.Name == name })
+		i := slices.IndexFunc(c.Series, func(s chart.Series) bool { return s.Name == name })
 		if i < 0 {
 			i = len(c.Series)
-			c.Series = append(c.Series, series{Name: name, Style: i, Methods: []string{p.Group.Method}})
+			c.Series = append(c.Series, chart.Series{Name: name, Style: i, Methods: []string{p.Group.Method}})
 		}
-		c.Series[i].summary(float64(slices.Index(t.Runs, p.Run)+1), p.Summary)
+		c.Series[i].Add(float64(slices.Index(t.Runs, p.Run)+1), p.Summary.Mean, p.Summary.Low, p.Summary.High)
 	}
-	var list []chart
+	var list []chart.Chart
 	for i, at := range plots.order {
-		list = append(list, chart{
+		list = append(list, chart.Chart{
 			Name: fmt.Sprintf("trend-%d", i+1), Title: fmt.Sprintf("%s, %s %s, %s", at.protocol, at.backbone, at.mode, at.variant),
-			Dataset: at.dataset, plot: *plots.plots[at],
+			Dataset: at.dataset, Plot: *plots.plots[at],
 		})
 	}
 	return list
@@ -178,7 +179,7 @@ type trendPage struct {
 	Heading  string
 	Runs     []string
 	Tables   []tableView
-	Charts   []chart
+	Charts   []chart.Chart
 	Datasets []string
 	Methods  []string
 }

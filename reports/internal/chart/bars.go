@@ -1,4 +1,4 @@
-package reports
+package chart
 
 import (
 	"fmt"
@@ -7,25 +7,24 @@ import (
 	"unicode/utf8"
 
 	"bierbench/reports/internal/table"
-	"bierbench/runs"
 )
 
-// barsChart is bars made of parts that add up, one below the other.
-type barsChart struct {
-	X, KeyX string   // what the length of a bar is
+// Bars are drawn one below the other. Each consists of parts that add up.
+type Bars struct {
+	X, KeyX string   // what the length of a bar is: on the axis, and in the data
 	Parts   []string // from the left
-	Bars    []bar
+	Bars    []Bar
 }
 
-// bar is a bar; Values are by part, NaN where there is none.
-type bar struct {
+// Bar is one bar.
+type Bar struct {
 	Name   string
 	Method string
 	Values []float64
 }
 
-// total is the length of the bar.
-func (b bar) total() float64 {
+// total returns the length of the bar: the sum of its finite values above 0.
+func (b Bar) total() float64 {
 	sum := 0.0
 	for _, v := range b.Values {
 		if v > 0 && !math.IsInf(v, 0) { // not NaN
@@ -35,7 +34,7 @@ func (b bar) total() float64 {
 	return sum
 }
 
-func (c barsChart) draw() (d drawing, ok bool) {
+func (c Bars) draw() (d drawing, ok bool) {
 	const right, height, gap = 378.0, 12.0, 6.0
 	const mostLetters, letter = 32, 7.2 // of a name, and the width of one
 	longest, letters := 0.0, 20
@@ -51,42 +50,42 @@ func (c barsChart) draw() (d drawing, ok bool) {
 	x.start, x.end = left, right
 	bottom := plotTop + float64(len(c.Bars))*(height+gap)
 	for _, v := range x.ticks {
-		d.add(segment("grid", x.at(v), plotTop, x.at(v), bottom))
+		d.add(lineNode("grid", x.at(v), plotTop, x.at(v), bottom))
 	}
 	for i, b := range c.Bars {
 		y := plotTop + float64(i)*(height+gap) + gap/2
-		parts := []node{label("key", shorten(b.Name, mostLetters), "end", left-6, y+height-2)}
+		parts := []node{textNode("key", shorten(b.Name, mostLetters), "end", left-6, y+height-2)}
 		var told []string
 		from := 0.0
 		for j, v := range b.Values {
 			if !(v > 0) || math.IsInf(v, 0) {
 				continue
 			}
-			parts = append(parts, node{class: "bar", color: j%styles + 1, path: box(x.at(from), y, x.at(from+v)-x.at(from), height)})
+			parts = append(parts, node{class: "bar", color: j%seriesColors + 1, path: rectangle(x.at(from), y, x.at(from+v)-x.at(from), height)})
 			told = append(told, c.Parts[j]+" "+table.Significant(v))
 			from += v
 		}
-		parts = append(parts, label("tick", table.Significant(from), "start", x.at(from)+5, y+height-2))
+		parts = append(parts, textNode("tick", table.Significant(from), "start", x.at(from)+5, y+height-2))
 		d.add(node{methods: []string{b.Method}, title: b.Name + ": " + strings.Join(told, ", "), parts: parts})
 	}
-	d.width = chartWidth
+	d.width = fullWidth
 	// The axis is as wide as the bars alone.
-	d.add(segment("axis", left, bottom, right, bottom))
+	d.add(lineNode("axis", left, bottom, right, bottom))
 	for _, v := range x.ticks {
-		d.add(segment("axis", x.at(v), bottom, x.at(v), bottom+4), label("tick", x.label(v), "middle", x.at(v), bottom+17))
+		d.add(lineNode("axis", x.at(v), bottom, x.at(v), bottom+4), textNode("tick", x.label(v), "middle", x.at(v), bottom+17))
 	}
-	d.add(label("label", c.X, "middle", (left+right)/2, bottom+34))
-	var keys []key
+	d.add(textNode("label", c.X, "middle", (left+right)/2, bottom+34))
+	var keys []legendKey
 	for j, name := range c.Parts {
-		keys = append(keys, key{name: name, symbol: func(left, middle float64) []node {
-			return []node{{class: "bar", color: j%styles + 1, path: box(left+6, middle-5, 16, 10)}}
+		keys = append(keys, legendKey{name: name, symbol: func(left, middle float64) []node {
+			return []node{{class: "bar", color: j%seriesColors + 1, path: rectangle(left+6, middle-5, 16, 10)}}
 		}})
 	}
 	d.legend(bottom+56, keys)
 	return d, true
 }
 
-func (c barsChart) describe() string {
+func (c Bars) describe() string {
 	parts := []string{c.X + ", in parts: " + strings.Join(c.Parts, ", ") + "."}
 	for i, b := range c.Bars {
 		if i == mostDescribed {
@@ -98,12 +97,12 @@ func (c barsChart) describe() string {
 	return strings.Join(parts, " ")
 }
 
-func (c barsChart) data() *table.Table {
-	t := &table.Table{Columns: []table.Column{table.TextColumn("bar", ""), table.TextColumn("part", ""), table.TextColumn(c.KeyX, "")}}
+func (c Bars) data() *table.Table {
+	t := dataTable("bar", "part", c.KeyX)
 	for _, b := range c.Bars {
 		for j, v := range b.Values {
 			if !math.IsNaN(v) {
-				t.Add(runs.Group{}, table.Entry{Value: b.Name}, table.Entry{Value: c.Parts[j]}, table.Entry{Value: v})
+				t.AddValues(b.Name, c.Parts[j], v)
 			}
 		}
 	}

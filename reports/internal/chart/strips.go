@@ -1,4 +1,4 @@
-package reports
+package chart
 
 import (
 	"fmt"
@@ -6,31 +6,35 @@ import (
 	"strings"
 
 	"bierbench/reports/internal/table"
-	"bierbench/runs"
 )
 
-// stripsChart shows how boosting weights were distributed over training: a
-// strip for each learner and kind of pair, over its width the steps, upwards
-// the tenths of what a weight can be, darker the larger the share of the pairs.
-type stripsChart struct{ Shares *WeightShares }
-
-// kinds returns the two kinds of pairs and their shares, [learner][point][bin].
-func (c stripsChart) kinds() ([2]string, [2][][][]float64) {
-	return [2]string{"positive", "negative"}, [2][][][]float64{c.Shares.Positive, c.Shares.Negative}
+// Strips shows how boosting weights are distributed over training. There is a strip for each
+// learner and kind of pair. Its width is the steps, its height the possible weights in bins, and a
+// bin is darker the larger its share of the pairs.
+type Strips struct {
+	Steps []float64 // [points] steps of the training
+	// Positive and Negative are [learner][point][bin], the share of a kind of pairs in each bin of
+	// weights, in [0, 1]. Bins divide the weights from 0 to the largest evenly.
+	Positive, Negative [][][]float64
 }
 
-func (c stripsChart) draw() (d drawing, ok bool) {
+// kinds returns the two kinds of pairs and their shares, [learner][point][bin].
+func (c Strips) kinds() ([2]string, [2][][][]float64) {
+	return [2]string{"positive", "negative"}, [2][][][]float64{c.Positive, c.Negative}
+}
+
+func (c Strips) draw() (d drawing, ok bool) {
 	const left, right, upper, strip, gap, levels = 52.0, 428.0, 30.0, 60.0, 12.0, 10
 	half := (right - left - 16) / 2
 	names, kinds := c.kinds()
-	points := len(c.Shares.Steps)
-	d.width, d.height = chartWidth, upper
+	points := len(c.Steps)
+	d.width, d.height = fullWidth, upper
 	for k, shares := range kinds {
 		x := left + float64(k)*(half+16)
-		d.add(label("label", names[k]+" pairs", "middle", x+half/2, upper-12))
+		d.add(textNode("label", names[k]+" pairs", "middle", x+half/2, upper-12))
 		for m, learner := range shares {
 			y := upper + float64(m)*(strip+gap)
-			shades := make([][]step, levels+1)
+			shades := make([][]pathStep, levels+1)
 			bins := 0
 			for _, p := range learner {
 				bins = max(bins, len(p))
@@ -50,7 +54,7 @@ func (c stripsChart) draw() (d drawing, ok bool) {
 					if s := shade(from); s > 0 {
 						ok = true
 						width, height := half/float64(points), strip/float64(bins)
-						shades[s] = append(shades[s], box(x+float64(from)*width, y+strip-float64(b+1)*height, float64(to-from)*width, height)...)
+						shades[s] = append(shades[s], rectangle(x+float64(from)*width, y+strip-float64(b+1)*height, float64(to-from)*width, height)...)
 					}
 					from = to
 				}
@@ -60,26 +64,27 @@ func (c stripsChart) draw() (d drawing, ok bool) {
 					d.add(node{class: "cell", shade: s, path: path})
 				}
 			}
-			d.add(node{class: "axis", path: box(x, y, half, strip)})
+			d.add(node{class: "axis", path: rectangle(x, y, half, strip)})
 			if k == 0 {
-				d.add(label("tick", "max", "end", x-6, y+10), label("tick", fmt.Sprint(m+1), "end", x-6, y+strip/2+4), label("tick", "0", "end", x-6, y+strip))
+				d.add(textNode("tick", "max", "end", x-6, y+10), textNode("tick", fmt.Sprint(m+1), "end", x-6, y+strip/2+4),
+					textNode("tick", "0", "end", x-6, y+strip))
 			}
 			d.height = max(d.height, y+strip)
 		}
 		if points > 0 {
-			d.add(label("tick", fmt.Sprintf("%.4g", c.Shares.Steps[0]), "start", x, d.height+16),
-				label("tick", fmt.Sprintf("%.4g", c.Shares.Steps[points-1]), "end", x+half, d.height+16))
+			d.add(textNode("tick", fmt.Sprintf("%.4g", c.Steps[0]), "start", x, d.height+16),
+				textNode("tick", fmt.Sprintf("%.4g", c.Steps[points-1]), "end", x+half, d.height+16))
 		}
-		d.add(label("label", "step", "middle", x+half/2, d.height+16))
+		d.add(textNode("label", "step", "middle", x+half/2, d.height+16))
 	}
-	axis := label("label", "learner, weight", "middle", 12, (upper+d.height)/2)
+	axis := textNode("label", "learner, weight", "middle", 12, (upper+d.height)/2)
 	axis.upright = true
 	d.add(axis)
 	d.height += 26
 	return d, ok
 }
 
-func (c stripsChart) describe() string {
+func (c Strips) describe() string {
 	parts := []string{"Share of the pairs by boosting weight, in tenths of what it can be, over steps."}
 	names, kinds := c.kinds()
 	for k, shares := range kinds {
@@ -93,7 +98,7 @@ func (c stripsChart) describe() string {
 	return strings.Join(parts, " ")
 }
 
-// meanWeight is the mean of a distribution, each bin counted at its middle.
+// meanWeight returns the mean of a distribution, each bin counted at its middle.
 func meanWeight(bins []float64) float64 {
 	sum, n := 0.0, 0.0
 	for i, v := range bins {
@@ -106,19 +111,15 @@ func meanWeight(bins []float64) float64 {
 	return sum / n
 }
 
-func (c stripsChart) data() *table.Table {
-	t := &table.Table{}
-	for _, k := range []string{"learner", "pairs", "step", "weight from", "weight to", "share"} {
-		t.Columns = append(t.Columns, table.TextColumn(k, ""))
-	}
+func (c Strips) data() *table.Table {
+	t := dataTable("learner", "pairs", "step", "weight from", "weight to", "share")
 	names, kinds := c.kinds()
 	for k, shares := range kinds {
 		for m, learner := range shares {
 			for p, bins := range learner {
 				for b, v := range bins {
 					n := float64(len(bins))
-					t.Add(runs.Group{}, table.Entry{Value: m + 1}, table.Entry{Value: names[k]}, table.Entry{Value: c.Shares.Steps[p]},
-						table.Entry{Value: float64(b) / n}, table.Entry{Value: float64(b+1) / n}, table.Entry{Value: v})
+					t.AddValues(m+1, names[k], c.Steps[p], float64(b)/n, float64(b+1)/n, v)
 				}
 			}
 		}

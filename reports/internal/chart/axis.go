@@ -1,4 +1,4 @@
-package reports
+package chart
 
 import (
 	"math"
@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// axis maps values to pixels. Ticks stand on round numbers, or where they are
-// given.
+// axis maps values to pixels. Ticks stand on round numbers, or where they are given.
 type axis struct {
 	low, high    float64 // values at the ends
 	start, end   float64 // pixels at the ends
@@ -29,7 +28,7 @@ func (a axis) at(v float64) float64 {
 	return a.start + (v-low)/(high-low)*(a.end-a.start)
 }
 
-// label writes a tick.
+// label writes the value of a tick.
 func (a axis) label(v float64) string {
 	if a.decimals > 3 && v != 0 { // too long to stand beside the axis: 2e-4
 		return strings.Replace(strconv.FormatFloat(v*a.scaleForText, 'e', -1, 64), "e-0", "e-", 1)
@@ -37,9 +36,8 @@ func (a axis) label(v float64) string {
 	return strconv.FormatFloat(v*a.scaleForText, 'f', a.decimals, 64)
 }
 
-// roundAxis returns an axis that holds [low, high] and begins and ends on ticks,
-// about n steps of a round number apart; scale is what values are multiplied by
-// in labels.
+// roundAxis returns an axis that contains [low, high] and begins and ends on ticks. The ticks are
+// about n steps of a round number; scale is the factor by which labels multiply values.
 func roundAxis(low, high, scale float64, n int) axis {
 	if high <= low { // one value: make room around it
 		room := math.Abs(low) * 0.1
@@ -67,8 +65,7 @@ func roundTick(v float64) float64 {
 	return math.Round(v*scale) / scale
 }
 
-// roundStep returns the smallest of 1, 2, 5 times a power of ten that is at
-// least v > 0.
+// roundStep returns the smallest of 1, 2, 5 times a power of ten that is at least v > 0.
 func roundStep(v float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(v)))
 	for _, m := range []float64{1, 2, 5} {

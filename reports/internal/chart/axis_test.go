@@ -1,4 +1,4 @@
-package reports
+package chart
 
 import (
 	"math"
@@ -38,17 +38,19 @@ func TestRoundAxis(t *testing.T) {
 
 // A chart without a finite value says so instead of drawing NaN.
 func TestChartOfNothing(t *testing.T) {
-	for name, c := range map[string]lineChart{
+	for name, c := range map[string]Lines{
 		"no series":    {},
-		"not a number": {Series: []series{{X: []float64{1}, Y: []float64{math.NaN()}}}},
+		"not a number": {Series: []Series{{X: []float64{1}, Y: []float64{math.NaN()}}}},
 	} {
-		if got := string(chart{plot: c}.SVG()); strings.Contains(got, "<svg") {
+		if got := string(Chart{Plot: c}.SVG()); strings.Contains(got, "<svg") {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
-	c := chart{Title: "<b>", plot: lineChart{Markers: true, Series: []series{{Name: "</svg><script>", X: []float64{1, 2}, Y: []float64{math.Inf(1), 0.5}}}}}
+	s := Series{Name: "</svg><script>", X: []float64{1, 2}, Y: []float64{math.Inf(1), 0.5}}
+	c := Chart{Title: "<b>", Plot: Lines{Markers: true, Series: []Series{s}}}
 	got := string(c.SVG())
-	if strings.Contains(got, "NaN") || strings.Contains(got, "Inf") && !strings.Contains(got, "+Inf at 1") || strings.Contains(got, "<script>") {
+	infinite := strings.Contains(got, "Inf") && !strings.Contains(got, "+Inf at 1")
+	if strings.Contains(got, "NaN") || infinite || strings.Contains(got, "<script>") {
 		t.Errorf("chart: %s", got)
 	}
 }

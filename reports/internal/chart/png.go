@@ -1,4 +1,4 @@
-package reports
+package chart
 
 import (
 	"fmt"
@@ -13,19 +13,18 @@ import (
 	"golang.org/x/image/font/opentype"
 )
 
-// pixelScale is how many pixels of a PNG are one of a chart, so that it is
-// sharp on paper.
+// pixelScale is how many pixels of a PNG one pixel of a chart takes, so that it is sharp on paper.
 const pixelScale = 2
 
-// painter draws charts as pixels, one at a time.
-type painter struct {
+// Painter draws charts as pixels, one at a time.
+type Painter struct {
 	face   font.Face
 	looks  map[string]look
 	colors map[string]color.NRGBA
 }
 
-// newPainter returns a painter with the Go font and the colours of a light page.
-func newPainter() (*painter, error) {
+// NewPainter returns a painter with the Go font and the colours of a light page.
+func NewPainter() (*Painter, error) {
 	parsed, err := opentype.Parse(goregular.TTF)
 	if err != nil {
 		return nil, fmt.Errorf("read the Go font: %w", err)
@@ -34,11 +33,11 @@ func newPainter() (*painter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("scale the Go font: %w", err)
 	}
-	p := &painter{face: face, looks: map[string]look{}, colors: map[string]color.NRGBA{}}
-	for _, l := range chartLooks() {
+	p := &Painter{face: face, looks: map[string]look{}, colors: map[string]color.NRGBA{}}
+	for _, l := range nodeLooks() {
 		p.looks[l.class] = l
 	}
-	for name, text := range lightColors() {
+	for name, text := range LightColors() {
 		v, err := strconv.ParseUint(text[1:], 16, 32)
 		if err != nil {
 			return nil, fmt.Errorf("colour %s: %w", name, err)
@@ -48,8 +47,9 @@ func newPainter() (*painter, error) {
 	return p, nil
 }
 
-// PNG writes a drawing.
-func (p *painter) PNG(w io.Writer, d drawing) error {
+// PNG writes a chart in the colours of a light page, at twice its size.
+func (p *Painter) PNG(w io.Writer, c Chart) error {
+	d, _ := c.Plot.draw()
 	dc := gg.NewContext(int(d.width*pixelScale), int(d.height*pixelScale))
 	dc.SetColor(p.colors["page"])
 	dc.Clear()
@@ -58,7 +58,8 @@ func (p *painter) PNG(w io.Writer, d drawing) error {
 	return (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(w, dc.Image())
 }
 
-func (p *painter) paint(dc *gg.Context, nodes []node) {
+// paint draws nodes in their order.
+func (p *Painter) paint(dc *gg.Context, nodes []node) {
 	for _, n := range nodes {
 		l := p.looks[n.class]
 		switch {
@@ -72,7 +73,8 @@ func (p *painter) paint(dc *gg.Context, nodes []node) {
 	}
 }
 
-func (p *painter) paintPath(dc *gg.Context, n node, l look) {
+// paintPath draws a path: first its fill, then its stroke.
+func (p *Painter) paintPath(dc *gg.Context, n node, l look) {
 	for _, s := range n.path {
 		switch s.kind {
 		case 'M':
@@ -105,7 +107,8 @@ func (p *painter) paintPath(dc *gg.Context, n node, l look) {
 	dc.ClearPath()
 }
 
-func (p *painter) paintText(dc *gg.Context, n node, l look) {
+// paintText draws a text.
+func (p *Painter) paintText(dc *gg.Context, n node, l look) {
 	dc.SetColor(p.color(l.fill, n.color, l.opacity))
 	x, y := n.x*pixelScale, n.y*pixelScale
 	anchor := map[string]float64{"middle": 0.5, "end": 1}[n.anchor]
@@ -117,9 +120,8 @@ func (p *painter) paintText(dc *gg.Context, n node, l look) {
 	dc.Pop()
 }
 
-// color returns a colour by its name; series is 1 more than the index of the
-// node's own.
-func (p *painter) color(name string, series int, opacity float64) color.NRGBA {
+// color returns a colour by its name. series is 1 more than the index of the node's own.
+func (p *Painter) color(name string, series int, opacity float64) color.NRGBA {
 	if name == "series" {
 		name = fmt.Sprintf("c%d", max(series-1, 0))
 	}

@@ -1,4 +1,4 @@
-package reports
+package chart
 
 import (
 	"fmt"
@@ -8,10 +8,10 @@ import (
 
 // Parts lose no line, repeat only the base's, and have the axes of the whole.
 func TestParts(t *testing.T) {
-	crowd := func(n int) lineChart {
-		c := lineChart{}
+	crowd := func(n int) Lines {
+		c := Lines{}
 		for i := range n {
-			c.Series = append(c.Series, series{
+			c.Series = append(c.Series, Series{
 				Name: fmt.Sprintf("line %d", i), Style: i, Methods: []string{fmt.Sprintf("method-%d", i)},
 				X: []float64{1, 2}, Y: []float64{float64(i), float64(2 * i)},
 			})
@@ -35,7 +35,7 @@ func TestParts(t *testing.T) {
 			wantX, wantY, _ := whole.axes()
 			var got []int
 			count := map[string]int{}
-			parts := whole.parts(test.base)
+			parts := whole.Split(test.base)
 			for _, p := range parts {
 				got = append(got, len(p.Series))
 				for _, s := range p.Series {

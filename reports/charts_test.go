@@ -6,17 +6,17 @@ import (
 	"fmt"
 	"image/png"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"bierbench/reports/internal/chart"
 	"bierbench/runs"
 )
 
 // chartOf returns the first chart of the sample whose name begins so.
-func chartOf(t *testing.T, r *Report, prefix string) chart {
+func chartOf(t *testing.T, r *Report, prefix string) chart.Chart {
 	t.Helper()
 	for _, c := range r.charts().all() {
 		if strings.HasPrefix(c.Name, prefix) {
@@ -24,7 +24,7 @@ func chartOf(t *testing.T, r *Report, prefix string) chart {
 		}
 	}
 	t.Fatalf("no chart %s", prefix)
-	return chart{}
+	return chart.Chart{}
 }
 
 func TestChartGolden(t *testing.T) {
@@ -33,67 +33,9 @@ func TestChartGolden(t *testing.T) {
 		c := chartOf(t, r, kind)
 		name, _, _ := strings.Cut(kind, "-cub")
 		t.Run(kind, func(t *testing.T) {
-			golden(t, "chart-"+name+".svg", c.svgFile)
-			golden(t, "chart-"+name+".csv", c.plot.data().CSV)
+			golden(t, "chart-"+name+".svg", c.WriteSVG)
+			golden(t, "chart-"+name+".csv", c.CSV)
 		})
-	}
-}
-
-// A name of data is text in the picture and inert in the data of every chart.
-func TestChartEscapes(t *testing.T) {
-	formula := "=1+1"
-	p := 0.5
-	for name, plot := range map[string]plot{
-		"lines":  lineChart{Series: []series{{Name: evilMethod, Methods: []string{evilMethod}, X: []float64{1}, Y: []float64{2}}, {Name: formula, X: []float64{1}, Y: []float64{2}}}},
-		"bars":   barsChart{Parts: []string{formula}, Bars: []bar{{Name: evilMethod, Method: evilMethod, Values: []float64{1}}}},
-		"matrix": matrixChart{Names: []string{evilMethod, formula}, Values: [][]*float64{{&p, nil}, {nil, &p}}, Text: true},
-	} {
-		var picture, data strings.Builder
-		c := chart{Name: "x", Title: evilMethod + "\x1b", plot: plot}
-		if err := c.svgFile(&picture); err != nil {
-			t.Fatal(err)
-		}
-		if err := plot.data().CSV(&data); err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(picture.String(), "<script") || strings.Contains(picture.String(), "\x1b") || !strings.Contains(picture.String(), "&lt;script&gt;") {
-			t.Errorf("%s: the name is not text in %s", name, picture.String())
-		}
-		if !strings.Contains(data.String(), "'"+formula) {
-			t.Errorf("%s: a spreadsheet would evaluate %s", name, data.String())
-		}
-	}
-}
-
-// One point, one seed and values that are not numbers are drawn as far as they
-// go, and no path has a coordinate that is not a number.
-func TestChartDegenerate(t *testing.T) {
-	nan, one := math.NaN(), 1.0
-	for name, c := range map[string]struct {
-		plot  plot
-		drawn bool
-	}{
-		"one point":       {lineChart{Series: []series{{X: []float64{1}, Y: []float64{0.5}}}}, true},
-		"one seed":        {lineChart{Percent: true, Markers: true, Series: []series{{X: []float64{1}, Y: []float64{0.5}, Low: []float64{0.5}, High: []float64{0.5}}}}, true},
-		"a gap":           {lineChart{Series: []series{{X: []float64{1, 2, 3}, Y: []float64{0.5, nan, 0.25}}}}, true},
-		"all zero":        {lineChart{Series: []series{{X: []float64{1, 2}, Y: []float64{0, 0}}}}, true},
-		"no number":       {lineChart{Series: []series{{X: []float64{1}, Y: []float64{nan}}}}, false},
-		"no bar":          {barsChart{Parts: []string{"a"}, Bars: []bar{{Values: []float64{nan}}}}, false},
-		"part of a bar":   {barsChart{Parts: []string{"a", "b"}, Bars: []bar{{Values: []float64{nan, 2}}}}, true},
-		"empty matrix":    {matrixChart{Names: []string{"a"}, Values: [][]*float64{{nil}}}, false},
-		"matrix of one":   {matrixChart{Names: []string{"a"}, Values: [][]*float64{{&one}}}, true},
-		"no weights":      {stripsChart{&WeightShares{Steps: []float64{1}, Positive: [][][]float64{{{0, 0}}}, Negative: [][][]float64{{{0, 0}}}}}, false},
-		"weights at once": {stripsChart{&WeightShares{Steps: []float64{1}, Positive: [][][]float64{{{0, 1}}}, Negative: [][][]float64{{{0, 0}}}}}, true},
-	} {
-		d, ok := c.plot.draw()
-		if ok != c.drawn {
-			t.Errorf("%s: drawn %v, want %v", name, ok, c.drawn)
-		}
-		var b strings.Builder
-		writeNodes(&b, d.nodes)
-		if strings.Contains(b.String(), "NaN") || strings.Contains(b.String(), "922337") { // a NaN made an integer
-			t.Errorf("%s: %s", name, b.String())
-		}
 	}
 }
 
@@ -139,7 +81,6 @@ func TestChartFiles(t *testing.T) {
 		t.Errorf("%d files of %d charts, want three each and mine.txt", len(entries), len(all))
 	}
 	for _, c := range all {
-		d, _ := c.plot.draw()
 		raw, err := os.ReadFile(filepath.Join(charts, c.Name+".png"))
 		if err != nil {
 			t.Fatal(err)
@@ -148,7 +89,7 @@ func TestChartFiles(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", c.Name, err)
 		}
-		if got, want := picture.Bounds().Dx(), int(d.width*pixelScale); got != want {
+		if got, want := picture.Bounds().Dx(), 880; got != want { // twice the width of a page's chart
 			t.Errorf("%s is %d pixels wide, want %d", c.Name, got, want)
 		}
 		colors := map[string]bool{}
@@ -179,7 +120,7 @@ func TestLightColors(t *testing.T) {
 		t.Fatal(err)
 	}
 	light, _, _ := strings.Cut(string(style), "@media")
-	for name, value := range lightColors() {
+	for name, value := range chart.LightColors() {
 		if !strings.Contains(light, "--"+name+": "+value+";") {
 			t.Errorf("style.css has another light colour %s than %s", name, value)
 		}
@@ -229,34 +170,12 @@ func TestManyGroups(t *testing.T) {
 	}
 }
 
-// A thinned curve misses no point by more than what is visible.
-func TestThin(t *testing.T) {
-	var curve []step
-	for i := range 200 {
-		curve = append(curve, step{'L', float64(i), 100 * math.Exp(-float64(i)/50)})
-	}
-	short := thin(curve)
-	if len(short) > 30 || short[0] != curve[0] || short[len(short)-1] != curve[199] {
-		t.Errorf("%d points of 200", len(short))
-	}
-	at := 0
-	for _, p := range curve {
-		for at+1 < len(short)-1 && short[at+1].x <= p.x {
-			at++
-		}
-		a, b := short[at], short[at+1]
-		if y := a.y + (b.y-a.y)*(p.x-a.x)/(b.x-a.x); math.Abs(y-p.y) > 3*visible { // downwards, a steep line is further than across
-			t.Errorf("at %g the thinned curve is at %g, the whole one at %g", p.x, y, p.y)
-		}
-	}
-}
-
 // A seed's charts are the same bytes each time.
 func TestChartsAreStable(t *testing.T) {
 	r := assemble([]source{sample()}, sampleOptions())
 	write := func(w io.Writer) {
 		for _, c := range r.charts().all() {
-			if err := c.svgFile(w); err != nil {
+			if err := c.WriteSVG(w); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -1,4 +1,4 @@
-package reports
+package chart
 
 import (
 	"fmt"
@@ -6,25 +6,23 @@ import (
 	"strings"
 
 	"bierbench/reports/internal/table"
-	"bierbench/runs"
 )
 
-// matrixChart is a square matrix of values, a cell darker the larger its
-// absolute value, from the least of the matrix to its largest: [row][column], nil
-// where there is none.
-type matrixChart struct {
+// Matrix is a square matrix of values. A cell is darker the larger its absolute value is, from the
+// smallest of the matrix to the largest.
+type Matrix struct {
 	What   string // what a cell is
 	Part   string // what a row is: learner, block
-	Names  []string
-	Values [][]*float64
+	Names  []string     // of the rows, and of the columns
+	Values [][]*float64 // [row][column], nil where there is none
 	Text   bool // the numbers are written into their cells
 }
 
-// darkest is the opacity of a cell of 1, in tenths: text on it is still legible
-// in a dark and in a light page.
-const darkest = 5
+// darkestShade is the opacity of the darkest cell with text in it, in tenths: the text is still
+// legible in a dark and in a light page.
+const darkestShade = 5
 
-func (c matrixChart) draw() (d drawing, ok bool) {
+func (c Matrix) draw() (d drawing, ok bool) {
 	n := len(c.Values)
 	bottom, top := math.Inf(1), 0.0 // of the scale
 	for _, row := range c.Values {
@@ -40,11 +38,11 @@ func (c matrixChart) draw() (d drawing, ok bool) {
 	}
 	const left, upper, side = 90.0, 28.0, 260.0
 	cell := side / float64(n)
-	levels := darkest
+	levels := darkestShade
 	if !c.Text {
 		levels = 10
 	}
-	shades := make([][]step, levels+1) // cells of one shade are one path
+	shades := make([][]pathStep, levels+1) // cells of one shade are one path
 	for i, row := range c.Values {
 		for from := 0; from < len(row); {
 			shade := shadeOf(row[from], bottom, top, levels)
@@ -53,7 +51,7 @@ func (c matrixChart) draw() (d drawing, ok bool) {
 				to++
 			}
 			if shade > 0 {
-				shades[shade] = append(shades[shade], box(left+float64(from)*cell, upper+float64(i)*cell, float64(to-from)*cell, cell)...)
+				shades[shade] = append(shades[shade], rectangle(left+float64(from)*cell, upper+float64(i)*cell, float64(to-from)*cell, cell)...)
 			}
 			from = to
 		}
@@ -63,32 +61,31 @@ func (c matrixChart) draw() (d drawing, ok bool) {
 			d.add(node{class: "cell", shade: shade, path: path})
 		}
 	}
-	d.add(node{class: "axis", path: box(left, upper, side, side)})
+	d.add(node{class: "axis", path: rectangle(left, upper, side, side)})
 	for i, row := range c.Values {
 		if n <= 12 || i == 0 || i == n-1 {
 			center := (float64(i) + 0.5) * cell
-			d.add(label("tick", shorten(c.Names[i], 12), "end", left-6, upper+center+4))
-			d.add(label("tick", c.short(i), "middle", left+center, upper-8))
+			d.add(textNode("tick", shorten(c.Names[i], 12), "end", left-6, upper+center+4))
+			d.add(textNode("tick", c.short(i), "middle", left+center, upper-8))
 		}
 		for j, v := range row {
 			if c.Text {
-				d.add(label("key", cellText(v), "middle", left+(float64(j)+0.5)*cell, upper+(float64(i)+0.5)*cell+4))
+				d.add(textNode("key", cellText(v), "middle", left+(float64(j)+0.5)*cell, upper+(float64(i)+0.5)*cell+4))
 			}
 		}
 	}
-	d.width, d.height = chartWidth, upper+side+10
+	d.width, d.height = fullWidth, upper+side+10
 	if !c.Text {
-		d.add(label("label", fmt.Sprintf("dark: %.3f", top), "start", left+side+6, upper+12),
-			label("label", fmt.Sprintf("light: %.3f", bottom), "start", left+side+6, upper+28))
+		d.add(textNode("label", fmt.Sprintf("dark: %.3f", top), "start", left+side+6, upper+12),
+			textNode("label", fmt.Sprintf("light: %.3f", bottom), "start", left+side+6, upper+28))
 	}
 	return d, true
 }
 
-// short is the name of a column: its number.
-func (c matrixChart) short(i int) string { return fmt.Sprint(i + 1) }
+// short returns the name of a column: its number.
+func (c Matrix) short(i int) string { return fmt.Sprint(i + 1) }
 
-// shadeOf returns the shade of a cell, 1 for bottom to levels for top; 0 where
-// there is none.
+// shadeOf returns the shade of a cell, 1 for bottom to levels for top; 0 where there is no value.
 func shadeOf(v *float64, bottom, top float64, levels int) int {
 	switch {
 	case v == nil || math.IsNaN(*v):
@@ -99,6 +96,7 @@ func shadeOf(v *float64, bottom, top float64, levels int) int {
 	return 1 + int(math.Round((math.Abs(*v)-bottom)/(top-bottom)*float64(levels-1)))
 }
 
+// cellText writes the value of a cell.
 func cellText(v *float64) string {
 	if v == nil || math.IsNaN(*v) {
 		return table.Dash
@@ -106,7 +104,7 @@ func cellText(v *float64) string {
 	return strings.Replace(fmt.Sprintf("%.3f", *v), "-", "−", 1)
 }
 
-func (c matrixChart) describe() string {
+func (c Matrix) describe() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %d by %d.", c.What, len(c.Values), len(c.Values))
 	if len(c.Values) > mostDescribed {
@@ -123,15 +121,15 @@ func (c matrixChart) describe() string {
 	return b.String()
 }
 
-func (c matrixChart) data() *table.Table {
-	t := &table.Table{Columns: []table.Column{table.TextColumn(c.Part, ""), table.TextColumn("with "+c.Part, ""), table.TextColumn("value", "")}}
+func (c Matrix) data() *table.Table {
+	t := dataTable(c.Part, "with "+c.Part, "value")
 	for i, row := range c.Values {
 		for j, v := range row {
-			e := table.Entry{}
+			line := []any{c.Names[i], c.Names[j]}
 			if v != nil && !math.IsNaN(*v) {
-				e.Value = *v
+				line = append(line, *v)
 			}
-			t.Add(runs.Group{}, table.Entry{Value: c.Names[i]}, table.Entry{Value: c.Names[j]}, e)
+			t.AddValues(line...)
 		}
 	}
 	return t
