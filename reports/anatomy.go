@@ -31,9 +31,9 @@ type WeightShares struct {
 // many bands as can be told apart side by side.
 const weightPoints = 20
 
-// anatomy averages over done cells, whose training is given; nil where no record
+// anatomyOf averages over done cells, whose training is given; nil where no record
 // has any of it, as those of before there was.
-func anatomy(done []runs.Cell, steps [][]runs.TrainStep) *Anatomy {
+func anatomyOf(done []runs.Cell, steps [][]runs.TrainStep) *Anatomy {
 	a := &Anatomy{Seeds: []int{}, Weights: weightShares(steps)}
 	var learners, scores, blocks [][][]*float64
 	var sizes [][]int

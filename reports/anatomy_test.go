@@ -25,7 +25,7 @@ func TestAnatomyMatrices(t *testing.T) {
 		ScoreMatrix:   [][]*float64{{v(1), v(0.75)}, {v(0.75), v(1)}},
 		Blocks:        &runs.DimensionBlocks{Sizes: []int{1, 2}, Matrix: [][]*float64{{nil, v(0.2)}, {v(0.2), v(0.1)}}},
 	}
-	got := anatomy([]runs.Cell{cell(1, first), cell(2, nil), cell(3, &runs.Correlation{}), cell(4, second)}, nil)
+	got := anatomyOf([]runs.Cell{cell(1, first), cell(2, nil), cell(3, &runs.Correlation{}), cell(4, second)}, nil)
 	want := &Anatomy{
 		Seeds:         []int{1, 4},
 		LearnerMatrix: [][]*float64{{v(0.2), v(0.2)}, {v(0.2), nil}},
@@ -35,11 +35,11 @@ func TestAnatomyMatrices(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := anatomy([]runs.Cell{cell(2, nil), cell(3, &runs.Correlation{})}, nil); got != nil {
+	if got := anatomyOf([]runs.Cell{cell(2, nil), cell(3, &runs.Correlation{})}, nil); got != nil {
 		t.Errorf("records of before: %+v, want nil", got)
 	}
 	three := &runs.Correlation{LearnerMatrix: [][]*float64{{v(1)}, {v(1)}, {v(1)}}}
-	if got := anatomy([]runs.Cell{cell(1, first), cell(2, three)}, nil); got.LearnerMatrix != nil {
+	if got := anatomyOf([]runs.Cell{cell(1, first), cell(2, three)}, nil); got.LearnerMatrix != nil {
 		t.Errorf("two and three learners: %v, want nil", got.LearnerMatrix)
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // assemble makes the report of sources. It reads no file.
-func assemble(sources []source, o Options) *Report {
+func assemble(sources []loadedRun, o Options) *Report {
 	r := &Report{Schema: Schema, Title: o.Title, Created: o.Now, Base: o.Base}
 	var ids []string
 	for _, s := range sources {
@@ -36,7 +36,7 @@ func assemble(sources []source, o Options) *Report {
 }
 
 // addRun adds a run, its groups, results and failures.
-func (r *Report) addRun(s source) {
+func (r *Report) addRun(s loadedRun) {
 	run := Run{
 		ID: s.record.ID, Suite: s.record.Suite, Created: s.record.Created, Command: s.record.Command,
 		Planned: len(s.record.Cells), Config: s.record.Config,
@@ -82,7 +82,7 @@ func (r *Report) addRun(s source) {
 }
 
 // addGroup adds a group and its results on every protocol.
-func (r *Report) addGroup(s source, run string, id runs.Group, keys []runs.Key, byKey map[runs.Key]runs.Cell) {
+func (r *Report) addGroup(s loadedRun, run string, id runs.Group, keys []runs.Key, byKey map[runs.Key]runs.Cell) {
 	g := Group{Run: run, Group: id}
 	var done []runs.Cell
 	for _, k := range keys {
@@ -107,21 +107,21 @@ func (r *Report) addGroup(s source, run string, id runs.Group, keys []runs.Key, 
 	if len(g.ConfigHash) > 1 || len(g.DataHash) > 1 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("run %s: the seeds of %s differ in configuration or data; run again to replace the stale ones", run, id.Path()))
 	}
-	g.Timing = means(done, func(c runs.Cell) map[string]float64 { return c.Timing })
-	g.Throughput = means(done, func(c runs.Cell) map[string]float64 { return c.Throughput })
-	g.Learners = over(done, func(c runs.Cell) *float64 {
+	g.Timing = meansByName(done, func(c runs.Cell) map[string]float64 { return c.Timing })
+	g.Throughput = meansByName(done, func(c runs.Cell) map[string]float64 { return c.Throughput })
+	g.Learners = summaryOver(done, func(c runs.Cell) *float64 {
 		if c.Correlation == nil {
 			return nil
 		}
 		return c.Correlation.Learners
 	})
-	g.Dimensions = over(done, func(c runs.Cell) *float64 {
+	g.Dimensions = summaryOver(done, func(c runs.Cell) *float64 {
 		if c.Correlation == nil {
 			return nil
 		}
 		return &c.Correlation.Dimensions
 	})
-	if g.Forecast = forecast(done); g.Forecast != nil {
+	if g.Forecast = forecastOf(done); g.Forecast != nil {
 		if r.Forecast == nil {
 			r.Forecast = &Forecast{}
 		}
@@ -133,10 +133,10 @@ func (r *Report) addGroup(s source, run string, id runs.Group, keys []runs.Key, 
 			steps = append(steps, t)
 		}
 	}
-	g.Curve = curve(steps)
-	g.Anatomy = anatomy(done, steps)
+	g.Curve = meanCurve(steps)
+	g.Anatomy = anatomyOf(done, steps)
 	r.Groups = append(r.Groups, g)
-	r.Results = append(r.Results, results(run, id, done, s.diff)...)
+	r.Results = append(r.Results, resultsOf(run, id, done, s.diff)...)
 }
 
 // environment returns the index of e, counting one more cell made in it.
@@ -175,8 +175,8 @@ func appendNew[T comparable](list []T, x T) []T {
 	return append(list, x)
 }
 
-// means averages each entry of a map over the cells that have it.
-func means(cells []runs.Cell, of func(runs.Cell) map[string]float64) map[string]float64 {
+// meansByName averages each entry of a map over the cells that have it.
+func meansByName(cells []runs.Cell, of func(runs.Cell) map[string]float64) map[string]float64 {
 	sum, n := map[string]float64{}, map[string]float64{}
 	for _, c := range cells {
 		for k, v := range of(c) {
@@ -190,8 +190,8 @@ func means(cells []runs.Cell, of func(runs.Cell) map[string]float64) map[string]
 	return sum
 }
 
-// over summarizes a value over the cells that have it; nil where none has.
-func over(cells []runs.Cell, of func(runs.Cell) *float64) *runs.Summary {
+// summaryOver summarizes a value over the cells that have it; nil where none has.
+func summaryOver(cells []runs.Cell, of func(runs.Cell) *float64) *runs.Summary {
 	var values []float64
 	var seeds []int
 	for _, c := range cells {

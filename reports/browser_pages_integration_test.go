@@ -57,14 +57,14 @@ func hostilePages(t *testing.T) []page {
 	}
 	hostile.Rows = append(hostile.Rows, d.Rows...) // so that there are curves and flips
 	noise := &NoiseReport{}
-	if r := assemble([]source{s}, sampleOptions()); r.Noise != nil {
+	if r := assemble([]loadedRun{s}, sampleOptions()); r.Noise != nil {
 		noise = r.Noise
 	}
 	return []page{
-		add("report", assemble([]source{s}, sampleOptions()).HTML, hostileScript, hostileImage),
+		add("report", assemble([]loadedRun{s}, sampleOptions()).HTML, hostileScript, hostileImage),
 		add("pictures", illustrated(t, stored(t, pictured()), &drawer{}).HTML),
 		add("published", publishedReport(t, nil).HTML),
-		add("nothing", assemble([]source{{record: runs.Record{ID: hostileScript, Created: noon()}}}, sampleOptions()).HTML, hostileScript),
+		add("nothing", assemble([]loadedRun{{record: runs.Record{ID: hostileScript, Created: noon()}}}, sampleOptions()).HTML, hostileScript),
 		add("noise", noise.HTML),
 		add("diff", func(w io.Writer) error { return DiffHTML(hostile, curves, flips, w) }, hostileScript, hostileImage),
 		add("trend", hostileTrend().HTML, hostileScript, hostileImage),
@@ -109,7 +109,7 @@ func hostileGroup(g *runs.Group) {
 }
 
 // hostileSample is the sample with markup in names, paths, protocols and errors.
-func hostileSample() source {
+func hostileSample() loadedRun {
 	s := sample()
 	s.record.ID, s.record.Suite = hostileImage, hostileScript
 	s.record.Command = []string{"bierbench", "-C", "/data/" + hostileImage, "run", hostileScript}

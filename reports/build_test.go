@@ -13,7 +13,7 @@ import (
 // stored writes a source as a run on disk, with the queries of every done cell
 // invented to agree with its R@1: image id is of class (id-1)%10, and of a
 // query's nearest images the first and third are of its class, or none is.
-func stored(t *testing.T, s source) *runs.Run {
+func stored(t *testing.T, s loadedRun) *runs.Run {
 	t.Helper()
 	r, err := runs.Store{Dir: t.TempDir()}.Create(s.record.ID, s.record)
 	if err != nil {
@@ -66,7 +66,7 @@ func stored(t *testing.T, s source) *runs.Run {
 }
 
 // plainSample is the sample without the names that no folder can have.
-func plainSample() source {
+func plainSample() loadedRun {
 	s := sample()
 	clean := func(k *runs.Key) {
 		if k.Method == evilMethod {
@@ -174,7 +174,7 @@ func TestBuildWithoutComparison(t *testing.T) {
 func TestTwoRuns(t *testing.T) {
 	a, b := sample(), sample()
 	b.record.ID = "again"
-	r := assemble([]source{a, b}, sampleOptions())
+	r := assemble([]loadedRun{a, b}, sampleOptions())
 	if r.Title != "sample, again" {
 		t.Errorf("title %q", r.Title)
 	}
@@ -201,7 +201,7 @@ func TestWarnsOfMixedResults(t *testing.T) {
 	s := sample()
 	s.cells[3].ConfigHash = digest("another")           // baseline, seed 1
 	s.cells[4].Evaluations[0].TestHash = digest("more") // baseline, seed 2
-	r := assemble([]source{s}, sampleOptions())
+	r := assemble([]loadedRun{s}, sampleOptions())
 	got := fmt.Sprint(r.Warnings)
 	for _, want := range []string{"differ in configuration or data", "not all results are on the same test images"} {
 		if !strings.Contains(got, want) {
@@ -216,7 +216,7 @@ func TestForecast(t *testing.T) {
 	cell := func(predicted *runs.Cost, total float64, memory int64) runs.Cell {
 		return runs.Cell{Status: runs.Done, Predicted: predicted, Timing: map[string]float64{"total": total}, Memory: memory}
 	}
-	got := forecast([]runs.Cell{
+	got := forecastOf([]runs.Cell{
 		cell(&runs.Cost{Seconds: 10, Memory: 300, Basis: "measured"}, 12, 310),
 		cell(&runs.Cost{Seconds: 11, Memory: 320, Basis: "probe"}, 9, 290),
 		cell(&runs.Cost{Memory: 900, Basis: ""}, 50, 0), // its time and its peak are not known
@@ -226,14 +226,14 @@ func TestForecast(t *testing.T) {
 	if got == nil || *got != want {
 		t.Fatalf("%+v, want %+v", got, want)
 	}
-	if forecast([]runs.Cell{cell(nil, 60, 999), cell(&runs.Cost{Disk: 5}, 1, 1)}) != nil {
+	if forecastOf([]runs.Cell{cell(nil, 60, 999), cell(&runs.Cost{Disk: 5}, 1, 1)}) != nil {
 		t.Error("a forecast of cells without one")
 	}
 	plain := sample()
 	for i := range plain.cells {
 		plain.cells[i].Predicted = nil
 	}
-	r := assemble([]source{plain}, sampleOptions())
+	r := assemble([]loadedRun{plain}, sampleOptions())
 	if r.Forecast != nil || r.planned() != nil {
 		t.Error("a section without a prediction")
 	}
@@ -241,7 +241,7 @@ func TestForecast(t *testing.T) {
 	if err := errors.Join(r.HTML(&page), r.Markdown(&text)); err != nil || strings.Contains(page.String()+text.String(), "Planned and actual") {
 		t.Errorf("the section is in the report, %v", err)
 	}
-	r = assemble([]source{sample(), sample()}, sampleOptions())
+	r = assemble([]loadedRun{sample(), sample()}, sampleOptions())
 	rows := r.planned().Rows
 	if len(rows) != 2*8 { // four methods with predictions on two sets, in two runs
 		t.Errorf("%d rows, want 16", len(rows))

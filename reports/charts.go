@@ -10,15 +10,15 @@ import (
 	"bierbench/runs"
 )
 
-// place is what the methods in one chart have in common.
-type place struct{ run, dataset, variant, backbone, mode, protocol string }
+// chartPlace is what the methods in one chart have in common.
+type chartPlace struct{ run, dataset, variant, backbone, mode, protocol string }
 
-func placeOf(run string, g runs.Group, protocol string) place {
-	return place{run: run, dataset: g.Dataset, variant: g.Variant, backbone: g.Backbone, mode: g.Mode, protocol: protocol}
+func placeOf(run string, g runs.Group, protocol string) chartPlace {
+	return chartPlace{run: run, dataset: g.Dataset, variant: g.Variant, backbone: g.Backbone, mode: g.Mode, protocol: protocol}
 }
 
 // placeTitle names what a chart's lines have in common.
-func (r *Report) placeTitle(p place) string {
+func (r *Report) placeTitle(p chartPlace) string {
 	name := p.protocol
 	if name == "" {
 		name = p.dataset
@@ -48,15 +48,15 @@ func (r *Report) severalVariants(dataset string) bool {
 	return false
 }
 
-// lines names each line of a report's charts and gives it a style: by method,
+// lineStyles names each line of a report's charts and gives it a style: by method,
 // and by size where there are several.
-type lines struct {
+type lineStyles struct {
 	methods []string
 	sizes   map[string][]int
 }
 
-func (r *Report) lines() lines {
-	l := lines{sizes: map[string][]int{}}
+func (r *Report) lineStyles() lineStyles {
+	l := lineStyles{sizes: map[string][]int{}}
 	for _, g := range r.Groups {
 		m := g.Group.Method
 		l.methods = appendNew(l.methods, m)
@@ -66,7 +66,7 @@ func (r *Report) lines() lines {
 }
 
 // style returns the style of a method: its place among the report's methods.
-func (l lines) style(g runs.Group) int {
+func (l lineStyles) style(g runs.Group) int {
 	i := 0
 	for _, m := range l.methods {
 		for _, size := range l.sizes[m] {
@@ -80,7 +80,7 @@ func (l lines) style(g runs.Group) int {
 }
 
 // name returns the method's label, with the size where there are several.
-func (l lines) name(g runs.Group) string {
+func (l lineStyles) name(g runs.Group) string {
 	if len(l.sizes[g.Method]) > 1 {
 		return fmt.Sprintf("%s-%d", g.Method, g.Size)
 	}
@@ -89,15 +89,15 @@ func (l lines) name(g runs.Group) string {
 
 // recallCharts returns R@K over K, one chart for each protocol and backbone.
 func (r *Report) recallCharts() []chart.Chart {
-	l := r.lines()
-	var c collection
+	l := r.lineStyles()
+	var c chartsByPlace
 	for _, x := range r.Results {
 		s := chart.Series{Name: l.name(x.Group), Style: l.style(x.Group), Methods: []string{x.Group.Method}}
 		if x.At != runs.AtLast {
 			s.Name += " (" + x.At + ")"
 		}
 		for _, m := range x.Metrics {
-			if k, ok := recall(m.Name); ok {
+			if k, ok := recallK(m.Name); ok {
 				s.Add(float64(k), m.Summary.Mean, m.Summary.Low, m.Summary.High)
 			}
 		}
@@ -117,8 +117,8 @@ func (r *Report) recallCharts() []chart.Chart {
 // trainingCharts returns the loss over the steps, one chart for each data set
 // and backbone.
 func (r *Report) trainingCharts() []chart.Chart {
-	l := r.lines()
-	var c collection
+	l := r.lineStyles()
+	var c chartsByPlace
 	for _, g := range r.Groups {
 		if g.Curve == nil {
 			continue
@@ -134,8 +134,8 @@ func (r *Report) trainingCharts() []chart.Chart {
 // rateCharts returns the learning rate over the steps, one chart for each data
 // set and backbone; methods of one course share a line.
 func (r *Report) rateCharts() []chart.Chart {
-	l := r.lines()
-	var c collection
+	l := r.lineStyles()
+	var c chartsByPlace
 	for _, g := range r.Groups {
 		if g.Curve == nil {
 			continue
@@ -158,10 +158,10 @@ func (r *Report) rateCharts() []chart.Chart {
 // sizeCharts returns a metric over the size of the embedding, for methods that
 // have several sizes.
 func (r *Report) sizeCharts() []chart.Chart {
-	l := r.lines()
+	l := r.lineStyles()
 	var list []chart.Chart
 	for _, metric := range []string{recallAt1, mapAtR} {
-		var c collection
+		var c chartsByPlace
 		for _, x := range r.Results {
 			m, ok := x.metric(metric)
 			if !ok || x.At != runs.AtLast || len(l.sizes[x.Group.Method]) < 2 {
@@ -193,9 +193,9 @@ func (r *Report) sizeCharts() []chart.Chart {
 // timeCharts returns the seconds of a cell by stage, one chart for each data
 // set and backbone.
 func (r *Report) timeCharts() []chart.Chart {
-	l := r.lines()
-	var order []place
-	charts := map[place]*chart.Bars{}
+	l := r.lineStyles()
+	var order []chartPlace
+	charts := map[chartPlace]*chart.Bars{}
 	var stages []string
 	for _, s := range r.stages() {
 		if s != "total" {
@@ -228,17 +228,17 @@ func (r *Report) timeCharts() []chart.Chart {
 	return list
 }
 
-// collection is line charts by place, in the order in which they were asked for.
-type collection struct {
-	order []place
-	plots map[place]*chart.Lines
+// chartsByPlace is line charts by place, in the order in which they were asked for.
+type chartsByPlace struct {
+	order []chartPlace
+	plots map[chartPlace]*chart.Lines
 }
 
 // at returns the chart of a place, empty as given where it is new.
-func (c *collection) at(p place, empty chart.Lines) *chart.Lines {
+func (c *chartsByPlace) at(p chartPlace, empty chart.Lines) *chart.Lines {
 	if c.plots[p] == nil {
 		if c.plots == nil {
-			c.plots = map[place]*chart.Lines{}
+			c.plots = map[chartPlace]*chart.Lines{}
 		}
 		c.plots[p] = &empty
 		c.order = append(c.order, p)
@@ -247,7 +247,7 @@ func (c *collection) at(p place, empty chart.Lines) *chart.Lines {
 }
 
 // placeName names a chart of a place for its files.
-func (r *Report) placeName(kind string, p place, more ...string) string {
+func (r *Report) placeName(kind string, p chartPlace, more ...string) string {
 	name := p.protocol
 	if name == "" {
 		name = p.dataset

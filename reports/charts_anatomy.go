@@ -27,8 +27,8 @@ func (r *Report) ensembleCharts() []chartKind {
 }
 
 // ensembleChart is a chart about one group.
-func (r *Report) ensembleChart(kind, what string, p place, g Group, plot chart.Plot) chart.Chart {
-	name := r.lines().name(g.Group)
+func (r *Report) ensembleChart(kind, what string, p chartPlace, g Group, plot chart.Plot) chart.Chart {
+	name := r.lineStyles().name(g.Group)
 	return chart.Chart{
 		Name: r.placeName(kind, p, name), Title: what + " of " + name + ": " + r.placeTitle(p),
 		Dataset: g.Group.Dataset, Method: g.Group.Method, Plot: plot,

@@ -35,9 +35,9 @@ func fileName(s string) string {
 	return strings.Trim(name[:min(len(name), longestFile)], "-.")
 }
 
-// numbered gives the charts of equal names a number behind it, and leaves out
+// numberCharts gives the charts of equal names a number behind it, and leaves out
 // those without a value.
-func numbered(lists ...*[]chart.Chart) {
+func numberCharts(lists ...*[]chart.Chart) {
 	taken := map[string]bool{}
 	for _, list := range lists {
 		var kept []chart.Chart
@@ -82,7 +82,7 @@ func writeCharts(dir string, charts []chart.Chart) error {
 			if was, err := os.ReadFile(path); err == nil && bytes.Equal(was, b.Bytes()) {
 				continue // thousands of charts that did not change need no sync
 			}
-			if err := replace(path, b.Bytes()); err != nil {
+			if err := replaceFile(path, b.Bytes()); err != nil {
 				return err
 			}
 		}

@@ -18,7 +18,7 @@ func (r *Report) charts() reportCharts {
 	for i := range c.Ensembles {
 		lists = append(lists, &c.Ensembles[i].Charts)
 	}
-	numbered(lists...)
+	numberCharts(lists...)
 	return c
 }
 

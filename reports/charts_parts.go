@@ -8,7 +8,7 @@ import (
 
 // charts returns the charts that have a line, crowded ones in parts; kind
 // begins their names, what their titles.
-func (c *collection) charts(r *Report, kind, what string) []chart.Chart {
+func (c *chartsByPlace) charts(r *Report, kind, what string) []chart.Chart {
 	var list []chart.Chart
 	for _, p := range c.order {
 		if len(c.plots[p].Series) == 0 {

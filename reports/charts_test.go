@@ -28,7 +28,7 @@ func chartOf(t *testing.T, r *Report, prefix string) chart.Chart {
 }
 
 func TestChartGolden(t *testing.T) {
-	r := assemble([]source{sample()}, sampleOptions())
+	r := assemble([]loadedRun{sample()}, sampleOptions())
 	for _, kind := range []string{"recall-cub-loo+box+mini", "time-cub", "correlation-cub", "weight-shares-cub"} {
 		c := chartOf(t, r, kind)
 		name, _, _ := strings.Cut(kind, "-cub")
@@ -55,7 +55,7 @@ func TestFileName(t *testing.T) {
 
 // Each chart is three files; those of before are removed, others left alone.
 func TestChartFiles(t *testing.T) {
-	r := assemble([]source{sample()}, sampleOptions())
+	r := assemble([]loadedRun{sample()}, sampleOptions())
 	dir := t.TempDir()
 	charts := filepath.Join(dir, chartsDir)
 	if err := os.MkdirAll(charts, 0o755); err != nil {
@@ -146,7 +146,7 @@ func TestManyGroups(t *testing.T) {
 		}
 	}
 	s.steps = steps
-	r := assemble([]source{s}, sampleOptions())
+	r := assemble([]loadedRun{s}, sampleOptions())
 	if len(r.Groups) != 250 {
 		t.Fatalf("%d groups, want 250", len(r.Groups))
 	}
@@ -172,7 +172,7 @@ func TestManyGroups(t *testing.T) {
 
 // A seed's charts are the same bytes each time.
 func TestChartsAreStable(t *testing.T) {
-	r := assemble([]source{sample()}, sampleOptions())
+	r := assemble([]loadedRun{sample()}, sampleOptions())
 	write := func(w io.Writer) {
 		for _, c := range r.charts().all() {
 			if err := c.WriteSVG(w); err != nil {

@@ -13,9 +13,9 @@ import (
 // chosenSample is the sample's baseline of two seeds three times: as it is,
 // with a model that was selected, and with one that was peeked at. The label
 // says nothing of how.
-func chosenSample() source {
+func chosenSample() loadedRun {
 	whole := sample()
-	s := source{record: whole.record, steps: map[runs.Key][]runs.TrainStep{}, diff: chosenDiff()}
+	s := loadedRun{record: whole.record, steps: map[runs.Key][]runs.TrainStep{}, diff: chosenDiff()}
 	s.record.Cells = nil
 	for _, c := range whole.cells {
 		if c.Dataset != "cub" || c.Method != "bier" && c.Method != "baseline" || c.Seed == 3 {
@@ -70,7 +70,7 @@ func chosenDiff() *runs.Diff {
 // Every output says of a row whether its model was selected or peeked at, at
 // which steps, and how often the test images were looked at.
 func TestChosenGolden(t *testing.T) {
-	r := assemble([]source{chosenSample()}, sampleOptions())
+	r := assemble([]loadedRun{chosenSample()}, sampleOptions())
 	d := chosenDiff()
 	for _, c := range []struct {
 		name  string

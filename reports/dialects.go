@@ -146,7 +146,7 @@ func (s *Rescoring) table(rows []Rescored) *table.Table {
 			if m == recallAt1 || m == mapAtR {
 				e = table.Absent()
 				if d, ok := r.Deltas[m]; ok {
-					e = difference(d)
+					e = differenceEntry(d)
 				}
 				entries = append(entries, e)
 			}
@@ -241,7 +241,7 @@ func (s *Rescoring) summary(rows []Rescored) *table.Table {
 	for _, d := range dialects {
 		entries := []table.Entry{table.Words(d), table.Count(cells[d])}
 		for _, m := range []string{recallAt1, mapAtR} {
-			mean, largest := spread(deltas[d][m])
+			mean, largest := meanAndLargest(deltas[d][m])
 			entries = append(entries, mean, largest)
 		}
 		t.Add(runs.Group{}, append(entries, table.Count(collapsed[d]))...)
@@ -249,8 +249,8 @@ func (s *Rescoring) summary(rows []Rescored) *table.Table {
 	return t
 }
 
-// spread shows the mean of differences and the one farthest from 0.
-func spread(differences []float64) (mean, largest table.Entry) {
+// meanAndLargest shows the mean of differences and the one farthest from 0.
+func meanAndLargest(differences []float64) (mean, largest table.Entry) {
 	if len(differences) == 0 {
 		return table.Absent(), table.Absent()
 	}
@@ -261,11 +261,11 @@ func spread(differences []float64) (mean, largest table.Entry) {
 			far = d
 		}
 	}
-	return difference(sum / float64(len(differences))), difference(far)
+	return differenceEntry(sum / float64(len(differences))), differenceEntry(far)
 }
 
-// difference shows points; none at all as 0.
-func difference(d float64) table.Entry {
+// differenceEntry shows points; none at all as 0.
+func differenceEntry(d float64) table.Entry {
 	if d == 0 {
 		return table.Entry{Value: 0.0, Text: "0"}
 	}

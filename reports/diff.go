@@ -178,16 +178,16 @@ func diffTable(d *runs.Diff, rows []runs.Comparison) *table.Table {
 		if c.Verdict != "" {
 			bounds.Plot = &table.Whisker{Low: c.Low, Middle: c.Delta, High: c.High, Span: span, Verdict: c.Verdict}
 		}
-		delta, v, p, corrected := table.Points(c.Delta), verdict(c), table.Probability(c.P), table.Probability(c.PHolm)
+		delta, v, p, corrected := table.Points(c.Delta), verdictEntry(c), table.Probability(c.P), table.Probability(c.PHolm)
 		delta.Bold = v.Bold
 		if c.Verdict == "" { // it was not tested
-			bounds, v, p, corrected = table.Absent(), collapsed(), table.Absent(), table.Absent()
+			bounds, v, p, corrected = table.Absent(), collapsedEntry(), table.Absent(), table.Absent()
 		}
-		for _, note := range notes(c, d.Footnotes) {
+		for _, note := range comparisonNotes(c, d.Footnotes) {
 			v.Marks = append(v.Marks, t.Footnote(note))
 		}
 		queries := table.Absent()
-		if _, ok := recall(c.Metric); ok && c.Verdict != "" && len(c.Pairs) > 0 { // else no seed is on both sides
+		if _, ok := recallK(c.Metric); ok && c.Verdict != "" && len(c.Pairs) > 0 { // else no seed is on both sides
 			queries = table.Words(table.Thousands(c.Gained) + "/" + table.Thousands(c.Lost))
 		}
 		entries := []table.Entry{table.Words(rowName(d, c)), table.Words(c.Metric)}

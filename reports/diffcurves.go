@@ -163,7 +163,7 @@ func recallLine(g runs.GroupCells, protocol, at string) chart.Series {
 	for _, c := range g.Cells {
 		e, _ := c.Evaluation(protocol, at)
 		for m := range e.Metrics {
-			if _, ok := recall(m); ok {
+			if _, ok := recallK(m); ok {
 				names = appendNew(names, m)
 			}
 		}
@@ -171,7 +171,7 @@ func recallLine(g runs.GroupCells, protocol, at string) chart.Series {
 	slices.SortFunc(names, compareMetrics)
 	var line chart.Series
 	for _, m := range names {
-		k, _ := recall(m)
+		k, _ := recallK(m)
 		s, ok := g.Summary(protocol, at, m)
 		if !ok {
 			continue
@@ -194,7 +194,7 @@ func lossLine(r *runs.Run, g runs.GroupCells) (chart.Series, error) {
 			seeds = append(seeds, steps)
 		}
 	}
-	c := curve(seeds)
+	c := meanCurve(seeds)
 	if c == nil {
 		return chart.Series{}, nil
 	}

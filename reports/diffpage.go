@@ -9,7 +9,7 @@ import (
 
 // diffPage is what diff.gohtml shows.
 type diffPage struct {
-	shell
+	pageShell
 	Heading  string
 	Lead     string
 	Drawn    string // how often rows were resampled, where that is unusual
@@ -28,7 +28,7 @@ type diffPage struct {
 // DiffHTML writes a diff as one page that needs nothing else. curves and
 // flips may be nil: it then has no charts and no pictures.
 func DiffHTML(d *runs.Diff, curves *DiffCurves, flips *DiffFlips, w io.Writer) error {
-	s, err := newShell(diffTitle(d) + " · bierbench diff")
+	s, err := newPageShell(diffTitle(d) + " · bierbench diff")
 	if err != nil {
 		return err
 	}
@@ -37,9 +37,9 @@ func DiffHTML(d *runs.Diff, curves *DiffCurves, flips *DiffFlips, w io.Writer) e
 		return err
 	}
 	p := diffPage{
-		shell: s, Heading: diffTitle(d), Lead: diffLead(d), Drawn: diffResamples(d),
-		Tables: view("diff", diffTables(d, false)...), Counts: countVerdicts(d),
-		Classes: view("classes", classTables(d)...), Configs: configViews(d),
+		pageShell: s, Heading: diffTitle(d), Lead: diffLead(d), Drawn: diffResamples(d),
+		Tables: tableViews("diff", diffTables(d, false)...), Counts: countVerdicts(d),
+		Classes: tableViews("classes", classTables(d)...), Configs: configViews(d),
 	}
 	if curves != nil {
 		p.Recall, p.Training, p.Left = curves.recall, curves.training, curves.Left

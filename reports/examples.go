@@ -68,9 +68,9 @@ func (r *Report) gatherExamples(ctx context.Context, opened []*runs.Run, picture
 // that have examples, on its first protocol: what the best is compared with, the
 // best by R@1, then the others, one of each method.
 func (r *Report) examplePlaces() [][]Result {
-	var order []place
-	all := map[place][]Result{}
-	protocols := map[place]string{}
+	var order []chartPlace
+	all := map[chartPlace][]Result{}
+	protocols := map[chartPlace]string{}
 	for _, x := range r.Results {
 		p := placeOf(x.Run, x.Group, "")
 		if protocols[p] == "" {
@@ -120,7 +120,7 @@ func bestFirst(results []Result) []Result {
 
 // exampleTitle names a result and the seed that its examples are of.
 func (r *Report) exampleTitle(x Result) string {
-	return fmt.Sprintf("%s: %s, seed %d", r.placeTitle(placeOf(x.Run, x.Group, x.Protocol)), r.lines().name(x.Group), slices.Min(x.Seeds))
+	return fmt.Sprintf("%s: %s, seed %d", r.placeTitle(placeOf(x.Run, x.Group, x.Protocol)), r.lineStyles().name(x.Group), slices.Min(x.Seeds))
 }
 
 // exampleCard is a card while its rows are read.
@@ -128,12 +128,12 @@ type exampleCard struct {
 	result Result
 	card   *pictureCard
 	set    PictureSet
-	picks  []example // that are not read yet
+	picks  []pickedQuery // that are not read yet
 	rows   []pictureRow
 }
 
-// example is a query that was picked, and why.
-type example struct {
+// pickedQuery is a query that was picked, and why.
+type pickedQuery struct {
 	runs.Query
 	why string
 }
@@ -194,18 +194,18 @@ func (c *exampleCard) take(reader *pictureReader, n int) string {
 }
 
 // row reads the pictures of an example.
-func (p example) row(set PictureSet, reader *pictureReader) (pictureRow, error) {
+func (p pickedQuery) row(set PictureSet, reader *pictureReader) (pictureRow, error) {
 	own, err := reader.thumbnail(set, p.ID)
 	if err != nil {
 		return pictureRow{}, err
 	}
-	row := pictureRow{About: p.why, Pictures: []picture{query(own)}}
+	row := pictureRow{About: p.why, Pictures: []picture{queriedImage(own)}}
 	for i, id := range p.Nearest {
 		t, err := reader.thumbnail(set, id)
 		if err != nil {
 			return pictureRow{}, err
 		}
-		row.Pictures = append(row.Pictures, found(t, own, fmt.Sprintf("nearest %d", i+1), "", p.Scores[i]))
+		row.Pictures = append(row.Pictures, foundImage(t, own, fmt.Sprintf("nearest %d", i+1), "", p.Scores[i]))
 	}
 	return row, nil
 }
@@ -215,7 +215,7 @@ const drawStream = 0x7069637475726573
 
 // pickExamples picks queries: four kinds, then a second failure and a second draw.
 // The draws are the same for every cell of that seed on these queries.
-func pickExamples(queries []runs.Query, seed int) []example {
+func pickExamples(queries []runs.Query, seed int) []pickedQuery {
 	first := func(fits func(runs.Query) bool, before func(a, b runs.Query) bool) (best *runs.Query) {
 		for i, q := range queries {
 			if fits(q) && (best == nil || before(q, *best)) {
@@ -224,13 +224,13 @@ func pickExamples(queries []runs.Query, seed int) []example {
 		}
 		return best
 	}
-	var picks []example
+	var picks []pickedQuery
 	isNew := func(q runs.Query) bool {
-		return !slices.ContainsFunc(picks, func(p example) bool { return p.ID == q.ID })
+		return !slices.ContainsFunc(picks, func(p pickedQuery) bool { return p.ID == q.ID })
 	}
 	add := func(q *runs.Query, format string, values ...any) {
 		if q != nil && isNew(*q) {
-			picks = append(picks, example{*q, fmt.Sprintf(format, values...)})
+			picks = append(picks, pickedQuery{*q, fmt.Sprintf(format, values...)})
 		}
 	}
 	lowest := func(which string) {
@@ -242,7 +242,7 @@ func pickExamples(queries []runs.Query, seed int) []example {
 	random := rand.New(rand.NewPCG(uint64(seed), drawStream)).Perm(len(queries))
 	drawn := func(i int) {
 		if i < len(random) {
-			add(&queries[random[i]], "Drawn: %s", outcome(queries[random[i]].Rank))
+			add(&queries[random[i]], "Drawn: %s", rankWords(queries[random[i]].Rank))
 		}
 	}
 	lowest("lowest")
@@ -262,8 +262,8 @@ func pickExamples(queries []runs.Query, seed int) []example {
 	return picks
 }
 
-// outcome says what became of a query.
-func outcome(rank int32) string {
+// rankWords says what became of a query.
+func rankWords(rank int32) string {
 	if rank == 1 {
 		return "the nearest image is correct"
 	}

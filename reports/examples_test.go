@@ -42,7 +42,7 @@ func TestExamples(t *testing.T) {
 	if again := render(t, r.HTML); again != page || render(t, illustrated(t, run, &drawer{}).HTML) != page {
 		t.Error("the page is another the second time")
 	}
-	if page = render(t, assemble([]source{sample()}, sampleOptions()).HTML); strings.Contains(page, `id="examples"`) {
+	if page = render(t, assemble([]loadedRun{sample()}, sampleOptions()).HTML); strings.Contains(page, `id="examples"`) {
 		t.Error("a report without pictures has the section")
 	}
 }

@@ -210,8 +210,8 @@ func (p *flippedPair) pictures(f flip, reader *pictureReader) (pictureRow, error
 		return pictureRow{}, err
 	}
 	return pictureRow{Pictures: []picture{
-		query(own),
-		found(first, own, p.a+" found first", "A ", f.a.Scores[0]),
-		found(other, own, p.b+" found first", "B ", f.b.Scores[0]),
+		queriedImage(own),
+		foundImage(first, own, p.a+" found first", "A ", f.a.Scores[0]),
+		foundImage(other, own, p.b+" found first", "B ", f.b.Scores[0]),
 	}}, nil
 }

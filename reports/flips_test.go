@@ -15,7 +15,7 @@ func flippedDiff(t *testing.T) (*runs.Diff, []*runs.Run) {
 	group := runs.Group{Dataset: "cub", Variant: "mini-s64-jpeg", Backbone: "convnet", Mode: "frozen", Method: "bier", Size: 64}
 	var both []*runs.Run
 	for i, id := range []string{"a", "b"} {
-		s := source{record: runs.Record{ID: id}}
+		s := loadedRun{record: runs.Record{ID: id}}
 		for _, c := range pictured().cells {
 			if c.Group == (runs.Group{Dataset: "cub", Variant: "mini+box-s64-jpeg", Backbone: "convnet", Mode: "frozen", Method: "bier", Size: 64}) {
 				c.Group, c.Correlation = group, nil

@@ -17,8 +17,8 @@ const (
 	mapAtR    = "MAP@R"
 )
 
-// recall returns K of "R@K".
-func recall(metric string) (k int, ok bool) {
+// recallK returns K of "R@K".
+func recallK(metric string) (k int, ok bool) {
 	digits, found := strings.CutPrefix(metric, "R@")
 	if !found {
 		return 0, false
@@ -30,7 +30,7 @@ func recall(metric string) (k int, ok bool) {
 // compareMetrics orders R@K by K, then MAP@R, R-precision and the rest by name.
 func compareMetrics(a, b string) int {
 	place := func(m string) int {
-		if k, ok := recall(m); ok {
+		if k, ok := recallK(m); ok {
 			return k
 		}
 		switch m {
@@ -44,16 +44,16 @@ func compareMetrics(a, b string) int {
 	return cmp.Or(cmp.Compare(place(a), place(b)), strings.Compare(a, b))
 }
 
-// short returns the first 12 characters of a digest.
-func short(digest string) string {
+// shortDigest returns the first 12 characters of a digest.
+func shortDigest(digest string) string {
 	if len(digest) > 12 {
 		return digest[:12]
 	}
 	return digest
 }
 
-// when writes a time for people, in UTC.
-func when(t time.Time) string {
+// timeText writes a time for people, in UTC.
+func timeText(t time.Time) string {
 	if t.IsZero() {
 		return "unknown time"
 	}
@@ -89,8 +89,8 @@ func protocolNotes(protocol string) []string {
 	return notes
 }
 
-// queries writes "1 query" or "5,924 queries".
-func queries(n int) string {
+// countedQueries writes "1 query" or "5,924 queries".
+func countedQueries(n int) string {
 	if n == 1 {
 		return "1 query"
 	}

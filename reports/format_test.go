@@ -18,8 +18,8 @@ func TestCounted(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{counted(1, "image"), "1 image"},
 		{counted(5924, "image"), "5,924 images"},
-		{queries(1), "1 query"},
-		{queries(5924), "5,924 queries"},
+		{countedQueries(1), "1 query"},
+		{countedQueries(5924), "5,924 queries"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)

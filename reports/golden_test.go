@@ -43,7 +43,7 @@ func golden(t *testing.T, name string, write func(io.Writer) error) {
 }
 
 func TestReportGolden(t *testing.T) {
-	r := assemble([]source{sample()}, sampleOptions())
+	r := assemble([]loadedRun{sample()}, sampleOptions())
 	for _, c := range []struct {
 		name  string
 		write func(io.Writer) error
@@ -64,7 +64,7 @@ func TestReportGolden(t *testing.T) {
 // so in every format.
 func TestBasesGolden(t *testing.T) {
 	s := basesSample()
-	r := assemble([]source{s}, sampleOptions())
+	r := assemble([]loadedRun{s}, sampleOptions())
 	headline := r.headlines(paper)[0]
 	for _, c := range []struct {
 		name  string
@@ -147,7 +147,7 @@ func TestDiffTextFits(t *testing.T) {
 
 // A page shows markup in data as text: no format lets it through.
 func TestDataIsText(t *testing.T) {
-	r := assemble([]source{sample()}, sampleOptions())
+	r := assemble([]loadedRun{sample()}, sampleOptions())
 	render := func(write func(io.Writer) error) string {
 		t.Helper()
 		var b bytes.Buffer
@@ -198,8 +198,8 @@ func TestDataIsText(t *testing.T) {
 }
 
 func TestReportOfNothing(t *testing.T) {
-	empty := source{record: sample().record}
-	r := assemble([]source{empty}, sampleOptions())
+	empty := loadedRun{record: sample().record}
+	r := assemble([]loadedRun{empty}, sampleOptions())
 	for name, write := range map[string]func(io.Writer) error{
 		"html": r.HTML, "md": r.Markdown, "txt": r.Text, "tex": r.LaTeX,
 	} {
@@ -224,7 +224,7 @@ func TestReportOfNothing(t *testing.T) {
 }
 
 func TestWrite(t *testing.T) {
-	r := assemble([]source{sample()}, sampleOptions())
+	r := assemble([]loadedRun{sample()}, sampleOptions())
 	dir := filepath.Join(t.TempDir(), "sub", "report")
 	paths, err := r.Write(dir)
 	if err != nil {

@@ -21,7 +21,7 @@ const (
 
 // shows reports whether a table of this detail has a metric.
 func (d detail) shows(metric string) bool {
-	_, isRecall := recall(metric)
+	_, isRecall := recallK(metric)
 	return metric == recallAt1 || metric == mapAtR || (d != brief && isRecall)
 }
 
@@ -96,7 +96,7 @@ func (r *Report) headline(protocol string, d detail) *table.Table {
 	if d != paper {
 		t.Columns = append(t.Columns, table.NumberColumn("seconds", "Cell", "s"))
 	}
-	span := span(results)
+	span := largestReach(results)
 	for _, x := range results {
 		g := r.group(x)
 		row := []table.Entry{methodEntry(t, x), table.Words(x.Group.Backbone + " " + x.Group.Mode), table.Count(x.Group.Size)}
@@ -113,7 +113,7 @@ func (r *Report) headline(protocol string, d detail) *table.Table {
 		if compared {
 			versus := versusEntries(t, r, x, span)
 			if ownBases {
-				versus = slices.Insert(versus, len(versus)-1, base(x))
+				versus = slices.Insert(versus, len(versus)-1, baseEntry(x))
 			}
 			row = append(row, versus...)
 		}
@@ -121,13 +121,13 @@ func (r *Report) headline(protocol string, d detail) *table.Table {
 			row = append(row, metricEntry(t, x, n))
 		}
 		if learners {
-			row = append(row, summary(g.Learners))
+			row = append(row, correlationEntry(g.Learners))
 		}
 		if d == whole {
-			row = append(row, summary(g.Dimensions))
+			row = append(row, correlationEntry(g.Dimensions))
 		}
 		if d != paper {
-			row = append(row, stage(g, "total"))
+			row = append(row, stageEntry(g, "total"))
 		}
 		t.Add(x.Group, row...)
 	}
@@ -141,7 +141,7 @@ func (r *Report) protocolNotes(results []Result) []string {
 	if varies(results, func(x Result) string { return x.Group.Variant }) {
 		what = first.Group.Dataset
 	}
-	size := fmt.Sprintf("%s: %s, gallery of %s", what, queries(first.Queries), counted(first.Gallery, "image"))
+	size := fmt.Sprintf("%s: %s, gallery of %s", what, countedQueries(first.Queries), counted(first.Gallery, "image"))
 	if first.Excluded > 0 {
 		size += fmt.Sprintf("; %d more without a positive are left out", first.Excluded)
 	}
@@ -166,8 +166,8 @@ func (r *Report) ownBases(results []Result) bool {
 	})
 }
 
-// base returns the method that a result is compared with.
-func base(x Result) table.Entry {
+// baseEntry returns the method that a result is compared with.
+func baseEntry(x Result) table.Entry {
 	m, _ := x.metric(recallAt1)
 	if m.Versus == nil {
 		return table.Absent()
@@ -234,12 +234,12 @@ func versusEntries(t *table.Table, r *Report, x Result, span float64) []table.En
 		e.Marks = []int{t.Footnote("not compared with " + c.A.Method + ": " + c.Reason)}
 		return []table.Entry{table.Absent(), table.Absent(), e}
 	}
-	delta, bounds, verdict := table.Points(c.Delta), table.Interval(c.Low, c.High), verdict(*c)
+	delta, bounds, verdict := table.Points(c.Delta), table.Interval(c.Low, c.High), verdictEntry(*c)
 	if !m.Collapsed && c.Verdict != "" {
 		bounds.Plot = &table.Whisker{Low: c.Low, Middle: c.Delta, High: c.High, Span: span, Verdict: c.Verdict}
 	} else { // the other side may be the collapsed one
 		bounds = table.Absent()
-		verdict = collapsed()
+		verdict = collapsedEntry()
 		verdict.Marks = []int{t.Footnote(collapsedNote)}
 	}
 	delta.Bold = verdict.Bold
@@ -247,7 +247,7 @@ func versusEntries(t *table.Table, r *Report, x Result, span float64) []table.En
 		if run.ID != x.Run {
 			continue
 		}
-		for _, note := range notes(*c, run.Footnotes) {
+		for _, note := range comparisonNotes(*c, run.Footnotes) {
 			// The settings that differ are a section of their own, and
 			// collapsed rows are marked already.
 			if !strings.HasPrefix(note, "configuration:") && !strings.HasPrefix(note, "collapsed") {
@@ -258,8 +258,8 @@ func versusEntries(t *table.Table, r *Report, x Result, span float64) []table.En
 	return []table.Entry{delta, bounds, verdict}
 }
 
-// notes returns the footnotes of a comparison.
-func notes(c runs.Comparison, footnotes []string) []string {
+// comparisonNotes returns the footnotes of a comparison.
+func comparisonNotes(c runs.Comparison, footnotes []string) []string {
 	var list []string
 	for _, i := range c.Notes {
 		if i >= 0 && i < len(footnotes) {
@@ -272,18 +272,18 @@ func notes(c runs.Comparison, footnotes []string) []string {
 // collapsedNote says what a collapsed metric is.
 const collapsedNote = "collapsed: ties decide this metric by more than 0.1 point; the pessimistic number is shown, and there is no verdict"
 
-// collapsed stands in the place of a verdict.
-func collapsed() table.Entry { return table.Words("collapsed") }
+// collapsedEntry stands in the place of a verdict.
+func collapsedEntry() table.Entry { return table.Words("collapsed") }
 
-// verdict returns the words of a comparison's verdict; only better is bold.
-func verdict(c runs.Comparison) table.Entry {
+// verdictEntry returns the words of a comparison's verdict; only better is bold.
+func verdictEntry(c runs.Comparison) table.Entry {
 	e := table.Words(c.Verdict)
 	e.Bold = c.Verdict == runs.Better
 	return e
 }
 
-// span returns the largest difference that the results' intervals reach.
-func span(results []Result) float64 {
+// largestReach returns the largest difference that the results' intervals reach.
+func largestReach(results []Result) float64 {
 	reach := 0.0
 	for _, x := range results {
 		if m, ok := x.metric(recallAt1); ok && m.Versus != nil && m.Versus.Verdict != "" {
@@ -293,16 +293,16 @@ func span(results []Result) float64 {
 	return reach
 }
 
-// summary returns the mean of a correlation over seeds.
-func summary(s *runs.Summary) table.Entry {
+// correlationEntry returns the mean of a correlation over seeds.
+func correlationEntry(s *runs.Summary) table.Entry {
 	if s == nil {
 		return table.Absent()
 	}
 	return table.Correlation(s.Mean)
 }
 
-// stage returns the mean seconds of a stage.
-func stage(g Group, name string) table.Entry {
+// stageEntry returns the mean seconds of a stage.
+func stageEntry(g Group, name string) table.Entry {
 	s, ok := g.Timing[name]
 	if !ok {
 		return table.Absent()

@@ -18,27 +18,27 @@ import (
 //go:embed *.gohtml style.css script.js
 var assets embed.FS
 
-// shell is what every page has: its looks and its script, both in the page.
-type shell struct {
+// pageShell is what every page has: its looks and its script, both in the page.
+type pageShell struct {
 	Head   string // title of the window
 	Policy string // Content-Security-Policy: this page's own style and script, nothing else
 	Style  template.CSS
 	Script template.JS
 }
 
-// newShell returns the shell of a page. The policy names the script by its
+// newPageShell returns the shell of a page. The policy names the script by its
 // digest, so that no other script could run even if text from data got out.
-func newShell(title string) (shell, error) {
+func newPageShell(title string) (pageShell, error) {
 	style, err := assets.ReadFile("style.css")
 	if err != nil {
-		return shell{}, err
+		return pageShell{}, err
 	}
 	script, err := assets.ReadFile("script.js")
 	if err != nil {
-		return shell{}, err
+		return pageShell{}, err
 	}
 	sum := sha256.Sum256(script)
-	return shell{
+	return pageShell{
 		Head: title,
 		Policy: "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-" +
 			base64.StdEncoding.EncodeToString(sum[:]) + "'",
@@ -54,11 +54,11 @@ func pageColor(name string) string { return "var(--" + name + ")" }
 // templates parses the pages' templates.
 func templates() (*template.Template, error) {
 	return template.New("").Funcs(template.FuncMap{
-		"marks": func(id string, e table.Entry) []mark { return markLinks(e, id) },
+		"marks": func(id string, e table.Entry) []footnoteMark { return markLinks(e, id) },
 		"sort":  sortKey,
-		"class": class,
+		"class": cellClass,
 		"right": func(a table.Align) bool { return a == table.Right },
-		"time":  when,
+		"time":  timeText,
 		"plus1": func(i int) int { return i + 1 },
 	}).ParseFS(assets, "*.gohtml")
 }
@@ -69,8 +69,8 @@ type tableView struct {
 	ID string
 }
 
-// view gives tables their ids in a page; nil tables are left out.
-func view(prefix string, tables ...*table.Table) []tableView {
+// tableViews gives tables their ids in a page; nil tables are left out.
+func tableViews(prefix string, tables ...*table.Table) []tableView {
 	var list []tableView
 	for _, t := range tables {
 		if t != nil {
@@ -80,16 +80,16 @@ func view(prefix string, tables ...*table.Table) []tableView {
 	return list
 }
 
-// mark is a footnote mark and where it leads.
-type mark struct {
+// footnoteMark is a footnote mark and where it leads.
+type footnoteMark struct {
 	Number int
 	Link   string
 }
 
-func markLinks(e table.Entry, tableID string) []mark {
-	list := make([]mark, len(e.Marks))
+func markLinks(e table.Entry, tableID string) []footnoteMark {
+	list := make([]footnoteMark, len(e.Marks))
 	for i, m := range slices.Sorted(slices.Values(e.Marks)) {
-		list[i] = mark{Number: m, Link: fmt.Sprintf("#%s-note-%d", tableID, m)}
+		list[i] = footnoteMark{Number: m, Link: fmt.Sprintf("#%s-note-%d", tableID, m)}
 	}
 	return list
 }
@@ -97,8 +97,8 @@ func markLinks(e table.Entry, tableID string) []mark {
 // longText is the length in characters from which a cell's text may wrap.
 const longText = 28
 
-// class returns the classes of a table cell.
-func class(c table.Column, e table.Entry) string {
+// cellClass returns the classes of a table cell.
+func cellClass(c table.Column, e table.Entry) string {
 	switch {
 	case c.Align == table.Right:
 		return "number"
@@ -126,7 +126,7 @@ func sortKey(e table.Entry) string {
 
 // reportPage is what report.gohtml shows.
 type reportPage struct {
-	shell
+	pageShell
 	*Report
 	Done, Planned int
 	Missing       string // counts of the cells without a result
@@ -142,7 +142,7 @@ type reportPage struct {
 	Settings      []tableView
 	Environment   []tableView
 	Spread        []tableView // of seeds: the noise
-	Configs       []settings
+	Configs       []distinctConfig
 	Charts        reportCharts
 	Drawn         []chartKind // of the ensembles, in this page
 	Beside        []chartKind // likewise, only in files
@@ -152,7 +152,7 @@ type reportPage struct {
 
 // HTML writes the report as one page that needs nothing else.
 func (r *Report) HTML(w io.Writer) error {
-	s, err := newShell(r.Title + " · bierbench report")
+	s, err := newPageShell(r.Title + " · bierbench report")
 	if err != nil {
 		return err
 	}
@@ -162,16 +162,16 @@ func (r *Report) HTML(w io.Writer) error {
 	}
 	shared, differing := r.settingsTables()
 	p := reportPage{
-		shell: s, Report: r,
-		Failed:      view("failed", r.failures()),
-		Headlines:   view("results", r.headlines(whole)...),
-		Anatomy:     view("anatomy", r.anatomy()),
-		Costs:       view("costs", r.costs()),
-		Plan:        view("plan", r.planned()),
-		Receipts:    view("receipts", r.receipts()),
-		Settings:    view("settings", differing, shared),
-		Environment: view("environment", r.environments()),
-		Spread:      view("noise", r.Noise.tables()...),
+		pageShell: s, Report: r,
+		Failed:      tableViews("failed", r.failures()),
+		Headlines:   tableViews("results", r.headlines(whole)...),
+		Anatomy:     tableViews("anatomy", r.anatomy()),
+		Costs:       tableViews("costs", r.costs()),
+		Plan:        tableViews("plan", r.planned()),
+		Receipts:    tableViews("receipts", r.receipts()),
+		Settings:    tableViews("settings", differing, shared),
+		Environment: tableViews("environment", r.environments()),
+		Spread:      tableViews("noise", r.Noise.tables()...),
 		Configs:     r.configurations(),
 		Charts:      r.charts(),
 		Others:      r.Published.view(),

@@ -8,8 +8,8 @@ import (
 	"bierbench/runs"
 )
 
-// source is a run as read from its folder.
-type source struct {
+// loadedRun is a run as read from its folder.
+type loadedRun struct {
 	record runs.Record
 	cells  []runs.Cell
 	steps  map[runs.Key][]runs.TrainStep // of done cells that were trained
@@ -20,7 +20,7 @@ type source struct {
 
 // Build assembles a report from runs, in their order.
 func Build(ctx context.Context, rs []*runs.Run, o Options) (*Report, error) {
-	sources := make([]source, len(rs))
+	sources := make([]loadedRun, len(rs))
 	for i, r := range rs {
 		s, err := load(ctx, r, o)
 		if err != nil {
@@ -39,27 +39,27 @@ func Build(ctx context.Context, rs []*runs.Run, o Options) (*Report, error) {
 }
 
 // load reads what a report needs of a run.
-func load(ctx context.Context, r *runs.Run, o Options) (source, error) {
-	s := source{record: r.Record, steps: map[runs.Key][]runs.TrainStep{}}
+func load(ctx context.Context, r *runs.Run, o Options) (loadedRun, error) {
+	s := loadedRun{record: r.Record, steps: map[runs.Key][]runs.TrainStep{}}
 	cells, err := r.Cells()
 	if err != nil {
-		return source{}, err
+		return loadedRun{}, err
 	}
 	s.cells = cells
 	for _, c := range s.cells {
 		if err = ctx.Err(); err != nil {
-			return source{}, err
+			return loadedRun{}, err
 		}
 		if c.Status != runs.Done {
 			continue
 		}
 		if s.steps[c.Key], err = runs.ReadSteps(r.StepsPath(c.Key)); err != nil {
-			return source{}, err
+			return loadedRun{}, err
 		}
 	}
 	if len(o.Noise.Metrics) > 0 {
 		if s.noise, err = measureNoise(ctx, r, o); err != nil {
-			return source{}, err
+			return loadedRun{}, err
 		}
 	}
 	if !slices.ContainsFunc(s.cells, func(c runs.Cell) bool { return c.Status == runs.Done && c.Method == o.Base }) {
@@ -71,7 +71,7 @@ func load(ctx context.Context, r *runs.Run, o Options) (source, error) {
 	s.diff, err = runs.CompareBases(ctx, r, o.Base, o.Compare)
 	switch {
 	case ctx.Err() != nil:
-		return source{}, ctx.Err()
+		return loadedRun{}, ctx.Err()
 	case err != nil: // the table without verdicts is still worth having
 		s.notes = append(s.notes, fmt.Sprintf("run %s: the methods could not be compared: %v", r.Record.ID, err))
 	}

@@ -245,11 +245,11 @@ func (n *NoiseReport) Text(w io.Writer) error {
 		_, err := fmt.Fprintln(w, "No cell is done yet: there is nothing to show.")
 		return err
 	}
-	return separated(w, n.tables(), (*table.Table).Text)
+	return writeSeparated(w, n.tables(), (*table.Table).Text)
 }
 
-// separated writes tables with an empty line between them.
-func separated(w io.Writer, tables []*table.Table, write func(*table.Table, io.Writer) error) error {
+// writeSeparated writes tables with an empty line between them.
+func writeSeparated(w io.Writer, tables []*table.Table, write func(*table.Table, io.Writer) error) error {
 	for i, t := range tables {
 		if i > 0 {
 			if _, err := io.WriteString(w, "\n"); err != nil {

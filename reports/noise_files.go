@@ -98,7 +98,7 @@ func (n *NoiseReport) CSV(w io.Writer) error {
 
 // noisePage is what noise.gohtml shows.
 type noisePage struct {
-	shell
+	pageShell
 	Heading  string
 	Tables   []tableView
 	Datasets []string
@@ -107,7 +107,7 @@ type noisePage struct {
 
 // HTML writes the noise as one page that needs nothing else.
 func (n *NoiseReport) HTML(w io.Writer) error {
-	s, err := newShell(n.title() + " · bierbench noise")
+	s, err := newPageShell(n.title() + " · bierbench noise")
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (n *NoiseReport) HTML(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p := noisePage{shell: s, Heading: n.title(), Tables: view("noise", n.tables()...)}
+	p := noisePage{pageShell: s, Heading: n.title(), Tables: tableViews("noise", n.tables()...)}
 	for _, r := range n.Noise {
 		p.Datasets = appendNew(p.Datasets, r.Group.Dataset)
 	}

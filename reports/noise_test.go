@@ -82,12 +82,12 @@ func TestNoiseGolden(t *testing.T) {
 // where nothing was measured.
 func TestReportWithNoise(t *testing.T) {
 	s := sample()
-	without := render(t, assemble([]source{s}, sampleOptions()).HTML)
+	without := render(t, assemble([]loadedRun{s}, sampleOptions()).HTML)
 	if strings.Contains(without, `id="noise"`) || strings.Contains(without, "#noise") {
 		t.Error("a report without noise has its section")
 	}
 	s.noise = sampleNoise()
-	r := assemble([]source{s}, sampleOptions())
+	r := assemble([]loadedRun{s}, sampleOptions())
 	page := render(t, r.HTML)
 	for _, want := range []string{`<a href="#noise">Noise</a>`, `<section id="noise">`, `id="noise-3-title"`, `id="noise-1-note-1"`} {
 		if !strings.Contains(page, want) {

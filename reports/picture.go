@@ -66,14 +66,14 @@ type picture struct {
 // into lines.
 func (p picture) Name() string { return strings.ReplaceAll(p.ClassName, "_", " ") }
 
-// query shows the image that is searched for.
-func query(t *Thumbnail) picture {
+// queriedImage shows the image that is searched for.
+func queriedImage(t *Thumbnail) picture {
 	return picture{Thumbnail: t, Kind: queryPicture, Mark: "Query", Label: "query: " + t.ClassName}
 }
 
-// found shows an image that was found for a query. what begins its label, by
+// foundImage shows an image that was found for a query. what begins its label, by
 // its mark where it has one.
-func found(t, query *Thumbnail, what, by string, score float32) picture {
+func foundImage(t, query *Thumbnail, what, by string, score float32) picture {
 	p := picture{Thumbnail: t, Kind: wrongPicture}
 	mark := "✗"
 	if t.Class == query.Class {
@@ -108,7 +108,7 @@ type pictureUnit struct {
 type album struct {
 	units []pictureUnit
 	notes []string // why pictures are not there
-	shelf shelf
+	shelf thumbnails
 }
 
 // pictureView is what a page shows of an album.
@@ -151,7 +151,7 @@ func (a *album) within(room int) pictureView {
 		return v
 	}
 	v.Notes = a.notes
-	var s shelf
+	var s thumbnails
 	at := map[*pictureCard]int{}
 	for i, u := range a.units {
 		if !s.put(u.rows, room) {
@@ -192,15 +192,15 @@ func dataURI(jpeg []byte) string {
 	return "data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(jpeg)
 }
 
-// shelf holds each thumbnail of a page once.
-type shelf struct {
+// thumbnails holds each thumbnail of a page once.
+type thumbnails struct {
 	number     map[*Thumbnail]int
 	thumbnails []*Thumbnail
 	size       int // about, in bytes of the page
 }
 
 // put adds the thumbnails of rows unless they take more than room in all.
-func (s *shelf) put(rows []pictureRow, room int) bool {
+func (s *thumbnails) put(rows []pictureRow, room int) bool {
 	size := s.size
 	var fresh []*Thumbnail
 	for _, row := range rows {
@@ -227,7 +227,7 @@ func (s *shelf) put(rows []pictureRow, room int) bool {
 }
 
 // id returns the id of a thumbnail in the page.
-func (s *shelf) id(t *Thumbnail) string { return fmt.Sprintf("picture-%d", s.number[t]) }
+func (s *thumbnails) id(t *Thumbnail) string { return fmt.Sprintf("picture-%d", s.number[t]) }
 
 // pictureReader reads each thumbnail once.
 type pictureReader struct {
@@ -256,11 +256,11 @@ func (r *pictureReader) thumbnail(set PictureSet, id int64) (*Thumbnail, error) 
 	return t, nil
 }
 
-// counter counts what is written to it.
-type counter int
+// byteCounter counts what is written to it.
+type byteCounter int
 
-func (c *counter) Write(p []byte) (int, error) {
-	*c += counter(len(p))
+func (c *byteCounter) Write(p []byte) (int, error) {
+	*c += byteCounter(len(p))
 	return len(p), nil
 }
 
@@ -270,7 +270,7 @@ func (a *album) roomIn(write func(io.Writer) error) (int, error) {
 	if a == nil || len(a.units) == 0 {
 		return 0, nil
 	}
-	var rest counter
+	var rest byteCounter
 	if err := write(&rest); err != nil {
 		return 0, err
 	}

@@ -35,7 +35,7 @@ func (d *drawer) Thumbnail(set PictureSet, id int64) (*Thumbnail, error) {
 }
 
 // pictured is the first seed of the sample.
-func pictured() source {
+func pictured() loadedRun {
 	s := plainSample()
 	s.record.Cells = slices.DeleteFunc(s.record.Cells, func(k runs.Key) bool { return k.Seed > 1 })
 	s.cells = slices.DeleteFunc(s.cells, func(c runs.Cell) bool { return c.Seed > 1 })
@@ -116,7 +116,7 @@ func TestPictureRoom(t *testing.T) {
 	a := &album{}
 	card := &pictureCard{Method: "m"}
 	large, small := &Thumbnail{JPEG: make([]byte, 3000)}, &Thumbnail{JPEG: make([]byte, 30)}
-	row := func(t *Thumbnail) pictureRow { return pictureRow{Pictures: []picture{query(t)}} }
+	row := func(t *Thumbnail) pictureRow { return pictureRow{Pictures: []picture{queriedImage(t)}} }
 	for _, rows := range [][]pictureRow{{row(large), row(large)}, {row(large)}, {row(small), row(small)}} {
 		if !a.add(pictureUnit{card, rows}) {
 			t.Fatal("no room")

@@ -19,9 +19,9 @@ type Forecast struct {
 	Peak    int64   `json:"peak_memory"`
 }
 
-// forecast compares the cells of a group; nil where none has a prediction of
+// forecastOf compares the cells of a group; nil where none has a prediction of
 // its time or memory.
-func forecast(done []runs.Cell) *Forecast {
+func forecastOf(done []runs.Cell) *Forecast {
 	var f Forecast
 	for _, c := range done {
 		if c.Predicted == nil {
@@ -44,7 +44,7 @@ func forecast(done []runs.Cell) *Forecast {
 	return &f
 }
 
-// add adds the cells of another grouf.
+// add adds the cells of another group.
 func (f *Forecast) add(other Forecast) {
 	f.Cells += other.Cells
 	f.Timed += other.Timed
@@ -54,7 +54,7 @@ func (f *Forecast) add(other Forecast) {
 	f.Peak = max(f.Peak, other.Peak)
 }
 
-// entries returns the values of a row of the table, after those of its grouf.
+// entries returns the values of a row of the table, after those of its group.
 func (f Forecast) entries() []table.Entry {
 	out := []table.Entry{table.Count(f.Cells), table.Count(f.Timed), table.Absent(), table.Absent(), table.Absent(), table.Absent(), table.Absent()}
 	if f.Timed > 0 {
@@ -65,7 +65,7 @@ func (f Forecast) entries() []table.Entry {
 		}
 	}
 	if f.Memory > 0 {
-		out[5], out[6] = megabytes(f.Memory), megabytes(f.Peak)
+		out[5], out[6] = megabytesEntry(f.Memory), megabytesEntry(f.Peak)
 	}
 	return out
 }
@@ -86,8 +86,8 @@ func (f *Forecast) perCell() []table.Entry {
 	return out
 }
 
-// megabytes shows bytes.
-func megabytes(n int64) table.Entry {
+// megabytesEntry shows bytes.
+func megabytesEntry(n int64) table.Entry {
 	return table.Entry{Value: int(n), Text: table.Thousands(int((n + 5e5) / 1e6))}
 }
 

@@ -148,7 +148,7 @@ func parsePublishedResult(f []string) (PublishedResult, error) {
 	case f[10] != "yes" && f[10] != "no":
 		return r, fmt.Errorf("read %q: want yes or no", f[10])
 	}
-	if k, ok := recall(r.Metric); !ok || k < 1 || r.Metric != fmt.Sprintf("R@%d", k) {
+	if k, ok := recallK(r.Metric); !ok || k < 1 || r.Metric != fmt.Sprintf("R@%d", k) {
 		return r, fmt.Errorf("metric %q: want R@K", r.Metric)
 	}
 	if f[7] != "" {

@@ -36,8 +36,8 @@ func TestPublishedProtocol(t *testing.T) {
 
 // publishedSample is an invented run with every way to stand beside what is
 // published: method, backbone, mode, size, protocol, and R@1 of each seed.
-func publishedSample() source {
-	s := source{record: runs.Record{Schema: runs.Schema, ID: "sample", Suite: "invented", Created: noon()}, steps: map[runs.Key][]runs.TrainStep{}}
+func publishedSample() loadedRun {
+	s := loadedRun{record: runs.Record{Schema: runs.Schema, ID: "sample", Suite: "invented", Created: noon()}, steps: map[runs.Key][]runs.TrainStep{}}
 	for _, x := range []struct {
 		dataset, variant, protocol, backbone, mode, method, at string
 		size                                                   int
@@ -101,7 +101,7 @@ func publishedReport(t *testing.T, tolerance *float64) *Report {
 		t.Fatal(err)
 	}
 	o.Tolerance = tolerance
-	return assemble([]source{publishedSample()}, o)
+	return assemble([]loadedRun{publishedSample()}, o)
 }
 
 func TestPublishedVerdicts(t *testing.T) {
@@ -163,10 +163,10 @@ func TestPublishedRuns(t *testing.T) {
 	again := publishedSample()
 	again.record.ID = "again"
 	for _, c := range []struct {
-		sources []source
+		sources []loadedRun
 		rows    int
 		runs    bool
-	}{{[]source{publishedSample()}, 5, false}, {[]source{publishedSample(), again}, 10, true}} {
+	}{{[]loadedRun{publishedSample()}, 5, false}, {[]loadedRun{publishedSample(), again}, 10, true}} {
 		compared := assemble(c.sources, o).Published.comparisons()
 		last := compared.Columns[len(compared.Columns)-1].Name
 		if len(compared.Rows) != c.rows || (last == "Run") != c.runs {
@@ -211,7 +211,7 @@ func TestPublishedGolden(t *testing.T) {
 		return pages.ExecuteTemplate(w, "published", r.Published.view())
 	}
 	tables := func(write func(*table.Table, io.Writer) error) func(io.Writer) error {
-		return func(w io.Writer) error { return separated(w, r.Published.tables(), write) }
+		return func(w io.Writer) error { return writeSeparated(w, r.Published.tables(), write) }
 	}
 	for name, write := range map[string]func(io.Writer) error{
 		"published.html": block, "published.csv": r.Published.CSV, "published.txt": r.Text,
@@ -243,7 +243,7 @@ func TestPublishedIsText(t *testing.T) {
 			}
 		}
 	}
-	empty := assemble([]source{{record: publishedSample().record}}, Options{Published: &Published{Date: "2026-03-01"}})
+	empty := assemble([]loadedRun{{record: publishedSample().record}}, Options{Published: &Published{Date: "2026-03-01"}})
 	if empty.Published != nil {
 		t.Error("a report without a result has a block of published ones")
 	}
@@ -257,7 +257,7 @@ func TestPublishedRoom(t *testing.T) {
 	if o.Published, err = LoadPublished(); err != nil {
 		t.Fatal(err)
 	}
-	s := source{record: runs.Record{Schema: runs.Schema, ID: "sample", Suite: "invented", Created: noon()}, steps: map[runs.Key][]runs.TrainStep{}}
+	s := loadedRun{record: runs.Record{Schema: runs.Schema, ID: "sample", Suite: "invented", Created: noon()}, steps: map[runs.Key][]runs.TrainStep{}}
 	for _, protocol := range []string{"cub-loo", "cars196-loo", "sop-loo", "inshop-qg", "vehicleid-800-loo"} {
 		dataset, _, _ := strings.Cut(protocol, "-")
 		for _, method := range []string{"baseline", "bier", "bier-activation", "abier"} {
@@ -268,7 +268,7 @@ func TestPublishedRoom(t *testing.T) {
 			}}})
 		}
 	}
-	r := assemble([]source{s}, o)
+	r := assemble([]loadedRun{s}, o)
 	pages, err := templates()
 	if err != nil {
 		t.Fatal(err)
@@ -303,7 +303,7 @@ func TestPublishedRoom(t *testing.T) {
 
 // A report without published results near to it takes an older report's away.
 func TestPublishedStale(t *testing.T) {
-	r := assemble([]source{sample()}, sampleOptions())
+	r := assemble([]loadedRun{sample()}, sampleOptions())
 	if n := len(r.Published.shown()); n > 0 {
 		t.Fatalf("the sample has %d tables of published results, want none", n)
 	}

@@ -174,7 +174,7 @@ func (p *PublishedReport) protocol(at PublishedProtocol) *table.Table {
 		if l.Note != "" {
 			method.Marks = []int{t.Footnote(l.Note)}
 		}
-		row := []table.Entry{method, table.Words(l.Ours), table.Words(l.Backbone), size(l.Size)}
+		row := []table.Entry{method, table.Words(l.Ours), table.Words(l.Backbone), sizeEntry(l.Size)}
 		for _, n := range names {
 			e := table.Absent()
 			if v, ok := l.Values[n]; ok {
@@ -182,29 +182,29 @@ func (p *PublishedReport) protocol(at PublishedProtocol) *table.Table {
 			}
 			row = append(row, e)
 		}
-		t.Add(runs.Group{Dataset: l.Dataset}, append(row, differing(l.Differs), yesNo(l.Read), table.Words(l.Source))...)
+		t.Add(runs.Group{Dataset: l.Dataset}, append(row, differingEntry(l.Differs), yesNoEntry(l.Read), table.Words(l.Source))...)
 	}
 	return t
 }
 
-// size is an entry of a size that may not be known.
-func size(n int) table.Entry {
+// sizeEntry is an entry of a size that may not be known.
+func sizeEntry(n int) table.Entry {
 	if n == 0 {
 		return table.Absent()
 	}
 	return table.Count(n)
 }
 
-// differing is an entry of what differs.
-func differing(names []string) table.Entry {
+// differingEntry is an entry of what differs.
+func differingEntry(names []string) table.Entry {
 	if len(names) == 0 {
 		return table.Words("nothing: compared")
 	}
 	return table.Words(strings.Join(names, ", "))
 }
 
-// yesNo is an entry of a truth.
-func yesNo(b bool) table.Entry {
+// yesNoEntry is an entry of a truth.
+func yesNoEntry(b bool) table.Entry {
 	if b {
 		return table.Words("yes")
 	}
@@ -228,10 +228,10 @@ func (p *PublishedReport) others() []*table.Table {
 		}
 		best, read := table.Absent(), table.Absent()
 		if o.Method != "" {
-			best, read = table.Percent(o.Best), yesNo(o.Read)
+			best, read = table.Percent(o.Best), yesNoEntry(o.Read)
 		}
-		tables[len(tables)-1].Add(runs.Group{Dataset: o.Dataset}, table.Words(o.where()), table.Words(o.Crop), table.Words(o.Backbone), size(o.Size),
-			table.Count(o.Methods), best, table.Words(o.Method), read, differing(o.Differs))
+		tables[len(tables)-1].Add(runs.Group{Dataset: o.Dataset}, table.Words(o.where()), table.Words(o.Crop), table.Words(o.Backbone), sizeEntry(o.Size),
+			table.Count(o.Methods), best, table.Words(o.Method), read, differingEntry(o.Differs))
 	}
 	return tables
 }
@@ -277,8 +277,8 @@ func (p *PublishedReport) view() publishedView {
 		return publishedView{}
 	}
 	return publishedView{
-		Date: p.Date, Verdicts: view("published-verdicts", p.verdicts()...), Shown: view("published", p.shown()...),
-		Nothing: view("published-nothing", p.nothing()), Others: view("published-others", p.others()...),
+		Date: p.Date, Verdicts: tableViews("published-verdicts", p.verdicts()...), Shown: tableViews("published", p.shown()...),
+		Nothing: tableViews("published-nothing", p.nothing()), Others: tableViews("published-others", p.others()...),
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"bierbench/runs"
 )
 
-// results returns a group's result on each protocol of its done cells.
-func results(run string, g runs.Group, done []runs.Cell, diff *runs.Diff) []Result {
+// resultsOf returns a group's result on each protocol of its done cells.
+func resultsOf(run string, g runs.Group, done []runs.Cell, diff *runs.Diff) []Result {
 	type id struct{ protocol, at string }
 	var order []id
 	found := map[id][]runs.Evaluation{}
@@ -33,7 +33,7 @@ func results(run string, g runs.Group, done []runs.Cell, diff *runs.Diff) []Resu
 		r := Result{
 			Run: run, Group: g, Protocol: k.protocol, At: k.at, Seeds: seeds[k],
 			Queries: first.Queries, Gallery: first.Gallery, Excluded: first.Excluded,
-			Learners:   learners(evaluations, seeds[k]),
+			Learners:   learnersOf(evaluations, seeds[k]),
 			Selections: selections[k], Chosen: runs.SelectionLabel(selections[k]...),
 		}
 		if k.at != runs.AtLast && r.Chosen == "" { // nothing is known of the choice
@@ -48,8 +48,8 @@ func results(run string, g runs.Group, done []runs.Cell, diff *runs.Diff) []Resu
 		}
 		slices.SortFunc(names, compareMetrics)
 		for _, name := range names {
-			m := metric(name, evaluations, seeds[k])
-			m.Versus = versus(diff, r, name)
+			m := metricOf(name, evaluations, seeds[k])
+			m.Versus = comparisonOf(diff, r, name)
 			r.Metrics = append(r.Metrics, m)
 		}
 		out = append(out, r)
@@ -70,9 +70,9 @@ func (r Result) testLooks() table.Entry {
 	return table.Entry{Value: looks}
 }
 
-// metric summarizes one metric over a group's seeds. A seed at which ties decide
+// metricOf summarizes one metric over a group's seeds. A seed at which ties decide
 // it counts with its pessimistic bound.
-func metric(name string, evaluations []runs.Evaluation, seeds []int) Metric {
+func metricOf(name string, evaluations []runs.Evaluation, seeds []int) Metric {
 	m := Metric{Name: name}
 	var have []int
 	for i, e := range evaluations {
@@ -96,9 +96,9 @@ func metric(name string, evaluations []runs.Evaluation, seeds []int) Metric {
 	return m
 }
 
-// learners summarizes an ensemble's learners over seeds; nil where the seeds
+// learnersOf summarizes an ensemble's learners over seeds; nil where the seeds
 // do not have the same ones.
-func learners(evaluations []runs.Evaluation, seeds []int) []Learner {
+func learnersOf(evaluations []runs.Evaluation, seeds []int) []Learner {
 	var out []Learner
 	for i, l := range evaluations[0].Learners {
 		var alone, cumulative []float64
@@ -138,8 +138,8 @@ func commonMeans(all []map[string]float64) map[string]float64 {
 	return mean
 }
 
-// versus returns the comparison of a result with its base.
-func versus(d *runs.Diff, r Result, metric string) *runs.Comparison {
+// comparisonOf returns the comparison of a result with its base.
+func comparisonOf(d *runs.Diff, r Result, metric string) *runs.Comparison {
 	if d == nil {
 		return nil
 	}
@@ -158,9 +158,9 @@ func versus(d *runs.Diff, r Result, metric string) *runs.Comparison {
 // has room to tell apart.
 const curvePoints = 120
 
-// curve averages training over seeds; nil where nothing was trained. Seeds
+// meanCurve averages training over seeds; nil where nothing was trained. Seeds
 // that stopped early count as far as they went.
-func curve(seeds [][]runs.TrainStep) *Curve {
+func meanCurve(seeds [][]runs.TrainStep) *Curve {
 	last := 0
 	learners := 0
 	for _, steps := range seeds {
@@ -174,7 +174,7 @@ func curve(seeds [][]runs.TrainStep) *Curve {
 	}
 	c := &Curve{Width: (last + curvePoints - 1) / curvePoints}
 	n := (last + c.Width - 1) / c.Width
-	points := make([]point, n)
+	points := make([]curvePoint, n)
 	for _, steps := range seeds {
 		for _, s := range steps {
 			if s.Step >= 1 {
@@ -214,13 +214,13 @@ func fiveDigits(v float64) float64 {
 	return math.Round(v*scale) / scale
 }
 
-// point sums the steps that a point of a curve stands for.
-type point struct {
+// curvePoint sums the steps that a point of a curve stands for.
+type curvePoint struct {
 	n, step, loss, total, rate float64
 	learners, weights          []float64
 }
 
-func (p *point) add(s runs.TrainStep, learners int) {
+func (p *curvePoint) add(s runs.TrainStep, learners int) {
 	if p.learners == nil {
 		p.learners, p.weights = make([]float64, learners), make([]float64, learners)
 	}

@@ -52,8 +52,8 @@ func levels() []level {
 
 // sample returns an invented run of two data sets: abier's seed 3 on cub
 // failed, the evil method has one seed of three and is collapsed.
-func sample() source {
-	s := source{
+func sample() loadedRun {
+	s := loadedRun{
 		record: runs.Record{
 			Schema: runs.Schema, ID: "sample", Suite: "invented", Created: noon().Add(-time.Hour),
 			Command: []string{"bierbench", "run", "invented"}, Config: json.RawMessage(`[{"datasets":["cub"]}]`),
@@ -237,7 +237,7 @@ func sampleDiff() *runs.Diff {
 
 // basesSample is the sample of one data set with abier compared with bier, and a
 // method whose base has no result.
-func basesSample() source {
+func basesSample() loadedRun {
 	s := sample()
 	other := func(dataset string) bool { return dataset != "cub" }
 	s.record.Cells = slices.DeleteFunc(s.record.Cells, func(k runs.Key) bool { return other(k.Dataset) })

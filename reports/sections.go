@@ -90,7 +90,7 @@ func (r *Report) costs() *table.Table {
 		}
 		row := r.groupEntries(g)
 		for _, s := range stages {
-			row = append(row, stage(g, s))
+			row = append(row, stageEntry(g, s))
 		}
 		for _, s := range rates {
 			if v, ok := g.Throughput[s]; ok {
@@ -173,7 +173,7 @@ func (r *Report) receipts() *table.Table {
 				t.Add(
 					group, table.Words(x.Protocol), table.Words(x.Group.Dataset), table.Words(x.Group.Variant),
 					table.Count(x.Queries), table.Count(x.Gallery), table.Count(x.Excluded),
-					table.Entry{Value: test, Text: short(test)}, table.Entry{Value: data, Text: short(data)},
+					table.Entry{Value: test, Text: shortDigest(test)}, table.Entry{Value: data, Text: shortDigest(data)},
 				)
 			}
 		}
@@ -259,7 +259,7 @@ func (r *Report) long() *table.Table {
 					value(verdict), gained, lost, value(""))
 			}
 			row = append(row, value(x.Queries), value(x.Gallery), value(x.Excluded))
-			for _, s := range []table.Entry{summary(g.Learners), summary(g.Dimensions), stage(g, "total")} {
+			for _, s := range []table.Entry{correlationEntry(g.Learners), correlationEntry(g.Dimensions), stageEntry(g, "total")} {
 				row = append(row, value(s.Value))
 			}
 			row = append(row, g.Forecast.perCell()...)

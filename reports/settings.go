@@ -10,16 +10,16 @@ import (
 	"bierbench/reports/internal/table"
 )
 
-// settings is one distinct configuration of a report's groups.
-type settings struct {
+// distinctConfig is one distinct configuration of a report's groups.
+type distinctConfig struct {
 	Used   []string // by which groups: "cub googlenet frozen bier 512"
 	JSON   string   // indented
 	fields map[string]string
 }
 
 // configurations returns the distinct configurations of done groups.
-func (r *Report) configurations() []settings {
-	var list []settings
+func (r *Report) configurations() []distinctConfig {
+	var list []distinctConfig
 	for _, g := range r.Groups {
 		if len(g.Config) == 0 {
 			continue
@@ -28,9 +28,9 @@ func (r *Report) configurations() []settings {
 		if len(r.Runs) > 1 {
 			user += " (" + g.Run + ")"
 		}
-		s := settings{fields: flatten(g.Config), JSON: indented(g.Config)}
+		s := distinctConfig{fields: flatten(g.Config), JSON: indentedJSON(g.Config)}
 		s.fields["backbone"], s.fields["mode"], s.fields["method"] = g.Group.Backbone, g.Group.Mode, g.Group.Method
-		i := slices.IndexFunc(list, func(x settings) bool { return maps.Equal(x.fields, s.fields) })
+		i := slices.IndexFunc(list, func(x distinctConfig) bool { return maps.Equal(x.fields, s.fields) })
 		if i < 0 {
 			i = len(list)
 			list = append(list, s)
@@ -41,10 +41,10 @@ func (r *Report) configurations() []settings {
 }
 
 // method returns the label of the method whose configuration it is.
-func (s settings) method() string { return s.fields["method"] }
+func (s distinctConfig) method() string { return s.fields["method"] }
 
 // Name says whose configuration it is.
-func (s settings) Name() string {
+func (s distinctConfig) Name() string {
 	return strings.Join([]string{s.method(), s.fields["backbone"], s.fields["mode"], s.fields["size"]}, " ")
 }
 
@@ -63,7 +63,7 @@ func (r *Report) settingsTables() (shared, differing *table.Table) {
 	}
 	slices.Sort(keys)
 	same := func(k string) bool {
-		return !slices.ContainsFunc(list, func(s settings) bool { return s.fields[k] != list[0].fields[k] })
+		return !slices.ContainsFunc(list, func(s distinctConfig) bool { return s.fields[k] != list[0].fields[k] })
 	}
 	shared = &table.Table{Title: "Settings that all methods share", Columns: []table.Column{table.TextColumn("setting", "Setting"), table.TextColumn("value", "Value")}}
 	differing = &table.Table{Title: "Settings that differ", Columns: []table.Column{table.TextColumn("method", "Method")}}
@@ -121,8 +121,8 @@ func flatten(config json.RawMessage) map[string]string {
 	return fields
 }
 
-// indented returns JSON on several lines; as it is where it is not JSON.
-func indented(raw json.RawMessage) string {
+// indentedJSON returns JSON on several lines; as it is where it is not JSON.
+func indentedJSON(raw json.RawMessage) string {
 	var b bytes.Buffer
 	if json.Indent(&b, raw, "", "  ") != nil {
 		return string(raw)

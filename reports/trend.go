@@ -115,12 +115,12 @@ func (t *Trend) table() *table.Table {
 		var commits []string
 		for _, c := range p.Commits {
 			hash, dirty, found := strings.Cut(c, "+")
-			if hash = short(hash); found {
+			if hash = shortDigest(hash); found {
 				hash += "+" + dirty
 			}
 			commits = append(commits, hash)
 		}
-		points.Add(p.Group, table.Words(p.Group.Path()), table.Words(protocol), table.Words(p.Run), table.Words(when(p.Created)),
+		points.Add(p.Group, table.Words(p.Group.Path()), table.Words(protocol), table.Words(p.Run), table.Words(timeText(p.Created)),
 			table.Words(strings.Join(commits, ", ")), table.Count(len(p.Summary.Seeds)), table.MeanPercent(p.Summary))
 	}
 	return points
@@ -128,7 +128,7 @@ func (t *Trend) table() *table.Table {
 
 // charts draws the groups of each protocol over the runs.
 func (t *Trend) charts() []chart.Chart {
-	var plots collection
+	var plots chartsByPlace
 	for _, p := range t.Points {
 		var runTicks []float64
 		for i := range t.Runs {
@@ -175,7 +175,7 @@ func (t *Trend) CSV(w io.Writer) error { return t.table().CSV(w) }
 
 // trendPage is what trend.gohtml shows.
 type trendPage struct {
-	shell
+	pageShell
 	Heading  string
 	Runs     []string
 	Tables   []tableView
@@ -186,7 +186,7 @@ type trendPage struct {
 
 // HTML writes the trend as one page that needs nothing else.
 func (t *Trend) HTML(w io.Writer) error {
-	s, err := newShell(t.title() + " · bierbench trend")
+	s, err := newPageShell(t.title() + " · bierbench trend")
 	if err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (t *Trend) HTML(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p := trendPage{shell: s, Heading: t.title(), Runs: t.Runs, Tables: view("trend", t.table()), Charts: t.charts()}
+	p := trendPage{pageShell: s, Heading: t.title(), Runs: t.Runs, Tables: tableViews("trend", t.table()), Charts: t.charts()}
 	for _, x := range t.Points {
 		p.Datasets = appendNew(p.Datasets, x.Group.Dataset)
 		p.Methods = appendNew(p.Methods, x.Group.Method)

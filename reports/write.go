@@ -52,7 +52,7 @@ func (r *Report) Text(w io.Writer) error {
 		_, err := fmt.Fprintln(w, "No cell is done yet: there is nothing to show.")
 		return err
 	}
-	for i, t := range present(slices.Concat(r.headlines(brief), []*table.Table{r.failures()}, r.Published.judged())) {
+	for i, t := range withoutNil(slices.Concat(r.headlines(brief), []*table.Table{r.failures()}, r.Published.judged())) {
 		if i > 0 {
 			if _, err := io.WriteString(w, "\n"); err != nil {
 				return err
@@ -67,14 +67,14 @@ func (r *Report) Text(w io.Writer) error {
 
 // LaTeX writes the results, the learners and what was planned as tables for the booktabs package.
 func (r *Report) LaTeX(w io.Writer) error {
-	if _, err := fmt.Fprintf(w, "%% %s\n%% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}\n", comment(r.Title)); err != nil {
+	if _, err := fmt.Fprintf(w, "%% %s\n%% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}\n", oneLine(r.Title)); err != nil {
 		return err
 	}
 	if len(r.Results) == 0 {
 		_, err := io.WriteString(w, "% no cell is done yet\n")
 		return err
 	}
-	for _, t := range present(slices.Concat(r.headlines(paper), []*table.Table{r.anatomy(), r.planned()}, r.Published.verdicts(), r.Published.shown())) {
+	for _, t := range withoutNil(slices.Concat(r.headlines(paper), []*table.Table{r.anatomy(), r.planned()}, r.Published.verdicts(), r.Published.shown())) {
 		if _, err := io.WriteString(w, "\n"); err != nil {
 			return err
 		}
@@ -85,16 +85,16 @@ func (r *Report) LaTeX(w io.Writer) error {
 	return nil
 }
 
-// comment returns s as one line of a comment.
-func comment(s string) string { return table.EscapeControl(strings.Join(strings.Fields(s), " ")) }
+// oneLine returns s as one line of a comment.
+func oneLine(s string) string { return table.EscapeControl(strings.Join(strings.Fields(s), " ")) }
 
 // Markdown writes the whole report but its charts.
 func (r *Report) Markdown(w io.Writer) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# %s\n\nbierbench report, %s.\n\n", table.EscapeMarkdown(r.Title), when(r.Created))
+	fmt.Fprintf(&b, "# %s\n\nbierbench report, %s.\n\n", table.EscapeMarkdown(r.Title), timeText(r.Created))
 	for _, run := range r.Runs {
 		fmt.Fprintf(&b, "- Run %s: suite %s, begun %s; %d of %d cells done, %d failed, %d running or interrupted.\n",
-			table.EscapeMarkdown(run.ID), table.EscapeMarkdown(run.Suite), when(run.Created), run.Done, run.Planned, run.Failed, run.Running)
+			table.EscapeMarkdown(run.ID), table.EscapeMarkdown(run.Suite), timeText(run.Created), run.Done, run.Planned, run.Failed, run.Running)
 	}
 	b.WriteString("\n")
 	if len(r.Failures) > 0 {
@@ -104,7 +104,7 @@ func (r *Report) Markdown(w io.Writer) error {
 		fmt.Fprintf(&b, "> **Warning:** %s\n\n", table.EscapeMarkdown(warning))
 	}
 	section := func(title string, tables ...*table.Table) error {
-		tables = present(tables)
+		tables = withoutNil(tables)
 		if len(tables) == 0 {
 			return nil
 		}
@@ -146,8 +146,8 @@ func (r *Report) Markdown(w io.Writer) error {
 	return err
 }
 
-// present returns the tables that are there.
-func present(tables []*table.Table) []*table.Table {
+// withoutNil returns the tables that are there.
+func withoutNil(tables []*table.Table) []*table.Table {
 	var list []*table.Table
 	for _, t := range tables {
 		if t != nil {
@@ -189,7 +189,7 @@ func writeAll(dir string, documents []document) ([]string, error) {
 	var paths []string
 	for i, d := range documents {
 		path := filepath.Join(dir, d.name)
-		if err := replace(path, contents[i]); err != nil {
+		if err := replaceFile(path, contents[i]); err != nil {
 			return nil, err
 		}
 		paths = append(paths, path)
@@ -197,24 +197,30 @@ func writeAll(dir string, documents []document) ([]string, error) {
 	return paths, nil
 }
 
-// replace puts content at path: a temporary file beside it, synced, renamed.
-func replace(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+// replaceFile writes a file whole: to a temporary name beside it, synced, renamed, its folder
+// synced. Until it returns, path holds what it held before.
+func replaceFile(path string, content []byte) error {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // nothing is there once it is renamed
-	if _, err = f.Write(content); err == nil {
-		err = f.Sync()
-	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
 	if err == nil {
-		err = f.Chmod(0o644)
+		err = os.Rename(f.Name(), path)
 	}
-	if closed := f.Close(); err == nil {
-		err = closed
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
 	}
+	return syncFolder(dir)
+}
+
+// syncFolder makes a rename inside a folder survive a power cut.
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	return errors.Join(d.Sync(), d.Close())
 }

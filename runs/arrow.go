@@ -85,7 +85,7 @@ func readArrow(path string, want *arrow.Schema, each func(rows int64, record arr
 	if err = vetFooter(f, size); err != nil {
 		return fmt.Errorf("%s: not a whole Arrow file: %w", path, err)
 	}
-	r, err := ipc.NewFileReader(f, ipc.WithAllocator(&limited{left: 1<<16 + 4*size}))
+	r, err := ipc.NewFileReader(f, ipc.WithAllocator(&limitedAllocator{left: 1<<16 + 4*size}))
 	if err != nil {
 		return fmt.Errorf("%s: not a whole Arrow file: %w", path, err)
 	}
@@ -110,34 +110,34 @@ func readArrow(path string, want *arrow.Schema, each func(rows int64, record arr
 	return nil
 }
 
-// limited is an allocator for reading a file: a length in it that lies must
+// limitedAllocator is an allocator for reading a file: a length in it that lies must
 // not ask for more memory than a few times the file's size. It panics, as the
 // Arrow reader expects of allocators; readArrow makes that an error.
-type limited struct {
+type limitedAllocator struct {
 	memory.GoAllocator
 	left int64
 }
 
-func (l *limited) take(n int) {
+func (l *limitedAllocator) take(n int) {
 	if l.left -= int64(n); l.left < 0 || n < 0 {
 		panic("a length in it is larger than the file")
 	}
 }
 
 // Allocate returns size bytes within the limit.
-func (l *limited) Allocate(size int) []byte {
+func (l *limitedAllocator) Allocate(size int) []byte {
 	l.take(size)
 	return l.GoAllocator.Allocate(size)
 }
 
 // Reallocate grows b to size bytes within the limit.
-func (l *limited) Reallocate(size int, b []byte) []byte {
+func (l *limitedAllocator) Reallocate(size int, b []byte) []byte {
 	l.take(size - min(size, len(b)))
 	return l.GoAllocator.Reallocate(size, b)
 }
 
 // Free gives b back to the limit.
-func (l *limited) Free(b []byte) {
+func (l *limitedAllocator) Free(b []byte) {
 	l.left += int64(len(b))
 	l.GoAllocator.Free(b)
 }

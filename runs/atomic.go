@@ -8,34 +8,30 @@ import (
 	"path/filepath"
 )
 
-// temporary is how the names of files begin that are being written.
-const temporary = ".tmp-"
+// temporaryPrefix begins the names of files that are being written. A killed process leaves some
+// behind; Run.Sweep removes those of a cell.
+const temporaryPrefix = ".tmp-"
 
-// writeFile writes a file to a temporary name beside it, syncs and renames it.
+// writeFile writes a file whole: to a temporary name beside it, synced, renamed, its folder synced.
 // Until it returns, path holds what it held before.
-func writeFile(path string, write func(f *os.File) error) (err error) {
+func writeFile(path string, write func(f *os.File) error) error {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, temporary+filepath.Base(path)+"-*")
+	f, err := os.CreateTemp(dir, temporaryPrefix+filepath.Base(path)+"-*")
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
 	err = errors.Join(write(f), f.Chmod(0o644), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
 	if err != nil {
-		return err
+		return errors.Join(err, os.Remove(f.Name()))
 	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
+	return syncFolder(dir)
 }
 
-// syncDir makes a rename inside dir survive a power cut.
-func syncDir(dir string) error {
+// syncFolder makes a rename inside a folder survive a power cut.
+func syncFolder(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -296,7 +296,7 @@ func (c *comparer) note(row *Comparison, text string) {
 // finish tests the waiting rows, corrects their p-values and gives verdicts.
 func (c *comparer) finish(ctx context.Context) (*Diff, error) {
 	rows := c.diff.Rows
-	c.diff.Resamples = cmp.Or(c.options.Resamples, enough(len(c.waiting)))
+	c.diff.Resamples = cmp.Or(c.options.Resamples, enoughResamples(len(c.waiting)))
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(runtime.GOMAXPROCS(0))
 	for i, e := range c.waiting {
@@ -339,20 +339,20 @@ func (c *comparer) finish(ctx context.Context) (*Diff, error) {
 	return c.diff, nil
 }
 
-// enough returns the resamples that a table of so many tested rows needs: p is
+// enoughResamples returns the resamples that a table of so many tested rows needs: p is
 // never below 1/(resamples+1), Holm's correction multiplies the smallest by
 // rows, and twice that must stay below alpha. It is DefaultResamples or a
 // multiple of it.
-func enough(rows int) int {
+func enoughResamples(rows int) int {
 	return max(1, int(math.Ceil(2*float64(rows)/paired.Alpha/DefaultResamples))) * DefaultResamples
 }
 
-// agrees reports whether a mean over queries is the metric of the record.
+// meanAgrees reports whether a mean over queries is the metric of the record.
 // Records may have summed in another order or in float32.
-func agrees(mean, recorded float64) bool { return math.Abs(mean-recorded) <= 1e-4 }
+func meanAgrees(mean, recorded float64) bool { return math.Abs(mean-recorded) <= 1e-4 }
 
-// list joins a few words for a reason or a footnote.
-func list(words []string) string {
+// commaList joins a few words for a reason or a footnote.
+func commaList(words []string) string {
 	if len(words) == 0 {
 		return "none"
 	}

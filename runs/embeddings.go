@@ -20,9 +20,9 @@ type Embeddings struct {
 	Values  []float32 // row-major [len(IDs), Width]
 }
 
-// splits are the entries of the dictionary of column split, as in the data
+// splitNames are the entries of the dictionary of column split, as in the data
 // sets' files.
-func splits() []string { return []string{"train", "test", "query", "gallery"} }
+func splitNames() []string { return []string{"train", "test", "query", "gallery"} }
 
 // embeddingSchema is the schema of embeddings.arrow.
 func embeddingSchema(width int) *arrow.Schema {
@@ -58,14 +58,14 @@ func WriteEmbeddings(path string, e Embeddings) error {
 	}
 	indices := make([]int32, len(e.Splits))
 	for i, s := range e.Splits {
-		k := slices.Index(splits(), s)
+		k := slices.Index(splitNames(), s)
 		if k < 0 {
-			return fmt.Errorf("write %s: image %d has split %q, want one of %q", path, e.IDs[i], s, splits())
+			return fmt.Errorf("write %s: image %d has split %q, want one of %q", path, e.IDs[i], s, splitNames())
 		}
 		indices[i] = int32(k)
 	}
 	b := array.NewStringBuilder(memory.NewGoAllocator())
-	b.AppendValues(splits(), nil)
+	b.AppendValues(splitNames(), nil)
 	names := b.NewArray()
 	schema := embeddingSchema(e.Width)
 	batch := max(1, (16<<20)/(4*e.Width))

@@ -32,9 +32,9 @@ func vetFooter(r io.ReaderAt, size int64) error {
 	if _, err := r.ReadAt(footer, size-tail-n); err != nil {
 		return err
 	}
-	v := vetter{bytes: footer}
+	v := footerVetter{bytes: footer}
 	root := flatbuffers.Table{Bytes: footer, Pos: flatbuffers.GetUOffsetT(footer)}
-	if o := root.Offset(slot(1)); o != 0 { // Footer.schema
+	if o := root.Offset(vtableSlot(1)); o != 0 { // Footer.schema
 		v.schema(flatbuffers.Table{Bytes: footer, Pos: root.Indirect(root.Pos + flatbuffers.UOffsetT(o))})
 	}
 	v.vector(root, 2) // Footer.dictionaries
@@ -42,20 +42,20 @@ func vetFooter(r io.ReaderAt, size int64) error {
 	return v.err
 }
 
-// slot returns the place of a table's i-th field in its vtable.
-func slot(i int) flatbuffers.VOffsetT { return flatbuffers.VOffsetT(4 + 2*i) }
+// vtableSlot returns the place of a table's i-th field in its vtable.
+func vtableSlot(i int) flatbuffers.VOffsetT { return flatbuffers.VOffsetT(4 + 2*i) }
 
-// vetter collects the first fault of a footer. seen counts tables, so that
+// footerVetter collects the first fault of a footer. seen counts tables, so that
 // tables that hold one another end.
-type vetter struct {
+type footerVetter struct {
 	bytes []byte
 	seen  int
 	err   error
 }
 
 // vector returns the length of a table's i-th field, a vector.
-func (v *vetter) vector(t flatbuffers.Table, i int) int {
-	o := t.Offset(slot(i))
+func (v *footerVetter) vector(t flatbuffers.Table, i int) int {
+	o := t.Offset(vtableSlot(i))
 	if o == 0 || v.err != nil {
 		return 0
 	}
@@ -68,7 +68,7 @@ func (v *vetter) vector(t flatbuffers.Table, i int) int {
 }
 
 // tables calls f for each table in the vector that is t's i-th field.
-func (v *vetter) tables(t flatbuffers.Table, i int, f func(flatbuffers.Table)) {
+func (v *footerVetter) tables(t flatbuffers.Table, i int, f func(flatbuffers.Table)) {
 	for k := range v.vector(t, i) {
 		if v.seen++; v.seen > len(v.bytes) {
 			v.err = fmt.Errorf("more tables than the footer's %d bytes", len(v.bytes))
@@ -76,17 +76,17 @@ func (v *vetter) tables(t flatbuffers.Table, i int, f func(flatbuffers.Table)) {
 		if v.err != nil {
 			return
 		}
-		at := t.Vector(flatbuffers.UOffsetT(t.Offset(slot(i)))) + flatbuffers.UOffsetT(4*k)
+		at := t.Vector(flatbuffers.UOffsetT(t.Offset(vtableSlot(i)))) + flatbuffers.UOffsetT(4*k)
 		f(flatbuffers.Table{Bytes: v.bytes, Pos: t.Indirect(at)})
 	}
 }
 
-func (v *vetter) schema(t flatbuffers.Table) {
+func (v *footerVetter) schema(t flatbuffers.Table) {
 	v.tables(t, 1, v.field) // Schema.fields
 	v.vector(t, 2)          // Schema.custom_metadata
 }
 
-func (v *vetter) field(t flatbuffers.Table) {
+func (v *footerVetter) field(t flatbuffers.Table) {
 	v.tables(t, 5, v.field) // Field.children
 	v.vector(t, 6)          // Field.custom_metadata
 }

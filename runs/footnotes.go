@@ -20,7 +20,7 @@ func (s side) unfinished() []string {
 	if len(seeds) == 0 || len(seeds) == len(s.group.Cells) {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s of run %s: left out seed %s", s.group.Group.Path(), s.run.Record.ID, list(seeds))}
+	return []string{fmt.Sprintf("%s of run %s: left out seed %s", s.group.Group.Path(), s.run.Record.ID, commaList(seeds))}
 }
 
 // cautions notes what makes a row's interval less than it seems.
@@ -49,10 +49,10 @@ func (c *comparer) differences(a, b side) []string {
 	if sa, sb := a.group.Group.Size, b.group.Group.Size; sa != sb {
 		notes = append(notes, fmt.Sprintf("the embedding sizes differ: %d -> %d", sa, sb))
 	}
-	for _, f := range facts() {
-		va, vb := distinct(ca, f.of), distinct(cb, f.of)
+	for _, f := range cellFacts() {
+		va, vb := distinctFacts(ca, f.of), distinctFacts(cb, f.of)
 		if !slices.Equal(va, vb) {
-			notes = append(notes, fmt.Sprintf("%s: %s -> %s", f.name, list(va), list(vb)))
+			notes = append(notes, fmt.Sprintf("%s: %s -> %s", f.name, commaList(va), commaList(vb)))
 		}
 	}
 	if slices.ContainsFunc(slices.Concat(ca, cb), func(c Cell) bool { return strings.HasSuffix(c.Environment.Commit, "+dirty") }) {
@@ -65,16 +65,16 @@ func (c *comparer) differences(a, b side) []string {
 }
 
 // A fact is something a cell's record says about how it came to be.
-type fact struct {
+type cellFact struct {
 	name string
 	of   func(c Cell) string
 }
 
-func facts() []fact {
-	return []fact{
+func cellFacts() []cellFact {
+	return []cellFact{
 		{"code", func(c Cell) string { return c.Environment.Commit }},
-		{"data", func(c Cell) string { return short(c.DataHash) }},
-		{"weights", func(c Cell) string { return short(c.Environment.Weights) }},
+		{"data", func(c Cell) string { return shortDigest(c.DataHash) }},
+		{"weights", func(c Cell) string { return shortDigest(c.Environment.Weights) }},
 		{"backend", func(c Cell) string { return c.Environment.Backend }},
 		{"plugin", func(c Cell) string { return c.Environment.Plugin }},
 		{"device", func(c Cell) string { return c.Environment.Device }},
@@ -85,11 +85,11 @@ func facts() []fact {
 	}
 }
 
-// short cuts a digest to what a reader compares.
-func short(digest string) string { return digest[:min(12, len(digest))] }
+// shortDigest cuts a digest to what a reader compares.
+func shortDigest(digest string) string { return digest[:min(12, len(digest))] }
 
-// distinct returns the values of a fact over cells, sorted; "" is left out.
-func distinct(cells []Cell, of func(c Cell) string) []string {
+// distinctFacts returns the values of a fact over cells, sorted; "" is left out.
+func distinctFacts(cells []Cell, of func(c Cell) string) []string {
 	var values []string
 	for _, c := range cells {
 		if v := of(c); v != "" {
@@ -145,7 +145,7 @@ func flatten(config json.RawMessage) map[string]string {
 		if key == "" {
 			key = "configuration"
 		}
-		leaves[key] = leaf(value)
+		leaves[key] = leafText(value)
 	}
 	if len(config) > 0 {
 		walk("", config)
@@ -153,8 +153,8 @@ func flatten(config json.RawMessage) map[string]string {
 	return leaves
 }
 
-// leaf renders a value: text without its quotes, the rest as compact JSON.
-func leaf(value json.RawMessage) string {
+// leafText renders a value: text without its quotes, the rest as compact JSON.
+func leafText(value json.RawMessage) string {
 	var text string
 	if err := json.Unmarshal(value, &text); err == nil && text != "" {
 		return text

@@ -9,8 +9,8 @@ import (
 	"os"
 )
 
-// numbered is a line of a file of JSON lines that grows while a model trains.
-type numbered interface {
+// stepLine is a line of a file of JSON lines that grows while a model trains.
+type stepLine interface {
 	// step is the optimizer step that the line is about.
 	step() int
 }
@@ -23,7 +23,7 @@ type lineLog struct{ file *os.File }
 // Lines of later steps are dropped, when training continues from a checkpoint
 // that is older than the last line, and so is a line that an earlier process
 // left unfinished.
-func openLines[T numbered](path string, last int) (*lineLog, error) {
+func openLines[T stepLine](path string, last int) (*lineLog, error) {
 	if err := keepLines[T](path, last); err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func openLines[T numbered](path string, last int) (*lineLog, error) {
 }
 
 // add adds a line.
-func (l *lineLog) add(x numbered) error {
+func (l *lineLog) add(x stepLine) error {
 	line, err := json.Marshal(x)
 	if err != nil {
 		return fmt.Errorf("append step %d to %s: %w", x.step(), l.file.Name(), err)
@@ -52,7 +52,7 @@ func (l *lineLog) Close() error { return l.file.Close() }
 
 // readLines reads a file of lines; nil if there is none. A last line without
 // its newline was cut by a kill and is ignored.
-func readLines[T numbered](path string) ([]T, error) {
+func readLines[T stepLine](path string) ([]T, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -63,7 +63,7 @@ func readLines[T numbered](path string) ([]T, error) {
 	return parseLines[T](path, data)
 }
 
-func parseLines[T numbered](path string, data []byte) ([]T, error) {
+func parseLines[T stepLine](path string, data []byte) ([]T, error) {
 	var lines []T
 	for n := 1; ; n++ {
 		line, rest, found := bytes.Cut(data, []byte("\n"))
@@ -81,7 +81,7 @@ func parseLines[T numbered](path string, data []byte) ([]T, error) {
 
 // keepLines rewrites the file without the lines after a step and without an
 // unfinished one, where there are such lines.
-func keepLines[T numbered](path string, last int) error {
+func keepLines[T stepLine](path string, last int) error {
 	before, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -166,7 +166,7 @@ func MeasureNoise(ctx context.Context, r *Run, o NoiseOptions) ([]SeedNoise, err
 	}
 	rows := []SeedNoise{}
 	for _, where := range order {
-		for _, s := range measurable(members[where]) {
+		for _, s := range measuredScopes(members[where]) {
 			more, err := measureScope(ctx, r, where, s, members[where], o)
 			if err != nil {
 				return fail(err)
@@ -177,9 +177,9 @@ func MeasureNoise(ctx context.Context, r *Run, o NoiseOptions) ([]SeedNoise, err
 	return rows, nil
 }
 
-// measurable returns the protocols and states of the groups' models. Models
+// measuredScopes returns the protocols and states of the groups' models. Models
 // that were chosen by their test results keep no queries and are left out.
-func measurable(groups []GroupCells) []scope {
+func measuredScopes(groups []GroupCells) []scope {
 	var all []scope
 	for _, g := range groups {
 		for _, c := range g.Cells {

@@ -31,10 +31,10 @@ func (n *SeedNoise) split(ctx context.Context, chosen []measured, counts []float
 		for _, m := range enough {
 			sums := m.sums[n.Metric]
 			random := rand.New(paired.Stream(o.Seed, n.Run, m.group.Group.Path(), n.Protocol, n.At, n.Metric, "splits"))
-			halves, all := halvings(len(sums), k, max(1, most/len(enough)), random)
+			halves, all := seedHalvings(len(sums), k, max(1, most/len(enough)), random)
 			s.All = s.All && all
 			for _, h := range halves {
-				samples = append(samples, paired.Sample{Count: counts, A: pick(sums, h[0]), B: pick(sums, h[1])})
+				samples = append(samples, paired.Sample{Count: counts, A: reordered(sums, h[0]), B: reordered(sums, h[1])})
 				names = append(names, fmt.Sprint(m.group.Group.Path(), h))
 			}
 		}
@@ -77,10 +77,10 @@ const fewClasses = 1000
 // mostSplit bounds the seeds on a side: larger sets add rows and no news.
 const mostSplit = 5
 
-// halvings returns pairs of disjoint sets of k of n seeds, which of a pair comes
+// seedHalvings returns pairs of disjoint sets of k of n seeds, which of a pair comes
 // first being one and the same: all where there are at most the given number,
 // else that many drawn ones, which may repeat.
-func halvings(n, k, most int, random *rand.Rand) (halves [][2][]int, all bool) {
+func seedHalvings(n, k, most int, random *rand.Rand) (halves [][2][]int, all bool) {
 	if countHalvings(n, k) <= float64(most) {
 		var visit func(next int, a, b []int)
 		visit = func(next int, a, b []int) {

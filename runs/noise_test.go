@@ -207,11 +207,11 @@ func TestDegenerateNoise(t *testing.T) {
 func TestHalvings(t *testing.T) {
 	for _, tt := range []struct{ n, k, want int }{{2, 1, 1}, {5, 1, 10}, {5, 2, 15}, {4, 2, 3}, {6, 3, 10}, {10, 5, 126}} {
 		random := rand.New(rand.NewPCG(1, 2))
-		all, whole := halvings(tt.n, tt.k, 1000, random)
+		all, whole := seedHalvings(tt.n, tt.k, 1000, random)
 		if len(all) != tt.want || !whole {
 			t.Errorf("%d of %d seeds: %d splits, want %d", tt.k, tt.n, len(all), tt.want)
 		}
-		some, whole := halvings(tt.n, tt.k, tt.want-1, random)
+		some, whole := seedHalvings(tt.n, tt.k, tt.want-1, random)
 		if tt.want > 1 && (len(some) != tt.want-1 || whole) {
 			t.Errorf("%d of %d seeds: %d of %d splits", tt.k, tt.n, len(some), tt.want)
 		}

@@ -46,12 +46,12 @@ func readOutcomes(path string) (outcomes, error) {
 		}
 	}
 	return outcomes{
-		id: pick(o.id, order), draw: pick(o.draw, order), class: pick(o.class, order),
-		rank: pick(o.rank, order), ap: pick(o.ap, order), rp: pick(o.rp, order),
+		id: reordered(o.id, order), draw: reordered(o.draw, order), class: reordered(o.class, order),
+		rank: reordered(o.rank, order), ap: reordered(o.ap, order), rp: reordered(o.rp, order),
 	}, nil
 }
 
-func pick[T any](values []T, order []int) []T {
+func reordered[T any](values []T, order []int) []T {
 	picked := make([]T, len(order))
 	for i, k := range order {
 		picked[i] = values[k]

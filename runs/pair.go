@@ -228,7 +228,7 @@ func seedSums(row Comparison, name string, es []Evaluation, os []*outcomes, inde
 		for _, v := range byClass {
 			mean += v / float64(len(seedValues))
 		}
-		if want := es[i].Metrics[row.Metric]; !agrees(mean, want) {
+		if want := es[i].Metrics[row.Metric]; !meanAgrees(mean, want) {
 			return nil, nil, fmt.Errorf("the record of %s's %d. seed says %s %.5f, its queries %.5f: evaluate it again", name, i+1, row.Metric, want, mean)
 		}
 		sums = append(sums, byClass)

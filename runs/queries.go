@@ -109,17 +109,17 @@ func ReadQueries(path string) ([]Query, error) {
 	return queries, nil
 }
 
-// columns are the columns of a batch of queries but for its lists; they share
+// batchColumns are the columns of a batch of queries but for its lists; they share
 // the batch's memory.
-type columns struct {
+type batchColumns struct {
 	id                                         []int64
 	class, draw, rank, pessimistic, optimistic []int32
 	ap, rPrecision                             []float64
 }
 
-func queryColumns(r arrow.Record) columns {
+func queryColumns(r arrow.Record) batchColumns {
 	numbers := func(i int) []int32 { return r.Column(i).(*array.Int32).Int32Values() }
-	return columns{
+	return batchColumns{
 		id:    r.Column(0).(*array.Int64).Int64Values(),
 		class: numbers(1), draw: numbers(2), rank: numbers(3), pessimistic: numbers(4), optimistic: numbers(5),
 		ap:         r.Column(6).(*array.Float64).Float64Values(),

@@ -142,7 +142,7 @@ func (r *Run) readCell(dir string) (Cell, error) {
 // Sweep removes the files that killed processes left half written in a cell's
 // folder. Nobody else may be writing there.
 func (r *Run) Sweep(k Key) error {
-	left, err := filepath.Glob(filepath.Join(r.CellDir(k), temporary+"*"))
+	left, err := filepath.Glob(filepath.Join(r.CellDir(k), temporaryPrefix+"*"))
 	if err != nil {
 		return fmt.Errorf("sweep cell %s: %w", k.Path(), err)
 	}

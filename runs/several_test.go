@@ -40,7 +40,7 @@ func TestCompareSeveral(t *testing.T) {
 // By hand: twice the rows over alpha, rounded up to ten thousands.
 func TestEnoughResamples(t *testing.T) {
 	for rows, want := range map[int]int{0: 10_000, 1: 10_000, 250: 10_000, 251: 20_000, 372: 20_000, 501: 30_000} {
-		got := enough(rows)
+		got := enoughResamples(rows)
 		if got != want {
 			t.Errorf("%d rows: %d resamples, want %d", rows, got, want)
 		}

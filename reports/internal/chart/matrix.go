@@ -11,11 +11,11 @@ import (
 // Matrix is a square matrix of values. A cell is darker the larger its absolute value is, from the
 // smallest of the matrix to the largest.
 type Matrix struct {
-	What   string // what a cell is
-	Part   string // what a row is: learner, block
+	What   string       // what a cell is
+	Part   string       // what a row is: learner, block
 	Names  []string     // of the rows, and of the columns
 	Values [][]*float64 // [row][column], nil where there is none
-	Text   bool // the numbers are written into their cells
+	Text   bool         // the numbers are written into their cells
 }
 
 // darkestShade is the opacity of the darkest cell with text in it, in tenths: the text is still
