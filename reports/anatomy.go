@@ -7,32 +7,31 @@ import (
 	"bierbench/runs"
 )
 
-// Anatomy is how the learners of a group's models are alike, and what boosting
-// asked of them: means over the done seeds that have each entry.
+// Anatomy says how alike the learners of a group's models are and how boosting weighted their
+// pairs. Each entry is the mean over the done seeds that have it.
 type Anatomy struct {
-	Seeds         []int                 `json:"seeds"`                      // whose records have matrices
+	Seeds         []int                 `json:"seeds"`                      // those whose records have matrices
 	LearnerMatrix [][]*float64          `json:"learner_matrix,omitempty"`   // as in runs.Correlation
 	ScoreMatrix   [][]*float64          `json:"score_matrix,omitempty"`     // likewise
 	Blocks        *runs.DimensionBlocks `json:"dimension_blocks,omitempty"` // likewise
 	Weights       *WeightShares         `json:"weights,omitempty"`          // nil where no training recorded them
 }
 
-// WeightShares says how the boosting weights of each learner were distributed
-// over training: [learner][point][bin], the share of the pairs of a kind whose
-// weight was in each tenth of what it can be. Shares of a point sum to 1, or are
-// 0 where no batch had a pair of the kind.
+// WeightShares says how the boosting weights of each learner were distributed over training:
+// [learner][point][bin], the share of the pairs of a kind whose weight was in each tenth of the
+// possible range. The shares of a point sum to 1, or are 0 where no batch had a pair of the kind.
 type WeightShares struct {
 	Steps    []float64     `json:"steps"` // the middle of each point's steps
 	Positive [][][]float64 `json:"positive"`
 	Negative [][][]float64 `json:"negative"`
 }
 
-// weightPoints is how many points of training the distribution is kept for: as
-// many bands as can be told apart side by side.
+// weightPoints is the number of points of training for which the distribution is kept: as many
+// bands as can be told apart side by side.
 const weightPoints = 20
 
-// anatomyOf averages over done cells, whose training is given; nil where no record
-// has any of it, as those of before there was.
+// anatomyOf averages over done cells and their training steps; nil where no record has any of it,
+// as in older records.
 func anatomyOf(done []runs.Cell, steps [][]runs.TrainStep) *Anatomy {
 	a := &Anatomy{Seeds: []int{}, Weights: weightShares(steps)}
 	var learners, scores, blocks [][][]*float64
@@ -61,8 +60,8 @@ func anatomyOf(done []runs.Cell, steps [][]runs.TrainStep) *Anatomy {
 	return a
 }
 
-// meanMatrix averages matrices entry by entry over those that have it, to six
-// decimals; nil where they do not have one shape.
+// meanMatrix averages matrices entry by entry over those that have the entry, to six decimals; nil
+// where their shapes differ.
 func meanMatrix(matrices [][][]*float64) [][]*float64 {
 	if len(matrices) == 0 {
 		return nil
@@ -90,9 +89,8 @@ func meanMatrix(matrices [][][]*float64) [][]*float64 {
 	return mean
 }
 
-// weightShares averages the distributions of boosting weights over seeds and
-// over the steps of a point; nil where there is none or the seeds do not have
-// the same learners.
+// weightShares averages the distributions of boosting weights over seeds and over the steps of a
+// point; nil where there is none or the seeds do not have the same learners.
 func weightShares(seeds [][]runs.TrainStep) *WeightShares {
 	last, learners := 0, 0
 	for _, steps := range seeds {
@@ -154,7 +152,7 @@ type shareSum struct {
 	bins []float64
 }
 
-// add adds a distribution; one of no pairs, all 0, says nothing.
+// add adds a distribution. One without pairs, all 0, is ignored.
 func (s *shareSum) add(shares []float64) {
 	if s.bins == nil {
 		s.bins = make([]float64, len(shares))
@@ -171,7 +169,7 @@ func (s *shareSum) add(shares []float64) {
 	}
 }
 
-// mean is the mean distribution, to four decimals as each is.
+// mean returns the mean distribution, rounded to four decimals as each distribution is.
 func (s shareSum) mean() []float64 {
 	mean := make([]float64, len(s.bins))
 	for i, v := range s.bins {

@@ -8,8 +8,8 @@ import (
 	"bierbench/runs"
 )
 
-// By hand: three seeds, one of before there were matrices; an entry that one
-// seed lacks is the other's.
+// By hand: three seeds, one of them an older record without matrices; an entry that one seed lacks is the
+// other's.
 func TestAnatomyMatrices(t *testing.T) {
 	v := func(x float64) *float64 { return &x }
 	cell := func(seed int, c *runs.Correlation) runs.Cell {
@@ -44,8 +44,8 @@ func TestAnatomyMatrices(t *testing.T) {
 	}
 }
 
-// By hand: 40 steps are 20 points of 2, of which those with shares are kept; a
-// batch without a pair of a kind says nothing of it.
+// By hand: 40 steps are 20 points of 2, of which those with shares are kept; a batch without a pair
+// of a kind says nothing of it.
 func TestWeightShares(t *testing.T) {
 	step := func(n int, bins ...[2][]float64) runs.TrainStep { return runs.TrainStep{Step: n, WeightBins: bins} }
 	got := weightShares([][]runs.TrainStep{

@@ -9,7 +9,7 @@ import (
 	"bierbench/runs"
 )
 
-// assemble makes the report of sources. It reads no file.
+// assemble makes the report of runs. It reads no file.
 func assemble(sources []loadedRun, o Options) *Report {
 	r := &Report{Schema: Schema, Title: o.Title, Created: o.Now, Base: o.Base}
 	var ids []string
@@ -105,7 +105,8 @@ func (r *Report) addGroup(s loadedRun, run string, id runs.Group, keys []runs.Ke
 		g.Environment = appendNew(g.Environment, r.environment(c.Environment))
 	}
 	if len(g.ConfigHash) > 1 || len(g.DataHash) > 1 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("run %s: the seeds of %s differ in configuration or data; run again to replace the stale ones", run, id.Path()))
+		r.Warnings = append(r.Warnings, fmt.Sprintf("run %s: the seeds of %s differ in configuration or data; run again to "+
+			"replace the stale ones", run, id.Path()))
 	}
 	g.Timing = meansByName(done, func(c runs.Cell) map[string]float64 { return c.Timing })
 	g.Throughput = meansByName(done, func(c runs.Cell) map[string]float64 { return c.Throughput })
@@ -139,7 +140,8 @@ func (r *Report) addGroup(s loadedRun, run string, id runs.Group, keys []runs.Ke
 	r.Results = append(r.Results, resultsOf(run, id, done, s.diff)...)
 }
 
-// environment returns the index of e, counting one more cell made in it.
+// environment returns the index of e among the report's environments and counts one more cell in
+// it.
 func (r *Report) environment(e runs.Environment) int {
 	i := slices.IndexFunc(r.Environments, func(x Environment) bool { return x.Same(e) })
 	if i < 0 {
@@ -150,7 +152,7 @@ func (r *Report) environment(e runs.Environment) int {
 	return i
 }
 
-// warnTestImages warns of protocols whose results are on different test images.
+// warnTestImages adds a warning for each protocol whose results are on different test images.
 func (r *Report) warnTestImages(protocols []string) {
 	for _, p := range protocols {
 		var hashes []string
@@ -167,7 +169,7 @@ func (r *Report) warnTestImages(protocols []string) {
 	}
 }
 
-// appendNew appends x unless it is there.
+// appendNew appends x unless the list has it.
 func appendNew[T comparable](list []T, x T) []T {
 	if slices.Contains(list, x) {
 		return list
@@ -206,7 +208,7 @@ func summaryOver(cells []runs.Cell, of func(runs.Cell) *float64) *runs.Summary {
 	return &s
 }
 
-// withoutSeed drops the seed from a configuration: the rest is the group's.
+// withoutSeed drops the seed from a configuration; the rest is the same for the whole group.
 func withoutSeed(config json.RawMessage) json.RawMessage {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(config, &fields) != nil {

@@ -36,8 +36,8 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// opens checks that data are text, that charts are there, and that the page takes
-// the colours of the desk.
+// opens checks that data are text, that charts are there, and that the page takes the colours of
+// the desk.
 func opens(t *testing.T, b browser, of page) {
 	t.Helper()
 	p := b.open(t, of.path, desk())
@@ -128,8 +128,8 @@ func sorts(t *testing.T, b browser, of page) {
 	}
 	p.do(t, chromedp.MouseClickXY(place[0], place[1]))
 	up := ask[[]string](t, p, order)
-	// The page's collation is the browser's, not that of Go: only the sets and the
-	// ends can be told here, and that the other direction is the reverse.
+	// The page's collation is the browser's, not that of Go: only the sets and the ends can be told
+	// here, and that the other direction is the reverse.
 	if got := ask[*string](t, p, state); got == nil || *got != "ascending" {
 		t.Errorf("a click makes the order %v, want ascending", got)
 	}
@@ -260,8 +260,8 @@ func python(t *testing.T) string {
 	return path
 }
 
-// accessible checks a page by the rules of axe, in the light, in the dark, and on a
-// telephone, with everything unfolded.
+// accessible checks a page by the rules of axe, in the light, in the dark, and on a telephone, with
+// everything unfolded.
 func accessible(t *testing.T, b browser, of page) {
 	t.Helper()
 	where, err := exec.CommandContext(t.Context(), python(t), "-c",
@@ -274,7 +274,9 @@ func accessible(t *testing.T, b browser, of page) {
 		t.Fatal(err)
 	}
 	for _, g := range []glance{
-		{width: 1280, scheme: "light", media: "screen"}, {width: 1280, scheme: "dark", media: "screen"}, {width: 390, scheme: "light", media: "screen"},
+		{width: 1280, scheme: "light", media: "screen"},
+		{width: 1280, scheme: "dark", media: "screen"},
+		{width: 390, scheme: "light", media: "screen"},
 	} {
 		p := b.open(t, of.path, g)
 		ask[any](t, p, `void document.querySelectorAll("details").forEach((d) => d.open = true)`)

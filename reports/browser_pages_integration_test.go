@@ -71,7 +71,7 @@ func hostilePages(t *testing.T) []page {
 	}
 }
 
-// curved gives the cells of a run what curves are of: more than one K, and losses.
+// curved gives the cells of a run the values that curves need: more than one K, and losses.
 func curved(t *testing.T, r *runs.Run) {
 	t.Helper()
 	cells, err := r.Cells()

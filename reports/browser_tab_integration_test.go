@@ -23,8 +23,8 @@ import (
 // browser is one that runs, for all tabs.
 type browser struct{ ctx context.Context }
 
-// startBrowser starts the Chromium that BIERBENCH_CHROMIUM names, or that of
-// PATH, without a window. No name resolves in it, so nothing can be fetched.
+// startBrowser starts the Chromium that BIERBENCH_CHROMIUM names, or that of PATH, without a
+// window. No name resolves in it, so nothing can be fetched.
 func startBrowser(t *testing.T) browser {
 	t.Helper()
 	path := os.Getenv("BIERBENCH_CHROMIUM")
@@ -100,8 +100,8 @@ func (b browser) open(t *testing.T, path string, g glance) *tab {
 	return p
 }
 
-// note keeps what no page may do: errors in the console, exceptions, violations of
-// its policy, and requests but that for itself and for data in it.
+// note keeps what no page may do: errors in the console, exceptions, violations of its policy, and
+// requests but that for itself and for data in it.
 func (p *tab) note(event any, address string) {
 	problem := ""
 	switch e := event.(type) {

@@ -10,9 +10,9 @@ import (
 	"bierbench/runs"
 )
 
-// stored writes a source as a run on disk, with the queries of every done cell
-// invented to agree with its R@1: image id is of class (id-1)%10, and of a
-// query's nearest images the first and third are of its class, or none is.
+// stored writes a source as a run on disk, with the queries of every done cell invented to agree
+// with its R@1: image id is of class (id-1)%10, and of a query's nearest images the first and third
+// are of its class, or none is.
 func stored(t *testing.T, s loadedRun) *runs.Run {
 	t.Helper()
 	r, err := runs.Store{Dir: t.TempDir()}.Create(s.record.ID, s.record)
@@ -137,8 +137,8 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-// A run without the base method, and one whose queries are gone, still have a
-// report that says what is missing.
+// A run without the base method, and one whose queries are gone, still have a report that says what
+// is missing.
 func TestBuildWithoutComparison(t *testing.T) {
 	o := sampleOptions()
 	o.Base = "no such method"
@@ -210,8 +210,8 @@ func TestWarnsOfMixedResults(t *testing.T) {
 	}
 }
 
-// What was planned is compared cell by cell: only cells with a predicted time
-// count in the times, and only those with both in the memory.
+// What was planned is compared cell by cell: only cells with a predicted time count in the times,
+// and only those with both in the memory.
 func TestForecast(t *testing.T) {
 	cell := func(predicted *runs.Cost, total float64, memory int64) runs.Cell {
 		return runs.Cell{Status: runs.Done, Predicted: predicted, Timing: map[string]float64{"total": total}, Memory: memory}
@@ -238,7 +238,8 @@ func TestForecast(t *testing.T) {
 		t.Error("a section without a prediction")
 	}
 	var page, text strings.Builder
-	if err := errors.Join(r.HTML(&page), r.Markdown(&text)); err != nil || strings.Contains(page.String()+text.String(), "Planned and actual") {
+	if err := errors.Join(r.HTML(&page), r.Markdown(&text)); err != nil ||
+		strings.Contains(page.String()+text.String(), "Planned and actual") {
 		t.Errorf("the section is in the report, %v", err)
 	}
 	r = assemble([]loadedRun{sample(), sample()}, sampleOptions())

@@ -13,11 +13,13 @@ import (
 // chartPlace is what the methods in one chart have in common.
 type chartPlace struct{ run, dataset, variant, backbone, mode, protocol string }
 
+// placeOf returns the place of a group's results on a protocol; the protocol is empty for charts of
+// training.
 func placeOf(run string, g runs.Group, protocol string) chartPlace {
 	return chartPlace{run: run, dataset: g.Dataset, variant: g.Variant, backbone: g.Backbone, mode: g.Mode, protocol: protocol}
 }
 
-// placeTitle names what a chart's lines have in common.
+// placeTitle names a place for the title of its chart.
 func (r *Report) placeTitle(p chartPlace) string {
 	name := p.protocol
 	if name == "" {
@@ -48,13 +50,14 @@ func (r *Report) severalVariants(dataset string) bool {
 	return false
 }
 
-// lineStyles names each line of a report's charts and gives it a style: by method,
-// and by size where there are several.
+// lineStyles names each line of a report's charts and gives it a style: by method, and by size
+// where there are several.
 type lineStyles struct {
 	methods []string
 	sizes   map[string][]int
 }
 
+// lineStyles collects the methods and sizes of the report.
 func (r *Report) lineStyles() lineStyles {
 	l := lineStyles{sizes: map[string][]int{}}
 	for _, g := range r.Groups {
@@ -65,7 +68,7 @@ func (r *Report) lineStyles() lineStyles {
 	return l
 }
 
-// style returns the style of a method: its place among the report's methods.
+// style returns the style of a group: its position among the report's methods and sizes.
 func (l lineStyles) style(g runs.Group) int {
 	i := 0
 	for _, m := range l.methods {
@@ -114,8 +117,7 @@ func (r *Report) recallCharts() []chart.Chart {
 	return c.charts(r, "recall", "R@K")
 }
 
-// trainingCharts returns the loss over the steps, one chart for each data set
-// and backbone.
+// trainingCharts returns the loss over the steps, one chart for each data set and backbone.
 func (r *Report) trainingCharts() []chart.Chart {
 	l := r.lineStyles()
 	var c chartsByPlace
@@ -131,8 +133,8 @@ func (r *Report) trainingCharts() []chart.Chart {
 	return c.charts(r, "loss", "Metric loss")
 }
 
-// rateCharts returns the learning rate over the steps, one chart for each data
-// set and backbone; methods of one course share a line.
+// rateCharts returns the learning rate over the steps, one chart for each data set and backbone.
+// Methods with the same course share a line.
 func (r *Report) rateCharts() []chart.Chart {
 	l := r.lineStyles()
 	var c chartsByPlace
@@ -155,8 +157,7 @@ func (r *Report) rateCharts() []chart.Chart {
 	return c.charts(r, "rate", "Learning rate")
 }
 
-// sizeCharts returns a metric over the size of the embedding, for methods that
-// have several sizes.
+// sizeCharts returns a metric over the size of the embedding, for methods that have several sizes.
 func (r *Report) sizeCharts() []chart.Chart {
 	l := r.lineStyles()
 	var list []chart.Chart
@@ -173,7 +174,10 @@ func (r *Report) sizeCharts() []chart.Chart {
 			at := slices.IndexFunc(plot.Series, func(s chart.Series) bool { return s.Name == x.Group.Method })
 			if at < 0 {
 				at = len(plot.Series)
-				plot.Series = append(plot.Series, chart.Series{Name: x.Group.Method, Style: slices.Index(l.methods, x.Group.Method), Methods: []string{x.Group.Method}})
+				plot.Series = append(plot.Series, chart.Series{
+					Name: x.Group.Method, Style: slices.Index(l.methods, x.Group.Method),
+					Methods: []string{x.Group.Method},
+				})
 			}
 			plot.Series[at].Add(float64(x.Group.Size), m.Summary.Mean, m.Summary.Low, m.Summary.High)
 			plot.Ticks = appendNew(plot.Ticks, float64(x.Group.Size))
@@ -190,8 +194,7 @@ func (r *Report) sizeCharts() []chart.Chart {
 	return list
 }
 
-// timeCharts returns the seconds of a cell by stage, one chart for each data
-// set and backbone.
+// timeCharts returns the seconds of a cell by stage, one chart for each data set and backbone.
 func (r *Report) timeCharts() []chart.Chart {
 	l := r.lineStyles()
 	var order []chartPlace
@@ -223,18 +226,21 @@ func (r *Report) timeCharts() []chart.Chart {
 	}
 	var list []chart.Chart
 	for _, p := range order {
-		list = append(list, chart.Chart{Name: r.placeName("time", p), Title: "Time by stage: " + r.placeTitle(p), Dataset: p.dataset, Plot: *charts[p]})
+		list = append(list, chart.Chart{
+			Name: r.placeName("time", p), Title: "Time by stage: " + r.placeTitle(p),
+			Dataset: p.dataset, Plot: *charts[p],
+		})
 	}
 	return list
 }
 
-// chartsByPlace is line charts by place, in the order in which they were asked for.
+// chartsByPlace has line charts by place, in the order in which they were asked for.
 type chartsByPlace struct {
 	order []chartPlace
 	plots map[chartPlace]*chart.Lines
 }
 
-// at returns the chart of a place, empty as given where it is new.
+// at returns the chart of a place. Where it is new, it begins as the one given.
 func (c *chartsByPlace) at(p chartPlace, empty chart.Lines) *chart.Lines {
 	if c.plots[p] == nil {
 		if c.plots == nil {

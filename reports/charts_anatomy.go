@@ -6,15 +6,13 @@ import (
 	"bierbench/reports/internal/chart"
 )
 
-// chartKind is charts of one kind, one for each ensemble or each of its
-// protocols.
+// chartKind is the charts of one kind: one for each ensemble, or one for each of its protocols.
 type chartKind struct {
 	Title  string
 	Charts []chart.Chart
 }
 
-// ensembleCharts returns the charts of each ensemble, the kinds that say most
-// first.
+// ensembleCharts returns the charts of each ensemble, the most telling kinds first.
 func (r *Report) ensembleCharts() []chartKind {
 	return []chartKind{
 		{"R@1 of each learner, alone and cumulative", r.learnerRecallCharts()},
@@ -26,7 +24,7 @@ func (r *Report) ensembleCharts() []chartKind {
 	}
 }
 
-// ensembleChart is a chart about one group.
+// ensembleChart returns a chart about one group.
 func (r *Report) ensembleChart(kind, what string, p chartPlace, g Group, plot chart.Plot) chart.Chart {
 	name := r.lineStyles().name(g.Group)
 	return chart.Chart{
@@ -55,14 +53,17 @@ func (r *Report) learnerRecallCharts() []chart.Chart {
 	return list
 }
 
-// learnerMatrixCharts shows how alike the learners are.
+// learnerMatrixCharts shows how much the dimensions of two learners correlate.
 func (r *Report) learnerMatrixCharts() []chart.Chart {
 	var list []chart.Chart
 	for _, g := range r.Groups {
 		if g.Anatomy == nil || len(g.Anatomy.LearnerMatrix) < 2 {
 			continue
 		}
-		c := chart.Matrix{What: "Mean absolute correlation between dimensions of two learners", Part: "learner", Values: g.Anatomy.LearnerMatrix, Text: len(g.Anatomy.LearnerMatrix) <= 6}
+		c := chart.Matrix{
+			What: "Mean absolute correlation between dimensions of two learners", Part: "learner",
+			Values: g.Anatomy.LearnerMatrix, Text: len(g.Anatomy.LearnerMatrix) <= 6,
+		}
 		for i := range c.Values {
 			c.Names = append(c.Names, fmt.Sprintf("learner %d", i+1))
 		}
@@ -93,7 +94,7 @@ func (r *Report) blockCharts() []chart.Chart {
 	return list
 }
 
-// weightShareCharts shows how boosting weights were distributed.
+// weightShareCharts shows how the boosting weights are distributed over training.
 func (r *Report) weightShareCharts() []chart.Chart {
 	var list []chart.Chart
 	for _, g := range r.Groups {
@@ -113,7 +114,8 @@ func (r *Report) learnerLossCharts() []chart.Chart {
 
 // weightCharts shows the mean boosting weight of each learner over the steps.
 func (r *Report) weightCharts() []chart.Chart {
-	return r.learnerCurves("weights", "Mean boosting weight", "mean boosting weight", "weight", func(c *Curve) [][]float64 { return c.Weights })
+	return r.learnerCurves("weights", "Mean boosting weight", "mean boosting weight", "weight",
+		func(c *Curve) [][]float64 { return c.Weights })
 }
 
 // learnerCurves shows a curve of each learner of each ensemble.

@@ -12,15 +12,14 @@ import (
 	"bierbench/reports/internal/chart"
 )
 
-// chartsDir is the folder of the charts, in that of the report.
+// chartsDir is the folder of the charts, inside that of the report.
 const chartsDir = "charts"
 
-// longestFile is the length of a chart's name in bytes: file systems allow 255,
-// with the extension and what a temporary name adds.
+// longestFile is the length of a chart's name in bytes. File systems allow 255 bytes, extension and
+// temporary name included.
 const longestFile = 180
 
-// fileName returns s as a name that every file system takes: letters, digits
-// and -._+ in lower case.
+// fileName returns s as a name that every file system takes: lower-case letters, digits and -._+.
 func fileName(s string) string {
 	var b strings.Builder
 	for _, c := range strings.ToLower(s) {
@@ -35,8 +34,8 @@ func fileName(s string) string {
 	return strings.Trim(name[:min(len(name), longestFile)], "-.")
 }
 
-// numberCharts gives the charts of equal names a number behind it, and leaves out
-// those without a value.
+// numberCharts adds a number to the names that several charts share, and leaves out the charts
+// without a value.
 func numberCharts(lists ...*[]chart.Chart) {
 	taken := map[string]bool{}
 	for _, list := range lists {
@@ -56,8 +55,8 @@ func numberCharts(lists ...*[]chart.Chart) {
 	}
 }
 
-// writeCharts writes each chart as SVG, PNG and CSV and removes the files of
-// charts that there are no more.
+// writeCharts writes each chart as SVG, PNG and CSV and removes the files of charts that no longer
+// exist.
 func writeCharts(dir string, charts []chart.Chart) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -90,7 +89,7 @@ func writeCharts(dir string, charts []chart.Chart) error {
 	return removeStale(dir, written)
 }
 
-// removeStale removes charts that were not written now, and no other file.
+// removeStale removes the files of charts that were not written now, and no other file.
 func removeStale(dir string, written map[string]bool) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -2,7 +2,7 @@ package reports
 
 import "bierbench/reports/internal/chart"
 
-// reportCharts is every chart of a report, by the section it stands in.
+// reportCharts has every chart of a report, by the section that shows it.
 type reportCharts struct {
 	Recall, Size, Training, Rate, Time []chart.Chart
 	Ensembles                          []chartKind
@@ -34,12 +34,12 @@ func (c reportCharts) all() []chart.Chart {
 	return list
 }
 
-// ensembleRoom is how many bytes of a page the charts of single ensembles may
-// take: with hundreds of groups their files serve better.
+// ensembleRoom is the number of bytes that the charts of single ensembles may take in a page. With
+// hundreds of groups their files serve better.
 const ensembleRoom = 700_000
 
-// split divides the kinds of the ensembles' charts into those that are drawn in
-// the page and those that are only beside it: a kind is whole in one.
+// split divides the kinds of the ensembles' charts into those drawn in the page and those that are
+// files only. A kind is never divided.
 func (c reportCharts) split() (drawn, beside []chartKind) {
 	room := ensembleRoom
 	for _, k := range c.Ensembles {

@@ -6,8 +6,8 @@ import (
 	"bierbench/reports/internal/chart"
 )
 
-// charts returns the charts that have a line, crowded ones in parts; kind
-// begins their names, what their titles.
+// charts returns the charts that have a line, crowded ones in parts. kind begins their names, what
+// begins their titles.
 func (c *chartsByPlace) charts(r *Report, kind, what string) []chart.Chart {
 	var list []chart.Chart
 	for _, p := range c.order {

@@ -53,7 +53,7 @@ func TestFileName(t *testing.T) {
 	}
 }
 
-// Each chart is three files; those of before are removed, others left alone.
+// Each chart is three files; files of earlier charts are removed, others left alone.
 func TestChartFiles(t *testing.T) {
 	r := assemble([]loadedRun{sample()}, sampleOptions())
 	dir := t.TempDir()
@@ -127,8 +127,7 @@ func TestLightColors(t *testing.T) {
 	}
 }
 
-// The page of hundreds of ensembles stays small: what does not fit is named with
-// its file.
+// The page of hundreds of ensembles stays small: what does not fit is named with its file.
 func TestManyGroups(t *testing.T) {
 	s := sample()
 	few := s.cells
@@ -163,7 +162,8 @@ func TestManyGroups(t *testing.T) {
 	}
 	for _, k := range beside {
 		for _, c := range k.Charts {
-			if !strings.Contains(b.String(), `href="charts/`+strings.ReplaceAll(c.Name, "+", "&#43;")+`.svg"`) && !strings.Contains(b.String(), `href="charts/`+c.Name+`.svg"`) {
+			if !strings.Contains(b.String(), `href="charts/`+strings.ReplaceAll(c.Name, "+", "&#43;")+`.svg"`) &&
+				!strings.Contains(b.String(), `href="charts/`+c.Name+`.svg"`) {
 				t.Fatalf("the page does not name %s", c.Name)
 			}
 		}

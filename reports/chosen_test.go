@@ -10,9 +10,8 @@ import (
 	"bierbench/runs"
 )
 
-// chosenSample is the sample's baseline of two seeds three times: as it is,
-// with a model that was selected, and with one that was peeked at. The label
-// says nothing of how.
+// chosenSample is the sample's baseline of two seeds three times: as it is, with a model that was
+// selected, and with one that was peeked at. The label says nothing of how.
 func chosenSample() loadedRun {
 	whole := sample()
 	s := loadedRun{record: whole.record, steps: map[runs.Key][]runs.TrainStep{}, diff: chosenDiff()}
@@ -49,8 +48,8 @@ func chosenSample() loadedRun {
 	return s
 }
 
-// chosenDiff is the comparison of chosenSample: the selected method has a
-// verdict, the peeked one has none.
+// chosenDiff is the comparison of chosenSample: the selected method has a verdict, the peeked one
+// has none.
 func chosenDiff() *runs.Diff {
 	whole := sampleDiff()
 	d := &runs.Diff{Schema: runs.Schema, A: "sample", B: "sample", Base: "baseline", Footnotes: []string{
@@ -67,8 +66,8 @@ func chosenDiff() *runs.Diff {
 	return d
 }
 
-// Every output says of a row whether its model was selected or peeked at, at
-// which steps, and how often the test images were looked at.
+// Every output says for each row whether its model was selected or peeked at, at which steps, and how
+// often the test images were looked at.
 func TestChosenGolden(t *testing.T) {
 	r := assemble([]loadedRun{chosenSample()}, sampleOptions())
 	d := chosenDiff()

@@ -11,8 +11,8 @@ import (
 	"bierbench/runs"
 )
 
-// writeRun writes a run of one group. ranks are [seed][query], two queries a
-// class unless there is but one class.
+// writeRun writes a run of one group. ranks are [seed][query], two queries a class unless there is
+// but one class.
 func writeRun(t *testing.T, id string, classes int, tied bool, ranks ...[]int32) *runs.Run {
 	t.Helper()
 	r, err := runs.Store{Dir: t.TempDir()}.Create(id, runs.Record{Suite: "s", Config: json.RawMessage(`[]`)})
@@ -20,7 +20,10 @@ func writeRun(t *testing.T, id string, classes int, tied bool, ranks ...[]int32)
 		t.Fatal(err)
 	}
 	for seed, list := range ranks {
-		k := runs.Key{Group: runs.Group{Dataset: "cub", Variant: "mini", Backbone: "convnet", Mode: "frozen", Method: "bier", Size: 8}, Seed: seed}
+		k := runs.Key{Group: runs.Group{
+			Dataset: "cub", Variant: "mini", Backbone: "convnet", Mode: "frozen", Method: "bier",
+			Size: 8,
+		}, Seed: seed}
 		hits, queries := 0.0, []runs.Query{}
 		for i, rank := range list {
 			q := runs.Query{ID: int64(i), Rank: rank, RankPessimistic: rank, RankOptimistic: rank, AP: 1 / float64(rank)}
@@ -37,7 +40,10 @@ func writeRun(t *testing.T, id string, classes int, tied bool, ranks ...[]int32)
 		for _, q := range queries {
 			ap += q.AP / n
 		}
-		e := runs.Evaluation{Protocol: "cub-loo", At: runs.AtLast, TestHash: "t", Queries: len(list), Metrics: map[string]float64{recallAt1: hits / n, mapAtR: ap}}
+		e := runs.Evaluation{
+			Protocol: "cub-loo", At: runs.AtLast, TestHash: "t", Queries: len(list),
+			Metrics: map[string]float64{recallAt1: hits / n, mapAtR: ap},
+		}
 		if tied {
 			e.Bounds = map[string][2]float64{recallAt1: {0, 1}, mapAtR: {0, 1}}
 		}
@@ -53,8 +59,8 @@ func writeRun(t *testing.T, id string, classes int, tied bool, ranks ...[]int32)
 	return r
 }
 
-// Runs that have next to nothing to compare still get a verdict, or a reason or
-// a note why there is none, and no format shows a number that is none.
+// Runs that have next to nothing to compare still get a verdict, or a reason or a note why there is
+// none, and no format shows a number for nothing.
 func TestDegenerateDiffs(t *testing.T) {
 	some, other := []int32{1, 2, 1, 3, 1, 1}, []int32{2, 1, 1, 3, 5, 1}
 	for _, c := range []struct {

@@ -13,32 +13,32 @@ import (
 	"bierbench/runs"
 )
 
-// Rescoring is what a run's stored embeddings score by the rules of several
-// evaluation programs. Metrics are fractions.
+// Rescoring has the scores of a run's stored embeddings by the rules of several evaluation
+// programs. Metrics are fractions.
 type Rescoring struct {
 	Schema int        `json:"schema"`
 	Run    string     `json:"run"`
-	Ours   string     `json:"ours"` // the dialect that the others are compared with
+	Ours   string     `json:"ours"` // the dialect with which the others are compared
 	Rows   []Rescored `json:"rows"`
 }
 
-// Rescored is a cell on one protocol by one dialect, or why there is none.
+// Rescored is the score of a cell on one protocol by one dialect, or the reason why there is none.
 type Rescored struct {
 	runs.Key
 	Protocol  string                `json:"protocol,omitempty"` // empty where the cell could not be read
 	At        string                `json:"at,omitempty"`       // last, selected or peek
 	Dialect   string                `json:"dialect,omitempty"`
-	Queries   int                   `json:"queries"`  // that the means are over
-	Excluded  int                   `json:"excluded"` // queries left out of them
+	Queries   int                   `json:"queries"`  // over which the means are
+	Excluded  int                   `json:"excluded"` // queries that are left out
 	Metrics   map[string]float64    `json:"metrics,omitempty"`
 	Bounds    map[string][2]float64 `json:"bounds,omitempty"`    // with ties against and for: [pessimistic, optimistic]
-	Deltas    map[string]float64    `json:"deltas,omitempty"`    // minus ours, where both have the metric
+	Deltas    map[string]float64    `json:"deltas,omitempty"`    // metric minus ours, where both have it
 	Collapsed []string              `json:"collapsed,omitempty"` // metrics whose bounds differ by more than 0.1 point
 	Reason    string                `json:"reason,omitempty"`    // why there are no metrics
 }
 
-// NewRescoring compares rows with those of the dialect ours of the same cell and
-// protocol. Rows keep their order.
+// NewRescoring compares rows with those of the dialect ours for the same cell and protocol. Rows
+// keep their order.
 func NewRescoring(run, ours string, rows []Rescored) *Rescoring {
 	type place struct {
 		key      runs.Key
@@ -74,13 +74,13 @@ func (s *Rescoring) title() string {
 	return fmt.Sprintf("%s: stored embeddings by the rules of other programs", s.Run)
 }
 
-// lead says how to read its tables.
+// lead says how to read the tables.
 func (s *Rescoring) lead() string {
 	return fmt.Sprintf("Metrics are in percent; Δ is a dialect's number minus %s's, in points. The rules: bierbench help dialects.", s.Ours)
 }
 
-// tables returns a table for each data set and protocol, then the rows without
-// numbers, then what the dialects differ by over several cells.
+// tables returns a table for each data set and protocol, then the rows without numbers, then the
+// differences between dialects over several cells.
 func (s *Rescoring) tables() []*table.Table {
 	type section struct{ dataset, variant, protocol string }
 	var order []section
@@ -121,7 +121,10 @@ func (s *Rescoring) table(rows []Rescored) *table.Table {
 		}
 	}
 	slices.SortFunc(metrics, compareMetrics)
-	t := &table.Table{Columns: []table.Column{table.TextColumn("cell", "Cell"), table.TextColumn("dialect", "Dialect"), table.NumberColumn("queries", "Queries", "")}}
+	t := &table.Table{Columns: []table.Column{
+		table.TextColumn("cell", "Cell"), table.TextColumn("dialect", "Dialect"),
+		table.NumberColumn("queries", "Queries", ""),
+	}}
 	for _, m := range metrics {
 		t.Columns = append(t.Columns, table.NumberColumn(m, m, ""))
 		if m == recallAt1 || m == mapAtR {
@@ -156,11 +159,12 @@ func (s *Rescoring) table(rows []Rescored) *table.Table {
 	return t
 }
 
-// tiesNote is the alarm of a collapsed metric. The number stays: it is what the
-// program prints.
-const tiesNote = "collapsed: by the order of equal scores alone this number could be more than 0.1 point lower or higher; a network that gives many images one vector looks like this"
+// tiesNote explains a collapsed metric. The number stays, because it is the one that the program
+// prints.
+const tiesNote = "collapsed: by the order of equal scores alone this number could be more than 0.1 point lower or " +
+	"higher; a network that gives many images one vector looks like this"
 
-// chosenNote says how a model was chosen that is not the last.
+// chosenNote says how a model other than the last one was chosen.
 func chosenNote(at string) string {
 	if at == runs.AtPeek {
 		return "peek: the model was chosen by its results on these test images"
@@ -168,15 +172,16 @@ func chosenNote(at string) string {
 	return at + ": the model was chosen on classes held out of the training part"
 }
 
-// cellBelow names a cell below its data set.
+// cellBelow names a cell by its path below the data set.
 func cellBelow(k runs.Key) string {
 	return fmt.Sprintf("%s-%s/%s-%d/seed-%d", k.Backbone, k.Mode, k.Method, k.Size, k.Seed)
 }
 
-// apart lists the rows without numbers, a line for each reason; nil without any.
+// apart lists the rows without numbers, one line for each reason; nil without such rows.
 func (s *Rescoring) apart() *table.Table {
 	t := &table.Table{Title: "No numbers", Columns: []table.Column{
-		table.TextColumn("cell", "Cell"), table.TextColumn("protocol", "Protocol"), table.TextColumn("dialect", "Dialect"), table.TextColumn("reason", "Reason"),
+		table.TextColumn("cell", "Cell"), table.TextColumn("protocol", "Protocol"), table.TextColumn("dialect", "Dialect"),
+		table.TextColumn("reason", "Reason"),
 	}}
 	type line struct{ protocol, dialect, reason string }
 	var order []line
@@ -194,7 +199,8 @@ func (s *Rescoring) apart() *table.Table {
 		if more := len(rows[l]) - 1; more > 0 {
 			name += fmt.Sprintf(" and %s more", table.Thousands(more))
 		}
-		t.Add(first.Group, table.Words(name), table.Words(cmp.Or(l.protocol, "all")), table.Words(cmp.Or(l.dialect, "all")), table.Words(l.reason))
+		t.Add(first.Group, table.Words(name), table.Words(cmp.Or(l.protocol, "all")), table.Words(cmp.Or(l.dialect, "all")),
+			table.Words(l.reason))
 	}
 	if len(t.Rows) == 0 {
 		return nil
@@ -202,11 +208,12 @@ func (s *Rescoring) apart() *table.Table {
 	return t
 }
 
-// summary shows each dialect's difference to ours over the cells of a protocol;
-// nil where there is one cell.
+// summary shows the difference between each dialect and ours over the cells of a protocol; nil
+// where there is one cell.
 func (s *Rescoring) summary(rows []Rescored) *table.Table {
 	t := &table.Table{
-		Notes: []string{"Over the cells above: mean difference in points, and the largest in either direction. 0 says that the numbers are equal to the last bit."},
+		Notes: []string{"Over the cells above: mean difference in points, and the largest in either direction. 0 says that " +
+			"the numbers are equal to the last bit."},
 		Columns: []table.Column{
 			table.TextColumn("dialect", "Dialect"), table.NumberColumn("cells", "Cells", ""),
 			table.NumberColumn("mean R@1", "Mean Δ R@1", ""), table.NumberColumn("largest R@1", "Largest", ""),
@@ -264,7 +271,7 @@ func meanAndLargest(differences []float64) (mean, largest table.Entry) {
 	return differenceEntry(sum / float64(len(differences))), differenceEntry(far)
 }
 
-// differenceEntry shows points; none at all as 0.
+// differenceEntry shows a difference in points, and no difference at all as 0.
 func differenceEntry(d float64) table.Entry {
 	if d == 0 {
 		return table.Entry{Value: 0.0, Text: "0"}
@@ -307,12 +314,16 @@ func (s *Rescoring) JSON(w io.Writer) error { return writeJSON(w, s) }
 // CSV writes a line for each metric, and one for each row without any.
 func (s *Rescoring) CSV(w io.Writer) error {
 	t := &table.Table{}
-	for key := range strings.FieldsSeq("cell protocol at dialect queries excluded metric value delta pessimistic optimistic collapsed reason") {
+	for key := range strings.FieldsSeq("cell protocol at dialect queries excluded metric value delta pessimistic " +
+		"optimistic collapsed reason") {
 		t.Columns = append(t.Columns, table.TextColumn(key, key))
 	}
 	for _, r := range s.Rows {
 		line := func(metric string, value, delta, low, high, collapsed any) {
-			row := []table.Entry{table.Words(r.Path()), table.Words(r.Protocol), table.Words(r.At), table.Words(r.Dialect), table.Count(r.Queries), table.Count(r.Excluded), table.Words(metric)}
+			row := []table.Entry{
+				table.Words(r.Path()), table.Words(r.Protocol), table.Words(r.At), table.Words(r.Dialect),
+				table.Count(r.Queries), table.Count(r.Excluded), table.Words(metric),
+			}
 			for _, v := range []any{value, delta, low, high, collapsed} {
 				row = append(row, table.Entry{Value: v})
 			}

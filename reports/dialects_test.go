@@ -9,9 +9,9 @@ import (
 	"bierbench/runs"
 )
 
-// rescoredSample returns invented rows: two healthy cells of which one differs,
-// one that is collapsed and was chosen by peeking, a protocol that one program
-// has no rule for, and a cell with a hostile name and error.
+// rescoredSample returns invented rows: two healthy cells of which one differs, one that is
+// collapsed and was chosen by peeking, a protocol that one program has no rule for, and a cell with
+// a hostile name and error.
 func rescoredSample() *Rescoring {
 	key := func(dataset, method string, seed int) runs.Key {
 		return runs.Key{Group: runs.Group{
@@ -44,7 +44,10 @@ func rescoredSample() *Rescoring {
 	return NewRescoring("sample", "bierbench", append(rows, own, peek,
 		row(inshop, "inshop-qg+mini", "bierbench", 0.75, 0.5),
 		Rescored{Key: inshop, Protocol: "inshop-qg+mini", At: runs.AtLast, Dialect: "theirs", Reason: "it has no rule for a gallery"},
-		Rescored{Key: key("inshop", "bier", 1), Protocol: "inshop-qg+mini", At: runs.AtLast, Dialect: "theirs", Reason: "it has no rule for a gallery"},
+		Rescored{
+			Key: key("inshop", "bier", 1), Protocol: "inshop-qg+mini", At: runs.AtLast, Dialect: "theirs",
+			Reason: "it has no rule for a gallery",
+		},
 		Rescored{Key: hostile, Reason: evilError},
 	))
 }
@@ -93,7 +96,10 @@ func TestRescoringRows(t *testing.T) {
 	if err := s.Text(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"−6.25", "+87.50", "collapsed: by the order", "peek: the model was chosen", "bier-64/seed-0 and 1 more", "it has no rule for a gallery", `\x1b[2J`} {
+	for _, want := range []string{
+		"−6.25", "+87.50", "collapsed: by the order", "peek: the model was chosen",
+		"bier-64/seed-0 and 1 more", "it has no rule for a gallery", `\x1b[2J`,
+	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text lacks %q:\n%s", want, text.String())
 		}
@@ -106,7 +112,8 @@ func TestRescoringRows(t *testing.T) {
 // A rescoring of nothing is still a value that machines can read.
 func TestRescoringEmpty(t *testing.T) {
 	var b strings.Builder
-	if err := NewRescoring("r", "bierbench", nil).JSON(&b); err != nil || !json.Valid([]byte(b.String())) || !strings.Contains(b.String(), `"rows": []`) {
+	if err := NewRescoring("r", "bierbench", nil).JSON(&b); err != nil || !json.Valid([]byte(b.String())) ||
+		!strings.Contains(b.String(), `"rows": []`) {
 		t.Errorf("%v:\n%s", err, b.String())
 	}
 }

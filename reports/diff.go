@@ -11,10 +11,11 @@ import (
 	"bierbench/runs"
 )
 
-// DiffText writes a diff for a terminal: a table for each protocol, then the
-// rows that could not be compared, then the footnotes.
+// DiffText writes a diff for a terminal: a table for each protocol, then the rows that could not be
+// compared, then the footnotes.
 func DiffText(d *runs.Diff, w io.Writer) error {
-	if _, err := fmt.Fprintf(w, "%s\n%s\n%s\n", table.EscapeControl(diffTitle(d)), table.EscapeControl(diffLead(d)), diffResamples(d)+diffSummary(d)); err != nil {
+	if _, err := fmt.Fprintf(w, "%s\n%s\n%s\n", table.EscapeControl(diffTitle(d)), table.EscapeControl(diffLead(d)),
+		diffResamples(d)+diffSummary(d)); err != nil {
 		return err
 	}
 	for _, t := range sharedFootnotes(diffTables(d, true)) {
@@ -30,7 +31,8 @@ func DiffText(d *runs.Diff, w io.Writer) error {
 
 // DiffMarkdown writes a diff as Markdown.
 func DiffMarkdown(d *runs.Diff, w io.Writer) error {
-	if _, err := fmt.Fprintf(w, "## %s\n\n%s\n\n%s\n\n", table.EscapeMarkdown(diffTitle(d)), table.EscapeMarkdown(diffLead(d)), table.EscapeMarkdown(diffResamples(d)+diffSummary(d))); err != nil {
+	if _, err := fmt.Fprintf(w, "## %s\n\n%s\n\n%s\n\n", table.EscapeMarkdown(diffTitle(d)), table.EscapeMarkdown(diffLead(d)),
+		table.EscapeMarkdown(diffResamples(d)+diffSummary(d))); err != nil {
 		return err
 	}
 	for _, t := range sharedFootnotes(diffTables(d, true)) {
@@ -69,7 +71,7 @@ func diffLead(d *runs.Diff) string {
 	return fmt.Sprintf("A is %s, B is %s; Δ is B − A. Verdicts are from p after Holm's correction over all rows.", a, b)
 }
 
-// diffResamples says how often rows were resampled, where that is unusual.
+// diffResamples says how many resamples the rows had, where the number is unusual.
 func diffResamples(d *runs.Diff) string {
 	if d.Resamples == 0 || d.Resamples == runs.DefaultResamples {
 		return ""
@@ -77,16 +79,15 @@ func diffResamples(d *runs.Diff) string {
 	return fmt.Sprintf("%s resamples a row: p is never below 1/%s. ", table.Thousands(d.Resamples), table.Thousands(d.Resamples+1))
 }
 
-// ownBases reports whether any row of a diff is against another method than the
-// diff's base.
+// ownBases reports whether any row of a diff has a base other than the diff's.
 func ownBases(d *runs.Diff) bool {
 	return slices.ContainsFunc(d.Rows, func(c runs.Comparison) bool { return ownBase(d, c.A) })
 }
 
-// ownBase reports whether a is another method than the base of a diff of methods.
+// ownBase reports whether a is a method other than the base of a diff of methods.
 func ownBase(d *runs.Diff, a runs.Group) bool { return d.Base != "" && a.Method != d.Base }
 
-// diffSummary says how many rows have which verdict.
+// diffSummary says how many rows have each verdict.
 func diffSummary(d *runs.Diff) string {
 	var parts []string
 	for _, c := range countVerdicts(d) {
@@ -95,7 +96,7 @@ func diffSummary(d *runs.Diff) string {
 	return strings.Join(parts, ", ") + "."
 }
 
-// verdictCount is how many rows of a diff have a verdict.
+// verdictCount is the number of rows of a diff that have a verdict.
 type verdictCount struct {
 	Name  string
 	Count int
@@ -114,9 +115,8 @@ func countVerdicts(d *runs.Diff) []verdictCount {
 	return counts
 }
 
-// diffTables returns a table for each data set and protocol, then the rows that
-// could not be compared. For a terminal the tables are narrow: no pairs of
-// seeds.
+// diffTables returns a table for each data set and protocol, then the rows that could not be
+// compared. Narrow tables, for a terminal, leave out the pairs of seeds.
 func diffTables(d *runs.Diff, narrow bool) []*table.Table {
 	type section struct{ dataset, variant, protocol, at, atA string }
 	var order []section
@@ -160,8 +160,10 @@ func diffTables(d *runs.Diff, narrow bool) []*table.Table {
 // diffTable returns the comparisons of one protocol.
 func diffTable(d *runs.Diff, rows []runs.Comparison) *table.Table {
 	t := &table.Table{Columns: []table.Column{
-		table.TextColumn("group", "Group"), table.TextColumn("metric", "Metric"), table.NumberColumn("a", "A", "%"), table.NumberColumn("b", "B", "%"),
-		table.NumberColumn("delta", "Δ", "pt"), table.NumberColumn("interval", "95% int.", "pt"), table.NumberColumn("p", "p", ""), table.NumberColumn("p_holm", "p Holm", ""),
+		table.TextColumn("group", "Group"), table.TextColumn("metric", "Metric"), table.NumberColumn("a", "A", "%"),
+		table.NumberColumn("b", "B", "%"),
+		table.NumberColumn("delta", "Δ", "pt"), table.NumberColumn("interval", "95% int.", "pt"), table.NumberColumn("p", "p", ""),
+		table.NumberColumn("p_holm", "p Holm", ""),
 		table.TextColumn("verdict", "Verdict"), table.NumberColumn("gained_lost", "Gained/lost", ""),
 	}}
 	if len(d.Others) > 0 {
@@ -199,8 +201,7 @@ func diffTable(d *runs.Diff, rows []runs.Comparison) *table.Table {
 	return t
 }
 
-// byRun puts the runs that are compared on one metric of a group below each
-// other, where there are several.
+// byRun puts the rows that compare several runs on one metric of a group below each other.
 func byRun(d *runs.Diff, rows []runs.Comparison) {
 	if len(d.Others) == 0 {
 		return
@@ -217,8 +218,8 @@ func byRun(d *runs.Diff, rows []runs.Comparison) {
 	slices.SortStableFunc(rows, func(x, y runs.Comparison) int { return place(x) - place(y) })
 }
 
-// rowName names the groups of a comparison below their data set: one name
-// where they differ in the method alone and the diff's base is the other.
+// rowName names the groups of a comparison below their data set. It is one name where they differ
+// in the method alone and A is the diff's base.
 func rowName(d *runs.Diff, c runs.Comparison) string {
 	name := func(g runs.Group) string { return fmt.Sprintf("%s-%s/%s-%d", g.Backbone, g.Mode, g.Method, g.Size) }
 	a := c.A
@@ -229,13 +230,14 @@ func rowName(d *runs.Diff, c runs.Comparison) string {
 	return name(c.B) + " vs " + name(c.A)
 }
 
-// pairsTable shows the groups at each seed that both have; nil without pairs.
+// pairsTable shows the groups at each seed that both have; nil without such seeds.
 func pairsTable(d *runs.Diff) *table.Table {
 	t := &table.Table{
 		Title: "Pairs of equal seeds",
 		Notes: []string{"For information, not the verdict: queries that only B or only A hits at a seed, and McNemar's exact test on them."},
 		Columns: []table.Column{
-			table.TextColumn("group", "Group"), table.TextColumn("protocol", "Protocol"), table.TextColumn("metric", "Metric"), table.NumberColumn("seed", "Seed", ""),
+			table.TextColumn("group", "Group"), table.TextColumn("protocol", "Protocol"), table.TextColumn("metric", "Metric"),
+			table.NumberColumn("seed", "Seed", ""),
 			table.NumberColumn("gained", "Gained", ""), table.NumberColumn("lost", "Lost", ""), table.NumberColumn("p", "McNemar p", ""),
 		},
 	}
@@ -255,10 +257,13 @@ func pairsTable(d *runs.Diff) *table.Table {
 	return t
 }
 
-// apartTable lists rows that cannot be compared, the metrics of a group in one
-// row; nil without such rows.
+// apartTable lists the rows that could not be compared, with all metrics of a group in one row; nil
+// without such rows.
 func apartTable(d *runs.Diff, rows []runs.Comparison) *table.Table {
-	t := &table.Table{Title: "Cannot be compared", Columns: []table.Column{table.TextColumn("group", "Group"), table.TextColumn("protocol", "Protocol"), table.TextColumn("metrics", "Metrics"), table.TextColumn("reason", "Reason")}}
+	t := &table.Table{Title: "Cannot be compared", Columns: []table.Column{
+		table.TextColumn("group", "Group"),
+		table.TextColumn("protocol", "Protocol"), table.TextColumn("metrics", "Metrics"), table.TextColumn("reason", "Reason"),
+	}}
 	type line struct {
 		a, b                  runs.Group
 		run, protocol, reason string
@@ -284,7 +289,8 @@ func apartTable(d *runs.Diff, rows []runs.Comparison) *table.Table {
 		if l.run != "" {
 			name += " of run " + l.run
 		}
-		t.Add(g, table.Words(name), table.Words(cmp.Or(l.protocol, "all")), table.Words(cmp.Or(strings.Join(list, " "), "all")), table.Words(l.reason))
+		t.Add(g, table.Words(name), table.Words(cmp.Or(l.protocol, "all")), table.Words(cmp.Or(strings.Join(list, " "), "all")),
+			table.Words(l.reason))
 	}
 	if len(t.Rows) == 0 {
 		return nil
@@ -292,8 +298,8 @@ func apartTable(d *runs.Diff, rows []runs.Comparison) *table.Table {
 	return t
 }
 
-// sharedFootnotes numbers the tables' footnotes through and moves them below
-// the last table, so that what holds for all is said once.
+// sharedFootnotes gives the footnotes of all tables one numbering and moves them below the last
+// table, so that each is said once.
 func sharedFootnotes(tables []*table.Table) []*table.Table {
 	if len(tables) == 0 {
 		return nil

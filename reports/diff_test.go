@@ -22,8 +22,7 @@ type schemaNode struct {
 	Definition map[string]*schemaNode `json:"$defs"`
 }
 
-// The schema describes every field of a diff as it is marshalled, and nothing
-// else.
+// The schema describes every field of a diff as it is marshalled, and nothing else.
 func TestDiffSchema(t *testing.T) {
 	var root schemaNode
 	if err := json.Unmarshal(DiffSchema(), &root); err != nil {
@@ -84,8 +83,7 @@ func TestDiffSchema(t *testing.T) {
 	check("diff", &root, reflect.TypeFor[runs.Diff]())
 }
 
-// What separates configurations in a terminal and a pull request cannot be
-// ended by text in them.
+// What separates configurations in a terminal and a pull request cannot be ended by text in them.
 func TestConfigurationsAreText(t *testing.T) {
 	d := sampleDiff()
 	var text, page strings.Builder
@@ -98,7 +96,10 @@ func TestConfigurationsAreText(t *testing.T) {
 	if err := DiffHTML(d, nil, nil, &page); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`<span class="added">&#43;  &#34;boosting&#34;`, `<span class="removed">-  &#34;boosting`, "&lt;/pre&gt;&lt;b&gt;bold"} {
+	for _, want := range []string{
+		`<span class="added">&#43;  &#34;boosting&#34;`, `<span class="removed">-  &#34;boosting`,
+		"&lt;/pre&gt;&lt;b&gt;bold",
+	} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page has no %s", want)
 		}

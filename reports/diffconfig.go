@@ -9,10 +9,10 @@ import (
 	"bierbench/runs"
 )
 
-// longestConfigs is how many lines of differing configurations a terminal gets.
+// longestConfigs is the number of lines of differing configurations that a terminal gets.
 const longestConfigs = 40
 
-// configAbout says which rows a difference is about, a pair of groups once.
+// configAbout says which rows have a difference, each pair of groups once.
 func configAbout(d *runs.Diff, x runs.ConfigDifference) string {
 	var names []string
 	for _, i := range x.Rows {
@@ -80,14 +80,13 @@ func configMarkdown(d *runs.Diff, w io.Writer) error {
 	return err
 }
 
-// configView is a difference in a page.
+// configView is a difference of configurations in a page.
 type configView struct {
 	About string
 	Lines []configLine
 }
 
-// configLine is a line of a unified diff; Kind is added, removed, place or
-// empty.
+// configLine is a line of a unified diff. Kind is added, removed, place or empty.
 type configLine struct{ Kind, Text string }
 
 // configViews returns the differing configurations of a page.
@@ -115,8 +114,8 @@ func configViews(d *runs.Diff) []configView {
 	return views
 }
 
-// classTables returns, for each compared row that has them, the classes whose
-// rate of hits changed most.
+// classTables returns, for each compared row that has them, the classes whose rate of hits changed
+// most.
 func classTables(d *runs.Diff) []*table.Table {
 	var tables []*table.Table
 	for _, c := range d.Rows {
@@ -126,12 +125,14 @@ func classTables(d *runs.Diff) []*table.Table {
 		t := &table.Table{
 			Title: c.Protocol + ", " + rowName(d, c),
 			Columns: []table.Column{
-				table.NumberColumn("class", "Class", ""), table.NumberColumn("queries", "Queries", ""), table.NumberColumn("a", "A", "%"), table.NumberColumn("b", "B", "%"),
+				table.NumberColumn("class", "Class", ""), table.NumberColumn("queries", "Queries", ""),
+				table.NumberColumn("a", "A", "%"), table.NumberColumn("b", "B", "%"),
 				table.NumberColumn("delta", "Δ", "pt"), table.NumberColumn("gained", "Gained", ""), table.NumberColumn("lost", "Lost", ""),
 			},
 		}
 		x := c.Classes
-		t.Notes = []string{fmt.Sprintf("%s is better in %s of %s test classes, worse in %s, equal in %s. Shown are the largest changes: %s of the %s that changed.",
+		t.Notes = []string{fmt.Sprintf("%s is better in %s of %s test classes, worse in %s, equal in %s. Shown are the "+
+			"largest changes: %s of the %s that changed.",
 			c.Metric, table.Thousands(x.Better), table.Thousands(x.Better+x.Worse+x.Equal), table.Thousands(x.Worse), table.Thousands(x.Equal),
 			table.Thousands(len(x.Largest)), table.Thousands(x.Better+x.Worse))}
 		if c.RunB != "" {
@@ -144,7 +145,8 @@ func classTables(d *runs.Diff) []*table.Table {
 			return table.Count(n)
 		}
 		for _, k := range x.Largest {
-			t.Add(c.B, table.Entry{Value: k.Class, Text: fmt.Sprint(k.Class)}, table.Count(k.Queries), table.Percent(k.A), table.Percent(k.B), table.Points(k.Delta), flips(k.Gained), flips(k.Lost))
+			t.Add(c.B, table.Entry{Value: k.Class, Text: fmt.Sprint(k.Class)}, table.Count(k.Queries), table.Percent(k.A),
+				table.Percent(k.B), table.Points(k.Delta), flips(k.Gained), flips(k.Lost))
 		}
 		tables = append(tables, t)
 	}

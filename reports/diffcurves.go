@@ -9,17 +9,17 @@ import (
 	"bierbench/runs"
 )
 
-// mostCurves is how many pairs of groups a page draws: each has two charts.
+// mostCurves is the number of pairs of groups that a page draws. Each has two charts.
 const mostCurves = 24
 
-// DiffCurves are the charts of a diff's page: both sides of a pair in one
-// chart. Pairs with a difference come first.
+// DiffCurves has the charts of a diff's page, both sides of a pair in one chart. Pairs with a
+// difference come first.
 type DiffCurves struct {
 	recall, training []chart.Chart
-	Left             int // pairs that are not drawn
+	Left             int // number of pairs that are not drawn
 }
 
-// curvePair is what a chart is about: two groups on a protocol.
+// curvePair is the subject of a chart: two groups on a protocol.
 type curvePair struct {
 	a, b         runs.Group
 	protocol     string
@@ -28,8 +28,7 @@ type curvePair struct {
 	verdictGiven bool
 }
 
-// NewDiffCurves reads what the charts of a diff show. opened are the runs of
-// the diff, A's first.
+// NewDiffCurves reads the values of a diff's charts. opened are the runs of the diff, A's first.
 func NewDiffCurves(ctx context.Context, d *runs.Diff, opened []*runs.Run) (*DiffCurves, error) {
 	pairs := curvePairs(d)
 	curves := &DiffCurves{Left: max(0, len(pairs)-mostCurves)}
@@ -108,8 +107,8 @@ func sideName(g, other runs.Group, run string, d *runs.Diff) string {
 	return g.Method
 }
 
-// curvePairs returns the pairs of a diff's rows that were compared; those with
-// a verdict of better or worse first, else in the order of the rows.
+// curvePairs returns the pairs of a diff's compared rows. Those with a verdict of better or worse
+// come first; otherwise the order is that of the rows.
 func curvePairs(d *runs.Diff) []curvePair {
 	var pairs []curvePair
 	for _, c := range d.Rows {
@@ -157,7 +156,7 @@ func groupOf(cells []runs.Cell, g runs.Group) runs.GroupCells {
 	return group
 }
 
-// recallLine returns R@K over K, mean and interval over seeds.
+// recallLine returns R@K over K, with mean and interval over seeds.
 func recallLine(g runs.GroupCells, protocol, at string) chart.Series {
 	var names []string
 	for _, c := range g.Cells {
@@ -182,7 +181,7 @@ func recallLine(g runs.GroupCells, protocol, at string) chart.Series {
 	return line
 }
 
-// lossLine returns the loss over the steps, mean over seeds.
+// lossLine returns the loss over the steps, the mean over seeds.
 func lossLine(r *runs.Run, g runs.GroupCells) (chart.Series, error) {
 	var seeds [][]runs.TrainStep
 	for _, c := range g.Cells {

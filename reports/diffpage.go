@@ -7,7 +7,7 @@ import (
 	"bierbench/runs"
 )
 
-// diffPage is what diff.gohtml shows.
+// diffPage is the data of diff.gohtml.
 type diffPage struct {
 	pageShell
 	Heading  string
@@ -25,8 +25,8 @@ type diffPage struct {
 	Flips    pictureView
 }
 
-// DiffHTML writes a diff as one page that needs nothing else. curves and
-// flips may be nil: it then has no charts and no pictures.
+// DiffHTML writes a diff as one page that needs nothing else. Without curves the page has no
+// charts, without flips no pictures; either may be nil.
 func DiffHTML(d *runs.Diff, curves *DiffCurves, flips *DiffFlips, w io.Writer) error {
 	s, err := newPageShell(diffTitle(d) + " · bierbench diff")
 	if err != nil {
@@ -59,8 +59,7 @@ func DiffHTML(d *runs.Diff, curves *DiffCurves, flips *DiffFlips, w io.Writer) e
 	return write(w)
 }
 
-// WriteDiff writes diff.html, diff.md, diff.txt and diff.json into a directory,
-// as Write does.
+// WriteDiff writes diff.html, diff.md, diff.txt and diff.json into a folder, as Report.Write does.
 func WriteDiff(d *runs.Diff, curves *DiffCurves, flips *DiffFlips, dir string) ([]string, error) {
 	as := func(f func(*runs.Diff, io.Writer) error) func(io.Writer) error {
 		return func(w io.Writer) error { return f(d, w) }

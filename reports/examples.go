@@ -20,8 +20,8 @@ const (
 	firstExamples = 4
 )
 
-// gatherExamples reads queries of a report with their nearest images. opened are
-// the runs of the report. What is not there is a note, not an error.
+// gatherExamples reads queries of a report with their nearest images. opened are the runs of the
+// report. Missing data becomes a note, not an error.
 func (r *Report) gatherExamples(ctx context.Context, opened []*runs.Run, pictures Pictures) (*album, error) {
 	a := &album{}
 	reader := &pictureReader{pictures: pictures}
@@ -64,9 +64,9 @@ func (r *Report) gatherExamples(ctx context.Context, opened []*runs.Run, picture
 	return a, nil
 }
 
-// examplePlaces returns, for each data set and backbone of each run, the results
-// that have examples, on its first protocol: what the best is compared with, the
-// best by R@1, then the others, one of each method.
+// examplePlaces returns, for each data set and backbone of each run, the results that have
+// examples, on its first protocol. The base of the best result comes first, then the best by R@1,
+// then the others, one of each method.
 func (r *Report) examplePlaces() [][]Result {
 	var order []chartPlace
 	all := map[chartPlace][]Result{}
@@ -90,7 +90,7 @@ func (r *Report) examplePlaces() [][]Result {
 	return places
 }
 
-// bestFirst orders the results of a place for examples.
+// bestFirst puts the results of a place into the order of examplePlaces.
 func bestFirst(results []Result) []Result {
 	value := func(x Result) float64 {
 		m, _ := x.metric(recallAt1)
@@ -118,7 +118,7 @@ func bestFirst(results []Result) []Result {
 	return chosen
 }
 
-// exampleTitle names a result and the seed that its examples are of.
+// exampleTitle names a result and the seed of its examples.
 func (r *Report) exampleTitle(x Result) string {
 	return fmt.Sprintf("%s: %s, seed %d", r.placeTitle(placeOf(x.Run, x.Group, x.Protocol)), r.lineStyles().name(x.Group), slices.Min(x.Seeds))
 }
@@ -138,8 +138,8 @@ type pickedQuery struct {
 	why string
 }
 
-// read picks the queries of a card and reads the first rows; else it says why
-// there are none.
+// read picks the queries of a card and reads the first rows. If there are none, it returns the
+// reason.
 func (c *exampleCard) read(run *runs.Run, reader *pictureReader, rows int) string {
 	if c.result.At == runs.AtPeek {
 		return c.card.Title + ": chosen by its test results, so its queries are not kept and there are no examples."
@@ -154,8 +154,8 @@ func (c *exampleCard) read(run *runs.Run, reader *pictureReader, rows int) strin
 	return c.take(reader, rows)
 }
 
-// readNearest reads the queries of a cell by (draw, id), with the images that
-// were found for them; else it says why there are none.
+// readNearest reads the queries of a cell by (draw, id), with the images that were found for them.
+// If there are none, it returns the reason.
 func readNearest(run *runs.Run, k runs.Key, protocol string) (runs.Cell, []runs.Query, string) {
 	cell, ok, err := run.Cell(k)
 	if err != nil || !ok {
@@ -177,7 +177,7 @@ func readNearest(run *runs.Run, k runs.Key, protocol string) (runs.Cell, []runs.
 // more reads the rest of a card's rows.
 func (c *exampleCard) more(reader *pictureReader) string { return c.take(reader, len(c.picks)) }
 
-// take reads the next n picks into rows.
+// take reads the next n picks into rows. It returns the reason if it cannot.
 func (c *exampleCard) take(reader *pictureReader, n int) string {
 	c.rows = nil
 	n = min(n, len(c.picks))
@@ -193,7 +193,7 @@ func (c *exampleCard) take(reader *pictureReader, n int) string {
 	return ""
 }
 
-// row reads the pictures of an example.
+// row reads the pictures of a query.
 func (p pickedQuery) row(set PictureSet, reader *pictureReader) (pictureRow, error) {
 	own, err := reader.thumbnail(set, p.ID)
 	if err != nil {
@@ -210,11 +210,11 @@ func (p pickedQuery) row(set PictureSet, reader *pictureReader) (pictureRow, err
 	return row, nil
 }
 
-// drawStream tells the draws of pictures from other uses of a cell's seed.
+// drawStream separates the draws of pictures from other uses of a cell's seed.
 const drawStream = 0x7069637475726573
 
-// pickExamples picks queries: four kinds, then a second failure and a second draw.
-// The draws are the same for every cell of that seed on these queries.
+// pickExamples picks queries: one of each of four kinds, then a second failure and a second draw.
+// Every cell of the seed has the same draws on these queries.
 func pickExamples(queries []runs.Query, seed int) []pickedQuery {
 	first := func(fits func(runs.Query) bool, before func(a, b runs.Query) bool) (best *runs.Query) {
 		for i, q := range queries {
@@ -262,7 +262,7 @@ func pickExamples(queries []runs.Query, seed int) []pickedQuery {
 	return picks
 }
 
-// rankWords says what became of a query.
+// rankWords says in words at which rank a query's first correct image is.
 func rankWords(rank int32) string {
 	if rank == 1 {
 		return "the nearest image is correct"

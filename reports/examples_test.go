@@ -9,8 +9,8 @@ import (
 	"bierbench/runs"
 )
 
-// Four methods and one that ties decide, on two data sets of 40 images: each has
-// six rows of six, or five where a draw was picked already.
+// Four methods and one that ties decide, on two data sets of 40 images: each has six rows of six,
+// or five where a draw was picked already.
 func TestExamples(t *testing.T) {
 	d := &drawer{}
 	run := stored(t, pictured())
@@ -76,7 +76,8 @@ func TestNoPictures(t *testing.T) {
 			}
 		}
 	}
-	if page = render(t, illustrated(t, run, &drawer{}).HTML); !strings.Contains(page, "stored without the images that were found for them.</p>") {
+	if page = render(t, illustrated(t, run, &drawer{}).HTML); !strings.Contains(page,
+		"stored without the images that were found for them.</p>") {
 		t.Error("no sentence of queries without nearest images")
 	}
 }
@@ -139,7 +140,10 @@ func TestBestFirst(t *testing.T) {
 		results []Result
 		want    string
 	}{
-		{[]Result{result("baseline", 64, 0.5, nil), result("baseline", 128, 0.7, nil), result("bier", 64, 0.6, &base), result("abier", 64, 0.65, &base)}, "baseline-64 abier-64 bier-64"},
+		{[]Result{
+			result("baseline", 64, 0.5, nil), result("baseline", 128, 0.7, nil), result("bier", 64, 0.6, &base),
+			result("abier", 64, 0.65, &base),
+		}, "baseline-64 abier-64 bier-64"},
 		{[]Result{result("bier", 64, 0.6, nil), result("abier", 64, 0.65, nil)}, "abier-64 bier-64"},
 		{[]Result{result("bier", 64, 0.6, &runs.Group{Method: "gone"}), result("x", 64, 0.65, nil)}, "x-64 bier-64"},
 	} {

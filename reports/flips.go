@@ -16,12 +16,11 @@ const (
 	flipRounds = 2  // in each, a row of pictures of each kind
 )
 
-// DiffFlips are the flipped queries of a diff's page in pictures.
+// DiffFlips has the flipped queries of a diff's page in pictures.
 type DiffFlips struct{ album album }
 
-// NewDiffFlips reads some of the queries that only one side of a row has a hit
-// for. opened are the runs of the diff, A's first. What is not there is a note in
-// the page, not an error.
+// NewDiffFlips reads some of the queries that only one side of a row hits. opened are the runs of
+// the diff, A's first. Missing data becomes a note in the page, not an error.
 func NewDiffFlips(ctx context.Context, d *runs.Diff, opened []*runs.Run, pictures Pictures) (*DiffFlips, error) {
 	flips := &DiffFlips{}
 	reader := &pictureReader{pictures: pictures}
@@ -56,8 +55,8 @@ func NewDiffFlips(ctx context.Context, d *runs.Diff, opened []*runs.Run, picture
 	return flips, nil
 }
 
-// flippedRows returns the rows that have flipped queries; those with a verdict of
-// better or worse first, else in the order of the diff.
+// flippedRows returns the rows that have flipped queries. Those with a verdict of better or worse
+// come first; otherwise the order is that of the diff.
 func flippedRows(d *runs.Diff) []runs.Comparison {
 	var rows []runs.Comparison
 	for _, c := range d.Rows {
@@ -116,8 +115,8 @@ func newFlippedPair(d *runs.Diff, row runs.Comparison, opened []*runs.Run) *flip
 	return p
 }
 
-// read finds the flipped queries, counts them in the title and chooses those to
-// show; else it says why there are none.
+// read finds the flipped queries, counts them in the title and chooses the ones to show. If there
+// are none, it returns the reason.
 func (p *flippedPair) read() string {
 	cellA, queriesA, why := readNearest(p.runA, runs.Key{Group: p.row.A, Seed: p.seed}, p.row.Protocol)
 	if why != "" {
@@ -147,8 +146,7 @@ func (p *flippedPair) read() string {
 	return ""
 }
 
-// choose returns the flips whose rank changed most, and as many drawn from the
-// rest, in turn.
+// choose returns the flips whose rank changed most and as many drawn from the rest, in turn.
 func (p *flippedPair) choose(flips []flip) []flip {
 	sorted := slices.Clone(flips)
 	slices.SortStableFunc(sorted, func(x, y flip) int {
@@ -169,8 +167,8 @@ func (p *flippedPair) choose(flips []flip) []flip {
 	return chosen
 }
 
-// round returns the rows of a round: of each direction the next two flips. Else it
-// says why there are none.
+// round returns the rows of a round, the next two flips in each direction. If there are none, it
+// returns the reason.
 func (p *flippedPair) round(n int, reader *pictureReader) ([]pictureRow, string) {
 	var rows []pictureRow
 	for place, flips := range [][]flip{p.gained, p.lost} {
@@ -195,7 +193,7 @@ func (p *flippedPair) round(n int, reader *pictureReader) ([]pictureRow, string)
 	return rows, ""
 }
 
-// pictures are those of a query and of what each side found first.
+// pictures returns the pictures of a query and of the image that each side found first.
 func (p *flippedPair) pictures(f flip, reader *pictureReader) (pictureRow, error) {
 	own, err := reader.thumbnail(p.setA, f.a.ID)
 	if err != nil {

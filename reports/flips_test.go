@@ -64,8 +64,8 @@ func flippedDiff(t *testing.T) (*runs.Diff, []*runs.Run) {
 	return d, both
 }
 
-// By construction 5 queries are gained, the last with the lowest rank in A, 41, and 10
-// are lost, the tenth with rank 11 in B.
+// By construction 5 queries are gained, the last with the lowest rank in A, 41, and 10 are lost,
+// the tenth with rank 11 in B.
 func TestFlips(t *testing.T) {
 	d, both := flippedDiff(t)
 	flips, err := NewDiffFlips(t.Context(), d, both, &drawer{})

@@ -27,7 +27,7 @@ func recallK(metric string) (k int, ok bool) {
 	return k, err == nil
 }
 
-// compareMetrics orders R@K by K, then MAP@R, R-precision and the rest by name.
+// compareMetrics puts R@K in the order of K, then MAP@R, R-precision and the rest by name.
 func compareMetrics(a, b string) int {
 	place := func(m string) int {
 		if k, ok := recallK(m); ok {
@@ -68,8 +68,8 @@ func counted(n int, noun string) string {
 	return fmt.Sprintf("%s %ss", table.Thousands(n), noun)
 }
 
-// protocolNotes says in words what a protocol id's suffixes mean for whoever
-// compares its numbers with others.
+// protocolNotes explains the suffixes of a protocol's id for readers who compare its numbers with
+// others.
 func protocolNotes(protocol string) []string {
 	_, suffixes, found := strings.Cut(protocol, "+")
 	if !found {

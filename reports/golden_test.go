@@ -60,8 +60,7 @@ func TestReportGolden(t *testing.T) {
 	t.Run("table.json", func(t *testing.T) { golden(t, "table.json", r.headlines(whole)[0].JSON) })
 }
 
-// A row that the suite compares with another method than the report's base says
-// so in every format.
+// A row that the suite compares with another method than the report's base says so in every format.
 func TestBasesGolden(t *testing.T) {
 	s := basesSample()
 	r := assemble([]loadedRun{s}, sampleOptions())
@@ -267,8 +266,8 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// Groups without a seed in common have no gained and lost queries: a dash, not
-// "0/0", which would say that every query was the same.
+// Groups without a seed in common have no gained and lost queries: a dash, not "0/0", which would
+// say that every query was the same.
 func TestDiffWithoutCommonSeeds(t *testing.T) {
 	d := sampleDiff()
 	for i := range d.Rows {

@@ -43,7 +43,7 @@ func (r *Report) protocols() []string {
 	return list
 }
 
-// onProtocol returns the results of a protocol.
+// onProtocol returns the results on a protocol.
 func (r *Report) onProtocol(protocol string) []Result {
 	var list []Result
 	for _, x := range r.Results {
@@ -54,12 +54,15 @@ func (r *Report) onProtocol(protocol string) []Result {
 	return list
 }
 
-// headline returns the results on a protocol, a row a group: what was
-// measured, how sure it is, how it compares with the base and what it costs.
+// headline returns the results on a protocol, one row for each group: its metrics with their
+// intervals, the comparison with the base and the costs.
 func (r *Report) headline(protocol string, d detail) *table.Table {
 	results := r.onProtocol(protocol)
 	t := &table.Table{Title: protocol, Notes: r.protocolNotes(results)}
-	t.Columns = []table.Column{table.TextColumn("method", "Method"), table.TextColumn("backbone", "Backbone"), table.NumberColumn("embedding_size", "Size", "")}
+	t.Columns = []table.Column{
+		table.TextColumn("method", "Method"), table.TextColumn("backbone", "Backbone"),
+		table.NumberColumn("embedding_size", "Size", ""),
+	}
 	names := slices.DeleteFunc(metricNames(results), func(n string) bool { return !d.shows(n) })
 	severalVariants := varies(results, func(x Result) string { return x.Group.Variant })
 	severalRuns := varies(results, func(x Result) string { return x.Run })
@@ -75,10 +78,10 @@ func (r *Report) headline(protocol string, d detail) *table.Table {
 		t.Columns = append(t.Columns, table.NumberColumn(n, n, "%"))
 	}
 	learners := d == whole && slices.ContainsFunc(results, func(x Result) bool { return r.group(x).Learners != nil })
-	compared, ownBases := r.compared(results), r.ownBases(results)
+	compared, severalBases := r.compared(results), r.ownBases(results)
 	if compared {
 		t.Columns = append(t.Columns, table.NumberColumn("delta R@1", "ΔR@1", "pt"), table.NumberColumn("interval", "95% int.", "pt"))
-		if ownBases {
+		if severalBases {
 			t.Columns = append(t.Columns, table.TextColumn("base", "Base"), table.TextColumn("verdict", "vs base"))
 		} else {
 			t.Columns = append(t.Columns, table.TextColumn("verdict", "vs "+r.Base))
@@ -112,7 +115,7 @@ func (r *Report) headline(protocol string, d detail) *table.Table {
 		}
 		if compared {
 			versus := versusEntries(t, r, x, span)
-			if ownBases {
+			if severalBases {
 				versus = slices.Insert(versus, len(versus)-1, baseEntry(x))
 			}
 			row = append(row, versus...)
@@ -134,7 +137,7 @@ func (r *Report) headline(protocol string, d detail) *table.Table {
 	return t
 }
 
-// protocolNotes says what all rows of a protocol share.
+// protocolNotes says what all results on a protocol have in common.
 func (r *Report) protocolNotes(results []Result) []string {
 	first := results[0]
 	what := first.Group.Dataset + ", " + first.Group.Variant
@@ -157,8 +160,7 @@ func (r *Report) compared(results []Result) bool {
 	})
 }
 
-// ownBases reports whether any result is compared with another base than the
-// report's.
+// ownBases reports whether any result is compared with a base other than the report's.
 func (r *Report) ownBases(results []Result) bool {
 	return slices.ContainsFunc(results, func(x Result) bool {
 		m, ok := x.metric(recallAt1)
@@ -175,8 +177,8 @@ func baseEntry(x Result) table.Entry {
 	return table.Words(m.Versus.A.Method)
 }
 
-// methodEntry returns the label of a result's row, which says and explains where the
-// numbers are not those of the last step.
+// methodEntry returns the label of a result's row. It says, with a footnote, where the numbers are
+// not those of the last step.
 func methodEntry(t *table.Table, x Result) table.Entry {
 	e := table.Words(x.Group.Method)
 	if x.At == runs.AtLast {
@@ -191,7 +193,7 @@ func methodEntry(t *table.Table, x Result) table.Entry {
 	return e
 }
 
-// seedsEntry returns the number of a result's seeds, marked where some are missing.
+// seedsEntry returns the number of a result's seeds, with a mark where some are missing.
 func seedsEntry(t *table.Table, x Result, g Group) table.Entry {
 	e := table.Count(len(x.Seeds))
 	if len(x.Seeds) == 1 {
@@ -204,8 +206,7 @@ func seedsEntry(t *table.Table, x Result, g Group) table.Entry {
 	return e
 }
 
-// metricEntry returns a metric's mean and interval, bold where it is better than
-// its base's.
+// metricEntry returns a metric's mean and interval, bold where it is better than its base's.
 func metricEntry(t *table.Table, x Result, name string) table.Entry {
 	m, ok := x.metric(name)
 	if !ok {
@@ -220,7 +221,7 @@ func metricEntry(t *table.Table, x Result, name string) table.Entry {
 	return e
 }
 
-// versusEntries returns the entries of a row's comparison with its base on R@1.
+// versusEntries returns the comparison of a result with its base on R@1. span is largestReach.
 func versusEntries(t *table.Table, r *Report, x Result, span float64) []table.Entry {
 	m, _ := x.metric(recallAt1)
 	c := m.Versus
@@ -248,8 +249,8 @@ func versusEntries(t *table.Table, r *Report, x Result, span float64) []table.En
 			continue
 		}
 		for _, note := range comparisonNotes(*c, run.Footnotes) {
-			// The settings that differ are a section of their own, and
-			// collapsed rows are marked already.
+			// The settings that differ are a section of their own, and collapsed rows are marked
+			// already.
 			if !strings.HasPrefix(note, "configuration:") && !strings.HasPrefix(note, "collapsed") {
 				verdict.Marks = append(verdict.Marks, t.Footnote(note))
 			}
@@ -269,20 +270,20 @@ func comparisonNotes(c runs.Comparison, footnotes []string) []string {
 	return list
 }
 
-// collapsedNote says what a collapsed metric is.
+// collapsedNote explains a collapsed metric.
 const collapsedNote = "collapsed: ties decide this metric by more than 0.1 point; the pessimistic number is shown, and there is no verdict"
 
-// collapsedEntry stands in the place of a verdict.
+// collapsedEntry stands in the place of the verdict on a collapsed metric.
 func collapsedEntry() table.Entry { return table.Words("collapsed") }
 
-// verdictEntry returns the words of a comparison's verdict; only better is bold.
+// verdictEntry returns the words of a comparison's verdict. Only better is bold.
 func verdictEntry(c runs.Comparison) table.Entry {
 	e := table.Words(c.Verdict)
 	e.Bold = c.Verdict == runs.Better
 	return e
 }
 
-// largestReach returns the largest difference that the results' intervals reach.
+// largestReach returns the largest distance from 0 that the results' intervals reach.
 func largestReach(results []Result) float64 {
 	reach := 0.0
 	for _, x := range results {
@@ -310,7 +311,7 @@ func stageEntry(g Group, name string) table.Entry {
 	return table.Seconds(s)
 }
 
-// metricNames returns the metrics of results in their order.
+// metricNames returns the metrics of results in the order of tables.
 func metricNames(results []Result) []string {
 	var names []string
 	for _, x := range results {
@@ -322,7 +323,7 @@ func metricNames(results []Result) []string {
 	return names
 }
 
-// varies reports whether of is not the same for all results.
+// varies reports whether the results differ in a property.
 func varies(results []Result, of func(Result) string) bool {
 	return slices.ContainsFunc(results, func(x Result) bool { return of(x) != of(results[0]) })
 }

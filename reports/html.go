@@ -18,7 +18,7 @@ import (
 //go:embed *.gohtml style.css script.js
 var assets embed.FS
 
-// pageShell is what every page has: its looks and its script, both in the page.
+// pageShell is the frame that all pages share: their style and script, both inside the page.
 type pageShell struct {
 	Head   string // title of the window
 	Policy string // Content-Security-Policy: this page's own style and script, nothing else
@@ -26,8 +26,8 @@ type pageShell struct {
 	Script template.JS
 }
 
-// newPageShell returns the shell of a page. The policy names the script by its
-// digest, so that no other script could run even if text from data got out.
+// newPageShell returns the frame of a page. The policy names the script by its digest, so that no
+// other script could run even if text from data got out.
 func newPageShell(title string) (pageShell, error) {
 	style, err := assets.ReadFile("style.css")
 	if err != nil {
@@ -47,8 +47,7 @@ func newPageShell(title string) (pageShell, error) {
 	}, nil
 }
 
-// pageColor names a colour of charts by the page's variable, which is another
-// in the dark.
+// pageColor names a colour of charts by the page's variable, which has another value in the dark.
 func pageColor(name string) string { return "var(--" + name + ")" }
 
 // templates parses the pages' templates.
@@ -69,7 +68,7 @@ type tableView struct {
 	ID string
 }
 
-// tableViews gives tables their ids in a page; nil tables are left out.
+// tableViews gives tables their ids in a page. Nil tables are left out.
 func tableViews(prefix string, tables ...*table.Table) []tableView {
 	var list []tableView
 	for _, t := range tables {
@@ -80,12 +79,13 @@ func tableViews(prefix string, tables ...*table.Table) []tableView {
 	return list
 }
 
-// footnoteMark is a footnote mark and where it leads.
+// footnoteMark is the mark of a footnote and its link.
 type footnoteMark struct {
 	Number int
 	Link   string
 }
 
+// markLinks returns the marks of an entry, ascending, with their links.
 func markLinks(e table.Entry, tableID string) []footnoteMark {
 	list := make([]footnoteMark, len(e.Marks))
 	for i, m := range slices.Sorted(slices.Values(e.Marks)) {
@@ -97,7 +97,7 @@ func markLinks(e table.Entry, tableID string) []footnoteMark {
 // longText is the length in characters from which a cell's text may wrap.
 const longText = 28
 
-// cellClass returns the classes of a table cell.
+// cellClass returns the style class of a table cell.
 func cellClass(c table.Column, e table.Entry) string {
 	switch {
 	case c.Align == table.Right:
@@ -108,8 +108,8 @@ func cellClass(c table.Column, e table.Entry) string {
 	return ""
 }
 
-// sortKey returns what the page's script sorts an entry by; numbers sort as
-// numbers, absent values last.
+// sortKey returns the text by which the page's script sorts an entry. Numbers sort as numbers,
+// absent values last.
 func sortKey(e table.Entry) string {
 	switch v := e.Value.(type) {
 	case nil:
@@ -124,7 +124,7 @@ func sortKey(e table.Entry) string {
 	return e.Text
 }
 
-// reportPage is what report.gohtml shows.
+// reportPage is the data of report.gohtml.
 type reportPage struct {
 	pageShell
 	*Report

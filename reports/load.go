@@ -38,7 +38,7 @@ func Build(ctx context.Context, rs []*runs.Run, o Options) (*Report, error) {
 	return r, nil
 }
 
-// load reads what a report needs of a run.
+// load reads the parts of a run that a report needs.
 func load(ctx context.Context, r *runs.Run, o Options) (loadedRun, error) {
 	s := loadedRun{record: r.Record, steps: map[runs.Key][]runs.TrainStep{}}
 	cells, err := r.Cells()

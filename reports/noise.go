@@ -13,20 +13,21 @@ import (
 	"bierbench/runs"
 )
 
-// NoiseReport is the noise of runs and how many seeds a difference needs; noise.json.
+// NoiseReport is the noise of runs and the number of seeds that a difference needs; it is also
+// noise.json.
 type NoiseReport struct {
 	Schema    int              `json:"schema"`
 	TableRows int              `json:"table_rows"` // of the table in which differences are to be found
 	Noise     []runs.SeedNoise `json:"noise"`
 }
 
-// NewNoiseReport returns the report of rows that were measured with options.
+// NewNoiseReport returns the report of rows that were measured with the options.
 func NewNoiseReport(rows []runs.SeedNoise, o runs.NoiseOptions) *NoiseReport {
 	return &NoiseReport{Schema: Schema, TableRows: o.Rows, Noise: rows}
 }
 
-// tables returns the tables of the noise: what seeds do, A/A, and the seeds
-// needed; none without rows.
+// tables returns the tables of the noise: the spread over seeds, A/A, and the seeds needed; none
+// without rows.
 func (n *NoiseReport) tables() []*table.Table {
 	if n == nil || len(n.Noise) == 0 {
 		return nil
@@ -40,8 +41,8 @@ func (n *NoiseReport) tables() []*table.Table {
 	return tables
 }
 
-// names returns the columns that say what a row is about, and the entries under
-// them. What is the same in all rows is left out.
+// names returns the columns that tell rows apart and the function that fills them. Columns with one
+// value in all rows are left out.
 func (n *NoiseReport) names() ([]table.Column, func(runs.SeedNoise) []table.Entry) {
 	type name struct {
 		column table.Column
@@ -78,7 +79,7 @@ func (n *NoiseReport) names() ([]table.Column, func(runs.SeedNoise) []table.Entr
 	}
 }
 
-// metrics names the metrics that were measured, and the method if it is one.
+// metrics names the metrics that were measured, and the method where there is a single one.
 func (n *NoiseReport) metrics() string {
 	var metrics, methods []string
 	for _, r := range n.Noise {
@@ -96,14 +97,18 @@ func (n *NoiseReport) metrics() string {
 func (n *NoiseReport) spreads() *table.Table {
 	t := &table.Table{Title: "Noise of seeds and test classes, " + n.metrics()}
 	t.Notes = []string{
-		"SD: standard deviation of one seed's result, pooled over configurations (a method at a size), with its 95% interval; range: of single configurations.",
+		"SD: standard deviation of one seed's result, pooled over configurations (a method at a size), with its 95% " +
+			"interval; range: of single configurations.",
 		"SD of Δ: of the difference between two means of one and the same configuration, each over as many other seeds as it has here. " +
-			"Classes: the standard deviation of the difference between a method and its base by which test classes there happen to be; seeds do not lessen it.",
+			"Classes: the standard deviation of the difference between a method and its base by which test classes there " +
+			"happen to be; seeds do not lessen it.",
 	}
 	columns, names := n.names()
 	t.Columns = append(columns,
-		table.NumberColumn("configurations", "Config.", ""), table.TextColumn("seeds", "Seeds"), table.NumberColumn("sd", "SD", "pt"), table.TextColumn("interval", "95% int. pt"),
-		table.TextColumn("range", "Range pt"), table.NumberColumn("difference_sd", "SD of Δ", "pt"), table.NumberColumn("class_sd", "Classes", "pt"))
+		table.NumberColumn("configurations", "Config.", ""), table.TextColumn("seeds", "Seeds"),
+		table.NumberColumn("sd", "SD", "pt"), table.TextColumn("interval", "95% int. pt"),
+		table.TextColumn("range", "Range pt"), table.NumberColumn("difference_sd", "SD of Δ", "pt"),
+		table.NumberColumn("class_sd", "Classes", "pt"))
 	for _, r := range n.Noise {
 		used := table.Count(r.Configurations)
 		used.Marks = unusedMarks(t, r)
@@ -129,16 +134,17 @@ func (n *NoiseReport) spreads() *table.Table {
 			classes.Marks = []int{t.Footnote("few test classes: rough")}
 		}
 		bounds := table.Words("[" + table.Hundredths(r.Low) + ", " + table.Hundredths(r.High) + "]")
-		t.Add(r.Group, append(row, seeds, table.Percent(r.SD), bounds, table.Words(table.Hundredths(r.Smallest)+"–"+table.Hundredths(r.Largest)),
+		t.Add(r.Group, append(row, seeds, table.Percent(r.SD), bounds,
+			table.Words(table.Hundredths(r.Smallest)+"–"+table.Hundredths(r.Largest)),
 			table.Percent(r.SD*math.Sqrt(2/float64(r.Most))), classes)...)
 	}
 	return t
 }
 
-// mostNamed is how many configurations a footnote names.
+// mostNamed is the number of configurations that a footnote names.
 const mostNamed = 3
 
-// unusedMarks returns the marks that say which configurations are not in a row.
+// unusedMarks returns the marks of the footnotes about configurations that are missing from a row.
 func unusedMarks(t *table.Table, r runs.SeedNoise) []int {
 	var marks []int
 	if r.Single > 0 && r.Configurations > 0 {
@@ -157,15 +163,18 @@ func unusedMarks(t *table.Table, r runs.SeedNoise) []int {
 	return marks
 }
 
-// same shows A/A: configurations against themselves with other seeds.
+// same shows A/A: configurations compared with themselves at other seeds.
 func (n *NoiseReport) same() *table.Table {
 	t := &table.Table{Title: "The same configuration against itself (A/A), " + n.metrics()}
-	t.Notes = []string{"The seeds of each configuration, split into two sets of so many in every way and compared. Different: what diff would call better or worse, false alarms all; " +
+	t.Notes = []string{"The seeds of each configuration, split into two sets of so many in every way and compared. " +
+		"Different: what diff would call better or worse, false alarms all; " +
 		"each comparison is a table of its own, so 5% are to be expected."}
 	columns, names := n.names()
 	t.Columns = append(columns,
-		table.NumberColumn("seeds", "Seeds", ""), table.NumberColumn("splits", "Splits", ""), table.NumberColumn("sd", "SD of Δ", "pt"), table.NumberColumn("within95", "95% within", "pt"),
-		table.NumberColumn("largest", "Largest", "pt"), table.NumberColumn("verdicts", "Different", ""), table.NumberColumn("share", "Share", "%"))
+		table.NumberColumn("seeds", "Seeds", ""), table.NumberColumn("splits", "Splits", ""),
+		table.NumberColumn("sd", "SD of Δ", "pt"), table.NumberColumn("within95", "95% within", "pt"),
+		table.NumberColumn("largest", "Largest", "pt"), table.NumberColumn("verdicts", "Different", ""),
+		table.NumberColumn("share", "Share", "%"))
 	for _, r := range n.Noise {
 		for _, s := range r.Splits {
 			seeds, splits := table.Count(s.Seeds), table.Count(s.Splits)
@@ -175,22 +184,25 @@ func (n *NoiseReport) same() *table.Table {
 			if !s.All {
 				splits.Marks = []int{t.Footnote("drawn among all that there are")}
 			}
-			t.Add(r.Group, append(names(r), seeds, splits, table.Percent(s.SD), table.Percent(s.Within95), table.Percent(s.Largest), table.Count(s.Verdicts),
+			t.Add(r.Group, append(names(r), seeds, splits, table.Percent(s.SD), table.Percent(s.Within95), table.Percent(s.Largest),
+				table.Count(s.Verdicts),
 				table.Percent(float64(s.Verdicts)/float64(s.Splits)))...)
 		}
 	}
 	return t
 }
 
-// needed shows how many seeds a difference needs.
+// needed shows the number of seeds that a difference needs.
 func (n *NoiseReport) needed() *table.Table {
 	t := &table.Table{Title: "Seeds on each side that a difference needs, " + n.metrics()}
 	where := "a table of its own"
 	if n.TableRows > 1 {
 		where = fmt.Sprintf("a table of %s rows, by Holm's correction at its strictest", table.Thousands(n.TableRows))
 	}
-	t.Notes = []string{"With so many seeds diff calls a difference of the given points better in 80% of simulated experiments, as a row in " + where +
-		" (all numbers up to 10 are tried, then 12, 15, 20, 25, 30, 40, 50, 60, 80, 100). Found: the difference that as many seeds as the configurations have here find that often."}
+	t.Notes = []string{"With so many seeds diff calls a difference of the given points better in 80% of simulated " +
+		"experiments, as a row in " + where +
+		" (all numbers up to 10 are tried, then 12, 15, 20, 25, 30, 40, 50, 60, 80, 100). Found: the difference that as " +
+		"many seeds as the configurations have here find that often."}
 	columns, names := n.names()
 	t.Columns = columns
 	var differences []float64
@@ -222,7 +234,8 @@ func (n *NoiseReport) needed() *table.Table {
 			found = table.Percent(r.Found)
 		}
 		if r.Pairs == 0 {
-			found.Marks = []int{t.Footnote("there is no other configuration: classes are taken to suit both sides alike, so this is the least that is needed")}
+			found.Marks = []int{t.Footnote("there is no other configuration: classes are taken to suit both sides alike, so " +
+				"this is the least that is needed")}
 		}
 		t.Add(r.Group, append(row, found)...)
 	}
@@ -263,8 +276,8 @@ func writeSeparated(w io.Writer, tables []*table.Table, write func(*table.Table,
 	return nil
 }
 
-// measureNoise measures the noise of a run for its report. What cannot be
-// measured is left to the run's comparison to tell.
+// measureNoise measures the noise of a run for its report. It returns nothing where no finished
+// cell has the metrics.
 func measureNoise(ctx context.Context, r *runs.Run, o Options) ([]runs.SeedNoise, error) {
 	o.Noise.Base = o.Base
 	cells, err := r.Cells()

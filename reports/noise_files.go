@@ -35,20 +35,25 @@ func (n *NoiseReport) Markdown(w io.Writer) error {
 	return nil
 }
 
-// JSON writes what was measured: noise.json.
+// JSON writes the report's fields: noise.json.
 func (n *NoiseReport) JSON(w io.Writer) error { return writeJSON(w, n) }
 
-// CSV writes a row for each quantity that was measured, fractions and counts.
+// CSV writes a row for each measured quantity, fractions and counts.
 func (n *NoiseReport) CSV(w io.Writer) error {
 	t := &table.Table{Columns: []table.Column{
-		table.TextColumn("run", ""), table.TextColumn("dataset", ""), table.TextColumn("variant", ""), table.TextColumn("backbone", ""), table.TextColumn("mode", ""), table.TextColumn("method", ""),
-		table.TextColumn("protocol", ""), table.TextColumn("at", ""), table.TextColumn("metric", ""), table.TextColumn("quantity", ""), table.TextColumn("seeds", ""), table.TextColumn("difference", ""), table.TextColumn("value", ""),
+		table.TextColumn("run", ""), table.TextColumn("dataset", ""), table.TextColumn("variant", ""),
+		table.TextColumn("backbone", ""), table.TextColumn("mode", ""), table.TextColumn("method", ""),
+		table.TextColumn("protocol", ""), table.TextColumn("at", ""), table.TextColumn("metric", ""),
+		table.TextColumn("quantity", ""), table.TextColumn("seeds", ""), table.TextColumn("difference", ""), table.TextColumn("value", ""),
 	}}
 	for _, r := range n.Noise {
 		g := r.Group
 		line := func(quantity string, seeds, difference, value any) {
 			row := make([]table.Entry, 0, len(t.Columns))
-			for _, v := range []any{r.Run, g.Dataset, g.Variant, g.Backbone, g.Mode, g.Method, r.Protocol, r.At, r.Metric, quantity, seeds, difference, value} {
+			for _, v := range []any{
+				r.Run, g.Dataset, g.Variant, g.Backbone, g.Mode, g.Method, r.Protocol, r.At, r.Metric, quantity,
+				seeds, difference, value,
+			} {
 				row = append(row, table.Entry{Value: v})
 			}
 			t.Add(g, row...)
@@ -96,7 +101,7 @@ func (n *NoiseReport) CSV(w io.Writer) error {
 	return t.CSV(w)
 }
 
-// noisePage is what noise.gohtml shows.
+// noisePage is the data of noise.gohtml.
 type noisePage struct {
 	pageShell
 	Heading  string
@@ -122,8 +127,8 @@ func (n *NoiseReport) HTML(w io.Writer) error {
 	return pages.ExecuteTemplate(w, "noise.gohtml", p)
 }
 
-// Write writes noise.html, noise.md, noise.txt, noise.csv and noise.json into a
-// directory, as a report's Write does.
+// Write writes noise.html, noise.md, noise.txt, noise.csv and noise.json into a folder, as
+// Report.Write does.
 func (n *NoiseReport) Write(dir string) ([]string, error) {
 	return writeAll(dir, []document{
 		{"noise.html", n.HTML}, {"noise.md", n.Markdown}, {"noise.txt", n.Text}, {"noise.csv", n.CSV}, {"noise.json", n.JSON},

@@ -12,25 +12,32 @@ import (
 	"bierbench/runs"
 )
 
-// sampleNoise is invented: a row with everything, one of two seeds without a
-// partner, and one of one seed.
+// sampleNoise is invented: a row with everything, one of two seeds without a partner, and one of
+// one seed.
 func sampleNoise() []runs.SeedNoise {
 	row := func(dataset, variant, protocol string) runs.SeedNoise {
 		return runs.SeedNoise{
 			Run: "sample", Group: runs.Group{Dataset: dataset, Variant: variant, Backbone: "convnet", Mode: "frozen"},
-			Protocol: protocol, At: runs.AtLast, Metric: recallAt1, Classes: 100, Queries: 1234, LeftOut: []string{}, Splits: []runs.Split{}, Needed: []runs.Need{},
+			Protocol: protocol, At: runs.AtLast, Metric: recallAt1, Classes: 100, Queries: 1234, LeftOut: []string{},
+			Splits: []runs.Split{}, Needed: []runs.Need{},
 		}
 	}
-	whole, alone, single := row("cub", "mini+box-s64-jpeg", "cub-loo+box+mini"), row("sop", "mini-s64-jpeg", "sop-loo+mini"), row("inshop", evilVariant, "inshop-qg+a|b")
+	whole, alone, single := row("cub", "mini+box-s64-jpeg", "cub-loo+box+mini"), row("sop", "mini-s64-jpeg", "sop-loo+mini"),
+		row("inshop", evilVariant, "inshop-qg+a|b")
 	whole.Configurations, whole.Fewest, whole.Most, whole.Alike, whole.Single = 12, 4, 5, 1, 2
 	whole.LeftOut = []string{evilMethod + ": no query has a positive", "b: x", "c: y", "d: z"}
-	whole.SD, whole.Low, whole.High, whole.Freedom, whole.Correlation, whole.Smallest, whole.Largest = 0.0031, 0.0026, 0.0038, 43.5, 0.05, 0.0012, 0.0064
+	whole.SD, whole.Low, whole.High, whole.Freedom, whole.Correlation, whole.Smallest, whole.Largest = 0.0031, 0.0026, 0.0038,
+		43.5, 0.05, 0.0012, 0.0064
 	whole.ClassSD, whole.Pairs = 0.0025, 11
 	whole.Splits = []runs.Split{
 		{Seeds: 1, Configurations: 12, Splits: 120, All: true, SD: 0.0044, Within95: 0.0088, Largest: 0.0141, Verdicts: 7},
 		{Seeds: 2, Configurations: 12, Splits: 96, SD: 0.0031, Within95: 0.0061, Largest: 0.0099, Verdicts: 3},
 	}
-	whole.Needed = []runs.Need{{Difference: 0.0025, Power: 0.13}, {Difference: 0.01, Seeds: 7, Power: 0.81}, {Difference: 0.04, Seeds: 2, Power: 0.99}}
+	whole.Needed = []runs.Need{
+		{Difference: 0.0025, Power: 0.13},
+		{Difference: 0.01, Seeds: 7, Power: 0.81},
+		{Difference: 0.04, Seeds: 2, Power: 0.99},
+	}
 	whole.Found = 0.0118
 	alone.Configurations, alone.Fewest, alone.Most, alone.Classes = 1, 2, 2, 4
 	alone.SD, alone.Low, alone.High, alone.Freedom, alone.Smallest, alone.Largest = 0.01, 0.0045, 0.3, 1, 0.01, 0.01
@@ -57,7 +64,8 @@ func TestNoiseGolden(t *testing.T) {
 	}
 	page := render(t, n.HTML)
 	for _, want := range []string{
-		`<tr data-dataset="cub" data-method="">`, `<option>inshop</option>`, "&gt;100", "&lt;script&gt;alert(1)", "one seed only: nothing can be said", "a table of 20 rows",
+		`<tr data-dataset="cub" data-method="">`, `<option>inshop</option>`, "&gt;100", "&lt;script&gt;alert(1)",
+		"one seed only: nothing can be said", "a table of 20 rows",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %q", want)
@@ -78,8 +86,8 @@ func TestNoiseGolden(t *testing.T) {
 	}
 }
 
-// The section of a report is small, is filtered as the others are, and is absent
-// where nothing was measured.
+// The section of a report is small, is filtered as the others are, and is absent where nothing was
+// measured.
 func TestReportWithNoise(t *testing.T) {
 	s := sample()
 	without := render(t, assemble([]loadedRun{s}, sampleOptions()).HTML)
@@ -107,8 +115,7 @@ func TestReportWithNoise(t *testing.T) {
 	}
 }
 
-// Runs that say next to nothing about seeds say why, and no format shows a
-// number that is none.
+// Runs that tell next to nothing about seeds say why, and no format shows a number for nothing.
 func TestDegenerateNoise(t *testing.T) {
 	some, other := []int32{1, 2, 1, 3, 1, 1}, []int32{2, 1, 1, 3, 5, 5}
 	for _, c := range []struct {

@@ -16,29 +16,29 @@ const (
 )
 
 const (
-	// pageRoom is how many bytes a page takes, thumbnails included, unless the
-	// rest of it is larger.
+	// pageRoom is the number of bytes that a page takes, thumbnails included, unless the rest of it
+	// is larger.
 	pageRoom = 2_950_000
-	// pictureRoom is how many of them thumbnails may take at most.
+	// pictureRoom is the number of bytes in it that thumbnails take at most.
 	pictureRoom = 800_000
-	// pictureMarkup is the most that a place of a picture takes besides the
-	// thumbnail and the name of its class, its part of the row's caption and of the
-	// card's title included, in bytes.
+	// pictureMarkup is the largest number of bytes that a picture takes apart from its thumbnail
+	// and the name of its class; its share of the row's caption and of the card's title is
+	// included.
 	pictureMarkup = 420
 )
 
-// Pictures hands out small pictures of the images of prepared data sets.
+// Pictures gives small pictures of the images of prepared data sets.
 type Pictures interface {
-	// Thumbnail returns an image of a data set by its id. The error of one that
-	// is not there is shown in the page, so it says what to do about it.
+	// Thumbnail returns an image of a data set by its id. The error of one that is not there is
+	// shown in the page, so it says what to do about it.
 	Thumbnail(set PictureSet, id int64) (*Thumbnail, error)
 }
 
-// PictureSet is the data set that a cell was made from: pictures of one with
-// another digest would be of other images.
+// PictureSet is the data set that a cell was made from. A data set with another digest has other
+// images.
 type PictureSet struct{ Dataset, Variant, Digest string }
 
-// Thumbnail is a small picture of an image and what is known of the image.
+// Thumbnail is a small picture of an image and its class.
 type Thumbnail struct {
 	JPEG          []byte
 	Width, Height int // pixels
@@ -57,22 +57,21 @@ const (
 type picture struct {
 	*Thumbnail
 	Kind  string
-	Mark  string // under it: what it is, its similarity
+	Mark  string // below it: its kind and similarity
 	Label string // what is read out and shown on pointing at it
 	ID    string // of the thumbnail in the page
 }
 
-// Name is the class's name as it stands under the picture, where it can be broken
-// into lines.
+// Name returns the class's name as it stands under the picture, where it can be broken into lines.
 func (p picture) Name() string { return strings.ReplaceAll(p.ClassName, "_", " ") }
 
-// queriedImage shows the image that is searched for.
+// queriedImage shows the image of a query.
 func queriedImage(t *Thumbnail) picture {
 	return picture{Thumbnail: t, Kind: queryPicture, Mark: "Query", Label: "query: " + t.ClassName}
 }
 
-// foundImage shows an image that was found for a query. what begins its label, by
-// its mark where it has one.
+// foundImage shows an image that was found for a query. what begins its label, by begins its mark
+// and may be empty.
 func foundImage(t, query *Thumbnail, what, by string, score float32) picture {
 	p := picture{Thumbnail: t, Kind: wrongPicture}
 	mark := "✗"
@@ -84,14 +83,14 @@ func foundImage(t, query *Thumbnail, what, by string, score float32) picture {
 	return p
 }
 
-// pictureRow is a query and what was found for it.
+// pictureRow is a query and the images found for it.
 type pictureRow struct {
 	About    string
 	Pictures []picture
 	place    int // in its card
 }
 
-// pictureCard is rows of one method.
+// pictureCard has the rows of one method.
 type pictureCard struct {
 	Title, Dataset, Method string
 	Rows                   []pictureRow // those that have room
@@ -104,14 +103,14 @@ type pictureUnit struct {
 	rows []pictureRow
 }
 
-// album is what a page may show in pictures, what matters most first.
+// album has everything that a page may show in pictures, the most important first.
 type album struct {
 	units []pictureUnit
 	notes []string // why pictures are not there
 	shelf thumbnails
 }
 
-// pictureView is what a page shows of an album.
+// pictureView is the part of an album that a page shows.
 type pictureView struct {
 	Cards []pictureCard
 	Store []storedPicture // each thumbnail of the cards once
@@ -129,12 +128,12 @@ type storedPicture struct {
 // Any reports whether there is anything to show or say.
 func (v pictureView) Any() bool { return len(v.Cards)+len(v.Notes)+v.Left > 0 }
 
-// note adds a sentence about what is not there, once.
+// note adds a sentence about missing pictures, unless it is there already.
 func (a *album) note(format string, values ...any) {
 	a.notes = appendNew(a.notes, fmt.Sprintf(format, values...))
 }
 
-// add adds a unit if it has room in any page.
+// add adds a unit and reports whether any page has room for it.
 func (a *album) add(u pictureUnit) bool {
 	if len(u.rows) == 0 || !a.shelf.put(u.rows, pictureRoom) {
 		return false
@@ -143,8 +142,8 @@ func (a *album) add(u pictureUnit) bool {
 	return true
 }
 
-// within returns the units that have room together; a nil album is empty. A unit
-// without room makes none for smaller ones behind it, which matter less.
+// within returns the units that have room together; a nil album is empty. After a unit without room
+// no smaller one is tried, since it would matter less.
 func (a *album) within(room int) pictureView {
 	var v pictureView
 	if a == nil {
@@ -187,7 +186,7 @@ func (a *album) within(room int) pictureView {
 	return v
 }
 
-// dataURI is a JPEG as an address.
+// dataURI returns a JPEG as an address.
 func dataURI(jpeg []byte) string {
 	return "data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(jpeg)
 }
@@ -199,7 +198,7 @@ type thumbnails struct {
 	size       int // about, in bytes of the page
 }
 
-// put adds the thumbnails of rows unless they take more than room in all.
+// put adds the thumbnails of rows, unless all of them together would take more than room bytes.
 func (s *thumbnails) put(rows []pictureRow, room int) bool {
 	size := s.size
 	var fresh []*Thumbnail
@@ -235,11 +234,13 @@ type pictureReader struct {
 	known    map[pictureKey]*Thumbnail
 }
 
+// pictureKey identifies an image.
 type pictureKey struct {
 	set PictureSet
 	id  int64
 }
 
+// thumbnail returns the picture of an image, read at most once.
 func (r *pictureReader) thumbnail(set PictureSet, id int64) (*Thumbnail, error) {
 	k := pictureKey{set, id}
 	if t := r.known[k]; t != nil {
@@ -256,7 +257,7 @@ func (r *pictureReader) thumbnail(set PictureSet, id int64) (*Thumbnail, error) 
 	return t, nil
 }
 
-// byteCounter counts what is written to it.
+// byteCounter counts the bytes that are written to it.
 type byteCounter int
 
 func (c *byteCounter) Write(p []byte) (int, error) {
@@ -264,7 +265,7 @@ func (c *byteCounter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// roomIn returns how many bytes pictures may take in a page that write writes
+// roomIn returns the number of bytes that pictures may take in a page. write writes the page
 // without them.
 func (a *album) roomIn(write func(io.Writer) error) (int, error) {
 	if a == nil || len(a.units) == 0 {

@@ -54,15 +54,16 @@ func illustrated(t *testing.T, run *runs.Run, p Pictures) *Report {
 	return r
 }
 
-// checkPictures checks what holds of pictures in every page and returns how many
-// places and thumbnails there are.
+// checkPictures checks what holds of pictures in every page and returns how many places and
+// thumbnails there are.
 func checkPictures(t *testing.T, page string) (places, thumbnails int) {
 	t.Helper()
 	if found := regexp.MustCompile(`(?i)<script>alert|<img|onerror=alert\(1\)>[^&]|ZgotmplZ`).FindString(page); found != "" {
 		t.Errorf("the page has %q as markup", found)
 	}
 	known, data := map[string]bool{}, map[string]bool{}
-	for _, m := range regexp.MustCompile(`<image id="([^"]*)" width="\d+" height="\d+" href="data:image/jpeg;base64,([^"]*)"/>`).FindAllStringSubmatch(page, -1) {
+	image := regexp.MustCompile(`<image id="([^"]*)" width="\d+" height="\d+" href="data:image/jpeg;base64,([^"]*)"/>`)
+	for _, m := range image.FindAllStringSubmatch(page, -1) {
 		if known[m[1]] || data[m[2]] {
 			t.Errorf("the thumbnail %s is there twice", m[1])
 		}
@@ -71,7 +72,9 @@ func checkPictures(t *testing.T, page string) (places, thumbnails int) {
 	if n := strings.Count(page, "<image "); n != len(known) {
 		t.Errorf("%d thumbnails, %d of the form that a page has", n, len(known))
 	}
-	item := regexp.MustCompile(`<li class="(query|correct|wrong)"><svg role="img" viewBox="0 0 72 48"><title>([^<]*)</title><use href="#([^"]*)"/></svg><span aria-hidden="true"><b>([^<]*)</b>`)
+	item := regexp.MustCompile(`<li class="(query|correct|wrong)"><svg role="img" viewBox="0 0 72 48"><title>([^<]*)</title>` +
+		`<use href="#([^"]*)"/></svg>` +
+		`<span aria-hidden="true"><b>([^<]*)</b>`)
 	used := map[string]bool{}
 	for _, m := range item.FindAllStringSubmatch(page, -1) {
 		places++

@@ -7,9 +7,8 @@ import (
 	"bierbench/runs"
 )
 
-// Forecast compares what was predicted of done cells before they began with what
-// they took. Seconds and Actual are sums over the timed cells, Memory and Peak
-// the largest over the cells for which there are both.
+// Forecast compares the predictions made before cells began with what they took. Seconds and Actual
+// are sums over the timed cells. Memory and Peak are the largest over the cells that have both.
 type Forecast struct {
 	Cells   int     `json:"cells"`   // done, with a prediction
 	Timed   int     `json:"timed"`   // of them, with a predicted time
@@ -19,8 +18,8 @@ type Forecast struct {
 	Peak    int64   `json:"peak_memory"`
 }
 
-// forecastOf compares the cells of a group; nil where none has a prediction of
-// its time or memory.
+// forecastOf compares the cells of a group; nil where no cell has a prediction of its time or
+// memory.
 func forecastOf(done []runs.Cell) *Forecast {
 	var f Forecast
 	for _, c := range done {
@@ -54,9 +53,12 @@ func (f *Forecast) add(other Forecast) {
 	f.Peak = max(f.Peak, other.Peak)
 }
 
-// entries returns the values of a row of the table, after those of its group.
+// entries returns the values of a row of the table, after those that name its group.
 func (f Forecast) entries() []table.Entry {
-	out := []table.Entry{table.Count(f.Cells), table.Count(f.Timed), table.Absent(), table.Absent(), table.Absent(), table.Absent(), table.Absent()}
+	out := []table.Entry{
+		table.Count(f.Cells), table.Count(f.Timed), table.Absent(), table.Absent(), table.Absent(),
+		table.Absent(), table.Absent(),
+	}
 	if f.Timed > 0 {
 		out[2], out[3] = table.Seconds(f.Seconds), table.Seconds(f.Actual)
 		if f.Seconds > 0 {
@@ -70,8 +72,8 @@ func (f Forecast) entries() []table.Entry {
 	return out
 }
 
-// perCell is the predicted seconds of a cell, mean over the timed ones, the
-// predicted memory and the peak: empty where they are not known.
+// perCell returns the predicted seconds of a cell (mean over the timed ones), the predicted memory
+// and the peak. Unknown values are absent.
 func (f *Forecast) perCell() []table.Entry {
 	out := make([]table.Entry, 3)
 	if f == nil {
@@ -86,13 +88,13 @@ func (f *Forecast) perCell() []table.Entry {
 	return out
 }
 
-// megabytesEntry shows bytes.
+// megabytesEntry shows bytes as megabytes.
 func megabytesEntry(n int64) table.Entry {
 	return table.Entry{Value: int(n), Text: table.Thousands(int((n + 5e5) / 1e6))}
 }
 
-// planned shows for each group what plan said and what its cells took; nil where
-// no cell has a prediction.
+// planned shows for each group the prediction and what its cells took; nil where no cell has a
+// prediction.
 func (r *Report) planned() *table.Table {
 	if r.Forecast == nil {
 		return nil
@@ -101,7 +103,8 @@ func (r *Report) planned() *table.Table {
 	t.Columns = append(
 		r.groupColumns(),
 		table.NumberColumn("cells", "Cells", ""), table.NumberColumn("timed", "Timed", ""),
-		table.NumberColumn("planned_seconds", "Planned", "s"), table.NumberColumn("actual_seconds", "Actual", "s"), table.NumberColumn("ratio", "Ratio", ""),
+		table.NumberColumn("planned_seconds", "Planned", "s"), table.NumberColumn("actual_seconds", "Actual", "s"),
+		table.NumberColumn("ratio", "Ratio", ""),
 		table.NumberColumn("planned_memory", "Planned", "MB"), table.NumberColumn("peak_memory", "Peak", "MB"),
 	)
 	for _, g := range r.Groups {
@@ -110,10 +113,12 @@ func (r *Report) planned() *table.Table {
 		}
 	}
 	all := r.Forecast
-	t.Notes = []string{"Timed are the cells whose time was predicted before they began; seconds are sums over them, and the ratio is actual to planned. Memory is that of the largest cell."}
+	t.Notes = []string{"Timed are the cells whose time was predicted before they began; seconds are sums over them, and " +
+		"the ratio is actual to planned. Memory is that of the largest cell."}
 	if all.Seconds > 0 {
 		t.Notes = append(t.Notes, fmt.Sprintf("All: %s of %s cells with a predicted time, %s s planned, %s s actual, %s times as long.",
-			table.Thousands(all.Timed), table.Thousands(all.Cells), table.Significant(all.Seconds), table.Significant(all.Actual), table.Significant(all.Actual/all.Seconds)))
+			table.Thousands(all.Timed), table.Thousands(all.Cells), table.Significant(all.Seconds), table.Significant(all.Actual),
+			table.Significant(all.Actual/all.Seconds)))
 	}
 	return t
 }

@@ -15,63 +15,66 @@ import (
 	"unicode"
 )
 
-// publishedFile is the table of published results. It was made once from a list
-// of 627 values as their sources print them, in percent and with free text for
-// how the test images were searched, and is edited by hand since:
-//   - CUB-200-2011's "full images" are cub-loo and "bounding-box crops" are
-//     cub-loo+box, Cars-196's likewise; SOP's test classes are sop-loo, In-Shop's
-//     14,218 queries in 12,612 gallery images inshop-qg. Two ways of searching
-//     VehicleID are in use that differ by about 18 points, so its rows have no
-//     protocol but for one whose source names leave-one-out.
-//   - A method has our name where its source says what we do: the papers' BIER
-//     starts from matrices that the activation loss initialised, as our
-//     bier-activation does, and bier is their variant of random ones. Reruns by
-//     others, "Triplet" without which triplets, and ensembles of models have none.
-//   - Sizes are numbers; where a source gives none or two, there is none.
+// publishedFile is the table of published results. It was made once from a list of 627 values as
+// their sources print them, in per cent and with free text for the way the test images were
+// searched. Since then it is edited by hand. The rules:
+//
+//   - "Full images" of CUB-200-2011 are cub-loo, its "bounding-box crops" cub-loo+box; Cars-196
+//     likewise. SOP's test classes are sop-loo. In-Shop's 14,218 queries in 12,612 gallery images
+//     are inshop-qg. Two ways of searching VehicleID are in use that differ by about 18 points, so
+//     its rows have no protocol, except for one whose source names leave-one-out.
+//   - A method has our name where its source says that it is the same. The papers' BIER starts
+//     from matrices that the activation loss initialised, as our bier-activation does; bier is
+//     their variant with random ones. Reruns by others, "Triplet" that does not say which triplets,
+//     and ensembles of models have no name of ours.
+//   - Sizes are numbers. A source that gives none or two has no size.
 //
 //go:embed published.csv
 var publishedFile []byte
 
-// publishedName is the name of the table, here and beside a report.
+// publishedName is the name of the table, in this package and beside a report.
 const publishedName = "published.csv"
 
-// publishedHead is the first line of the table, with its date.
+// publishedHead matches the first line of the table, which has its date.
 var publishedHead = regexp.MustCompile(`^# Published results, as of (\d{4}-\d{2}-\d{2})\.$`)
 
-// Published are the results that others have published.
+// Published has the results that others have published.
 type Published struct {
-	Date    string // when the table was last gone through, YYYY-MM-DD
+	Date    string // of the last revision of the table, YYYY-MM-DD
 	Results []PublishedResult
 }
 
-// PublishedResult is one number that was published.
+// PublishedResult is one published number.
 type PublishedResult struct {
 	Dataset  string  // our name of the data set
-	Protocol string  // our id; empty where it is not said how test images are searched
-	Split    string  // where there is no Protocol: what is said instead
+	Protocol string  // our id; empty where the source does not say how test images are searched
+	Split    string  // where there is no Protocol: the words of the source
 	Crop     string  // none or box
-	Method   string  // as it is published
+	Method   string  // as published
 	Ours     string  // our name of the method; empty where we have none
-	Backbone string  // as it is published; ours where it is the same but for upper case
+	Backbone string  // as published; our spelling where only upper case differs
 	Size     int     // of the embedding; 0: not known
 	Metric   string  // R@K
 	Value    float64 // fraction
-	Read     bool    // in Source; else written down from memory
+	Read     bool    // the number was read in Source; otherwise it is from memory
 	Source   string  // a paper, table or repository, which may quote another
 	Note     string
 }
 
-// LoadPublished returns the published results that this package comes with.
+// LoadPublished returns the published results that come with this package.
 func LoadPublished() (*Published, error) {
 	return parsePublished(publishedName, publishedFile)
 }
 
-// publishedColumns are the columns of the table.
+// publishedColumns returns the columns of the table.
 func publishedColumns() []string {
-	return []string{"dataset", "protocol", "split", "crop", "method", "ours", "backbone", "embedding_size", "metric", "value", "read", "source", "note"}
+	return []string{
+		"dataset", "protocol", "split", "crop", "method", "ours", "backbone", "embedding_size", "metric", "value",
+		"read", "source", "note",
+	}
 }
 
-// parsePublished reads a table. Errors are "name:line: what is wrong".
+// parsePublished reads a table. An error names its place: "name:line: what is wrong".
 func parsePublished(name string, data []byte) (*Published, error) {
 	first, _, _ := bytes.Cut(data, []byte("\n"))
 	head := publishedHead.FindSubmatch(first)
@@ -127,7 +130,8 @@ func parsePublishedResult(f []string) (PublishedResult, error) {
 		Metric: f[8], Read: f[10] == "yes", Source: f[11], Note: f[12],
 	}
 	for i, s := range f {
-		if strings.TrimSpace(s) != s || strings.ContainsFunc(s, func(c rune) bool { return c == unicode.ReplacementChar || !unicode.IsPrint(c) }) {
+		if strings.TrimSpace(s) != s || strings.ContainsFunc(s,
+			func(c rune) bool { return c == unicode.ReplacementChar || !unicode.IsPrint(c) }) {
 			return r, fmt.Errorf("%s %q: want text without invisible characters and spaces around it", publishedColumns()[i], s)
 		}
 	}

@@ -13,14 +13,13 @@ const (
 	NotReproduced = "does not reproduce"
 )
 
-// PublishedComparison is a result of ours beside a published number of the same
-// protocol, method, backbone and size.
+// PublishedComparison is a result of ours beside a published number of the same protocol, method,
+// backbone and size.
 //
-// The verdict is on our mean over seeds: it reproduces where it is at most the
-// tolerance away from the published number, above or below, and does not where
-// it is farther. Its 95% interval over seeds does not change the verdict, since
-// more seeds must not be needed to fail; where the interval reaches over the
-// border, the verdict is unsure. One seed has no interval.
+// The verdict is about our mean over seeds: it reproduces the number where it is at most the
+// tolerance away from it, above or below, and otherwise does not. The 95% interval over seeds does
+// not change the verdict, because a miss must not depend on the number of seeds. Where the interval
+// reaches over the border of the tolerance, the verdict is unsure. One seed has no interval.
 type PublishedComparison struct {
 	Run        string       `json:"run"`
 	Group      runs.Group   `json:"group"`
@@ -30,17 +29,17 @@ type PublishedComparison struct {
 	Summary    runs.Summary `json:"summary"` // of ours
 	Method     string       `json:"method"`  // as published
 	Published  float64      `json:"published"`
-	Difference float64      `json:"difference"` // ours less published
+	Difference float64      `json:"difference"` // ours minus published
 	Read       bool         `json:"read"`
 	Source     string       `json:"source"`
 	Note       string       `json:"note,omitempty"`
 	Verdict    string       `json:"verdict,omitempty"` // empty without a tolerance
-	Unsure     bool         `json:"unsure,omitempty"`  // the interval has room for the other verdict
-	Reason     string       `json:"reason,omitempty"`  // why there is no verdict though there is a tolerance
+	Unsure     bool         `json:"unsure,omitempty"`  // the interval also allows the other verdict
+	Reason     string       `json:"reason,omitempty"`  // why there is no verdict in spite of a tolerance
 }
 
-// NotCompared are results of ours on a protocol that are compared with nothing
-// published, for one reason.
+// NotCompared has results of ours on a protocol that are compared with no published number, all for
+// one reason.
 type NotCompared struct {
 	Protocol string   `json:"protocol"`
 	Reason   string   `json:"reason"`
@@ -48,7 +47,7 @@ type NotCompared struct {
 	Methods  []string `json:"methods"`
 }
 
-// compare sets the results on a protocol beside the lines of it.
+// compare sets the results on a protocol beside the protocol's lines.
 func (p *PublishedReport) compare(at PublishedProtocol, results []Result) {
 	for _, x := range results {
 		if at.Reason != "" {
@@ -64,7 +63,10 @@ func (p *PublishedReport) compare(at PublishedProtocol, results []Result) {
 			{"the method is published with other backbones only", func(l PublishedLine) bool { return l.hasBackbone(x) }},
 			{"the method is published at other embedding sizes only", func(l PublishedLine) bool { return l.hasSize(x) }},
 			{"the backbone is frozen here and was trained in what is published", func(PublishedLine) bool { return x.Group.Mode != frozenMode }},
-			{"the model was chosen by its test results (peek), which makes an optimistic number", func(PublishedLine) bool { return x.At != runs.AtPeek }},
+			{
+				"the model was chosen by its test results (peek), which makes an optimistic number",
+				func(PublishedLine) bool { return x.At != runs.AtPeek },
+			},
 			{"none of the metrics is published", func(l PublishedLine) bool {
 				return slices.ContainsFunc(x.Metrics, func(m Metric) bool { _, ok := l.Values[m.Name]; return ok })
 			}},

@@ -8,8 +8,8 @@ import (
 	"bierbench/runs"
 )
 
-// PublishedReport is what others have published on the data sets of a report,
-// and where our results can be set beside it.
+// PublishedReport has the results that others have published on the data sets of a report, and says
+// where our results can be set beside them.
 type PublishedReport struct {
 	Date        string                `json:"date"`                // of the table of published results
 	Tolerance   *float64              `json:"tolerance,omitempty"` // fraction; nil: there are no verdicts
@@ -19,17 +19,17 @@ type PublishedReport struct {
 	Without     []NotCompared         `json:"not_compared"`
 }
 
-// PublishedProtocol is what is published on a protocol of ours by one of the
-// report's methods or with one of its backbones.
+// PublishedProtocol has the published results on a protocol of ours, by one of the report's methods
+// or with one of its backbones.
 type PublishedProtocol struct {
 	Protocol string          `json:"protocol"`         // ours
-	As       string          `json:"as"`               // without +subset: what published results are looked up by; empty: there can be none
-	Reason   string          `json:"reason,omitempty"` // why no result on it compares with anything published
+	As       string          `json:"as"`               // the published protocol, without +subset; empty: there can be none
+	Reason   string          `json:"reason,omitempty"` // why no result on it can be compared
 	Results  int             `json:"results"`          // of ours
 	Lines    []PublishedLine `json:"lines"`
 }
 
-// PublishedLine is what one source says of a method.
+// PublishedLine has the numbers of one source for a method.
 type PublishedLine struct {
 	Dataset  string             `json:"dataset"`
 	Protocol string             `json:"protocol,omitempty"`
@@ -43,10 +43,10 @@ type PublishedLine struct {
 	Read     bool               `json:"read"`
 	Source   string             `json:"source"`
 	Note     string             `json:"note,omitempty"`
-	Differs  []string           `json:"differs"` // in what from the result of ours that is nearest; empty: it is compared
+	Differs  []string           `json:"differs"` // properties other than in our nearest result; empty: it is compared
 }
 
-// PublishedOthers counts what else is published on a data set.
+// PublishedOthers counts the other published results on a data set.
 type PublishedOthers struct {
 	Dataset  string   `json:"dataset"`
 	Protocol string   `json:"protocol,omitempty"`
@@ -56,9 +56,9 @@ type PublishedOthers struct {
 	Size     int      `json:"embedding_size,omitempty"`
 	Methods  int      `json:"methods"`
 	Best     float64  `json:"best,omitempty"`   // R@1, a fraction; 0: none has it
-	Method   string   `json:"method,omitempty"` // that has it
-	Read     bool     `json:"read"`             // that one in its source
-	Differs  []string `json:"differs"`          // in what from all that is here
+	Method   string   `json:"method,omitempty"` // the method that has it
+	Read     bool     `json:"read"`             // the number was read in its source
+	Differs  []string `json:"differs"`          // properties other than in all our results
 }
 
 // The words for what can differ.
@@ -73,12 +73,12 @@ const (
 	differsChoice   = "chosen by test results"
 )
 
-// frozenMode is the mode of cells whose backbone was not trained. All published
-// results that have a name of ours are of trained ones.
+// frozenMode is the mode of cells whose backbone was not trained. All published results that have a
+// name of ours come from trained backbones.
 const frozenMode = "frozen"
 
-// publishedProtocol returns the protocol by which published results are looked
-// up for one of ours, and why none of our results on it compares with them.
+// publishedProtocol returns the protocol under which the published results for one of ours are
+// found, and the reason if our results on it cannot be compared with them.
 func publishedProtocol(protocol string) (as, reason string) {
 	id, suffixes, _ := strings.Cut(protocol, "+")
 	if strings.HasSuffix(id, "-validation") {
@@ -99,7 +99,7 @@ func publishedProtocol(protocol string) (as, reason string) {
 	return as, reason
 }
 
-// addPublished adds what is published on the report's data sets.
+// addPublished adds the published results on the report's data sets.
 func (r *Report) addPublished(p *Published, tolerance *float64) {
 	if p == nil || len(r.Results) == 0 {
 		return
@@ -151,7 +151,7 @@ func (r *Report) addPublished(p *Published, tolerance *float64) {
 	r.Published = b
 }
 
-// lines puts the numbers that a source gives for a method together.
+// lines groups the numbers by method and source.
 func (p *Published) lines() []PublishedLine {
 	var lines []PublishedLine
 	at := map[PublishedResult]int{}
@@ -183,26 +183,25 @@ func (l PublishedLine) hasBackbone(x Result) bool {
 // hasSize reports whether a result is of the line's size.
 func (l PublishedLine) hasSize(x Result) bool { return l.Size > 0 && l.Size == x.Group.Size }
 
-// hasVariant reports whether a result is of the line's method or of a variant of
-// it, by its name: bier and bier-activation, either way.
+// hasVariant reports whether a result is of the line's method or, by its name, of a variant of it:
+// bier and bier-activation, in either direction.
 func (l PublishedLine) hasVariant(x Result) bool {
 	ours, method := l.Ours+"-", x.Group.Method+"-"
 	return l.Ours != "" && (strings.HasPrefix(ours, method) || strings.HasPrefix(method, ours))
 }
 
-// near reports whether a line is of a method, a variant or a backbone of the
-// results.
+// near reports whether a line shares a method, a variant or a backbone with one of the results.
 func (l PublishedLine) near(results []Result) bool {
 	return slices.ContainsFunc(results, l.hasVariant) || slices.ContainsFunc(results, l.hasBackbone)
 }
 
-// aspect is one thing in which a result must be what a published one is.
+// aspect is one property that a result must share with a published one.
 type aspect struct {
 	name string
 	fits func(Result) bool
 }
 
-// aspects returns what a result on the line's protocol must be to be compared.
+// aspects returns the properties that a result on the line's protocol must share to be compared.
 func (l PublishedLine) aspects() []aspect {
 	return []aspect{
 		{differsMethod, l.hasMethod},
@@ -213,8 +212,8 @@ func (l PublishedLine) aspects() []aspect {
 	}
 }
 
-// differs says in what a line differs from the nearest of the results, where
-// the method counts more than the backbone and that more than the size.
+// differs says in which properties a line differs from the nearest of the results. The method
+// counts more than the backbone, and the backbone more than the size.
 func (l PublishedLine) differs(results []Result) []string {
 	differs := []string{}
 	for _, a := range l.aspects() {
@@ -233,8 +232,8 @@ func (l PublishedLine) differs(results []Result) []string {
 	return differs
 }
 
-// addOthers counts what else is published on a data set by protocol, backbone
-// and size. The report's results are on the given protocols.
+// addOthers counts the other published results on a data set by protocol, backbone and size.
+// protocols are those of the report's results.
 func (p *PublishedReport) addOthers(lines []PublishedLine, results []Result, protocols []string) {
 	type key struct {
 		protocol, split, crop, backbone string
@@ -264,7 +263,7 @@ func (p *PublishedReport) addOthers(lines []PublishedLine, results []Result, pro
 	slices.SortStableFunc(p.Others[first:], func(x, y PublishedOthers) int { return strings.Compare(x.where(), y.where()) })
 }
 
-// where says on what others' results are.
+// where says which protocol others' results are on.
 func (o PublishedOthers) where() string {
 	if o.Protocol == "" {
 		return o.Split
@@ -272,7 +271,7 @@ func (o PublishedOthers) where() string {
 	return o.Protocol
 }
 
-// differsFromAll says in what a line differs from all results on a data set.
+// differsFromAll says in which properties a line differs from all results on a data set.
 func (l PublishedLine) differsFromAll(results []Result, protocols []string) []string {
 	differs := []string{}
 	switch cut, _ := strings.CutSuffix(l.Protocol, "+box"); {

@@ -34,10 +34,13 @@ func TestPublishedProtocol(t *testing.T) {
 	}
 }
 
-// publishedSample is an invented run with every way to stand beside what is
-// published: method, backbone, mode, size, protocol, and R@1 of each seed.
+// publishedSample is an invented run with every way to stand beside what is published: method,
+// backbone, mode, size, protocol, and R@1 of each seed.
 func publishedSample() loadedRun {
-	s := loadedRun{record: runs.Record{Schema: runs.Schema, ID: "sample", Suite: "invented", Created: noon()}, steps: map[runs.Key][]runs.TrainStep{}}
+	s := loadedRun{
+		record: runs.Record{Schema: runs.Schema, ID: "sample", Suite: "invented", Created: noon()},
+		steps:  map[runs.Key][]runs.TrainStep{},
+	}
 	for _, x := range []struct {
 		dataset, variant, protocol, backbone, mode, method, at string
 		size                                                   int
@@ -129,7 +132,8 @@ func TestPublishedVerdicts(t *testing.T) {
 		}
 	}
 	for what, part := range map[string]string{
-		"cub-loo histogram": "peek", "cub-loo margin": "frozen here", "cub-loo triplet": "other embedding sizes", "cub-loo soft-triple": "other backbones",
+		"cub-loo histogram": "peek", "cub-loo margin": "frozen here", "cub-loo triplet": "other embedding sizes",
+		"cub-loo soft-triple":   "other backbones",
 		"cub-loo " + evilMethod: "nothing is published of the method", "cub-loo+box+subset bier": "+subset", "cub-validation bier": "held out",
 		"sop-loo+grocery bier": "(+grocery)",
 	} {
@@ -142,7 +146,8 @@ func TestPublishedVerdicts(t *testing.T) {
 		t.Errorf("no verdict on %v", reasons)
 	}
 
-	if none := publishedReport(t, nil).Published; slices.ContainsFunc(none.Comparisons, func(c PublishedComparison) bool { return c.Verdict != "" || c.Reason != "" }) {
+	if none := publishedReport(t, nil).Published; slices.ContainsFunc(none.Comparisons,
+		func(c PublishedComparison) bool { return c.Verdict != "" || c.Reason != "" }) {
 		t.Error("there are verdicts without a tolerance")
 	}
 	zero := 0.0
@@ -249,19 +254,25 @@ func TestPublishedIsText(t *testing.T) {
 	}
 }
 
-// A run like the papers' on all five data sets and their whole test sets shows
-// hundreds of published numbers; the page has 3 MB for all that it shows.
+// A run like the papers' on all five data sets and their whole test sets shows hundreds of
+// published numbers; the page has 3 MB for all that it shows.
 func TestPublishedRoom(t *testing.T) {
 	o := sampleOptions()
 	var err error
 	if o.Published, err = LoadPublished(); err != nil {
 		t.Fatal(err)
 	}
-	s := loadedRun{record: runs.Record{Schema: runs.Schema, ID: "sample", Suite: "invented", Created: noon()}, steps: map[runs.Key][]runs.TrainStep{}}
+	s := loadedRun{
+		record: runs.Record{Schema: runs.Schema, ID: "sample", Suite: "invented", Created: noon()},
+		steps:  map[runs.Key][]runs.TrainStep{},
+	}
 	for _, protocol := range []string{"cub-loo", "cars196-loo", "sop-loo", "inshop-qg", "vehicleid-800-loo"} {
 		dataset, _, _ := strings.Cut(protocol, "-")
 		for _, method := range []string{"baseline", "bier", "bier-activation", "abier"} {
-			k := runs.Key{Group: runs.Group{Dataset: dataset, Variant: "official", Backbone: "googlenet", Mode: "finetune", Method: method, Size: 512}}
+			k := runs.Key{Group: runs.Group{
+				Dataset: dataset, Variant: "official", Backbone: "googlenet", Mode: "finetune",
+				Method: method, Size: 512,
+			}}
 			s.record.Cells = append(s.record.Cells, k)
 			s.cells = append(s.cells, runs.Cell{Schema: runs.Schema, Key: k, Status: runs.Done, Started: noon(), Evaluations: []runs.Evaluation{{
 				Protocol: protocol, At: runs.AtLast, TestHash: digest(protocol), Queries: 100, Gallery: 100, Metrics: map[string]float64{"R@1": 0.5},
@@ -280,8 +291,8 @@ func TestPublishedRoom(t *testing.T) {
 	if b.Len() > 150_000 {
 		t.Errorf("the block has %d bytes", b.Len())
 	}
-	// On CUB the papers' four are there, of which abier, baseline and both starts
-	// of bier have a number at 512; VehicleID's have no protocol.
+	// On CUB the papers' four are there, of which abier, baseline and both starts of bier have a
+	// number at 512; VehicleID's have no protocol.
 	var got []string
 	for _, c := range r.Published.Comparisons {
 		if c.Group.Dataset == "cub" || c.Group.Dataset == "vehicleid" {

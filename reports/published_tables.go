@@ -10,8 +10,8 @@ import (
 	"bierbench/runs"
 )
 
-// verdicts returns our results beside published numbers, and why there is
-// nothing to set beside the others; without a tolerance there are no verdicts.
+// verdicts returns the table of our results beside published numbers and the table of results that
+// have none, with the reasons. Without a tolerance there are no verdicts.
 func (p *PublishedReport) verdicts() []*table.Table {
 	if p == nil {
 		return nil
@@ -38,12 +38,16 @@ func (p *PublishedReport) judged() []*table.Table {
 func (p *PublishedReport) comparisons() *table.Table {
 	t := &table.Table{Title: "Ours beside published results of the same protocol, method, backbone and size"}
 	t.Columns = []table.Column{
-		table.TextColumn("method", "Method"), table.TextColumn("backbone", "Backbone"), table.NumberColumn("embedding_size", "Size", ""), table.TextColumn("protocol", "Protocol"),
-		table.NumberColumn("seeds", "Seeds", ""), table.TextColumn("metric", "Metric"), table.NumberColumn("ours", "Ours", "%"), table.NumberColumn("published", "Published", "%"), table.NumberColumn("difference", "Δ", "pt"),
+		table.TextColumn("method", "Method"), table.TextColumn("backbone", "Backbone"),
+		table.NumberColumn("embedding_size", "Size", ""), table.TextColumn("protocol", "Protocol"),
+		table.NumberColumn("seeds", "Seeds", ""), table.TextColumn("metric", "Metric"), table.NumberColumn("ours", "Ours", "%"),
+		table.NumberColumn("published", "Published", "%"), table.NumberColumn("difference", "Δ", "pt"),
 	}
 	if p.Tolerance != nil {
-		t.Notes = []string{fmt.Sprintf("Tolerance %s points: our mean over seeds reproduces a number that it is at most so far from, above or below. "+
-			"Its 95%% interval over seeds is shown and does not change the verdict; where it reaches over the border of the tolerance, a footnote says so.", table.Hundredths(*p.Tolerance))}
+		t.Notes = []string{fmt.Sprintf("Tolerance %s points: our mean over seeds reproduces a number that it is at most so "+
+			"far from, above or below. "+
+			"Its 95%% interval over seeds is shown and does not change the verdict; where it reaches over the border of the "+
+			"tolerance, a footnote says so.", table.Hundredths(*p.Tolerance))}
 		t.Columns = append(t.Columns, table.TextColumn("verdict", "Verdict"))
 	}
 	differ := func(of func(PublishedComparison) string) bool {
@@ -99,7 +103,7 @@ func (p *PublishedReport) comparisons() *table.Table {
 	return t
 }
 
-// source names where a number is from, and whether it was read there.
+// source names the source of a number, and says whether it was read there.
 func (c PublishedComparison) source() string {
 	s := c.Source
 	if c.Note != "" {
@@ -111,13 +115,16 @@ func (c PublishedComparison) source() string {
 	return s
 }
 
-// mostNamedMethods is how many methods without a verdict are named.
+// mostNamedMethods is the number of methods without a verdict that are named.
 const mostNamedMethods = 4
 
-// withoutVerdict says of the other results why they have none.
+// withoutVerdict shows the results without a verdict and the reasons.
 func (p *PublishedReport) withoutVerdict() *table.Table {
 	t := &table.Table{Title: "Results without a verdict on published numbers"}
-	t.Columns = []table.Column{table.TextColumn("protocol", "Protocol"), table.NumberColumn("results", "Results", ""), table.TextColumn("methods", "Methods"), table.TextColumn("reason", "No verdict because")}
+	t.Columns = []table.Column{
+		table.TextColumn("protocol", "Protocol"), table.NumberColumn("results", "Results", ""),
+		table.TextColumn("methods", "Methods"), table.TextColumn("reason", "No verdict because"),
+	}
 	for _, n := range p.Without {
 		names := strings.Join(n.Methods[:min(len(n.Methods), mostNamedMethods)], ", ")
 		if more := len(n.Methods) - mostNamedMethods; more > 0 {
@@ -128,7 +135,7 @@ func (p *PublishedReport) withoutVerdict() *table.Table {
 	return t
 }
 
-// heading names the block with its date.
+// heading names the section, with the date of the table.
 func (p *PublishedReport) heading() string {
 	if p == nil {
 		return ""
@@ -136,8 +143,8 @@ func (p *PublishedReport) heading() string {
 	return "Published results, as of " + p.Date
 }
 
-// shown returns a table of what is published on each protocol by the report's
-// methods and with its backbones.
+// shown returns, for each protocol, a table of the published results by the report's methods and
+// with its backbones.
 func (p *PublishedReport) shown() []*table.Table {
 	if p == nil {
 		return nil
@@ -151,13 +158,16 @@ func (p *PublishedReport) shown() []*table.Table {
 	return tables
 }
 
-// protocol shows what is published on a protocol.
+// protocol shows the published results on a protocol.
 func (p *PublishedReport) protocol(at PublishedProtocol) *table.Table {
 	t := &table.Table{Title: "Published on " + at.As + ", as of " + p.Date}
 	if at.Reason != "" {
 		t.Notes = append(t.Notes, "Nothing here compares with our numbers on "+at.Protocol+": "+at.Reason+".")
 	}
-	t.Columns = []table.Column{table.TextColumn("method", "Published method"), table.TextColumn("ours", "Our name"), table.TextColumn("backbone", "Backbone"), table.NumberColumn("embedding_size", "Size", "")}
+	t.Columns = []table.Column{
+		table.TextColumn("method", "Published method"), table.TextColumn("ours", "Our name"),
+		table.TextColumn("backbone", "Backbone"), table.NumberColumn("embedding_size", "Size", ""),
+	}
 	var names []string
 	for _, l := range at.Lines {
 		for name := range l.Values {
@@ -168,7 +178,8 @@ func (p *PublishedReport) protocol(at PublishedProtocol) *table.Table {
 	for _, n := range names {
 		t.Columns = append(t.Columns, table.NumberColumn(n, n, "%"))
 	}
-	t.Columns = append(t.Columns, table.TextColumn("differs", "Not comparable: differs in"), table.TextColumn("read", "Read at source"), table.TextColumn("source", "Source"))
+	t.Columns = append(t.Columns, table.TextColumn("differs", "Not comparable: differs in"),
+		table.TextColumn("read", "Read at source"), table.TextColumn("source", "Source"))
 	for _, l := range at.Lines {
 		method := table.Words(l.Method)
 		if l.Note != "" {
@@ -187,7 +198,7 @@ func (p *PublishedReport) protocol(at PublishedProtocol) *table.Table {
 	return t
 }
 
-// sizeEntry is an entry of a size that may not be known.
+// sizeEntry is an entry of a size, which may be unknown.
 func sizeEntry(n int) table.Entry {
 	if n == 0 {
 		return table.Absent()
@@ -195,7 +206,7 @@ func sizeEntry(n int) table.Entry {
 	return table.Count(n)
 }
 
-// differingEntry is an entry of what differs.
+// differingEntry is an entry of the properties that differ.
 func differingEntry(names []string) table.Entry {
 	if len(names) == 0 {
 		return table.Words("nothing: compared")
@@ -203,7 +214,7 @@ func differingEntry(names []string) table.Entry {
 	return table.Words(strings.Join(names, ", "))
 }
 
-// yesNoEntry is an entry of a truth.
+// yesNoEntry is an entry of yes or no.
 func yesNoEntry(b bool) table.Entry {
 	if b {
 		return table.Words("yes")
@@ -211,7 +222,7 @@ func yesNoEntry(b bool) table.Entry {
 	return table.Words("no")
 }
 
-// others returns, for each data set, what else is published on it.
+// others returns, for each data set, the other results published on it.
 func (p *PublishedReport) others() []*table.Table {
 	if p == nil {
 		return nil
@@ -221,8 +232,10 @@ func (p *PublishedReport) others() []*table.Table {
 		if i == 0 || o.Dataset != p.Others[i-1].Dataset {
 			t := &table.Table{Title: "Also published on " + o.Dataset + ", as of " + p.Date + ": not comparable"}
 			t.Columns = []table.Column{
-				table.TextColumn("protocol", "Protocol"), table.TextColumn("crop", "Crop"), table.TextColumn("backbone", "Backbone"), table.NumberColumn("embedding_size", "Size", ""),
-				table.NumberColumn("methods", "Methods", ""), table.NumberColumn("best R@1", "Best R@1", "%"), table.TextColumn("method", "of"), table.TextColumn("read", "Read at source"), table.TextColumn("differs", "Differs in"),
+				table.TextColumn("protocol", "Protocol"), table.TextColumn("crop", "Crop"), table.TextColumn("backbone", "Backbone"),
+				table.NumberColumn("embedding_size", "Size", ""),
+				table.NumberColumn("methods", "Methods", ""), table.NumberColumn("best R@1", "Best R@1", "%"),
+				table.TextColumn("method", "of"), table.TextColumn("read", "Read at source"), table.TextColumn("differs", "Differs in"),
 			}
 			tables = append(tables, t)
 		}
@@ -230,14 +243,14 @@ func (p *PublishedReport) others() []*table.Table {
 		if o.Method != "" {
 			best, read = table.Percent(o.Best), yesNoEntry(o.Read)
 		}
-		tables[len(tables)-1].Add(runs.Group{Dataset: o.Dataset}, table.Words(o.where()), table.Words(o.Crop), table.Words(o.Backbone), sizeEntry(o.Size),
+		tables[len(tables)-1].Add(runs.Group{Dataset: o.Dataset}, table.Words(o.where()), table.Words(o.Crop),
+			table.Words(o.Backbone), sizeEntry(o.Size),
 			table.Count(o.Methods), best, table.Words(o.Method), read, differingEntry(o.Differs))
 	}
 	return tables
 }
 
-// nothing says on which protocols nothing of the report's methods and backbones
-// is published.
+// nothing shows the protocols on which the report's methods and backbones have no published result.
 func (p *PublishedReport) nothing() *table.Table {
 	if p == nil {
 		return nil
@@ -259,13 +272,13 @@ func (p *PublishedReport) nothing() *table.Table {
 	return t
 }
 
-// tables returns all of the block, what is nearest to our results first.
+// tables returns all tables of the section, the nearest to our results first.
 func (p *PublishedReport) tables() []*table.Table {
 	tables := append(p.verdicts(), p.shown()...)
 	return append(append(tables, p.nothing()), p.others()...)
 }
 
-// publishedView is what published.gohtml shows.
+// publishedView is the data of published.gohtml.
 type publishedView struct {
 	Date                             string
 	Verdicts, Shown, Nothing, Others []tableView
@@ -282,13 +295,14 @@ func (p *PublishedReport) view() publishedView {
 	}
 }
 
-// CSV writes a row for each published number that is shown, and for each result
-// of ours that is compared with it; values are fractions.
+// CSV writes a row for each published number that is shown, and for each result of ours that is
+// compared with it. Values are fractions.
 func (p *PublishedReport) CSV(w io.Writer) error {
 	t := &table.Table{}
 	for _, name := range []string{
 		"as_of", "dataset", "protocol", "crop", "method", "backbone", "embedding_size", "metric", "value", "read", "source", "note",
-		"our_protocol", "our_method", "differs", "run", "variant", "mode", "at", "seeds", "ours", "low", "high", "difference", "verdict", "unsure", "reason",
+		"our_protocol", "our_method", "differs", "run", "variant", "mode", "at", "seeds", "ours", "low", "high", "difference",
+		"verdict", "unsure", "reason",
 	} {
 		t.Columns = append(t.Columns, table.TextColumn(name, ""))
 	}
@@ -310,7 +324,8 @@ func (p *PublishedReport) CSV(w io.Writer) error {
 				}
 				found := false
 				for _, c := range p.Comparisons {
-					if c.Protocol != at.Protocol || !l.hasMethod(Result{Group: c.Group}) || c.Method != l.Method || c.Metric != name || c.Source != l.Source ||
+					if c.Protocol != at.Protocol || !l.hasMethod(Result{Group: c.Group}) || c.Method != l.Method || c.Metric != name ||
+						c.Source != l.Source ||
 						c.Read != l.Read || c.Note != l.Note || !l.hasBackbone(Result{Group: c.Group}) || !l.hasSize(Result{Group: c.Group}) {
 						continue
 					}

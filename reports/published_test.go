@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// The table has what its list had: 627 values, of which the papers' CUB result of
-// A-BIER at 512 is 57.5% (its repository of rivals says so too).
+// The table has what its list had: 627 values, of which the papers' CUB result of A-BIER at 512 is
+// 57.5% (its repository of rivals says so too).
 func TestLoadPublished(t *testing.T) {
 	p, err := LoadPublished()
 	if err != nil {
@@ -36,8 +36,8 @@ func TestLoadPublished(t *testing.T) {
 			}
 		}
 	}
-	// Counted in the list: by data set, VehicleID's rows without a named search,
-	// and those read at their source.
+	// Counted in the list: by data set, VehicleID's rows without a named search, and those read at
+	// their source.
 	want := map[string]int{"cub": 188, "cars196": 131, "sop": 139, "inshop": 118, "vehicleid": 51}
 	if fmt.Sprint(sets) != fmt.Sprint(want) || unknown != 50 || read != 521 {
 		t.Errorf("values %v, %d of an unknown protocol, %d read; want %v, 50, 521", sets, unknown, read, want)
@@ -64,17 +64,35 @@ func TestParsePublished(t *testing.T) {
 		{"other columns", strings.Replace(publishedStart, "split,crop", "crop,split", 1), `p:2: columns are "dataset,protocol,crop,split,`},
 		{"field too few", publishedStart + "cub,cub-loo\n", "p:3: wrong number of fields"},
 		{"quote", publishedStart + publishedLine + "cub,\"cub\"-loo\n", `p:4: extraneous or missing " in quoted-field`},
-		{"twice", publishedStart + publishedLine + "# between\n" + strings.Replace(publishedLine, "0.5,yes", "0.6,no", 1), "p:5: R@1 of BIER is in line 3 already"},
+		{
+			"twice", publishedStart + publishedLine + "# between\n" + strings.Replace(publishedLine, "0.5,yes", "0.6,no", 1),
+			"p:5: R@1 of BIER is in line 3 already",
+		},
 		{"percent", publishedStart + strings.Replace(publishedLine, "0.5", "55.3", 1), `p:3: value "55.3": want a fraction in [0,1]`},
 		{"not a number", publishedStart + strings.Replace(publishedLine, "0.5", "NaN", 1), `p:3: value "NaN": want a fraction in [0,1]`},
 		{"negative", publishedStart + strings.Replace(publishedLine, "0.5", "-0.1", 1), `p:3: value "-0.1": want a fraction in [0,1]`},
-		{"no protocol, no split", publishedStart + strings.Replace(publishedLine, "cub-loo", "", 1), `p:3: protocol "" and split "": want one of the two`},
-		{"another set's protocol", publishedStart + strings.Replace(publishedLine, "cub-loo", "sop-loo", 1), `p:3: protocol "sop-loo" is not one of data set "cub"`},
+		{
+			"no protocol, no split", publishedStart + strings.Replace(publishedLine, "cub-loo", "", 1),
+			`p:3: protocol "" and split "": want one of the two`,
+		},
+		{
+			"another set's protocol", publishedStart + strings.Replace(publishedLine, "cub-loo", "sop-loo", 1),
+			`p:3: protocol "sop-loo" is not one of data set "cub"`,
+		},
 		{"crop", publishedStart + strings.Replace(publishedLine, "none", "tight", 1), `p:3: crop "tight": want none or box`},
-		{"crop of no box protocol", publishedStart + strings.Replace(publishedLine, "none", "box", 1), `p:3: crop "box" does not fit protocol "cub-loo"`},
-		{"no crop of a box protocol", publishedStart + strings.Replace(publishedLine, "cub-loo", "cub-loo+box", 1), `p:3: crop "none" does not fit protocol "cub-loo+box"`},
+		{
+			"crop of no box protocol", publishedStart + strings.Replace(publishedLine, "none", "box", 1),
+			`p:3: crop "box" does not fit protocol "cub-loo"`,
+		},
+		{
+			"no crop of a box protocol", publishedStart + strings.Replace(publishedLine, "cub-loo", "cub-loo+box", 1),
+			`p:3: crop "none" does not fit protocol "cub-loo+box"`,
+		},
 		{"metric", publishedStart + strings.Replace(publishedLine, "R@1", "R@01", 1), `p:3: metric "R@01": want R@K`},
-		{"size", publishedStart + strings.Replace(publishedLine, "512", "0", 1), `p:3: embedding_size "0": want a number of at least 1, or nothing`},
+		{
+			"size", publishedStart + strings.Replace(publishedLine, "512", "0", 1),
+			`p:3: embedding_size "0": want a number of at least 1, or nothing`,
+		},
 		{"read", publishedStart + strings.Replace(publishedLine, "yes", "true", 1), `p:3: read "true": want yes or no`},
 		{"no source", publishedStart + strings.Replace(publishedLine, "a paper", "", 1), "p:3: there is no source"},
 		{"control character", publishedStart + strings.Replace(publishedLine, "BIER", "B\x1bR", 1), `p:3: method "B\x1bR": want text without`},

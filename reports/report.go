@@ -1,9 +1,3 @@
-// Package reports turns the records of runs into what people read and cite:
-// tables, charts and pages. Numbers stay what the records hold (fractions in
-// [0,1], seconds) until a renderer writes them; only renderers know percent.
-//
-// Everything that comes from data (names of data sets, methods and classes,
-// errors, settings) is text and is escaped for the format it is written to.
 package reports
 
 import (
@@ -16,27 +10,27 @@ import (
 // Schema is the version of report.json.
 const Schema = 1
 
-// Options says how a report is made.
+// Options are the settings of a report.
 type Options struct {
 	Title string    // heading of the report; empty: the runs' ids
 	Now   time.Time // written as the time of the report
 	Base  string    // the method that others are compared with, where the suite names no other
-	// Compare is how the comparison resamples. Its metrics share one Holm
-	// correction, so it asks for no metric that is not shown.
+	// Compare has the settings of the comparison. Its metrics share one Holm correction, so it
+	// should name no metric that is not shown.
 	Compare runs.CompareOptions
-	// Noise is how the noise of seeds is measured, with Base for its base; without
-	// a metric it is not.
+	// Noise has the settings by which the noise of seeds is measured, with Base as its base.
+	// Without a metric it is not measured.
 	Noise runs.NoiseOptions
-	// Pictures are those of the data sets; nil: the report has no examples.
+	// Pictures gives the images of the data sets; nil: the report has no examples.
 	Pictures Pictures
-	// Published is what others have published; nil: none of it is shown.
+	// Published has the results that others have published; nil: they are not shown.
 	Published *Published
-	// Tolerance is by how much a mean may miss a published number that it
-	// reproduces, a fraction of at least 0; nil: there are no verdicts.
+	// Tolerance is the largest distance between a mean and a published number that it reproduces, a
+	// fraction of at least 0; nil: there are no verdicts.
 	Tolerance *float64
 }
 
-// DefaultOptions returns the options of the command: against `baseline` on R@1.
+// DefaultOptions returns the options of the command: a comparison with "baseline" on R@1.
 func DefaultOptions() Options {
 	return Options{
 		Base:    "baseline",
@@ -45,8 +39,8 @@ func DefaultOptions() Options {
 	}
 }
 
-// Report is everything a report shows, and report.json. Fractions are in
-// [0,1], times in seconds, correlations absolute values in [0,1].
+// Report has everything that a report shows; it is also report.json. Metrics are fractions in [0,
+// 1], times are in seconds, correlations are absolute values in [0, 1].
 type Report struct {
 	Schema       int           `json:"schema"`
 	Title        string        `json:"title"`
@@ -63,10 +57,10 @@ type Report struct {
 
 	Published *PublishedReport `json:"published,omitempty"` // nil where it was not asked for
 
-	examples *album // queries with what was found for them; nil without pictures
+	examples *album // queries with the images found for them; nil without pictures
 }
 
-// Run is a run the report is about.
+// Run is one of the runs in a report.
 type Run struct {
 	ID        string          `json:"id"`
 	Suite     string          `json:"suite"`
@@ -86,8 +80,7 @@ type Result struct {
 	Group    runs.Group `json:"group"`
 	Protocol string     `json:"protocol"`
 	At       string     `json:"at"` // last, selected or peek
-	// Selections say of each seed how its model was chosen; nil where it is the
-	// last one.
+	// Selections say for each seed how its model was chosen; nil where it is the last one.
 	Selections []*runs.Selection `json:"selections,omitempty"`
 	// Chosen says the same in words: "peek, 11 test looks (step 300)".
 	Chosen     string    `json:"chosen,omitempty"`
@@ -100,20 +93,22 @@ type Result struct {
 	Learners   []Learner `json:"learners,omitempty"`
 }
 
-// Metric is one metric of a result over its seeds. Where it is collapsed, ties
-// decide it: the numbers are the pessimistic ones, and it gets no verdict.
+// Metric is one metric of a result over its seeds. In a collapsed metric ties decide the number:
+// the pessimistic one is shown, and there is no verdict.
 type Metric struct {
-	Name        string           `json:"name"`
-	Summary     runs.Summary     `json:"summary"`
-	Values      []float64        `json:"values"` // of each seed
-	Pessimistic float64          `json:"pessimistic"`
-	Optimistic  float64          `json:"optimistic"` // means over seeds of the bounds
-	Collapsed   bool             `json:"collapsed"`
-	Versus      *runs.Comparison `json:"versus,omitempty"` // against Report.Base or the base that the suite names: its A; nil where it was not compared
+	Name        string       `json:"name"`
+	Summary     runs.Summary `json:"summary"`
+	Values      []float64    `json:"values"` // of each seed
+	Pessimistic float64      `json:"pessimistic"`
+	Optimistic  float64      `json:"optimistic"` // means over seeds of the bounds
+	Collapsed   bool         `json:"collapsed"`
+	// Versus has the result as B; its A is Report.Base or the base that the suite names. It is nil
+	// where the result was not compared.
+	Versus *runs.Comparison `json:"versus,omitempty"`
 }
 
-// Learner is one learner of an ensemble, over seeds. Recalls are means of R@K by
-// name, where all seeds have it.
+// Learner is one learner of an ensemble, over seeds. Recalls are means of R@K by name, for each K
+// that all seeds have.
 type Learner struct {
 	Size              int                `json:"size"`
 	R1                runs.Summary       `json:"R@1"`
@@ -122,7 +117,7 @@ type Learner struct {
 	CumulativeRecalls map[string]float64 `json:"recalls cumulative,omitempty"`
 }
 
-// Group is what a group is made of, whatever it is measured by.
+// Group describes the cells of a group, apart from their results on a protocol.
 type Group struct {
 	Run         string             `json:"run"`
 	Group       runs.Group         `json:"group"`
@@ -142,13 +137,13 @@ type Group struct {
 	Anatomy     *Anatomy           `json:"anatomy,omitempty"` // nil where no record has it
 }
 
-// Curve is a group's training, averaged over its done seeds and over Width
-// consecutive steps a point.
+// Curve is the training of a group: means over its done seeds and, for each point, over Width
+// consecutive steps.
 type Curve struct {
 	Width    int         `json:"width"`
 	Steps    []float64   `json:"steps"` // the middle of each point's steps
 	Loss     []float64   `json:"loss"`  // metric loss, mean over learners
-	Total    []float64   `json:"total"` // what was minimised
+	Total    []float64   `json:"total"` // the quantity that was minimised
 	Rate     []float64   `json:"rate"`
 	Learners [][]float64 `json:"learners"` // [learner][point]: its loss
 	Weights  [][]float64 `json:"weights"`  // [learner][point]: its mean boosting weight
@@ -162,7 +157,7 @@ type Failure struct {
 	Error  string `json:"error,omitempty"`
 }
 
-// Environment is a distinct environment and the number of done cells made in it.
+// Environment is an environment and the number of done cells that ran in it.
 type Environment struct {
 	runs.Environment
 	Cells int `json:"cells"`

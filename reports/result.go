@@ -8,7 +8,7 @@ import (
 	"bierbench/runs"
 )
 
-// resultsOf returns a group's result on each protocol of its done cells.
+// resultsOf returns a group's result on each protocol of its finished cells.
 func resultsOf(run string, g runs.Group, done []runs.Cell, diff *runs.Diff) []Result {
 	type id struct{ protocol, at string }
 	var order []id
@@ -57,8 +57,8 @@ func resultsOf(run string, g runs.Group, done []runs.Cell, diff *runs.Diff) []Re
 	return out
 }
 
-// testLooks is how often the models of all seeds together were compared by their
-// test results; empty where none was.
+// testLooks returns how often the models of all seeds together were compared by their test results;
+// absent where they were not.
 func (r Result) testLooks() table.Entry {
 	if r.At != runs.AtPeek {
 		return table.Entry{}
@@ -70,8 +70,8 @@ func (r Result) testLooks() table.Entry {
 	return table.Entry{Value: looks}
 }
 
-// metricOf summarizes one metric over a group's seeds. A seed at which ties decide
-// it counts with its pessimistic bound.
+// metricOf summarizes one metric over a group's seeds. A seed at which ties decide it counts with
+// its pessimistic bound.
 func metricOf(name string, evaluations []runs.Evaluation, seeds []int) Metric {
 	m := Metric{Name: name}
 	var have []int
@@ -96,8 +96,8 @@ func metricOf(name string, evaluations []runs.Evaluation, seeds []int) Metric {
 	return m
 }
 
-// learnersOf summarizes an ensemble's learners over seeds; nil where the seeds
-// do not have the same ones.
+// learnersOf summarizes an ensemble's learners over seeds; nil where the seeds do not have the same
+// learners.
 func learnersOf(evaluations []runs.Evaluation, seeds []int) []Learner {
 	var out []Learner
 	for i, l := range evaluations[0].Learners {
@@ -154,12 +154,12 @@ func comparisonOf(d *runs.Diff, r Result, metric string) *runs.Comparison {
 	return nil
 }
 
-// curvePoints is how many points a training curve keeps: more than a chart
-// has room to tell apart.
+// curvePoints is the number of points that a training curve keeps: more than a chart can tell
+// apart.
 const curvePoints = 120
 
-// meanCurve averages training over seeds; nil where nothing was trained. Seeds
-// that stopped early count as far as they went.
+// meanCurve averages training over seeds; nil where nothing was trained. Seeds that stopped early
+// count up to their last step.
 func meanCurve(seeds [][]runs.TrainStep) *Curve {
 	last := 0
 	learners := 0
@@ -204,8 +204,8 @@ func meanCurve(seeds [][]runs.TrainStep) *Curve {
 	return c
 }
 
-// fiveDigits rounds a point of a curve: ten times what a chart shows, at a third
-// of the length in report.json.
+// fiveDigits rounds a point of a curve to five digits: ten times as fine as a chart shows, at a
+// third of the length in report.json.
 func fiveDigits(v float64) float64 {
 	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
 		return v
@@ -214,12 +214,13 @@ func fiveDigits(v float64) float64 {
 	return math.Round(v*scale) / scale
 }
 
-// curvePoint sums the steps that a point of a curve stands for.
+// curvePoint sums the steps that one point of a curve stands for.
 type curvePoint struct {
 	n, step, loss, total, rate float64
 	learners, weights          []float64
 }
 
+// add adds a step of a training with so many learners.
 func (p *curvePoint) add(s runs.TrainStep, learners int) {
 	if p.learners == nil {
 		p.learners, p.weights = make([]float64, learners), make([]float64, learners)

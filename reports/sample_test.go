@@ -12,8 +12,7 @@ import (
 	"bierbench/runs"
 )
 
-// The names that a suite or a data set could hold to break out of a page, a
-// table or a terminal.
+// The names that a suite or a data set could hold to break out of a page, a table or a terminal.
 const (
 	evilMethod  = `<script>alert(1)</script>`
 	evilError   = "decode a|b: \"><img onerror=x> \x1b[2Jgone\nsecond line | `code` ${x} \\end{table}"
@@ -50,8 +49,8 @@ func levels() []level {
 	}
 }
 
-// sample returns an invented run of two data sets: abier's seed 3 on cub
-// failed, the evil method has one seed of three and is collapsed.
+// sample returns an invented run of two data sets: abier's seed 3 on cub failed, the evil method
+// has one seed of three and is collapsed.
 func sample() loadedRun {
 	s := loadedRun{
 		record: runs.Record{
@@ -143,7 +142,7 @@ func invent(random *rand.Rand, k runs.Key, l level, protocol string) (runs.Cell,
 		learner.CumulativeRecalls = map[string]float64{"R@1": learner.Cumulative, "R@2": learner.Cumulative + 0.125}
 		e.Learners = append(e.Learners, learner)
 	}
-	if l.method == "bier" && k.Seed != 2 { // a record of before there were matrices
+	if l.method == "bier" && k.Seed != 2 { // an older record, without matrices
 		inventMatrices(c.Correlation, k.Seed)
 	}
 	c.Evaluations = []runs.Evaluation{e}
@@ -165,8 +164,8 @@ func invent(random *rand.Rand, k runs.Key, l level, protocol string) (runs.Cell,
 	return c, steps
 }
 
-// inventMatrices makes up how three learners are alike: the same for all seeds but
-// for one entry. Learner 1 gives all pairs one score.
+// inventMatrices makes up how alike three learners are: the same for all seeds except for one entry.
+// Learner 1 gives all pairs one score.
 func inventMatrices(c *runs.Correlation, seed int) {
 	v := func(x float64) *float64 { return &x }
 	c.LearnerMatrix = [][]*float64{{v(0.2), v(0.1), v(0.1)}, {v(0.1), v(0.15), v(0.05)}, {v(0.1), v(0.05), v(0.01 * float64(seed))}}
@@ -179,7 +178,7 @@ func inventMatrices(c *runs.Correlation, seed int) {
 	}}
 }
 
-// digest stands for a digest of what the name says.
+// digest returns an invented digest that depends on the name.
 func digest(name string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(name))) }
 
 func jsonInts(list []int) string {
@@ -195,7 +194,8 @@ func sampleDiff() *runs.Diff {
 	d := &runs.Diff{
 		Schema: runs.Schema, A: "sample", B: "sample", Base: "baseline", Resamples: 20_000,
 		Footnotes: []string{
-			"configuration: boosting none -> eta; learners [64] -> [12,20,32]", "one seed on a side: the variance between its seeds is not in the interval",
+			"configuration: boosting none -> eta; learners [64] -> [12,20,32]",
+			"one seed on a side: the variance between its seeds is not in the interval",
 			"code: " + evilVariant, "collapsed: ties decide the number, the pessimistic one is shown and gets no verdict",
 		},
 	}
@@ -219,7 +219,8 @@ func sampleDiff() *runs.Diff {
 		noise.P, noise.PHolm, noise.Verdict, noise.Gained, noise.Lost, noise.Notes = 0.94, 1, runs.Noise, 1150, 1151, nil
 		noise.Pairs = []runs.SeedPair{{Seed: 3, Gained: 1150, Lost: 1151, P: 1}}
 		better.Classes = &runs.Classes{Better: 30, Worse: 12, Equal: 8, Largest: []runs.ClassChange{
-			{Class: 7, Queries: 25, A: 0.2, B: 0.6, Delta: 0.4, Gained: 31, Lost: 1}, {Class: 12, Queries: 24, A: 0.5, B: 0.375, Delta: -0.125, Lost: 9},
+			{Class: 7, Queries: 25, A: 0.2, B: 0.6, Delta: 0.4, Gained: 31, Lost: 1},
+			{Class: 12, Queries: 24, A: 0.5, B: 0.375, Delta: -0.125, Lost: 9},
 		}}
 		worse.Metric, worse.MeanA, worse.MeanB, worse.Delta, worse.Low, worse.High = mapAtR, 0.1731, 0.1604, -0.0127, -0.0203, -0.0051
 		worse.P, worse.PHolm, worse.Verdict = 0.0012, 0.0048, runs.Worse
@@ -229,7 +230,8 @@ func sampleDiff() *runs.Diff {
 		d.Rows = append(d.Rows, better, noise, worse, collapsed, apart)
 	}
 	d.Configurations = []runs.ConfigDifference{
-		{Unified: "--- A\n+++ B\n@@ -2,3 +2,3 @@\n   \"alpha\": 2,\n-  \"boosting\": \"none\",\n+  \"boosting\": \"eta\",\n   \"learners\": [64],\n", Rows: []int{0, 5}},
+		{Unified: "--- A\n+++ B\n@@ -2,3 +2,3 @@\n   \"alpha\": 2,\n-  \"boosting\": \"none\",\n+  \"boosting\": \"eta\",\n " +
+			"  \"learners\": [64],\n", Rows: []int{0, 5}},
 		{Unified: "--- A\n+++ B\n@@ -1,1 +1,1 @@\n-  \"label\": \"```\x1b[2J\"\n+  \"label\": \"</pre><b>bold</b>\"\n", Rows: []int{3, 8}},
 	}
 	return d

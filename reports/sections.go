@@ -14,14 +14,20 @@ func (r *Report) failures() *table.Table {
 		return nil
 	}
 	t := &table.Table{Title: "Cells without a result"}
-	t.Columns = []table.Column{table.TextColumn("cell", "Cell"), table.TextColumn("run", "Run"), table.TextColumn("status", "Status"), table.TextColumn("error", "Error")}
+	t.Columns = []table.Column{
+		table.TextColumn("cell", "Cell"), table.TextColumn("run", "Run"),
+		table.TextColumn("status", "Status"), table.TextColumn("error", "Error"),
+	}
 	for _, f := range r.Failures {
-		t.Rows = append(t.Rows, table.Row{Entries: []table.Entry{table.Words(f.Cell), table.Words(f.Run), table.Words(f.Status), table.Words(f.Error)}})
+		t.Rows = append(t.Rows, table.Row{Entries: []table.Entry{
+			table.Words(f.Cell), table.Words(f.Run), table.Words(f.Status),
+			table.Words(f.Error),
+		}})
 	}
 	return t
 }
 
-// missing counts the cells without a result by what became of them.
+// missing counts the cells without a result by their state.
 func (r *Report) missing() string {
 	var order, parts []string
 	counts := map[string]int{}
@@ -35,13 +41,14 @@ func (r *Report) missing() string {
 	return strings.Join(parts, ", ")
 }
 
-// anatomy shows each ensemble's learners, alone and added up in boosting
-// order; nil where there is none.
+// anatomy shows the learners of each ensemble, alone and cumulative in boosting order; nil where
+// there is no ensemble.
 func (r *Report) anatomy() *table.Table {
 	t := &table.Table{Title: "Learners of the ensembles, R@1"}
 	t.Notes = []string{"Each learner's slice alone, and it with all before it, scaled as at test time."}
 	t.Columns = []table.Column{
-		table.TextColumn("method", "Method"), table.TextColumn("protocol", "Protocol"), table.TextColumn("backbone", "Backbone"), table.TextColumn("mode", "Mode"),
+		table.TextColumn("method", "Method"), table.TextColumn("protocol", "Protocol"), table.TextColumn("backbone", "Backbone"),
+		table.TextColumn("mode", "Mode"),
 		table.NumberColumn("embedding_size", "Size", ""), table.NumberColumn("learner", "Learner", ""), table.NumberColumn("width", "Width", ""),
 		table.NumberColumn("R@1", "Alone", "%"), table.NumberColumn("R@1 cumulative", "Cumulative", "%"),
 	}
@@ -67,7 +74,7 @@ func (r *Report) anatomy() *table.Table {
 	return t
 }
 
-// costs shows what each group's cells took, stage by stage; nil without cells.
+// costs shows the time of each group's cells, stage by stage; nil without cells.
 func (r *Report) costs() *table.Table {
 	t := &table.Table{Title: "Time and throughput of a cell, mean over seeds"}
 	t.Columns = r.groupColumns()
@@ -149,13 +156,15 @@ func (r *Report) groupEntries(g Group) []table.Entry {
 	return entries
 }
 
-// receipts says which images the numbers were measured on; nil without results.
+// receipts shows the images on which the numbers were measured; nil without results.
 func (r *Report) receipts() *table.Table {
 	t := &table.Table{Title: "Data receipts"}
-	t.Notes = []string{"Digests begin with the given characters; report.json has them whole. Equal digests mean equal images, lists and preprocessing."}
+	t.Notes = []string{"Digests begin with the given characters; report.json has them whole. Equal digests mean equal " +
+		"images, lists and preprocessing."}
 	t.Columns = []table.Column{
 		table.TextColumn("protocol", "Protocol"), table.TextColumn("dataset", "Data set"), table.TextColumn("variant", "Variant"),
-		table.NumberColumn("queries", "Queries", ""), table.NumberColumn("gallery", "Gallery", ""), table.NumberColumn("excluded", "Excluded", ""),
+		table.NumberColumn("queries", "Queries", ""), table.NumberColumn("gallery", "Gallery", ""),
+		table.NumberColumn("excluded", "Excluded", ""),
 		table.TextColumn("test_hash", "Test images"), table.TextColumn("data_hash", "Data set digest"),
 	}
 	type receipt struct{ protocol, variant, test, data string }
@@ -184,7 +193,7 @@ func (r *Report) receipts() *table.Table {
 	return t
 }
 
-// environments says what the cells ran on; nil without done cells.
+// environments shows what the cells ran on; nil without finished cells.
 func (r *Report) environments() *table.Table {
 	if len(r.Environments) == 0 {
 		return nil
@@ -217,15 +226,16 @@ func (r *Report) environments() *table.Table {
 	return t
 }
 
-// long is every number of the report, a row a group, protocol and metric, all
-// fractions: report.csv.
+// long has every number of the report, a row for each group, protocol and metric, all as fractions:
+// report.csv.
 func (r *Report) long() *table.Table {
 	t := &table.Table{Title: "Results"}
 	for _, k := range []string{
 		"run", "dataset", "variant", "backbone", "mode", "method", "embedding_size", "protocol", "at", "metric",
 		"seeds", "mean", "low", "high", "sd", "pessimistic", "optimistic", "collapsed",
 		"base", "delta", "delta_low", "delta_high", "p", "p_holm", "verdict", "gained", "lost", "not_compared",
-		"queries", "gallery", "excluded", "correlation_learners", "correlation_dimensions", "seconds", "planned_seconds", "planned_memory", "peak_memory", "test_hash", "data_hash",
+		"queries", "gallery", "excluded", "correlation_learners", "correlation_dimensions", "seconds", "planned_seconds",
+		"planned_memory", "peak_memory", "test_hash", "data_hash",
 		"chosen", "test_looks",
 	} {
 		t.Columns = append(t.Columns, table.TextColumn(k, k))

@@ -10,14 +10,14 @@ import (
 	"bierbench/reports/internal/table"
 )
 
-// distinctConfig is one distinct configuration of a report's groups.
+// distinctConfig is one of the different configurations of a report's groups.
 type distinctConfig struct {
 	Used   []string // by which groups: "cub googlenet frozen bier 512"
 	JSON   string   // indented
 	fields map[string]string
 }
 
-// configurations returns the distinct configurations of done groups.
+// configurations returns the different configurations of groups with finished cells.
 func (r *Report) configurations() []distinctConfig {
 	var list []distinctConfig
 	for _, g := range r.Groups {
@@ -40,16 +40,16 @@ func (r *Report) configurations() []distinctConfig {
 	return list
 }
 
-// method returns the label of the method whose configuration it is.
+// method returns the label of the method that has the configuration.
 func (s distinctConfig) method() string { return s.fields["method"] }
 
-// Name says whose configuration it is.
+// Name says which groups have the configuration.
 func (s distinctConfig) Name() string {
 	return strings.Join([]string{s.method(), s.fields["backbone"], s.fields["mode"], s.fields["size"]}, " ")
 }
 
-// settingsTables returns what all configurations share and where they differ;
-// nil where there is nothing to show.
+// settingsTables returns the settings that all configurations share and those in which they differ;
+// nil where there are none.
 func (r *Report) settingsTables() (shared, differing *table.Table) {
 	list := r.configurations()
 	if len(list) == 0 {
@@ -65,7 +65,10 @@ func (r *Report) settingsTables() (shared, differing *table.Table) {
 	same := func(k string) bool {
 		return !slices.ContainsFunc(list, func(s distinctConfig) bool { return s.fields[k] != list[0].fields[k] })
 	}
-	shared = &table.Table{Title: "Settings that all methods share", Columns: []table.Column{table.TextColumn("setting", "Setting"), table.TextColumn("value", "Value")}}
+	shared = &table.Table{
+		Title:   "Settings that all methods share",
+		Columns: []table.Column{table.TextColumn("setting", "Setting"), table.TextColumn("value", "Value")},
+	}
 	differing = &table.Table{Title: "Settings that differ", Columns: []table.Column{table.TextColumn("method", "Method")}}
 	var differ []string
 	for _, k := range keys {
@@ -92,8 +95,8 @@ func (r *Report) settingsTables() (shared, differing *table.Table) {
 	return shared, differing
 }
 
-// flatten returns the fields of a JSON object as text: strings bare, the rest
-// as compact JSON, the fields of objects in it under "outer.inner".
+// flatten returns the fields of a JSON object as text: strings bare, the rest as compact JSON.
+// Fields of objects in it are named "outer.inner".
 func flatten(config json.RawMessage) map[string]string {
 	fields := map[string]string{}
 	var walk func(prefix string, raw json.RawMessage)
@@ -121,7 +124,7 @@ func flatten(config json.RawMessage) map[string]string {
 	return fields
 }
 
-// indentedJSON returns JSON on several lines; as it is where it is not JSON.
+// indentedJSON returns JSON on several lines. Text that is not JSON stays as it is.
 func indentedJSON(raw json.RawMessage) string {
 	var b bytes.Buffer
 	if json.Indent(&b, raw, "", "  ") != nil {

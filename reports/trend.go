@@ -14,8 +14,8 @@ import (
 	"bierbench/runs"
 )
 
-// Trend is a metric over runs, by group and protocol and then in the order in
-// which the runs were created; trend.json.
+// Trend is a metric over runs, by group and protocol and then in the order in which the runs were
+// created; it is also trend.json.
 type Trend struct {
 	Schema int          `json:"schema"`
 	Metric string       `json:"metric"`
@@ -34,8 +34,8 @@ type TrendPoint struct {
 	Summary  runs.Summary `json:"summary"` // over the finished seeds
 }
 
-// NewTrend reads a metric of runs, whatever their order. Models that were
-// chosen by their test results are left out.
+// NewTrend reads a metric of runs, given in any order. Models that were chosen by their test
+// results are left out.
 func NewTrend(ctx context.Context, rs []*runs.Run, metric string) (*Trend, error) {
 	rs = slices.Clone(rs)
 	slices.SortStableFunc(rs, func(a, b *runs.Run) int {
@@ -101,9 +101,11 @@ func (t *Trend) title() string {
 func (t *Trend) table() *table.Table {
 	points := &table.Table{
 		Title: t.title(),
-		Notes: []string{"Runs in the order of their creation; means over seeds ± half of their 95% interval. Whether a difference is real, diff says."},
+		Notes: []string{"Runs in the order of their creation; means over seeds ± half of their 95% interval. Whether a " +
+			"difference is real, diff says."},
 		Columns: []table.Column{
-			table.TextColumn("group", "Group"), table.TextColumn("protocol", "Protocol"), table.TextColumn("run", "Run"), table.TextColumn("created", "Created"), table.TextColumn("commit", "Commit"),
+			table.TextColumn("group", "Group"), table.TextColumn("protocol", "Protocol"), table.TextColumn("run", "Run"),
+			table.TextColumn("created", "Created"), table.TextColumn("commit", "Commit"),
 			table.NumberColumn("seeds", "Seeds", ""), table.NumberColumn("mean", t.Metric, "%"),
 		},
 	}
@@ -173,7 +175,7 @@ func (t *Trend) JSON(w io.Writer) error { return writeJSON(w, t) }
 // CSV writes a row for each point.
 func (t *Trend) CSV(w io.Writer) error { return t.table().CSV(w) }
 
-// trendPage is what trend.gohtml shows.
+// trendPage is the data of trend.gohtml.
 type trendPage struct {
 	pageShell
 	Heading  string
@@ -202,8 +204,7 @@ func (t *Trend) HTML(w io.Writer) error {
 	return pages.ExecuteTemplate(w, "trend.gohtml", p)
 }
 
-// Write writes trend.html, trend.csv, trend.json and trend.txt into a
-// directory, as a report's Write does.
+// Write writes trend.html, trend.csv, trend.json and trend.txt into a folder, as Report.Write does.
 func (t *Trend) Write(dir string) ([]string, error) {
 	return writeAll(dir, []document{{"trend.html", t.HTML}, {"trend.csv", t.CSV}, {"trend.json", t.JSON}, {"trend.txt", t.Text}})
 }

@@ -15,11 +15,10 @@ import (
 	"bierbench/runs"
 )
 
-// Write writes report.html, report.md, report.csv, report.json, report.tex and
-// the folder charts, which has each chart as SVG, PNG and CSV, into a directory,
-// which it makes if needed, and returns their paths. Each file appears whole or
-// not at all; files of charts that there are no more are removed. published.csv has
-// published results that are near to the report's, and is removed where none are.
+// Write writes report.html, report.md, report.csv, report.json, report.tex and the folder charts
+// (each chart as SVG, PNG and CSV) into a folder, which it makes if needed, and returns their
+// paths. Each file is replaced whole. The files of charts that no longer exist are removed.
+// published.csv has the published results near to the report's; it is removed where there are none.
 func (r *Report) Write(dir string) ([]string, error) {
 	documents := []document{
 		{"report.html", r.HTML}, {"report.md", r.Markdown}, {"report.csv", r.CSV}, {"report.json", r.JSON}, {"report.tex", r.LaTeX},
@@ -65,7 +64,7 @@ func (r *Report) Text(w io.Writer) error {
 	return nil
 }
 
-// LaTeX writes the results, the learners and what was planned as tables for the booktabs package.
+// LaTeX writes the results, the learners and the plan as tables for the booktabs package.
 func (r *Report) LaTeX(w io.Writer) error {
 	if _, err := fmt.Fprintf(w, "%% %s\n%% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}\n", oneLine(r.Title)); err != nil {
 		return err
@@ -74,7 +73,8 @@ func (r *Report) LaTeX(w io.Writer) error {
 		_, err := io.WriteString(w, "% no cell is done yet\n")
 		return err
 	}
-	for _, t := range withoutNil(slices.Concat(r.headlines(paper), []*table.Table{r.anatomy(), r.planned()}, r.Published.verdicts(), r.Published.shown())) {
+	for _, t := range withoutNil(slices.Concat(r.headlines(paper), []*table.Table{r.anatomy(), r.planned()},
+		r.Published.verdicts(), r.Published.shown())) {
 		if _, err := io.WriteString(w, "\n"); err != nil {
 			return err
 		}
@@ -85,10 +85,10 @@ func (r *Report) LaTeX(w io.Writer) error {
 	return nil
 }
 
-// oneLine returns s as one line of a comment.
+// oneLine returns s on one line, for a comment.
 func oneLine(s string) string { return table.EscapeControl(strings.Join(strings.Fields(s), " ")) }
 
-// Markdown writes the whole report but its charts.
+// Markdown writes the whole report except its charts.
 func (r *Report) Markdown(w io.Writer) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# %s\n\nbierbench report, %s.\n\n", table.EscapeMarkdown(r.Title), timeText(r.Created))
@@ -146,7 +146,7 @@ func (r *Report) Markdown(w io.Writer) error {
 	return err
 }
 
-// withoutNil returns the tables that are there.
+// withoutNil returns the tables that are not nil.
 func withoutNil(tables []*table.Table) []*table.Table {
 	var list []*table.Table
 	for _, t := range tables {
@@ -157,7 +157,7 @@ func withoutNil(tables []*table.Table) []*table.Table {
 	return list
 }
 
-// writeJSON writes v as records are written.
+// writeJSON writes v in the form of the records.
 func writeJSON(w io.Writer, v any) error {
 	data, err := runs.Indented(v)
 	if err == nil {
@@ -166,14 +166,13 @@ func writeJSON(w io.Writer, v any) error {
 	return err
 }
 
-// document is a file and what writes it.
+// document is a file and the function that writes its content.
 type document struct {
 	name  string
 	write func(io.Writer) error
 }
 
-// writeAll renders every document before it touches the directory, then writes
-// them.
+// writeAll renders all documents before it touches the folder, then writes them.
 func writeAll(dir string, documents []document) ([]string, error) {
 	contents := make([][]byte, len(documents))
 	for i, d := range documents {

@@ -12,8 +12,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 )
 
-// metadataKey marks the files of this package; its value is the kind of file
-// and the version of its columns.
+// metadataKey marks the files of this package. Its value is the kind of file and the version of its
+// columns.
 const metadataKey = "bierbench"
 
 // arrowSchema returns the schema of a kind of file.
@@ -22,13 +22,14 @@ func arrowSchema(kind string, fields []arrow.Field) *arrow.Schema {
 	return arrow.NewSchema(fields, &m)
 }
 
-// countingWriter buffers a file and knows its position, so that the Arrow
-// writer's many small writes and position queries are cheap.
+// countingWriter buffers a file and knows its position, so that the many small writes and position
+// queries of the Arrow writer are cheap.
 type countingWriter struct {
 	*bufio.Writer
 	at int64
 }
 
+// Write appends p.
 func (w *countingWriter) Write(p []byte) (int, error) {
 	n, err := w.Writer.Write(p)
 	w.at += int64(n)
@@ -43,8 +44,8 @@ func (w *countingWriter) Seek(offset int64, whence int) (int64, error) {
 	return w.at, nil
 }
 
-// writeArrow writes an Arrow file of n rows atomically, in batches of at most
-// the given number of rows. A file without rows has one empty batch.
+// writeArrow writes an Arrow file of n rows whole, in batches of at most the given number of rows.
+// A file without rows has one empty batch.
 func writeArrow(path string, schema *arrow.Schema, n, batch int, record func(from, to int) arrow.Record) error {
 	return writeFile(path, func(f *os.File) error {
 		out := &countingWriter{Writer: bufio.NewWriterSize(f, 1<<20)}
@@ -64,9 +65,8 @@ func writeArrow(path string, schema *arrow.Schema, n, batch int, record func(fro
 	})
 }
 
-// readArrow opens an Arrow file of a kind, checks that its columns are those
-// wanted and hands its batches to each. The file may be broken or hostile: the
-// Arrow reader's panics become errors.
+// readArrow opens an Arrow file of a kind, checks its columns and hands its batches to each. The
+// file may be broken or hostile: the Arrow reader's panics become errors.
 func readArrow(path string, want *arrow.Schema, each func(rows int64, record arrow.Record) error) (err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -110,14 +110,15 @@ func readArrow(path string, want *arrow.Schema, each func(rows int64, record arr
 	return nil
 }
 
-// limitedAllocator is an allocator for reading a file: a length in it that lies must
-// not ask for more memory than a few times the file's size. It panics, as the
-// Arrow reader expects of allocators; readArrow makes that an error.
+// limitedAllocator allocates memory for reading a file. A false length in the file must not ask for
+// more than a few times the file's size. It panics, as the Arrow reader expects of allocators;
+// readArrow turns that into an error.
 type limitedAllocator struct {
 	memory.GoAllocator
 	left int64
 }
 
+// take counts n bytes and panics beyond the limit.
 func (l *limitedAllocator) take(n int) {
 	if l.left -= int64(n); l.left < 0 || n < 0 {
 		panic("a length in it is larger than the file")
@@ -136,12 +137,13 @@ func (l *limitedAllocator) Reallocate(size int, b []byte) []byte {
 	return l.GoAllocator.Reallocate(size, b)
 }
 
-// Free gives b back to the limit.
+// Free returns b to the limit.
 func (l *limitedAllocator) Free(b []byte) {
 	l.left += int64(len(b))
 	l.GoAllocator.Free(b)
 }
 
+// checkSchema returns an error if the schema of a file is not the one of its kind.
 func checkSchema(got, want *arrow.Schema) error {
 	key := func(s *arrow.Schema) string {
 		m := s.Metadata()
@@ -163,8 +165,8 @@ func checkSchema(got, want *arrow.Schema) error {
 	return nil
 }
 
-// sameType compares types; the length of a fixed-size list, and the name and
-// nullability of a list's elements do not matter.
+// sameType compares types. The length of a fixed-size list, and the name and nullability of a
+// list's elements, may differ.
 func sameType(got, want arrow.DataType) bool {
 	w, ok := want.(arrow.ListLikeType)
 	if !ok || got.ID() != want.ID() {
@@ -173,6 +175,7 @@ func sameType(got, want arrow.DataType) bool {
 	return arrow.TypeEqual(got.(arrow.ListLikeType).Elem(), w.Elem())
 }
 
+// checkNulls returns an error if a column has nulls.
 func checkNulls(record arrow.Record) error {
 	for i, c := range record.Columns() {
 		if c.NullN() > 0 {

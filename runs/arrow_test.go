@@ -111,7 +111,10 @@ func TestBrokenArrowFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := filepath.Join(dir, "embeddings.arrow")
-	if err := WriteEmbeddings(other, Embeddings{IDs: []int64{1}, Classes: []int32{1}, Splits: []string{"test"}, Lists: []uint8{0}, Width: 1, Values: []float32{1}}); err != nil {
+	if err := WriteEmbeddings(other, Embeddings{
+		IDs: []int64{1}, Classes: []int32{1}, Splits: []string{"test"},
+		Lists: []uint8{0}, Width: 1, Values: []float32{1},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	for name, content := range map[string][]byte{
@@ -137,15 +140,18 @@ func TestBrokenArrowFiles(t *testing.T) {
 	}
 }
 
-// FuzzArrow feeds damaged files to the readers, which must neither panic nor
-// ask for memory without end.
+// FuzzArrow feeds damaged files to the readers, which must neither panic nor ask for memory without
+// end.
 func FuzzArrow(f *testing.F) {
 	dir := f.TempDir()
 	queries, embeddings := filepath.Join(dir, "queries.arrow"), filepath.Join(dir, "embeddings.arrow")
 	if err := WriteQueries(queries, someQueries(9)); err != nil {
 		f.Fatal(err)
 	}
-	e := Embeddings{IDs: []int64{1, 2}, Classes: []int32{1, 1}, Splits: []string{"test", "test"}, Lists: []uint8{0, 0}, Width: 2, Values: []float32{1, 2, 3, 4}}
+	e := Embeddings{
+		IDs: []int64{1, 2}, Classes: []int32{1, 1}, Splits: []string{"test", "test"}, Lists: []uint8{0, 0},
+		Width: 2, Values: []float32{1, 2, 3, 4},
+	}
 	if err := WriteEmbeddings(embeddings, e); err != nil {
 		f.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func syncFolder(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// writeJSON writes v indented, atomically.
+// writeJSON writes v indented, as a whole file.
 func writeJSON(path string, v any) error {
 	data, err := Indented(v)
 	if err != nil {
@@ -51,9 +51,8 @@ func writeJSON(path string, v any) error {
 	})
 }
 
-// readJSON reads a record of this package into v, whose schema version is the
-// field schema points to. The error names the file, and the line where the
-// JSON is at fault.
+// readJSON reads a record of this package into v. schema points to the field of v that has its
+// schema version. The error names the file, and the line of broken JSON.
 func readJSON(path string, v any, schema *int) error {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Rows of numbers take a line each; what is in a text, and lists of anything
-// else, stay as they are.
+// Rows of numbers take a line each; what is in a text, and lists of anything else, stay as they
+// are.
 func TestOneLine(t *testing.T) {
 	v := map[string]any{
 		"empty":  []float64{},

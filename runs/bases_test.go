@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A group with a base of its own is compared with that one, at the size that
-// fits best, and all rows share one correction. The explicit base holds for all.
+// A group with a base of its own is compared with that one, at the size that fits best, and all
+// rows share one correction. The explicit base holds for all.
 func TestCompareBases(t *testing.T) {
 	r := fakeRun(t, "r", slices.Concat(
 		seeds("baseline", 1, 3, 12, 0.5), seeds("triplet", 1, 3, 12, 1), seeds("triplet-boosted", 1, 3, 12, 1), seeds("lost", 1, 3, 12, 1),

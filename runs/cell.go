@@ -18,7 +18,7 @@ const (
 	Failed  = "failed"
 )
 
-// A Group is the cells that differ in nothing but the seed.
+// A Group is the cells that differ in the seed alone.
 type Group struct {
 	Dataset  string `json:"dataset"`        // cub, cars196, sop, inshop or vehicleid
 	Variant  string `json:"variant"`        // official+box-s256-jpeg, mini-s256-jpeg, ...
@@ -44,30 +44,34 @@ func (k Key) Path() string {
 	return path.Join(k.Group.Path(), fmt.Sprintf("seed-%d", k.Seed))
 }
 
-// Cell is the record of one cell, cell.json. Metrics are fractions in [0,1].
+// Cell is the record of one cell, cell.json. Metrics are fractions in [0, 1].
 type Cell struct {
 	Schema int `json:"schema"`
 	Key
-	Config         json.RawMessage    `json:"config"`      // the resolved models.Config
-	ConfigHash     string             `json:"config_hash"` // SHA-256, hex, of Config without the seed
-	DataHash       string             `json:"data_hash"`   // digest of the data set's manifest
-	Started        time.Time          `json:"started"`
-	Status         string             `json:"status"` // running, done or failed
-	Error          string             `json:"error,omitempty"`
-	Log            []string           `json:"log,omitempty"` // the last lines of the log of a failed cell
-	Evaluations    []Evaluation       `json:"evaluations"`
-	Correlation    *Correlation       `json:"correlation,omitempty"`
-	Initialisation *Initialisation    `json:"initialisation,omitempty"` // nil where the embedding matrices were drawn
-	Selection      *Selection         `json:"selection,omitempty"`      // nil where the last model is evaluated
-	Timing         map[string]float64 `json:"timing"`                   // stage -> seconds: features, initialise (in the attempt that did it), train (with set-up and the last save), embed, evaluate, overhead (in no stage), total
-	Throughput     map[string]float64 `json:"throughput"`               // "train images/s", "train steps/s", "embed images/s"
-	Memory         int64              `json:"memory,omitempty"`         // most resident memory of the process while it did the cell, bytes; 0 where it is not known
-	ModelDigest    string             `json:"model_digest,omitempty"`   // SHA-256, hex, of the trained variables
-	Predicted      *Cost              `json:"predicted,omitempty"`      // what plan said before the cell began
-	Environment    Environment        `json:"environment"`
+	Config         json.RawMessage `json:"config"`      // the resolved models.Config
+	ConfigHash     string          `json:"config_hash"` // SHA-256, hex, of Config without the seed
+	DataHash       string          `json:"data_hash"`   // digest of the data set's manifest
+	Started        time.Time       `json:"started"`
+	Status         string          `json:"status"` // running, done or failed
+	Error          string          `json:"error,omitempty"`
+	Log            []string        `json:"log,omitempty"` // the last lines of the log of a failed cell
+	Evaluations    []Evaluation    `json:"evaluations"`
+	Correlation    *Correlation    `json:"correlation,omitempty"`
+	Initialisation *Initialisation `json:"initialisation,omitempty"` // nil where the embedding matrices were drawn
+	Selection      *Selection      `json:"selection,omitempty"`      // nil where the last model is evaluated
+	// Timing is stage -> seconds: features, initialise (in the attempt that did it), train (with
+	// set-up and the last save), select, embed, evaluate, overhead (in no stage), total.
+	Timing     map[string]float64 `json:"timing"`
+	Throughput map[string]float64 `json:"throughput"` // "train images/s", "train steps/s", "embed images/s"
+	// Memory is the largest resident memory of the process during the cell, in bytes; 0 where
+	// unknown.
+	Memory      int64       `json:"memory,omitempty"`
+	ModelDigest string      `json:"model_digest,omitempty"` // SHA-256, hex, of the trained variables
+	Predicted   *Cost       `json:"predicted,omitempty"`    // prediction made before the cell began
+	Environment Environment `json:"environment"`
 }
 
-// Cost is what a cell takes, predicted or measured.
+// Cost is the cost of a cell, predicted or measured.
 type Cost struct {
 	Seconds float64 `json:"seconds"`
 	Memory  int64   `json:"memory"` // resident, bytes
@@ -88,64 +92,62 @@ type Evaluation struct {
 	Learners []Learner             `json:"learners,omitempty"`
 }
 
-// Collapsed reports whether a metric's bounds differ by more than 0.1 point:
-// ties then decide the number, and it gets no verdict.
+// Collapsed reports whether a metric's bounds differ by more than 0.1 point. Ties then decide the
+// number, and it gets no verdict.
 func (e Evaluation) Collapsed(metric string) bool {
 	b, ok := e.Bounds[metric]
 	return ok && b[1]-b[0] > 0.001
 }
 
-// Learner is one learner of an ensemble, in boosting order. Recalls are R@K by
-// name, "R@1", "R@2", ..., for every K of the protocol and 1; means over draws
-// where there are several. Records of before there were recalls have none.
+// Learner is one learner of an ensemble, in boosting order. Recalls are R@K by name, "R@1", "R@2",
+// ..., for 1 and every K of the protocol. They are means over draws where there are several. Older
+// records have no recalls.
 type Learner struct {
 	Size              int                `json:"size"`
 	R1                float64            `json:"R@1"`            // its slice alone
 	Cumulative        float64            `json:"R@1 cumulative"` // it and all before it, scaled as at test time
 	Recalls           map[string]float64 `json:"recalls,omitempty"`
-	CumulativeRecalls map[string]float64 `json:"recalls cumulative,omitempty"` // of the last: the metrics of the evaluation
+	CumulativeRecalls map[string]float64 `json:"recalls cumulative,omitempty"` // the last learner's are the metrics of the evaluation
 }
 
-// Correlation says how redundant the embedding is over the test images, all of
-// the data set's: r is Pearson's correlation of two dimensions over them. A
-// dimension that never varies has none and is left out; a mean over nothing is
-// null. M is the number of learners. Records of before there were matrices have
-// none. All of it, and the matrix of all dimensions, which is not kept, can be
-// computed again from embeddings.arrow.
+// Correlation says how redundant the embedding is over all test images of the data set. r is
+// Pearson's correlation of two dimensions over the images. A dimension that never varies has no r
+// and is left out; a mean over no pair is null. M is the number of learners. Older records have no
+// matrices. Everything here can be computed again from embeddings.arrow, and so can the matrix of
+// all dimensions, which is not kept.
 type Correlation struct {
-	// Learners is mean |r| between dimensions of different learners; nil where
-	// there is one learner.
+	// Learners is mean |r| between dimensions of different learners; nil where there is one
+	// learner.
 	Learners *float64 `json:"learners"`
-	// Dimensions is the same over all pairs of different dimensions, so that
-	// one learner can be compared with several.
+	// Dimensions is the same over all pairs of different dimensions, so that one learner can be
+	// compared with several.
 	Dimensions float64 `json:"dimensions"`
-	// LearnerMatrix is mean |r| between the dimensions of two learners, [M][M],
-	// on the diagonal over pairs of different dimensions of one.
+	// LearnerMatrix is mean |r| between the dimensions of two learners, [M][M]. The diagonal is
+	// over pairs of different dimensions of one learner.
 	LearnerMatrix [][]*float64 `json:"learner_matrix,omitempty"`
-	// ScoreMatrix is Pearson's correlation of two learners' scores of a pair of
-	// images, [M][M], over all pairs of different images; null where a learner
-	// gives all pairs one score.
+	// ScoreMatrix is Pearson's correlation of two learners' scores, [M][M], over all pairs of
+	// different images; null where a learner gives all pairs the same score.
 	ScoreMatrix [][]*float64 `json:"score_matrix,omitempty"`
 	// Blocks is the matrix of all dimensions, for drawing.
 	Blocks *DimensionBlocks `json:"dimension_blocks,omitempty"`
 }
 
-// DimensionBlocks is mean |r| over pairs of different dimensions of two blocks,
-// with four decimals. A block is consecutive dimensions of one learner; there
-// are 32 at most, unless there are more learners.
+// DimensionBlocks is mean |r| over pairs of different dimensions of two blocks, with four decimals.
+// A block is consecutive dimensions of one learner. There are at most 32 blocks, unless there are
+// more learners.
 type DimensionBlocks struct {
 	Sizes  []int        `json:"sizes"`  // dimensions of each
 	Matrix [][]*float64 `json:"matrix"` // [block][block]
 }
 
-// Environment is what a cell ran on.
+// Environment is the software and hardware that a cell ran on.
 type Environment struct {
 	Go      string `json:"go"`
 	GoMLX   string `json:"gomlx"`
 	Plugin  string `json:"plugin"`  // file name and SHA-256 of the PJRT plugin
 	Backend string `json:"backend"` // xla:cpu, xla:cuda or go
 	Device  string `json:"device"`
-	Devices int    `json:"devices,omitempty"` // that take part in training, features and evaluation; 0 in records of before there were several
+	Devices int    `json:"devices,omitempty"` // used for training, features and evaluation; 0 in older records
 	CPU     string `json:"cpu"`               // model and number of cores
 	Host    string `json:"host,omitempty"`    // name of the machine
 	Commit  string `json:"commit"`            // of bierbench, with +dirty
@@ -155,7 +157,7 @@ type Environment struct {
 	Command []string          `json:"command,omitempty"` // the command line that did the cell
 }
 
-// Same reports whether two environments are one, whatever the command was.
+// Same reports whether two environments are equal, except for the command.
 func (e Environment) Same(other Environment) bool {
 	e.Command, other.Command = nil, nil
 	return reflect.DeepEqual(e, other)
@@ -165,15 +167,15 @@ func (e Environment) Same(other Environment) bool {
 type TrainStep struct {
 	Step      int       `json:"step"`     // 1-based, after this optimizer step
 	Loss      float64   `json:"loss"`     // metric loss, mean over learners
-	Total     float64   `json:"total"`    // what was minimised: with diversity and weight decay
+	Total     float64   `json:"total"`    // the quantity that was minimised: with diversity and weight decay
 	Rate      float64   `json:"rate"`     // embedding learning rate
 	Learners  []float64 `json:"learners"` // loss of each learner
 	Weights   []float64 `json:"weights"`  // mean boosting weight of each learner over its pairs
 	Diversity float64   `json:"diversity,omitempty"`
-	// WeightBins is, for each learner, the share of the positive and of the
-	// negative pairs whose boosting weight is in each tenth of what it can be;
-	// shares of a kind sum to 1 but for rounding to four decimals. Written every
-	// 20th step from the first, and at the last, for ensembles.
+	// WeightBins is, for each learner, the share of the positive and of the negative pairs whose
+	// boosting weight is in each tenth of the possible range. The shares of a kind sum to 1, apart
+	// from rounding to four decimals. Ensembles write them at the first and every 20th step after
+	// it, and at the last.
 	WeightBins [][2][]float64 `json:"weight_bins,omitempty"`
 	Seconds    float64        `json:"seconds"` // since training began, all attempts added up
 }

@@ -6,11 +6,11 @@ import (
 	"bierbench/runs/internal/paired"
 )
 
-// largestClasses is how many classes each way a row names.
+// largestClasses is the number of classes that a row names in each direction.
 const largestClasses = 10
 
-// classes returns how the rate of hits changed by class. va and vb are
-// [seeds][queries], class and index are [queries].
+// classes returns how the rate of hits changed by class. va and vb are [seeds][queries], 1 for a
+// hit and 0 for a miss; class and index are [queries].
 func (row *Comparison) classes(s paired.Sample, va, vb [][]float64, class []int32, index []int) *Classes {
 	all := make([]ClassChange, len(s.Count))
 	for i, c := range index {

@@ -18,27 +18,27 @@ import (
 type CompareOptions struct {
 	Resamples int    // of each row; 0 is 10,000, or as many as Holm's correction needs
 	Seed      uint64 // of the resamples
-	// Metrics to compare, in this order; nil is R@1 and MAP@R, "all" alone is
-	// every metric that an evaluation has and queries keep.
+	// Metrics to compare, in this order; nil is R@1 and MAP@R, "all" alone is every metric that an
+	// evaluation has and queries keep.
 	Metrics []string
 }
 
-// DefaultResamples are those of a table that does not need more.
+// DefaultResamples is the number of resamples of a row in a table that does not need more.
 const DefaultResamples = 10_000
 
-// DefaultCompareOptions returns R@1 and MAP@R and as many resamples as needed.
+// DefaultCompareOptions returns R@1 and MAP@R with as many resamples as needed.
 func DefaultCompareOptions() CompareOptions {
 	return CompareOptions{Seed: 1, Metrics: []string{"R@1", mapAtR}}
 }
 
-// CompareRuns compares the equal groups of two runs: A is the base, a row's
-// Delta is B - A. Groups that only one run has are rows with a reason.
+// CompareRuns compares the equal groups of two runs. A is the base: a row's Delta is B - A. A group
+// that only one run has is a row with a reason.
 func CompareRuns(ctx context.Context, a, b *Run, o CompareOptions) (*Diff, error) {
 	return CompareSeveral(ctx, a, []*Run{b}, o)
 }
 
-// CompareSeveral compares each of bs with the run a in one table: Holm's
-// correction is over all of its rows. A group's rows follow one another.
+// CompareSeveral compares each of bs with the run a in one table: Holm's correction is over all of
+// its rows. The rows of a group follow one another.
 func CompareSeveral(ctx context.Context, a *Run, bs []*Run, o CompareOptions) (*Diff, error) {
 	if len(bs) == 0 {
 		return nil, fmt.Errorf("compare %s: no run to compare it with", a.Record.ID)
@@ -99,28 +99,28 @@ func CompareSeveral(ctx context.Context, a *Run, bs []*Run, o CompareOptions) (*
 	return c.finish(ctx)
 }
 
-// name says which run the B of the next rows is in, where there are several.
+// name sets the run of B for the next rows, where there are several.
 func (c *comparer) name(b *Run) {
 	if len(c.diff.Others) > 0 {
 		c.run = b.Record.ID
 	}
 }
 
-// CompareMethods compares each method in a run with the method base at the same
-// data set, variant, backbone, mode and size. Where base does not exist at the
-// same size, its nearest size serves and a footnote says so.
+// CompareMethods compares each method in a run with the method base at the same data set, variant,
+// backbone, mode and size. Where the base does not exist at that size, the nearest size is taken
+// and a footnote says so.
 func CompareMethods(ctx context.Context, r *Run, base string, o CompareOptions) (*Diff, error) {
 	return compareMethods(ctx, r, base, func(Group) string { return "" }, o)
 }
 
-// CompareBases does the same with the base that the run's record has for each
-// group, and with the method base where it has none.
+// CompareBases compares as CompareMethods does, but with the base that the run's record names for
+// each group, and with the method base where it names none.
 func CompareBases(ctx context.Context, r *Run, base string, o CompareOptions) (*Diff, error) {
 	return compareMethods(ctx, r, base, r.Record.Base, o)
 }
 
-// compareMethods compares each group with the method own of it, or with base
-// where own is empty.
+// compareMethods compares each group with the method that own returns for it, or with base where
+// own returns none.
 func compareMethods(ctx context.Context, r *Run, base string, own func(Group) string, o CompareOptions) (*Diff, error) {
 	c, err := newComparer(r.Record.ID, r.Record.ID, o)
 	if err != nil {
@@ -165,8 +165,7 @@ func compareMethods(ctx context.Context, r *Run, base string, own func(Group) st
 	return c.finish(ctx)
 }
 
-// groups returns the groups of a run in the order of its plan, then those that
-// are not in it.
+// groups returns the groups of a run, in the order of its plan and then those that are not in it.
 func (r *Run) groups() ([]GroupCells, error) {
 	cells, err := r.Cells()
 	if err != nil {
@@ -189,7 +188,7 @@ func (r *Run) groups() ([]GroupCells, error) {
 	return groups, nil
 }
 
-// baseOf finds the finished group of method base that g is compared with.
+// baseOf finds the finished group of the method base with which g is compared.
 func baseOf(groups []GroupCells, g Group, base string) (GroupCells, bool) {
 	var best GroupCells
 	found := false
@@ -213,8 +212,8 @@ type side struct {
 	group GroupCells
 }
 
-// comparer collects the rows of a diff. Rows that are compared wait with their
-// estimate for finish, which draws the resamples in parallel.
+// comparer collects the rows of a diff. The rows to test wait with their estimates for finish,
+// which draws the resamples in parallel.
 type comparer struct {
 	options CompareOptions
 	metrics []string
@@ -225,6 +224,7 @@ type comparer struct {
 	cached  string                  // which base the cache is of
 }
 
+// newComparer returns a comparer of the runs a and b.
 func newComparer(a, b string, o CompareOptions) (*comparer, error) {
 	if o.Resamples != 0 && o.Resamples < 100 {
 		return nil, fmt.Errorf("compare: %d resamples, want at least 100", o.Resamples)
@@ -233,7 +233,7 @@ func newComparer(a, b string, o CompareOptions) (*comparer, error) {
 	return &comparer{options: o, diff: diff, waiting: make(map[int]paired.Estimate)}, nil
 }
 
-// chooseMetrics fixes the metrics. One that no evaluation has is an error.
+// chooseMetrics fixes the metrics. A metric that no evaluation has is an error.
 func (c *comparer) chooseMetrics(sides ...[]GroupCells) error {
 	var known []string
 	for _, groups := range sides {
@@ -281,7 +281,7 @@ func (c *comparer) refuse(row Comparison, reason string) {
 	c.diff.Rows = append(c.diff.Rows, row)
 }
 
-// note adds a footnote to a row; equal footnotes are one.
+// note adds a footnote to a row. Equal footnotes are written once.
 func (c *comparer) note(row *Comparison, text string) {
 	i := slices.Index(c.diff.Footnotes, text)
 	if i < 0 {
@@ -339,16 +339,15 @@ func (c *comparer) finish(ctx context.Context) (*Diff, error) {
 	return c.diff, nil
 }
 
-// enoughResamples returns the resamples that a table of so many tested rows needs: p is
-// never below 1/(resamples+1), Holm's correction multiplies the smallest by
-// rows, and twice that must stay below alpha. It is DefaultResamples or a
-// multiple of it.
+// enoughResamples returns the number of resamples that a table of so many tested rows needs. p is
+// never below 1/(resamples+1), Holm's correction multiplies the smallest p by the number of rows,
+// and twice the product must stay below Alpha. It is DefaultResamples or a multiple of it.
 func enoughResamples(rows int) int {
 	return max(1, int(math.Ceil(2*float64(rows)/paired.Alpha/DefaultResamples))) * DefaultResamples
 }
 
-// meanAgrees reports whether a mean over queries is the metric of the record.
-// Records may have summed in another order or in float32.
+// meanAgrees reports whether a mean over queries is the metric of the record. The record may come
+// from a sum in another order or in float32.
 func meanAgrees(mean, recorded float64) bool { return math.Abs(mean-recorded) <= 1e-4 }
 
 // commaList joins a few words for a reason or a footnote.

@@ -21,8 +21,7 @@ type fake struct {
 	change  func(c *Cell) // after all else is filled in
 }
 
-// fakeQueries makes queries of the given number of classes, 5 each, hit with
-// the given chance.
+// fakeQueries makes queries of the given number of classes, 5 each, hit with the given chance.
 func fakeQueries(random *rand.Rand, classes int, chance float64) []Query {
 	q := make([]Query, 5*classes)
 	for i := range q {
@@ -46,7 +45,10 @@ func fakeRun(t *testing.T, id string, cells ...fake) *Run {
 		keys = append(keys, f.Key)
 		c := doneCell(f.Key)
 		c.Environment = Environment{Commit: "aaaa", CPU: "x"}
-		e := Evaluation{Protocol: fakeProtocol, At: "last", TestHash: "t", Queries: len(f.queries), Metrics: map[string]float64{"R@1": 0, "R@10": 1, "MAP@R": 0}}
+		e := Evaluation{
+			Protocol: fakeProtocol, At: "last", TestHash: "t", Queries: len(f.queries),
+			Metrics: map[string]float64{"R@1": 0, "R@10": 1, "MAP@R": 0},
+		}
 		for _, q := range f.queries {
 			if q.Rank == 1 {
 				e.Metrics["R@1"] += 1 / float64(len(f.queries))
@@ -135,7 +137,8 @@ func TestCompareRuns(t *testing.T) {
 			verdict: Noise, zeroInterval: true,
 		},
 		{
-			name: "all missed against all hit: no variance at all, and 30 classes agree", a: seeds("bier", 1, 3, 30, 0), b: seeds("bier", 1, 3, 30, 1),
+			name: "all missed against all hit: no variance at all, and 30 classes agree", a: seeds("bier", 1, 3, 30, 0),
+			b:       seeds("bier", 1, 3, 30, 1),
 			verdict: Better, pairs: 3,
 		},
 		{
@@ -243,9 +246,18 @@ func TestRowsThatCannotBeCompared(t *testing.T) {
 		{"the seeds' queries differ", uneven, "the seeds of B have different queries", 1},
 		{"a query twice", twice, "query 1 of draw 0 is there twice", 1},
 		{"other test images", all(group(), func(c *Cell) { c.Evaluations[0].TestHash = "u" }), "the test images differ", 1},
-		{"the seeds' test images differ", change(group(), func(c *Cell) { c.Evaluations[0].TestHash = "u" }), "the seeds of B have different test images", 1},
-		{"another protocol", all(group(), func(c *Cell) { c.Evaluations[0].Protocol = "cub-loo" }), "no evaluation of this protocol at seed 1", 2},
-		{"a seed without the protocol", change(group(), func(c *Cell) { c.Evaluations = nil }), "B has no evaluation of this protocol at seed 2", 1},
+		{
+			"the seeds' test images differ", change(group(), func(c *Cell) { c.Evaluations[0].TestHash = "u" }),
+			"the seeds of B have different test images", 1,
+		},
+		{
+			"another protocol", all(group(), func(c *Cell) { c.Evaluations[0].Protocol = "cub-loo" }),
+			"no evaluation of this protocol at seed 1", 2,
+		},
+		{
+			"a seed without the protocol", change(group(), func(c *Cell) { c.Evaluations = nil }),
+			"B has no evaluation of this protocol at seed 2", 1,
+		},
 		{"a seed of another configuration", change(group(), func(c *Cell) { c.ConfigHash = "x" }), "seed 2 of B has another configuration", 1},
 		{"no such metric", all(group(), func(c *Cell) { delete(c.Evaluations[0].Metrics, "R@1") }), "only A has R@1", 1},
 		{"the record is not of these queries", change(group(), func(c *Cell) { c.Evaluations[0].Metrics["R@1"] = 0.9 }), "evaluate it again", 1},

@@ -7,8 +7,8 @@ const (
 	Noise  = "~"
 )
 
-// Comparison is one row of a diff: group A against group B on one metric of
-// one protocol. A is the base; Delta = B - A. All values are fractions.
+// Comparison is one row of a diff: group A against group B on one metric of one protocol. A is the
+// base; Delta = B - A. All values are fractions.
 type Comparison struct {
 	A        Group      `json:"a"`
 	B        Group      `json:"b"`
@@ -35,7 +35,7 @@ type Comparison struct {
 	Notes    []int      `json:"notes,omitempty"`   // indices into Diff.Footnotes
 }
 
-// SeedPair is the two groups at one seed: McNemar's exact test on their hits.
+// SeedPair compares the two groups at one seed, by McNemar's exact test on their hits.
 type SeedPair struct {
 	Seed   int     `json:"seed"`
 	Gained int     `json:"gained"`
@@ -43,8 +43,8 @@ type SeedPair struct {
 	P      float64 `json:"p"`
 }
 
-// Classes says in which test classes the rate of hits changed, mean over the
-// seeds of each side.
+// Classes says in which test classes the rate of hits changed. Rates are means over the seeds of
+// each side.
 type Classes struct {
 	Better  int           `json:"better"` // classes with a higher rate in B
 	Worse   int           `json:"worse"`
@@ -63,26 +63,26 @@ type ClassChange struct {
 	Lost    int     `json:"lost"`
 }
 
-// ConfigDifference is how two configurations differ, and which rows have them.
+// ConfigDifference says how two configurations differ, and which rows have them.
 type ConfigDifference struct {
 	Unified string `json:"unified"` // unified diff of the indented configurations, without the seed
 	Rows    []int  `json:"rows"`    // indices into Diff.Rows
 }
 
-// Diff is a paired comparison: of two runs (Base empty), of several runs with
-// the first (Others has them, and each row's RunB says which is its B), or of the methods
-// inside one run against the method Base (A and B are then the same run). A row
-// whose A has another method than Base was compared with a base of its own.
+// Diff is a paired comparison. It is of two runs (Base is empty), of several runs with the first
+// (Others names them, and each row's RunB is its B), or of the methods inside one run with the
+// method Base (A and B are then the same run). A row whose A has a method other than Base was
+// compared with a base of its own.
 type Diff struct {
 	Schema    int          `json:"schema"`
 	A         string       `json:"run_a"`
-	B         string       `json:"run_b"`            // with several, their names with ", " between
+	B         string       `json:"run_b"`            // of several runs, their names joined by ", "
 	Others    []string     `json:"runs_b,omitempty"` // the runs that are compared with A, where there are several
 	Base      string       `json:"base,omitempty"`
 	Resamples int          `json:"resamples"` // of each row: p is never below 1/(1 + resamples)
 	Rows      []Comparison `json:"rows"`
-	Footnotes []string     `json:"footnotes"` // what differs besides: code, training data, configuration, hardware
-	// Configurations has each pair of different ones once, by its first row.
+	Footnotes []string     `json:"footnotes"` // other differences: code, training data, configuration, hardware
+	// Configurations has each difference once, in the order of its first row.
 	Configurations []ConfigDifference `json:"configurations,omitempty"`
 }
 

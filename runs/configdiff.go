@@ -12,7 +12,7 @@ import (
 // configContext is the number of equal lines around a difference.
 const configContext = 2
 
-// configurations adds how the configurations of the rows from first on differ.
+// configurations adds the difference between the configurations of the rows from first on.
 func (c *comparer) configurations(a, b json.RawMessage, first int) {
 	before, after := configLines(a), configLines(b)
 	if before == after {
@@ -33,8 +33,8 @@ func (c *comparer) configurations(a, b json.RawMessage, first int) {
 	}
 }
 
-// configLines writes a configuration without its seed, an option a line by
-// name; lists stay on their line.
+// configLines writes a configuration without its seed, one option a line, sorted by name. Lists
+// stay on their line.
 func configLines(config json.RawMessage) string {
 	var b strings.Builder
 	var write func(indent string, value json.RawMessage)

@@ -9,8 +9,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 )
 
-// Embeddings are the test-time vectors of a cell: concatenated and scaled, so
-// that a plain dot product is the score. All slices have one entry per image.
+// Embeddings are the test-time vectors of a cell: concatenated and scaled, so that a plain dot
+// product is the score. All slices have one entry for each image.
 type Embeddings struct {
 	IDs     []int64
 	Classes []int32
@@ -20,8 +20,7 @@ type Embeddings struct {
 	Values  []float32 // row-major [len(IDs), Width]
 }
 
-// splitNames are the entries of the dictionary of column split, as in the data
-// sets' files.
+// splitNames returns the dictionary of the column split, which is that of the data sets' files.
 func splitNames() []string { return []string{"train", "test", "query", "gallery"} }
 
 // embeddingSchema is the schema of embeddings.arrow.
@@ -35,7 +34,7 @@ func embeddingSchema(width int) *arrow.Schema {
 	})
 }
 
-// check returns what is wrong with the shapes of e.
+// check returns an error if the shapes of e do not fit.
 func (e Embeddings) check() error {
 	n := len(e.IDs)
 	switch {
@@ -49,9 +48,9 @@ func (e Embeddings) check() error {
 	return nil
 }
 
-// WriteEmbeddings writes embeddings.arrow, an Arrow file with the columns
-// id int64, class int32, split dictionary<int32, utf8>, list uint8 and
-// embedding fixed_size_list<float32>[Width]. The values are not copied.
+// WriteEmbeddings writes embeddings.arrow, an Arrow file with the columns id int64, class int32,
+// split dictionary<int32, utf8>, list uint8 and embedding fixed_size_list<float32>[Width]. The
+// values are not copied.
 func WriteEmbeddings(path string, e Embeddings) error {
 	if err := e.check(); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -88,7 +87,7 @@ func WriteEmbeddings(path string, e Embeddings) error {
 	return nil
 }
 
-// fixedWidth makes array data without nulls of n values over their bytes.
+// fixedWidth returns array data of n values without nulls over their bytes.
 func fixedWidth(t arrow.DataType, n int, bytes []byte) *array.Data {
 	return array.NewData(t, n, []*memory.Buffer{nil, memory.NewBufferBytes(bytes)}, nil, 0, 0)
 }

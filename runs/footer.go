@@ -8,13 +8,13 @@ import (
 	flatbuffers "github.com/google/flatbuffers/go"
 )
 
-// vetFooter looks for vectors in an Arrow file's footer that claim to be longer
-// than the footer. The Arrow reader would make room for them before it reads
-// them, and running out of memory is not an error that can be caught.
+// vetFooter looks for vectors in an Arrow file's footer that claim to be longer than the footer.
+// The Arrow reader would allocate memory for them before it reads them, and running out of memory
+// is not an error that can be caught.
 //
-// The footer, a flatbuffer (format/File.fbs and Schema.fbs of Arrow 15), ends
-// the file: its size as uint32 and the six bytes ARROW1 follow it. Broken
-// offsets panic, as they do in the Arrow reader.
+// The footer is a flatbuffer (format/File.fbs and Schema.fbs of Arrow 15) at the end of the file,
+// followed by its size as uint32 and the six bytes ARROW1. Broken offsets panic, as they do in the
+// Arrow reader.
 func vetFooter(r io.ReaderAt, size int64) error {
 	const tail = 4 + 6
 	var end [tail]byte
@@ -42,11 +42,11 @@ func vetFooter(r io.ReaderAt, size int64) error {
 	return v.err
 }
 
-// vtableSlot returns the place of a table's i-th field in its vtable.
+// vtableSlot returns the position of a table's i-th field in its vtable.
 func vtableSlot(i int) flatbuffers.VOffsetT { return flatbuffers.VOffsetT(4 + 2*i) }
 
-// footerVetter collects the first fault of a footer. seen counts tables, so that
-// tables that hold one another end.
+// footerVetter keeps the first fault of a footer. seen counts tables, so that tables that hold one
+// another come to an end.
 type footerVetter struct {
 	bytes []byte
 	seen  int
@@ -81,11 +81,13 @@ func (v *footerVetter) tables(t flatbuffers.Table, i int, f func(flatbuffers.Tab
 	}
 }
 
+// schema checks a Schema.
 func (v *footerVetter) schema(t flatbuffers.Table) {
 	v.tables(t, 1, v.field) // Schema.fields
 	v.vector(t, 2)          // Schema.custom_metadata
 }
 
+// field checks a Field and those in it.
 func (v *footerVetter) field(t flatbuffers.Table) {
 	v.tables(t, 5, v.field) // Field.children
 	v.vector(t, 6)          // Field.custom_metadata

@@ -23,7 +23,7 @@ func (s side) unfinished() []string {
 	return []string{fmt.Sprintf("%s of run %s: left out seed %s", s.group.Group.Path(), s.run.Record.ID, commaList(seeds))}
 }
 
-// cautions notes what makes a row's interval less than it seems.
+// cautions notes why a row's interval is less certain than it seems.
 func (c *comparer) cautions(row *Comparison, classes int) {
 	switch fewest := min(len(row.SeedsA), len(row.SeedsB)); fewest {
 	case 1:
@@ -39,7 +39,7 @@ func (c *comparer) cautions(row *Comparison, classes int) {
 	}
 }
 
-// differences says what differs between two groups besides what is compared.
+// differences returns the differences between two groups other than the compared one.
 func (c *comparer) differences(a, b side) []string {
 	ca, cb := a.group.Done().Cells, b.group.Done().Cells
 	if len(ca) == 0 || len(cb) == 0 {
@@ -64,12 +64,13 @@ func (c *comparer) differences(a, b side) []string {
 	return notes
 }
 
-// A fact is something a cell's record says about how it came to be.
+// cellFact is a property of a cell's record that says how the cell came about.
 type cellFact struct {
 	name string
 	of   func(c Cell) string
 }
 
+// cellFacts returns the properties in the order of footnotes.
 func cellFacts() []cellFact {
 	return []cellFact{
 		{"code", func(c Cell) string { return c.Environment.Commit }},
@@ -85,10 +86,10 @@ func cellFacts() []cellFact {
 	}
 }
 
-// shortDigest cuts a digest to what a reader compares.
+// shortDigest cuts a digest to the length that a reader compares.
 func shortDigest(digest string) string { return digest[:min(12, len(digest))] }
 
-// distinctFacts returns the values of a fact over cells, sorted; "" is left out.
+// distinctFacts returns the values of a property over cells, sorted; empty ones are left out.
 func distinctFacts(cells []Cell, of func(c Cell) string) []string {
 	var values []string
 	for _, c := range cells {
@@ -100,8 +101,8 @@ func distinctFacts(cells []Cell, of func(c Cell) string) []string {
 	return slices.Compact(values)
 }
 
-// configDifferences lists the options that differ, as "key: a -> b" by key.
-// The seed is not one of them.
+// configDifferences lists the options that differ, as "key: a -> b", sorted by key. The seed is
+// left out.
 func configDifferences(a, b json.RawMessage) []string {
 	fa, fb := flatten(a), flatten(b)
 	var keys []string
@@ -122,6 +123,7 @@ func configDifferences(a, b json.RawMessage) []string {
 	return differences
 }
 
+// orUnset names the absence of a value.
 func orUnset(value string) string {
 	if value == "" {
 		return "unset"
@@ -129,8 +131,8 @@ func orUnset(value string) string {
 	return value
 }
 
-// flatten returns the leaves of a JSON object by their dotted keys; lists are
-// leaves. What is no object has one leaf, "configuration".
+// flatten returns the leaves of a JSON object by their dotted keys; lists are leaves. JSON that is
+// no object has one leaf, "configuration".
 func flatten(config json.RawMessage) map[string]string {
 	leaves := make(map[string]string)
 	var walk func(key string, value json.RawMessage)
@@ -153,7 +155,7 @@ func flatten(config json.RawMessage) map[string]string {
 	return leaves
 }
 
-// leafText renders a value: text without its quotes, the rest as compact JSON.
+// leafText writes a value: text without its quotes, the rest as compact JSON.
 func leafText(value json.RawMessage) string {
 	var text string
 	if err := json.Unmarshal(value, &text); err == nil && text != "" {

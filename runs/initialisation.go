@@ -8,20 +8,21 @@ import (
 	"path/filepath"
 )
 
+// initialisationFile is the name of the file in a cell's folder.
 const initialisationFile = "initialisation.jsonl"
 
-// Initialisation says how the optimisation of the embedding matrices before
-// training ended. Its curve is in the cell's initialisation.jsonl.
+// Initialisation says how the optimisation of the embedding matrices before training ended. Its
+// curve is in the cell's initialisation.jsonl.
 type Initialisation struct {
 	Loss      string     `json:"loss"`   // activation or adversarial
-	Images    int        `json:"images"` // that it looked at
+	Images    int        `json:"images"` // the number used
 	Steps     int        `json:"steps"`  // taken
 	Converged bool       `json:"converged"`
 	First     float64    `json:"first"`   // loss before the first step
 	Last      float64    `json:"last"`    // loss after the last
 	Pairs     [2]float64 `json:"pairs"`   // sum of the terms of all pairs of learners, first and last
 	Norms     [2]float64 `json:"norms"`   // sum of the matrices' unit-norm constraints, first and last
-	Seconds   float64    `json:"seconds"` // that it took
+	Seconds   float64    `json:"seconds"` // spent on it
 }
 
 // InitialStep is one line of initialisation.jsonl: the loss after so many steps.
@@ -37,8 +38,8 @@ type InitialStep struct {
 
 // InitialEnd says how an initialisation ended.
 type InitialEnd struct {
-	Images    int  `json:"images"`    // that it looked at
-	Converged bool `json:"converged"` // else it had taken all its steps
+	Images    int  `json:"images"`    // the number used
+	Converged bool `json:"converged"` // false: it took all its steps
 }
 
 // InitialisationPath returns the file of a cell's initialisation.
@@ -46,8 +47,7 @@ func (r *Run) InitialisationPath(k Key) string {
 	return filepath.Join(r.CellDir(k), initialisationFile)
 }
 
-// WriteInitialisation writes initialisation.jsonl; steps are all of them, the
-// last with its end.
+// WriteInitialisation writes initialisation.jsonl. steps are all steps; the last one has an End.
 func WriteInitialisation(path string, steps []InitialStep) error {
 	if len(steps) == 0 || steps[len(steps)-1].End == nil {
 		return fmt.Errorf("write %s: %d steps without an end", path, len(steps))
@@ -67,8 +67,8 @@ func WriteInitialisation(path string, steps []InitialStep) error {
 	})
 }
 
-// ReadInitialisation reads initialisation.jsonl. It was written in one piece,
-// so a line that is cut or missing is an error.
+// ReadInitialisation reads initialisation.jsonl. The file is written whole, so a cut or missing
+// line is an error.
 func ReadInitialisation(path string) ([]InitialStep, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -91,19 +91,20 @@ func ReadInitialisation(path string) ([]InitialStep, error) {
 	return steps, nil
 }
 
-// InitialisationOf returns what the record of a cell says of its initialisation by a
-// loss; steps are all of them, the last with its end.
+// InitialisationOf returns the summary of an initialisation by a loss for the cell's record. steps
+// are all steps; the last one has an End.
 func InitialisationOf(loss string, steps []InitialStep) *Initialisation {
 	first, last := steps[0], steps[len(steps)-1]
 	return &Initialisation{
 		Loss: loss, Images: last.End.Images, Steps: last.Step, Converged: last.End.Converged,
 		First: first.Loss, Last: last.Loss, Seconds: last.Seconds,
-		Pairs: [2]float64{sum(first.Pairs), sum(last.Pairs)},
-		Norms: [2]float64{sum(first.Norms), sum(last.Norms)},
+		Pairs: [2]float64{totalOf(first.Pairs), totalOf(last.Pairs)},
+		Norms: [2]float64{totalOf(first.Norms), totalOf(last.Norms)},
 	}
 }
 
-func sum(values []float64) float64 {
+// totalOf returns the sum of values.
+func totalOf(values []float64) float64 {
 	total := 0.0
 	for _, v := range values {
 		total += v

@@ -14,7 +14,10 @@ func initialSteps() []InitialStep {
 	return []InitialStep{
 		{Step: 0, Loss: 30, Pairs: []float64{1, 2, 3}, Norms: []float64{0.5, 0.25, 0.25}, Seconds: 0.5},
 		{Step: 1, Loss: 8, Pairs: []float64{1, 1, 1}, Norms: []float64{0.25, 0, 0}, Regressors: 0.125, Seconds: 1},
-		{Step: 2, Loss: 2, Pairs: []float64{0.5, 0.5, 0.5}, Norms: []float64{0, 0, 0}, Seconds: 1.5, End: &InitialEnd{Images: 80, Converged: true}},
+		{
+			Step: 2, Loss: 2, Pairs: []float64{0.5, 0.5, 0.5}, Norms: []float64{0, 0, 0}, Seconds: 1.5,
+			End: &InitialEnd{Images: 80, Converged: true},
+		},
 	}
 }
 

@@ -9,20 +9,19 @@ import (
 	"os"
 )
 
-// stepLine is a line of a file of JSON lines that grows while a model trains.
+// stepLine is a line of a JSON-lines file that grows while a model trains.
 type stepLine interface {
 	// step is the optimizer step that the line is about.
 	step() int
 }
 
-// lineLog appends to such a file. It keeps the file open: a small step takes no
-// longer than opening a file.
+// lineLog appends to such a file. It keeps the file open, because a small step is as fast as
+// opening a file.
 type lineLog struct{ file *os.File }
 
-// openLines opens a file to go on after a step, 0 for a training that begins.
-// Lines of later steps are dropped, when training continues from a checkpoint
-// that is older than the last line, and so is a line that an earlier process
-// left unfinished.
+// openLines opens a file to continue after a step, 0 for a new training. It drops lines of later
+// steps, which exist when training continues from a checkpoint older than the last line, and a line
+// that an earlier process left unfinished.
 func openLines[T stepLine](path string, last int) (*lineLog, error) {
 	if err := keepLines[T](path, last); err != nil {
 		return nil, err
@@ -34,7 +33,7 @@ func openLines[T stepLine](path string, last int) (*lineLog, error) {
 	return &lineLog{f}, nil
 }
 
-// add adds a line.
+// add appends a line.
 func (l *lineLog) add(x stepLine) error {
 	line, err := json.Marshal(x)
 	if err != nil {
@@ -50,8 +49,8 @@ func (l *lineLog) add(x stepLine) error {
 // Close closes the file.
 func (l *lineLog) Close() error { return l.file.Close() }
 
-// readLines reads a file of lines; nil if there is none. A last line without
-// its newline was cut by a kill and is ignored.
+// readLines reads a file of lines; nil if there is none. A last line without its newline was cut by
+// a kill and is ignored.
 func readLines[T stepLine](path string) ([]T, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -63,6 +62,7 @@ func readLines[T stepLine](path string) ([]T, error) {
 	return parseLines[T](path, data)
 }
 
+// parseLines decodes the whole lines of a file.
 func parseLines[T stepLine](path string, data []byte) ([]T, error) {
 	var lines []T
 	for n := 1; ; n++ {
@@ -79,8 +79,8 @@ func parseLines[T stepLine](path string, data []byte) ([]T, error) {
 	}
 }
 
-// keepLines rewrites the file without the lines after a step and without an
-// unfinished one, where there are such lines.
+// keepLines rewrites the file without the lines after a step and without an unfinished one, if it
+// has such lines.
 func keepLines[T stepLine](path string, last int) error {
 	before, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

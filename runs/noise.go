@@ -14,19 +14,18 @@ import (
 // NoiseOptions are the settings of MeasureNoise.
 type NoiseOptions struct {
 	Metrics     []string  // R@K, MAP@R or R-precision
-	Method      string    // measure this method only; empty: all
-	Base        string    // method that the others are paired with, where the run's record names none
-	Differences []float64 // for which seeds are counted, fractions above 0
-	Rows        int       // of the table in which a difference is to be found: Holm's correction
-	Splits      int       // most splits of a number of seeds, over all configurations
+	Method      string    // the only method to measure; empty: all
+	Base        string    // method with which the others are paired, where the run's record names none
+	Differences []float64 // to find, fractions in (0, 1), rising
+	Rows        int       // of the table in which a difference is to be found, for Holm's correction
+	Splits      int       // largest number of splits for a number of seeds, over all configurations
 	Resamples   int       // of each split
 	Experiments int       // simulated for each number of seeds
 	Seed        uint64    // of the resamples and experiments
 }
 
-// DefaultNoiseOptions returns R@1 of all methods and differences of 0.25 to 4
-// points in a table of one row. 500 experiments place a power of 80% within 3.5
-// points.
+// DefaultNoiseOptions returns R@1 of all methods and differences of 0.25 to 4 points in a table of
+// one row. 500 experiments determine a power of 80% to within 3.5 points.
 func DefaultNoiseOptions() NoiseOptions {
 	return NoiseOptions{
 		Metrics: []string{"R@1"}, Base: "baseline", Differences: []float64{0.0025, 0.005, 0.01, 0.02, 0.04},
@@ -34,7 +33,7 @@ func DefaultNoiseOptions() NoiseOptions {
 	}
 }
 
-// validate says what is wrong with the options.
+// validate returns an error that says what is wrong with the options.
 func (o NoiseOptions) validate() error {
 	switch {
 	case len(o.Metrics) == 0:
@@ -52,9 +51,8 @@ func (o NoiseOptions) validate() error {
 	return nil
 }
 
-// SeedNoise is what seeds and test classes do to a metric of one protocol,
-// measured on the configurations (methods and sizes) of one backbone and mode in
-// a run. Values are fractions.
+// SeedNoise is the effect of seeds and test classes on a metric of one protocol, measured on the
+// configurations (methods and sizes) of one backbone and mode in a run. Values are fractions.
 type SeedNoise struct {
 	Run      string `json:"run"`
 	Group    Group  `json:"group"` // its method and size are empty, unless one method was asked for
@@ -67,13 +65,13 @@ type SeedNoise struct {
 	Configurations int      `json:"configurations"` // with at least two seeds that are not alike
 	Fewest         int      `json:"fewest_seeds"`   // of a configuration
 	Most           int      `json:"most_seeds"`
-	Single         int      `json:"single"`   // configurations with one seed, which say nothing
-	Alike          int      `json:"alike"`    // whose seeds all have the same values
-	LeftOut        []string `json:"left_out"` // that could not be used, with the reason
+	Single         int      `json:"single"`   // configurations with one seed, which have no spread
+	Alike          int      `json:"alike"`    // configurations whose seeds all have the same values
+	LeftOut        []string `json:"left_out"` // configurations that could not be used, each with the reason
 
-	// SD is the standard deviation of one seed's result, pooled over the
-	// configurations; Low to High is its 95% interval. Smallest and Largest are
-	// single configurations'. See deviations.
+	// SD is the standard deviation of one seed's result, pooled over the configurations. Low to
+	// High is its 95% interval, by Freedom degrees of freedom. Smallest and Largest are those of
+	// single configurations.
 	SD          float64 `json:"sd"`
 	Low         float64 `json:"low"`
 	High        float64 `json:"high"`
@@ -82,23 +80,23 @@ type SeedNoise struct {
 	Smallest    float64 `json:"smallest"`
 	Largest     float64 `json:"largest"`
 
-	// ClassSD is the standard deviation of the difference of two configurations
-	// that comes from the choice of test classes, without what seeds do: the
-	// median over Pairs of a configuration and its base, either of the method that
-	// was asked for. 0 where there is no pair; then the seeds needed are too few.
+	// ClassSD is the standard deviation of the difference of two configurations that comes from the
+	// choice of test classes, without the part of the seeds: the median over Pairs of a
+	// configuration and its base, one of which has the method that was asked for. It is 0 where
+	// there is no pair; then the seeds needed are underestimated.
 	ClassSD float64 `json:"class_sd"`
 	Pairs   int     `json:"pairs"`
 
 	Splits []Split `json:"splits"` // by number of seeds on a side; none where no configuration has two
 	Needed []Need  `json:"needed"` // none where Reason is set or there is one test class
-	// Found is the difference that a comparison of Most seeds on each side finds
-	// with 80% power; 0 where that is not known.
+	// Found is the difference that a comparison of Most seeds on each side finds with 80% power; 0
+	// where it is not known.
 	Found  float64 `json:"found"`
-	Reason string  `json:"reason,omitempty"` // why nothing is known; what was measured is then zero
+	Reason string  `json:"reason,omitempty"` // why nothing is known; the measured values are then zero
 }
 
-// Split is A/A: configurations whose seeds were split into two disjoint sets of
-// the same number and compared with themselves, over all splits or a sample.
+// Split is A/A: the seeds of configurations are split into two disjoint sets of equal size, and
+// each configuration is compared with itself, over all splits or a sample of them.
 type Split struct {
 	Seeds          int     `json:"seeds"` // on each side
 	Configurations int     `json:"configurations"`
@@ -107,19 +105,19 @@ type Split struct {
 	SD             float64 `json:"sd"`       // of the difference of means, around 0
 	Within95       float64 `json:"within95"` // 95% of the differences are at most this far from 0
 	Largest        float64 `json:"largest"`
-	// Verdicts is the number of splits with p < 0.05, each as a table of its
-	// own. Splits of a configuration share seeds, so they are not independent.
+	// Verdicts is the number of splits with p < 0.05, each as a table of its own. Splits of a
+	// configuration share seeds, so they are not independent.
 	Verdicts int `json:"verdicts"`
 }
 
 // Need says how many seeds on each side find a difference with 80% power.
 type Need = paired.Need
 
-// MostSeeds is the largest number of seeds that a Need is looked for in.
+// MostSeeds is the largest number of seeds on each side that is tried for a Need.
 const MostSeeds = paired.MostSeeds
 
-// MeasureNoise measures the noise of a run: a row for each data set, variant,
-// backbone, mode, protocol, state of the model and metric.
+// MeasureNoise measures the noise of a run. There is a row for each data set, variant, backbone,
+// mode, protocol, state of the model and metric.
 func MeasureNoise(ctx context.Context, r *Run, o NoiseOptions) ([]SeedNoise, error) {
 	fail := func(err error) ([]SeedNoise, error) { return nil, fmt.Errorf("noise of %s: %w", r.Record.ID, err) }
 	if err := o.validate(); err != nil {
@@ -177,8 +175,8 @@ func MeasureNoise(ctx context.Context, r *Run, o NoiseOptions) ([]SeedNoise, err
 	return rows, nil
 }
 
-// measuredScopes returns the protocols and states of the groups' models. Models
-// that were chosen by their test results keep no queries and are left out.
+// measuredScopes returns the protocols and states of the groups' models. Models that were chosen by
+// their test results have no queries and are left out.
 func measuredScopes(groups []GroupCells) []scope {
 	var all []scope
 	for _, g := range groups {
@@ -279,10 +277,10 @@ func (n *SeedNoise) fill(ctx context.Context, all []measured, counts []float64, 
 	return err
 }
 
-// pair measures ClassSD and returns the contrasts of configurations with their
-// bases, one of which is chosen at least, or, where there is none, of a chosen one
-// with another. A single configuration has a contrast with itself only, in which
-// classes make no difference.
+// pair measures ClassSD and returns the contrasts of configurations with their bases, where at
+// least one of the two is chosen. Where there is no such pair, it takes a chosen configuration with
+// another. A single configuration has a contrast with itself only, in which classes make no
+// difference.
 func (n *SeedNoise) pair(chosen, varied []measured, counts []float64, record Record, base string) []paired.Contrast {
 	groups := make([]GroupCells, len(varied))
 	for i, m := range varied {

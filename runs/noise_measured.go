@@ -15,20 +15,21 @@ import (
 	"bierbench/runs/internal/paired"
 )
 
-// measured is a configuration's results on one protocol.
+// measured is the results of a configuration on one protocol.
 type measured struct {
 	group   GroupCells
 	first   *outcomes // of its first seed: says which queries
 	test    string    // digest of the test images
-	metrics []string  // that a seed has
-	sums    map[string][][]float64
-	// sums is metric -> [seeds][classes]; without a metric that a seed lacks or
-	// that ties decide.
+	metrics []string  // those that a seed has
+	// sums is metric -> [seeds][classes], without metrics that a seed lacks or that ties decide.
+	sums map[string][][]float64
 }
 
-// readMeasured reads the groups that were evaluated in a scope. leftOut says
-// which could not be used, and why.
-func readMeasured(ctx context.Context, r *Run, s scope, groups []GroupCells, metrics []string) (usable []measured, leftOut []string, err error) {
+// readMeasured reads the groups that were evaluated in a scope. leftOut names the groups that
+// cannot be used, each with the reason.
+func readMeasured(ctx context.Context, r *Run, s scope, groups []GroupCells, metrics []string) (usable []measured,
+	leftOut []string, err error,
+) {
 	var parts []measured
 	for _, g := range groups {
 		if slices.ContainsFunc(g.Cells, func(c Cell) bool { _, ok := c.Evaluation(s.protocol, s.b); return ok }) {
@@ -67,7 +68,7 @@ func readMeasured(ctx context.Context, r *Run, s scope, groups []GroupCells, met
 	return usable, leftOut, nil
 }
 
-// read sums a configuration's queries by class. An error says why it cannot be used.
+// read sums a configuration's queries by class. An error says why the configuration cannot be used.
 func (m *measured) read(r *Run, s scope, metrics []string) error {
 	from := side{r, m.group}
 	if seed, ok := m.group.mixed(); ok {
@@ -78,14 +79,14 @@ func (m *measured) read(r *Run, s scope, metrics []string) error {
 		return err
 	}
 	row := Comparison{Protocol: s.protocol}
-	os, err := from.load(row, "it")
+	loaded, err := from.load(row, "it")
 	if err != nil {
 		return err
 	}
-	if len(os[0].id) == 0 {
+	if len(loaded[0].id) == 0 {
 		return errors.New("no query has a positive")
 	}
-	m.first, m.test, m.sums = os[0], es[0].TestHash, map[string][][]float64{}
+	m.first, m.test, m.sums = loaded[0], es[0].TestHash, map[string][][]float64{}
 	index, counts := m.first.classIndex()
 	for _, metric := range metrics {
 		has := func(e Evaluation) bool { _, ok := e.Metrics[metric]; return ok }
@@ -96,14 +97,14 @@ func (m *measured) read(r *Run, s scope, metrics []string) error {
 			continue
 		}
 		row.Metric = metric
-		if m.sums[metric], _, err = seedSums(row, "it", es, os, index, len(counts)); err != nil {
+		if m.sums[metric], _, err = seedSums(row, "it", es, loaded, index, len(counts)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// deviate fills in what is known of the standard deviation over seeds.
+// deviate fills in the standard deviation over seeds.
 func (n *SeedNoise) deviate(chosen []measured) {
 	means := make([]map[int]float64, len(chosen))
 	for i, m := range chosen {
@@ -132,15 +133,15 @@ type deviations struct {
 	freedom     float64 // degrees of freedom of pooled
 }
 
-// deviationsOf takes each configuration's values by seed, at least two each. Of
-// C configurations of n seeds whose values correlate by r over the seeds, since
-// equal seeds draw equal batches, the pooled variance does not have (n-1) C
-// degrees of freedom, as the variances correlate by r^2, but
+// deviationsOf takes each configuration's values by seed, at least two each. C configurations of n
+// seeds have values that correlate by r over the seeds, because equal seeds draw equal batches.
+// Their variances then correlate by r^2, and the pooled variance has not (n-1) C degrees of freedom
+// but
 //
 //	(n-1) C / (1 + (C-1) r^2).
 //
-// Here it is r for r^2: r is known from few seeds only, and comes out small when
-// the standard deviation does. TestDeviations holds it.
+// Here r stands in the place of r^2: it is estimated from few seeds, and comes out small when the
+// standard deviation does. TestDeviations measures how often the interval holds the true value.
 func deviationsOf(values []map[int]float64) deviations {
 	var d deviations
 	squares, freedom, fewest := 0.0, 0.0, math.Inf(1)
@@ -186,8 +187,8 @@ func deviationsOf(values []map[int]float64) deviations {
 	return d
 }
 
-// interval is the 95% interval of the pooled standard deviation, by the
-// chi-square distribution.
+// interval returns the 95% interval of the pooled standard deviation, by the chi-square
+// distribution.
 func (d deviations) interval() (low, high float64) {
 	chi := distuv.ChiSquared{K: d.freedom}
 	scale := func(p float64) float64 { return d.pooled * math.Sqrt(d.freedom/chi.Quantile(p)) }

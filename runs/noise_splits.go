@@ -13,8 +13,8 @@ import (
 	"bierbench/runs/internal/paired"
 )
 
-// split compares configurations with themselves, for every number of seeds up to
-// mostSplit that fits on both sides.
+// split compares configurations with themselves, for every number of seeds up to mostSplit that
+// fits on both sides.
 func (n *SeedNoise) split(ctx context.Context, chosen []measured, counts []float64, o NoiseOptions) error {
 	most := o.Splits * fewClasses / max(fewClasses, n.Classes)
 	for k := 1; 2*k <= min(n.Most, 2*mostSplit); k++ {
@@ -70,16 +70,16 @@ func (n *SeedNoise) split(ctx context.Context, chosen []measured, counts []float
 	return nil
 }
 
-// fewClasses is the number of test classes up to which all of NoiseOptions.Splits
-// are compared; with more of them there are fewer splits, since each takes longer.
+// fewClasses is the number of test classes up to which NoiseOptions.Splits applies. With more
+// classes each split takes longer, so there are fewer.
 const fewClasses = 1000
 
-// mostSplit bounds the seeds on a side: larger sets add rows and no news.
+// mostSplit bounds the seeds on a side: larger sets add rows but nothing new.
 const mostSplit = 5
 
-// seedHalvings returns pairs of disjoint sets of k of n seeds, which of a pair comes
-// first being one and the same: all where there are at most the given number,
-// else that many drawn ones, which may repeat.
+// seedHalvings returns pairs of disjoint sets of k of n seeds. The order of the two sets does not
+// count. It returns all pairs where there are at most as many as asked for; otherwise it draws that
+// many, which may repeat.
 func seedHalvings(n, k, most int, random *rand.Rand) (halves [][2][]int, all bool) {
 	if countHalvings(n, k) <= float64(most) {
 		var visit func(next int, a, b []int)
@@ -106,7 +106,7 @@ func seedHalvings(n, k, most int, random *rand.Rand) (halves [][2][]int, all boo
 	return halves, false
 }
 
-// countHalvings is n! / (k! k! (n-2k)! 2).
+// countHalvings returns n! / (k! k! (n-2k)! 2).
 func countHalvings(n, k int) float64 {
 	logFactorial := func(n int) float64 {
 		v, _ := math.Lgamma(float64(n + 1))

@@ -179,7 +179,10 @@ func TestDegenerateNoise(t *testing.T) {
 		{"one class", seeds("bier", 1, 3, 1, 0.5), "", "", false},
 		{"two seeds of one method", seeds("bier", 1, 2, 12, 0.5), "", "", true},
 		{"two classes", seeds("bier", 1, 3, 2, 0.5), "", "", true},
-		{"one method that varies beside ones that do not", slices.Concat(seeds("features", 1, 3, 12, 1), seeds("bier", 1, 3, 12, 0.5)), "", "", true},
+		{
+			"one method that varies beside ones that do not",
+			slices.Concat(seeds("features", 1, 3, 12, 1), seeds("bier", 1, 3, 12, 0.5)), "", "", true,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			rows := measureNoise(t, fakeRun(t, "r", tt.cells...), quickNoise())
@@ -230,8 +233,8 @@ func TestHalvings(t *testing.T) {
 	}
 }
 
-// The interval of the pooled standard deviation holds the true one in 95% of
-// simulated runs, whether configurations share what seeds do or not.
+// The interval of the pooled standard deviation holds the true one in 95% of simulated runs,
+// whether configurations share what seeds do or not.
 func TestDeviations(t *testing.T) {
 	const repeats, configurations, n = 1000, 12, 5
 	for _, shared := range []float64{0, 0.7, 1} {

@@ -8,8 +8,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
-// outcomes are the queries of a cell without their nearest images, by
-// ascending (draw, id). The ids, draws and classes say which queries they are.
+// outcomes are the queries of a cell without their nearest images, sorted by (draw, id). Ids, draws
+// and classes identify the queries.
 type outcomes struct {
 	id          []int64
 	draw, class []int32
@@ -51,6 +51,7 @@ func readOutcomes(path string) (outcomes, error) {
 	}, nil
 }
 
+// reordered returns the values at the given indices, in their order.
 func reordered[T any](values []T, order []int) []T {
 	picked := make([]T, len(order))
 	for i, k := range order {
@@ -75,7 +76,7 @@ func (o outcomes) sameQueries(other outcomes) string {
 	return ""
 }
 
-// values returns a metric's value of each query: a hit at K counts 1.
+// values returns a metric's value for each query, [queries] in [0, 1]: 1 for a hit at K.
 func (o outcomes) values(metric string) ([]float64, error) {
 	switch metric {
 	case mapAtR:
@@ -96,9 +97,8 @@ func (o outcomes) values(metric string) ([]float64, error) {
 	return values, nil
 }
 
-// classIndex numbers the classes of the queries: index is [queries] into
-// counts, [classes] the number of queries of each. Classes are in ascending
-// order.
+// classIndex numbers the classes of the queries in ascending order. index is [queries], positions
+// in counts; counts is [classes], the number of queries of each.
 func (o outcomes) classIndex() (index []int, counts []float64) {
 	classes := slices.Clone(o.class)
 	slices.Sort(classes)

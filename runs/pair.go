@@ -9,8 +9,7 @@ import (
 	"bierbench/runs/internal/paired"
 )
 
-// compare adds the rows of one group against another: a row for each protocol
-// and metric.
+// compare adds the rows of one group against another, one for each protocol and metric.
 func (c *comparer) compare(ctx context.Context, a, b side) error {
 	notes := c.differences(a, b)
 	unfinished := append(a.unfinished(), b.unfinished()...)
@@ -25,7 +24,8 @@ func (c *comparer) compare(ctx context.Context, a, b side) error {
 			return nil
 		}
 		if seed, ok := s.side.group.mixed(); ok {
-			c.refuse(row, fmt.Sprintf("seed %d of %s has another configuration or other data than seed %d", seed, s.name, s.side.group.Cells[0].Seed))
+			c.refuse(row, fmt.Sprintf("seed %d of %s has another configuration or other data than seed %d", seed, s.name,
+				s.side.group.Cells[0].Seed))
 			return nil
 		}
 	}
@@ -56,7 +56,7 @@ func (c *comparer) compare(ctx context.Context, a, b side) error {
 	return nil
 }
 
-// mixed returns a seed whose configuration or data is not that of the first.
+// mixed returns a seed whose configuration or data differs from the first seed's.
 func (g GroupCells) mixed() (int, bool) {
 	for _, c := range g.Cells[1:] {
 		if c.ConfigHash != g.Cells[0].ConfigHash || c.DataHash != g.Cells[0].DataHash {
@@ -66,8 +66,7 @@ func (g GroupCells) mixed() (int, bool) {
 	return 0, false
 }
 
-// evaluations returns the evaluation of each cell, which must all be there and
-// be of the same test images.
+// evaluations returns the evaluation of each cell. All must exist and have the same test images.
 func (s side) evaluations(protocol, at, name string) ([]Evaluation, error) {
 	var all []Evaluation
 	for _, cell := range s.group.Cells {
@@ -83,7 +82,7 @@ func (s side) evaluations(protocol, at, name string) ([]Evaluation, error) {
 	return all, nil
 }
 
-// load reads the outcomes of each cell, which must be of the same queries.
+// load reads the outcomes of each cell, which must have the same queries.
 func (s side) load(row Comparison, name string) ([]*outcomes, error) {
 	var all []*outcomes
 	for _, cell := range s.group.Cells {
@@ -101,8 +100,8 @@ func (s side) load(row Comparison, name string) ([]*outcomes, error) {
 	return all, nil
 }
 
-// base loads the outcomes of A. In a table of methods the same base comes
-// again and again, so the last one is kept.
+// base loads the outcomes of A. In a table of methods the same base returns again and again, so the
+// last one is kept.
 func (c *comparer) base(row Comparison, a side) ([]*outcomes, error) {
 	which := a.run.Dir + "\x00" + a.group.Group.Path()
 	if c.cached != which {
@@ -119,8 +118,8 @@ func (c *comparer) base(row Comparison, a side) ([]*outcomes, error) {
 	return o, nil
 }
 
-// compareScope adds a row for each metric of a protocol. An error says why the
-// protocol cannot be compared.
+// compareScope adds a row for each metric of a protocol. An error says why the protocol cannot be
+// compared.
 func (c *comparer) compareScope(row Comparison, s scope, a, b side) error {
 	if err := s.honest(a.group, b.group); err != nil {
 		return err
@@ -160,8 +159,8 @@ func (c *comparer) compareScope(row Comparison, s scope, a, b side) error {
 	return nil
 }
 
-// compareMetric adds the row of a metric. ea and oa are of A's seeds, eb and ob
-// of B's; index and counts are those of classIndex.
+// compareMetric adds the row of a metric. ea and oa belong to A's seeds, eb and ob to B's; index
+// and counts are those of classIndex.
 func (c *comparer) compareMetric(row Comparison, ea, eb []Evaluation, oa, ob []*outcomes, index []int, counts []float64) error {
 	missing := func(es []Evaluation) bool {
 		return slices.ContainsFunc(es, func(e Evaluation) bool { _, ok := e.Metrics[row.Metric]; return !ok })
@@ -213,12 +212,13 @@ func (c *comparer) compareMetric(row Comparison, ea, eb []Evaluation, oa, ob []*
 	return nil
 }
 
-// seedSums returns the row's metric of one side, read from the queries of its
-// seeds: values is [seeds][queries], sums is [seeds][classes], the values summed
-// by class. Their means must agree with the record es; name is A or B, for the
-// error. index is [queries], the class of each.
-func seedSums(row Comparison, name string, es []Evaluation, os []*outcomes, index []int, classes int) (sums, values [][]float64, err error) {
-	for i, o := range os {
+// seedSums returns a metric of one side, read from the queries of its seeds. values is
+// [seeds][queries]; sums is [seeds][classes], the values summed by class. Their means must agree
+// with the records es. index is [queries], the class of each; name is A or B, for the error.
+func seedSums(row Comparison, name string, es []Evaluation, loaded []*outcomes, index []int, classes int) (sums,
+	values [][]float64, err error,
+) {
+	for i, o := range loaded {
 		seedValues, err := o.values(row.Metric)
 		if err != nil {
 			return nil, nil, err
@@ -229,7 +229,8 @@ func seedSums(row Comparison, name string, es []Evaluation, os []*outcomes, inde
 			mean += v / float64(len(seedValues))
 		}
 		if want := es[i].Metrics[row.Metric]; !meanAgrees(mean, want) {
-			return nil, nil, fmt.Errorf("the record of %s's %d. seed says %s %.5f, its queries %.5f: evaluate it again", name, i+1, row.Metric, want, mean)
+			return nil, nil, fmt.Errorf("the record of %s's %d. seed says %s %.5f, its queries %.5f: evaluate it again", name, i+1,
+				row.Metric, want, mean)
 		}
 		sums = append(sums, byClass)
 		values = append(values, seedValues)
@@ -251,8 +252,8 @@ func (row *Comparison) pairs(va, vb [][]float64) {
 	}
 }
 
-// collapsed adds a row in which ties decide the number: it shows the
-// pessimistic one and is not tested, so its interval is the whole range.
+// collapsed adds a row in which ties decide the number. It shows the pessimistic number and is not
+// tested, so its interval is the whole range.
 func (c *comparer) collapsed(row Comparison, ea, eb []Evaluation) {
 	mean := func(es []Evaluation) float64 {
 		sum := 0.0

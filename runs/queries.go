@@ -9,16 +9,15 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 )
 
-// Query is the outcome of one query of a protocol. Queries without a positive
-// have none.
+// Query is the outcome of one query of a protocol. Queries without a positive have no outcome.
 type Query struct {
 	ID    int64
 	Class int32
 	Draw  int32 // of VehicleID's 1gallery protocols; 0 elsewhere
-	// 1-based rank of the best positive, ties in the order of gallery ids,
-	// or all against or all for the query.
+	// 1-based rank of the best positive, with ties in the order of gallery ids, all against the
+	// query, or all for it.
 	Rank, RankPessimistic, RankOptimistic int32
-	AP                                    float64 // average precision at R, MAP@R's part
+	AP                                    float64 // average precision at R, whose mean is MAP@R
 	RPrecision                            float64
 	Nearest                               []int64 // ids of the nearest gallery images, nearest first
 	Scores                                []float32
@@ -27,7 +26,7 @@ type Query struct {
 // queryBatch is the number of rows of a record batch.
 const queryBatch = 1 << 16
 
-// querySchema has a column per field of Query.
+// querySchema has a column for each field of Query.
 func querySchema() *arrow.Schema {
 	return arrowSchema("queries 1", []arrow.Field{
 		{Name: "id", Type: arrow.PrimitiveTypes.Int64},
@@ -43,9 +42,9 @@ func querySchema() *arrow.Schema {
 	})
 }
 
-// WriteQueries writes queries-<protocol>.arrow, an Arrow file with the columns
-// id int64; class, draw, rank, rank_pessimistic, rank_optimistic int32;
-// ap, r_precision float64; nearest list<int64>, scores list<float32>.
+// WriteQueries writes queries-<protocol>.arrow, an Arrow file with the columns id int64; class,
+// draw, rank, rank_pessimistic, rank_optimistic int32; ap, r_precision float64; nearest
+// list<int64>, scores list<float32>.
 func WriteQueries(path string, queries []Query) error {
 	for i, q := range queries {
 		if len(q.Nearest) != len(q.Scores) {
@@ -109,14 +108,15 @@ func ReadQueries(path string) ([]Query, error) {
 	return queries, nil
 }
 
-// batchColumns are the columns of a batch of queries but for its lists; they share
-// the batch's memory.
+// batchColumns are the columns of a batch of queries, except for its lists. They share the batch's
+// memory.
 type batchColumns struct {
 	id                                         []int64
 	class, draw, rank, pessimistic, optimistic []int32
 	ap, rPrecision                             []float64
 }
 
+// queryColumns returns the columns of a batch.
 func queryColumns(r arrow.Record) batchColumns {
 	numbers := func(i int) []int32 { return r.Column(i).(*array.Int32).Int32Values() }
 	return batchColumns{

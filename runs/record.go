@@ -22,7 +22,7 @@ const (
 	embeddingsFile = "embeddings.arrow"
 )
 
-// Record is what was asked for, run.json.
+// Record is run.json: what the run was asked to do.
 type Record struct {
 	Schema      int             `json:"schema"`
 	ID          string          `json:"id"`
@@ -32,23 +32,22 @@ type Record struct {
 	Command     []string        `json:"command"`
 	Environment Environment     `json:"environment"`
 	Cells       []Key           `json:"cells"` // planned, in the suite's order
-	// Bases has, by the path of a group, the method that it is compared with
-	// where the suite names one.
+	// Bases has, by the path of a group, the method that it is compared with where the suite names
+	// one.
 	Bases map[string]string `json:"bases,omitempty"`
 }
 
-// Base returns the method that the suite compares a group with; empty where it
-// names none.
+// Base returns the method with which the suite compares a group; empty where it names none.
 func (r Record) Base(g Group) string { return r.Bases[g.Path()] }
 
-// Run is an open run. Its methods read and write the folder; they keep nothing
-// in memory, so several processes may look at one run.
+// Run is an open run. Its methods read and write its folder and keep nothing in memory, so several
+// processes may use one run.
 type Run struct {
 	Dir    string
 	Record Record
 }
 
-// Update replaces run.json, when a suite was extended.
+// Update replaces run.json after a suite was extended.
 func (r *Run) Update(record Record) error {
 	record.Schema, record.ID = Schema, r.Record.ID
 	if err := writeJSON(filepath.Join(r.Dir, recordFile), record); err != nil {
@@ -58,8 +57,8 @@ func (r *Run) Update(record Record) error {
 	return nil
 }
 
-// Cells returns the cells that have a record, in the order of their paths.
-// A broken record is an error that names its file.
+// Cells returns the cells that have a record, in the order of their paths. A broken record is an
+// error that names its file.
 func (r *Run) Cells() ([]Cell, error) {
 	// Four levels above the record, no deeper: checkpoints are not walked.
 	names, err := fs.Glob(os.DirFS(r.Dir), "*/*/*/seed-*/"+cellFile)
@@ -94,7 +93,7 @@ func (r *Run) CellDir(k Key) string {
 	return filepath.Join(r.Dir, filepath.FromSlash(k.Path()))
 }
 
-// QueriesPath returns the file of a cell's queries under a protocol.
+// QueriesPath returns the file of a cell's queries on a protocol.
 func (r *Run) QueriesPath(k Key, protocol string) string {
 	return filepath.Join(r.CellDir(k), "queries-"+protocol+".arrow")
 }
@@ -109,7 +108,7 @@ func (r *Run) StepsPath(k Key) string {
 	return filepath.Join(r.CellDir(k), stepsFile)
 }
 
-// Cell reads a cell's record; false without an error means there is none.
+// Cell reads a cell's record. It returns false without an error where there is none.
 func (r *Run) Cell(k Key) (Cell, bool, error) {
 	c, err := r.readCell(k.Path())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -139,8 +138,8 @@ func (r *Run) readCell(dir string) (Cell, error) {
 	return c, nil
 }
 
-// Sweep removes the files that killed processes left half written in a cell's
-// folder. Nobody else may be writing there.
+// Sweep removes the files that killed processes left half written in a cell's folder. No other
+// process may be writing there.
 func (r *Run) Sweep(k Key) error {
 	left, err := filepath.Glob(filepath.Join(r.CellDir(k), temporaryPrefix+"*"))
 	if err != nil {
@@ -154,7 +153,7 @@ func (r *Run) Sweep(k Key) error {
 	return nil
 }
 
-// WriteCell writes a cell's record, in place of one that is there.
+// WriteCell writes a cell's record, replacing an earlier one.
 func (r *Run) WriteCell(c Cell) error {
 	c.Schema = Schema
 	if err := c.validate(); err != nil {
@@ -170,7 +169,7 @@ func (r *Run) WriteCell(c Cell) error {
 	return nil
 }
 
-// validate refuses a key that would leave its place in the run's folder.
+// validate refuses a key whose path would leave its place in the run's folder.
 func (k Key) validate() error {
 	for _, part := range []struct{ what, name string }{
 		{"dataset", k.Dataset}, {"variant", k.Variant}, {"backbone", k.Backbone}, {"mode", k.Mode}, {"method", k.Method},

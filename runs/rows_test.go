@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestRowsAreIndependent holds that a row's interval does not depend on which
-// other rows are in its table, nor on their order.
+// TestRowsAreIndependent holds that a row's interval does not depend on which other rows are in its
+// table, nor on their order.
 func TestRowsAreIndependent(t *testing.T) {
 	a, b := seeds("bier", 1, 3, 12, 0.5), seeds("bier", 1, 3, 12, 0.6)
 	more := slices.Concat(seeds("extra", 1, 2, 12, 0.5), b)
@@ -18,7 +18,8 @@ func TestRowsAreIndependent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, y := first.Rows[0], second.Rows[slices.IndexFunc(second.Rows, func(r Comparison) bool { return r.A.Method == "bier" && r.Metric == "R@1" })]
+	x, y := first.Rows[0], second.Rows[slices.IndexFunc(second.Rows,
+		func(r Comparison) bool { return r.A.Method == "bier" && r.Metric == "R@1" })]
 	if x.Low != y.Low || x.High != y.High || x.P != y.P {
 		t.Errorf("[%g, %g] p %g alone, [%g, %g] p %g among others", x.Low, x.High, x.P, y.Low, y.High, y.P)
 	}
@@ -62,8 +63,8 @@ func TestMetricsOfAComparison(t *testing.T) {
 	}
 }
 
-// TestDrawsAreQueries holds that under a protocol with draws a query is
-// (draw, id), and that its class holds all of them together.
+// TestDrawsAreQueries holds that under a protocol with draws a query is (draw, id), and that its
+// class holds all of them together.
 func TestDrawsAreQueries(t *testing.T) {
 	draws := func(first int, chance float64) []fake {
 		cells := seeds("bier", first, 3, 12, chance)
@@ -80,7 +81,8 @@ func TestDrawsAreQueries(t *testing.T) {
 	with := compareRuns(t, fakeRun(t, "a", draws(1, 0.4)...), fakeRun(t, "b", draws(1, 0.6)...)).Rows[0]
 	without := compareRuns(t, fakeRun(t, "a", seeds("bier", 1, 3, 12, 0.4)...), fakeRun(t, "b", seeds("bier", 1, 3, 12, 0.6)...)).Rows[0]
 	if with.Reason != "" || with.Low-without.Low > 1e-9 || without.Low-with.Low > 1e-9 {
-		t.Errorf("the same queries drawn twice give [%g, %g] %s, want [%g, %g]: they are no news", with.Low, with.High, with.Reason, without.Low, without.High)
+		t.Errorf("the same queries drawn twice give [%g, %g] %s, want [%g, %g]: they are no news", with.Low, with.High,
+			with.Reason, without.Low, without.High)
 	}
 	if with.Gained != 2*without.Gained {
 		t.Errorf("gained %d, want twice %d", with.Gained, without.Gained)

@@ -5,13 +5,13 @@ import (
 	"slices"
 )
 
-// scope is what rows are about: the evaluations on a protocol of A's model and
-// of B's, each after the last step or chosen in some way.
+// scope is what a row compares: the evaluations on a protocol of A's model and of B's, each after
+// the last step or chosen in some way.
 type scope struct{ protocol, a, b string }
 
-// scopesOf pairs the evaluations of two groups on each protocol, in the order
-// of the records: those of models that were chosen in the same way, else the
-// one that either side has. One without a partner is a scope too.
+// scopesOf pairs the evaluations of two groups on each protocol, in the order of the records.
+// Models that were chosen in the same way form a pair; otherwise the single one of either side
+// does. An evaluation without a partner is a scope too.
 func scopesOf(a, b GroupCells) []scope {
 	var all []scope
 	statesA, statesB := a.states(), b.states()
@@ -43,7 +43,7 @@ func scopesOf(a, b GroupCells) []scope {
 	return all
 }
 
-// protocols returns those of the cells' evaluations, in the records' order.
+// protocols returns the protocols of the cells' evaluations, in the records' order.
 func (g GroupCells) protocols() []string {
 	var all []string
 	for _, c := range g.Cells {
@@ -78,13 +78,13 @@ func (s scope) honest(a, b GroupCells) error {
 		if x.at != AtPeek {
 			continue
 		}
-		return fmt.Errorf("%s is chosen by its test results (%s): no verdict, and its queries are not kept", x.name, peekLabel(x.group.selections()))
+		return fmt.Errorf("%s is chosen by its test results (%s): no verdict, and its queries are not kept", x.name,
+			peekLabel(x.group.selections()))
 	}
 	return nil
 }
 
-// selections returns how the cells' models were chosen, nil for each that is
-// the last one.
+// selections returns how the cells' models were chosen, nil for each last model.
 func (g GroupCells) selections() []*Selection {
 	var all []*Selection
 	for _, c := range g.Cells {
@@ -93,7 +93,7 @@ func (g GroupCells) selections() []*Selection {
 	return all
 }
 
-// notes says how the models were chosen, where that is not the last step of both.
+// notes says how the models were chosen, unless both are those of the last step.
 func (s scope) notes(a, b GroupCells) []string {
 	var notes []string
 	switch {
@@ -114,7 +114,7 @@ func (s scope) notes(a, b GroupCells) []string {
 	return notes
 }
 
-// stateWords says which model an evaluation is of.
+// stateWords says in words which model an evaluation has.
 func stateWords(at string) string {
 	switch at {
 	case AtLast:

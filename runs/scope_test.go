@@ -26,8 +26,8 @@ func chosenBy(cells []fake, s Selection) []fake {
 	return cells
 }
 
-// A model after the last step and a selected one are compared, and a footnote
-// says which is which; a peeked one is compared with nothing, itself included.
+// A model after the last step and a selected one are compared, and a footnote says which is which;
+// a peeked one is compared with nothing, itself included.
 func TestCompareChosen(t *testing.T) {
 	validation := Selection{Rule: ByValidation, Step: 3}
 	same := Selection{Rule: ByValidation, Step: 3, Optimistic: true}
@@ -43,18 +43,28 @@ func TestCompareChosen(t *testing.T) {
 		note, reason string
 	}{
 		{"last and last", last, last, AtLast, "", "", ""},
-		{"last and selected", last, by(validation), AtSelected, AtLast, "A is the model after the last step, B is the best model on validation classes", ""},
+		{
+			"last and selected", last, by(validation), AtSelected, AtLast,
+			"A is the model after the last step, B is the best model on validation classes", "",
+		},
 		{"selected and last", by(validation), last, AtLast, AtSelected, "B is the model after the last step", ""},
 		{"selected and selected", by(validation), by(validation), AtSelected, "", "A and B are the best model on validation classes", ""},
-		{"evaluated by what selects", last, by(same), AtSelected, AtLast, "B is evaluated on the images by which it was chosen: an optimistic number", ""},
+		{
+			"evaluated by what selects", last, by(same), AtSelected, AtLast,
+			"B is evaluated on the images by which it was chosen: an optimistic number", "",
+		},
 		{"last and peek", last, by(peeked), AtPeek, AtLast, "", "B is chosen by its test results (peek, 11 test looks a seed): no verdict"},
-		{"peek and selected", by(peeked), by(validation), AtSelected, AtPeek, "", "A is chosen by its test results (peek, 11 test looks a seed): no verdict"},
+		{
+			"peek and selected", by(peeked), by(validation), AtSelected, AtPeek, "",
+			"A is chosen by its test results (peek, 11 test looks a seed): no verdict",
+		},
 		{"peek and peek", by(peeked), by(peeked), AtPeek, "", "", "A is chosen by its test results"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := compareRuns(t, fakeRun(t, "a", tt.a()...), fakeRun(t, "b", tt.b()...))
 			if tt.reason != "" {
-				if len(d.Rows) != 1 || !strings.Contains(d.Rows[0].Reason, tt.reason) || d.Rows[0].At != tt.at || d.Rows[0].AtA != tt.atA || d.Rows[0].Verdict != "" {
+				if len(d.Rows) != 1 || !strings.Contains(d.Rows[0].Reason, tt.reason) || d.Rows[0].At != tt.at ||
+					d.Rows[0].AtA != tt.atA || d.Rows[0].Verdict != "" {
 					t.Errorf("rows %+v; want one without a verdict: %s", d.Rows, tt.reason)
 				}
 				return

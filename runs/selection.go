@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// The states of the model that an evaluation is of, Evaluation.At, and the
-// values of Selection.Rule.
+// The states of the model that an evaluation is of, Evaluation.At, and the values of
+// Selection.Rule.
 const (
 	AtLast     = "last"     // after the last step
 	AtSelected = "selected" // the best on classes held out of the training part
-	AtPeek     = "peek"     // the best on the test classes: no honest number
+	AtPeek     = "peek"     // the best on the test classes: an optimistic number
 
 	ByValidation = "validation"
 	ByPeek       = "peek"
@@ -22,35 +22,33 @@ const (
 // looksFile is the name of the file of looks in a cell's folder.
 const looksFile = "selection.jsonl"
 
-// Selection says how the evaluated model was chosen among those that training
-// went through.
+// Selection says how the evaluated model was chosen among those that training went through.
 type Selection struct {
 	Rule    string `json:"rule"`    // validation: by classes held out of the training part; peek: by the test classes
 	Metric  string `json:"metric"`  // "R@1" or "MAP@R"
-	Classes int    `json:"classes"` // of the images that models were compared on
+	Classes int    `json:"classes"` // of the images by which models were compared
 	Images  int    `json:"images"`
 	Step    int    `json:"step"` // of the chosen model, the first of the best
-	// Optimistic says that the model is evaluated on the images by which it was
-	// chosen.
+	// Optimistic says that the model is evaluated on the images by which it was chosen.
 	Optimistic bool `json:"optimistic,omitempty"`
-	// TestLooks is how often the test images were looked at, the evaluation of
-	// the chosen model included: 0 for validation.
+	// TestLooks is the number of evaluations on the test images, that of the chosen model included;
+	// 0 for validation.
 	TestLooks int    `json:"test_looks"`
 	Looks     []Look `json:"looks"` // in order
 }
 
-// Look is one model's result on the images that it is compared on, a line of
+// Look is the result of one model on the images by which models are compared, a line of
 // selection.jsonl.
 type Look struct {
 	Step    int                `json:"step"`
 	Metrics map[string]float64 `json:"metrics"` // fractions, "R@1", "MAP@R"; the pessimistic one where ties decide it
-	Seconds float64            `json:"seconds"` // that it took
+	Seconds float64            `json:"seconds"` // spent on it
 }
 
 func (l Look) step() int { return l.Step }
 
-// Best returns the look with the highest value of a metric, the first of
-// equals; false where there is none.
+// Best returns the look with the highest value of a metric, the first of equal ones; false where
+// there is none.
 func Best(looks []Look, metric string) (Look, bool) {
 	if len(looks) == 0 {
 		return Look{}, false
@@ -70,7 +68,7 @@ func (r *Run) LooksPath(k Key) string { return filepath.Join(r.CellDir(k), looks
 // LookLog appends to selection.jsonl.
 type LookLog struct{ *lineLog }
 
-// OpenLooks opens selection.jsonl to go on after a step, as OpenSteps does.
+// OpenLooks opens selection.jsonl to continue after a step, as OpenSteps does.
 func OpenLooks(path string, last int) (*LookLog, error) {
 	l, err := openLines[Look](path, last)
 	if err != nil {
@@ -79,8 +77,7 @@ func OpenLooks(path string, last int) (*LookLog, error) {
 	return &LookLog{l}, nil
 }
 
-// Append adds a line and syncs it: a checkpoint that is saved after it never
-// outlives it.
+// Append adds a line and syncs it, so that a checkpoint saved after it never outlives it.
 func (l *LookLog) Append(look Look) error {
 	if err := l.add(look); err != nil {
 		return err
@@ -94,8 +91,8 @@ func (l *LookLog) Append(look Look) error {
 // ReadLooks reads selection.jsonl, as ReadSteps does.
 func ReadLooks(path string) ([]Look, error) { return readLines[Look](path) }
 
-// At is the state of the model that a cell with this selection is evaluated
-// at; a nil Selection is that of one without.
+// At returns the state of the model at which a cell with this selection is evaluated. A nil
+// Selection stands for the last step.
 func (s *Selection) At() string {
 	switch {
 	case s == nil:
@@ -107,9 +104,9 @@ func (s *Selection) At() string {
 	}
 }
 
-// SelectionLabel says in words how the model of each of some cells, seeds of
-// one group, was chosen: empty for the last step, "selected on validation
-// classes (step 300)", "peek, 11 test looks (steps 200, 300)".
+// SelectionLabel says in words how the models of some cells, seeds of one group, were chosen: ""
+// for the last step, "selected on validation classes (step 300)", "peek, 11 test looks (steps 200,
+// 300)".
 func SelectionLabel(selections ...*Selection) string {
 	selections = slices.DeleteFunc(slices.Clone(selections), func(s *Selection) bool { return s == nil })
 	if len(selections) == 0 {

@@ -8,8 +8,8 @@ import (
 	"bierbench/runs/internal/paired"
 )
 
-// Three runs are one table: each later run against the first, in the order
-// given, and a random stream of its own for each.
+// Three runs are one table: each later run against the first, in the order given, and a random
+// stream of its own for each.
 func TestCompareSeveral(t *testing.T) {
 	a := fakeRun(t, "a", seeds("bier", 1, 3, 30, 0.5)...)
 	b := fakeRun(t, "b", seeds("bier", 1, 3, 30, 0.95)...)

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestStatisticsOfSciPy lets scipy compute what the closed forms of this package
-// say, on drawn input.
+// TestStatisticsOfSciPy lets scipy compute what the closed forms of this package say, on drawn
+// input.
 func TestStatisticsOfSciPy(t *testing.T) {
 	python := os.Getenv("BIERBENCH_PYTHON")
 	if python == "" {

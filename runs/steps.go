@@ -5,10 +5,9 @@ func (s TrainStep) step() int { return s.Step }
 // StepLog appends to train.jsonl.
 type StepLog struct{ *lineLog }
 
-// OpenSteps opens train.jsonl to go on after a step, 0 for a training that
-// begins. Lines of later steps are dropped, when training continues from a
-// checkpoint that is older than the last line, and so is a line that an earlier
-// process left unfinished.
+// OpenSteps opens train.jsonl to continue after a step, 0 for a new training. It drops lines of
+// later steps, which exist when training continues from a checkpoint older than the last line, and
+// a line that an earlier process left unfinished.
 func OpenSteps(path string, last int) (*StepLog, error) {
 	l, err := openLines[TrainStep](path, last)
 	if err != nil {
@@ -20,6 +19,6 @@ func OpenSteps(path string, last int) (*StepLog, error) {
 // Append adds a line.
 func (l *StepLog) Append(step TrainStep) error { return l.add(step) }
 
-// ReadSteps reads train.jsonl; nil if there is none. A last line without its
-// newline was cut by a kill and is ignored.
+// ReadSteps reads train.jsonl; nil if there is none. A last line without its newline was cut by a
+// kill and is ignored.
 func ReadSteps(path string) ([]TrainStep, error) { return readLines[TrainStep](path) }

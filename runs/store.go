@@ -10,12 +10,12 @@ import (
 	"unicode"
 )
 
-// Store is the folder of a workspace that holds its runs. It may also hold Go
-// source, testdata and internal, which are no runs.
+// Store is the folder of a workspace that holds its runs. It may also hold Go source, testdata and
+// internal, which are not runs.
 type Store struct{ Dir string }
 
-// Info is a run in a list: its record and how many of its cells are in which
-// state. Planned cells without a record have not been started.
+// Info is a run in a list: its record and the number of its cells in each state. Planned cells
+// without a record have not been started.
 type Info struct {
 	ID      string
 	Dir     string
@@ -27,9 +27,8 @@ type Info struct {
 	Peeked  int // of the done ones, whose model was chosen by its test results
 }
 
-// List returns the runs, in the order of their ids. Runs with a broken record
-// are left out of it and named in the error, which then comes with the rest.
-// A store that does not exist yet has no runs.
+// List returns the runs, in the order of their ids. Runs with a broken record are left out and
+// named in the error, which then comes with the rest. A store that does not exist yet has no runs.
 func (s Store) List() ([]Info, error) {
 	entries, err := os.ReadDir(s.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -57,6 +56,7 @@ func (s Store) List() ([]Info, error) {
 	return list, errors.Join(errs...)
 }
 
+// info reads a run for the list.
 func (s Store) info(id string) (Info, error) {
 	r, err := s.open(id)
 	if err != nil {
@@ -83,8 +83,8 @@ func (s Store) info(id string) (Info, error) {
 	return info, nil
 }
 
-// Open reads a run. The error of one that is not there lists those that are
-// and is fs.ErrNotExist.
+// Open reads a run. If there is no such run, the error is fs.ErrNotExist and names the existing
+// ones.
 func (s Store) Open(id string) (*Run, error) {
 	if err := checkRun(id); err != nil {
 		return nil, err
@@ -99,6 +99,7 @@ func (s Store) Open(id string) (*Run, error) {
 // Path returns the folder of a run, whether it is there or not.
 func (s Store) Path(id string) string { return filepath.Join(s.Dir, id) }
 
+// open reads a run whose id is valid.
 func (s Store) open(id string) (*Run, error) {
 	r := &Run{Dir: s.Path(id)}
 	file := filepath.Join(r.Dir, recordFile)
@@ -111,7 +112,7 @@ func (s Store) open(id string) (*Run, error) {
 	return r, nil
 }
 
-// known says which runs there are, for an error.
+// known names the existing runs, for an error.
 func (s Store) known() string {
 	files, err := filepath.Glob(filepath.Join(s.Dir, "*", recordFile))
 	if err != nil || len(files) == 0 {
@@ -124,7 +125,7 @@ func (s Store) known() string {
 	return "there is " + strings.Join(ids, ", ")
 }
 
-// Create makes a new run. It is an error, fs.ErrExist, if the id is taken.
+// Create makes a new run. It returns fs.ErrExist if the id is taken.
 func (s Store) Create(id string, record Record) (*Run, error) {
 	if err := checkRun(id); err != nil {
 		return nil, err
@@ -149,8 +150,8 @@ func (s Store) Create(id string, record Record) (*Run, error) {
 	return r, nil
 }
 
-// checkRun says why a run cannot have a name. The folder runs/ is a Go package
-// too, and two of its folders are source.
+// checkRun returns an error if a run cannot have a name. The folder runs/ is a Go package too, and
+// two of its folders are source.
 func checkRun(id string) error {
 	if err := checkName(id); err != nil {
 		return fmt.Errorf("run id %w", err)
@@ -163,7 +164,7 @@ func checkRun(id string) error {
 	return nil
 }
 
-// checkName refuses what cannot be one folder on every system.
+// checkName refuses names that cannot be one folder on every system.
 func checkName(name string) error {
 	switch {
 	case name == "":

@@ -179,8 +179,8 @@ func TestBrokenRecords(t *testing.T) {
 	}
 }
 
-// TestManyCells holds listing to a fraction of a millisecond a cell, so that
-// 5,000 cells take well under a second; the bound is wide for a busy machine.
+// TestManyCells holds listing to a fraction of a millisecond a cell, so that 5,000 cells take well
+// under a second; the bound is wide for a busy machine.
 func TestManyCells(t *testing.T) {
 	s := Store{Dir: t.TempDir()}
 	r := create(t, s, "many")

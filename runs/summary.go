@@ -16,7 +16,7 @@ type GroupCells struct {
 	Cells []Cell
 }
 
-// Groups sorts cells into groups, in the order in which they first appear.
+// Groups sorts cells into groups, in the order of their first cells.
 func Groups(cells []Cell) []GroupCells {
 	var groups []GroupCells
 	at := make(map[Group]int)
@@ -35,7 +35,7 @@ func Groups(cells []Cell) []GroupCells {
 	return groups
 }
 
-// Done returns the group with only its finished cells.
+// Done returns the group with its finished cells alone.
 func (g GroupCells) Done() GroupCells {
 	done := GroupCells{Group: g.Group}
 	for _, c := range g.Cells {
@@ -55,9 +55,8 @@ func (g GroupCells) Seeds() []int {
 	return seeds
 }
 
-// Summary summarises a metric of an evaluation over the finished cells that
-// have it; false if none has. A collapsed metric counts with its pessimistic
-// bound.
+// Summary summarises a metric of an evaluation over the finished cells that have it; false if none
+// has. A collapsed metric counts with its pessimistic bound.
 func (g GroupCells) Summary(protocol, at, metric string) (Summary, bool) {
 	var values []float64
 	var seeds []int
@@ -73,7 +72,7 @@ func (g GroupCells) Summary(protocol, at, metric string) (Summary, bool) {
 	return Summarize(values, seeds), len(values) > 0
 }
 
-// Evaluation returns the evaluation of a protocol at a state of the model.
+// Evaluation returns the evaluation on a protocol at a state of the model.
 func (c Cell) Evaluation(protocol, at string) (Evaluation, bool) {
 	for _, e := range c.Evaluations {
 		if e.Protocol == protocol && e.At == at {
@@ -92,9 +91,9 @@ func (e Evaluation) Value(metric string) (float64, bool) {
 	return v, ok
 }
 
-// Summarize returns mean, standard deviation and 95% interval of a metric over
-// seeds: mean +- t(0.975, n-1) sd / sqrt(n), Student's interval. values and
-// seeds are [n]; no values give a zero Summary.
+// Summarize returns mean, standard deviation and 95% interval of a metric over seeds: mean -+
+// t(0.975, n-1) sd / sqrt(n), Student's interval. values and seeds are [n]; no values give a zero
+// Summary.
 func Summarize(values []float64, seeds []int) Summary {
 	s := Summary{Seeds: slices.Clone(seeds)}
 	n := len(values)
@@ -128,8 +127,7 @@ func recallAt(metric string) (k int, ok bool) {
 	return k, err == nil && k > 0
 }
 
-// compareMetrics orders metrics as tables show them: R@K by K, MAP@R,
-// R-precision, others by name.
+// compareMetrics orders metrics as tables show them: R@K by K, MAP@R, R-precision, others by name.
 func compareMetrics(a, b string) int {
 	rank := func(m string) int {
 		if k, ok := recallAt(m); ok {

@@ -18,7 +18,10 @@ func TestSummarize(t *testing.T) {
 		{"one value has no interval", []float64{0.5}, Summary{Seeds: []int{1}, Mean: 0.5, Low: 0.5, High: 0.5}},
 		{"equal values", []float64{0.5, 0.5}, Summary{Seeds: []int{1, 2}, Mean: 0.5, Low: 0.5, High: 0.5}},
 		// By hand: sd sqrt(2.5); t(0.975, 4) = 2.776445105 from printed tables.
-		{"five values", []float64{1, 2, 3, 4, 5}, Summary{Seeds: []int{1, 2, 3, 4, 5}, Mean: 3, SD: 1.58113883, Low: 3 - 1.96324316, High: 3 + 1.96324316}},
+		{"five values", []float64{1, 2, 3, 4, 5}, Summary{
+			Seeds: []int{1, 2, 3, 4, 5}, Mean: 3, SD: 1.58113883,
+			Low: 3 - 1.96324316, High: 3 + 1.96324316,
+		}},
 		// t(0.975, 1) = 12.706204736.
 		{"two values", []float64{0, 1}, Summary{Seeds: []int{1, 2}, Mean: 0.5, SD: 0.70710678, Low: 0.5 - 6.35310237, High: 0.5 + 6.35310237}},
 	} {
@@ -37,7 +40,10 @@ func TestGroups(t *testing.T) {
 	cell := func(method string, seed int, status string, r1 float64) Cell {
 		c := doneCell(cellKey(method, seed))
 		c.Status = status
-		c.Evaluations = []Evaluation{{Protocol: "p", At: "last", Metrics: map[string]float64{"R@1": r1}, Bounds: map[string][2]float64{"R@1": {r1, r1}}}}
+		c.Evaluations = []Evaluation{{
+			Protocol: "p", At: "last", Metrics: map[string]float64{"R@1": r1},
+			Bounds: map[string][2]float64{"R@1": {r1, r1}},
+		}}
 		return c
 	}
 	collapsed := cell("b", 3, Done, 0.9)

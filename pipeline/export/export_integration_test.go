@@ -13,9 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// TestExportedRead lets TensorBoard and MLflow read an exported run, also after
-// MLflow's own migration into a data base, and compare every number with the run's
-// files.
+// TestExportedRead lets TensorBoard and MLflow read an exported run, also after MLflow's own
+// migration into a data base, and compare every number with the run's files.
 func TestExportedRead(t *testing.T) {
 	python := os.Getenv("BIERBENCH_PYTHON")
 	if python == "" {
@@ -37,8 +36,8 @@ func TestExportedRead(t *testing.T) {
 	t.Logf("%s", out)
 }
 
-// TestLiveEventsRead lets TensorBoard read the files of a cell that was killed and
-// continued: every step is there once, as the attempt that counts had it.
+// TestLiveEventsRead lets TensorBoard read the files of a cell that was killed and continued: every
+// step is there once, as the attempt that counts had it.
 func TestLiveEventsRead(t *testing.T) {
 	python := os.Getenv("BIERBENCH_PYTHON")
 	if python == "" {

@@ -171,8 +171,8 @@ func files(t *testing.T, dir string) map[string]string {
 	return found
 }
 
-// The bytes are those that tensorboard 2.21.0 writes for the same events with its own
-// messages and RecordWriter.
+// The bytes are those that tensorboard 2.21.0 writes for the same events with its own messages and
+// RecordWriter.
 func TestEventBytes(t *testing.T) {
 	at := time.UnixMilli(1772366400250)
 	for _, tt := range []struct {
@@ -195,8 +195,8 @@ func TestEventBytes(t *testing.T) {
 	}
 }
 
-// readScalars reads an event file by the published format alone: tag -> values by
-// step, as "step value".
+// readScalars reads an event file by the published format alone: tag -> values by step, as "step
+// value".
 func readScalars(t *testing.T, file []byte) map[string][]string {
 	t.Helper()
 	found := map[string][]string{}
@@ -253,8 +253,8 @@ func fields(t *testing.T, b []byte) map[protowire.Number][][]byte {
 	return found
 }
 
-// Every cell with a record has one event file with every number of its record and
-// steps; a second export gives the same bytes.
+// Every cell with a record has one event file with every number of its record and steps; a second
+// export gives the same bytes.
 func TestTensorBoard(t *testing.T) {
 	r := exportedRun(t)
 	dir := t.TempDir()
@@ -304,8 +304,8 @@ func TestTensorBoard(t *testing.T) {
 	}
 }
 
-// Each cell is an MLflow run below the experiment, hostile names stay inside, and a
-// second export gives the same files, also after a kill in the middle.
+// Each cell is an MLflow run below the experiment, hostile names stay inside, and a second export
+// gives the same files, also after a kill in the middle.
 func TestMLflow(t *testing.T) {
 	r := exportedRun(t)
 	outer := t.TempDir()

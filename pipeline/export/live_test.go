@@ -13,9 +13,9 @@ import (
 	"bierbench/runs"
 )
 
-// liveCell writes the event files of a cell whose process was killed while it wrote
-// step 10, and that was continued from a checkpoint of step 6 up to step 12. The loss
-// is the step and a tenth of the attempt.
+// liveCell writes the event files of a cell whose process was killed while it wrote step 10, and
+// that was continued from a checkpoint of step 6 up to step 12. The loss is the step and a tenth of
+// the attempt.
 func liveCell(t *testing.T, dir string) {
 	t.Helper()
 	r := exportedRun(t)
@@ -58,8 +58,8 @@ func liveCell(t *testing.T, dir string) {
 	}
 }
 
-// A continued cell gets another file with the steps from there on; its first events
-// are those that make TensorBoard forget the later steps of the first file.
+// A continued cell gets another file with the steps from there on; its first events are those that
+// make TensorBoard forget the later steps of the first file.
 func TestLiveEvents(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "tensorboard")
 	liveCell(t, dir)

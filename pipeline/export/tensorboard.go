@@ -111,8 +111,8 @@ func maskedChecksum(data []byte) uint32 {
 	return (sum>>15 | sum<<17) + 0xa282ead8
 }
 
-// The fields of tensorboard/compat/proto/event.proto, message Event, that hold what
-// an event is about.
+// The fields of tensorboard/compat/proto/event.proto, message Event, that hold what an event is
+// about.
 const (
 	eventVersion protowire.Number = 3
 	eventSummary protowire.Number = 5

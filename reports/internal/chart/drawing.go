@@ -36,8 +36,7 @@ type pathStep struct {
 	x, y float64
 }
 
-// The chart's sizes in pixels. It is drawn as wide as a phone so that its text
-// is legible there.
+// The chart's sizes in pixels. It is drawn as wide as a phone so that its text is legible there.
 const (
 	fullWidth    = 440.0
 	plotTop      = 12.0

@@ -36,8 +36,8 @@ func TestChartEscapes(t *testing.T) {
 	}
 }
 
-// One point, one seed and values that are not numbers are drawn as far as they
-// go, and no path has a coordinate that is not a number.
+// One point, one seed and values that are not numbers are drawn as far as they go, and no path has
+// a coordinate that is not a number.
 func TestChartDegenerate(t *testing.T) {
 	nan, one := math.NaN(), 1.0
 	for name, c := range map[string]struct {

@@ -77,9 +77,9 @@ func (c Strips) draw() (d drawing, ok bool) {
 		}
 		d.add(textNode("label", "step", "middle", x+half/2, d.height+16))
 	}
-	axis := textNode("label", "learner, weight", "middle", 12, (upper+d.height)/2)
-	axis.upright = true
-	d.add(axis)
+	name := textNode("label", "learner, weight", "middle", 12, (upper+d.height)/2)
+	name.upright = true
+	d.add(name)
 	d.height += 26
 	return d, ok
 }

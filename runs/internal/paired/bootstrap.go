@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// A Sample is one metric of two groups, A and B, on the same queries. The values of the queries,
-// in [0, 1], are summed by class; every class has a query.
+// A Sample is one metric of two groups, A and B, on the same queries. The values of the queries, in
+// [0, 1], are summed by class; every class has a query.
 type Sample struct {
 	Count []float64   // [classes] queries of each class, at least 1
 	A, B  [][]float64 // [seeds of the group][classes] sums of the queries' values
@@ -30,12 +30,12 @@ type Estimate struct {
 	classRate, seedRate, interaction float64
 }
 
-// A class is a test class in a resample: rest is the sum of its queries' differences minus
-// count times Delta.
+// A class is a test class in a resample: rest is the sum of its queries' differences minus count
+// times Delta.
 type class struct{ count, rest float64 }
 
-// Estimate computes the difference of the two groups and its variances. It needs at least one
-// seed on each side and one class. A side with one seed adds no variance of seeds.
+// Estimate computes the difference of the two groups and its variances. It needs at least one seed
+// on each side and one class. A side with one seed adds no variance of seeds.
 func (s Sample) Estimate() Estimate {
 	var e Estimate
 	total := 0.0
@@ -102,8 +102,8 @@ func interaction(sums [][]float64, count, seedEffect []float64) float64 {
 }
 
 // variance returns the variance of Delta over classes and seeds. Both parts include the
-// interaction, so it is taken out once. Its estimate may be too large; the whole is never
-// less than either part.
+// interaction, so it is taken out once. Its estimate may be too large; the whole is never less than
+// either part.
 func (e Estimate) variance() float64 {
 	return max(e.classRate+e.seedRate-e.interaction, e.classRate, e.seedRate)
 }
@@ -112,35 +112,35 @@ func (e Estimate) variance() float64 {
 // interaction of class and seed; 0 where the interaction is estimated to be larger.
 func (e Estimate) ClassVariance() float64 { return max(0, e.classRate-e.interaction) }
 
-// smallestError is the smallest standard error of a resample, as a share of the sample's.
-// Without it, a resample that happened to draw one seed five times, or none of the few classes
-// that differ, would decide the interval.
+// smallestError is the smallest standard error of a resample, as a share of the sample's. Without
+// it, a resample that happened to draw one seed five times, or none of the few classes that differ,
+// would decide the interval.
 const smallestError = 1.0 / 3
 
-// An Interval is the 95% interval of Delta, within [-1, 1], and the two-sided p-value of
-// Delta = 0, in [1/(1+resamples), 1].
+// An Interval is the 95% interval of Delta, within [-1, 1], and the two-sided p-value of Delta = 0,
+// in [1/(1+resamples), 1].
 type Interval struct{ Low, High, P float64 }
 
 // Test returns the symmetric bootstrap-t interval of Delta and its p-value. Each resample draws
-// classes with replacement (one draw for both groups) and, independently, A's seeds and B's
-// seeds. Its delta* is that of the drawn classes with all seeds plus that of the drawn seeds with
-// all classes, the linear part of drawing both at once. With SE* its standard error,
-// t* = (delta* - Delta) / SE* and
+// classes with replacement (one draw for both groups) and, independently, A's seeds and B's seeds.
+// Its delta* is that of the drawn classes with all seeds plus that of the drawn seeds with all
+// classes, the linear part of drawing both at once. With SE* its standard error, t* = (delta* -
+// Delta) / SE* and
 //
 //	interval = Delta -+ SE q,  q the 95% quantile of |t*|,
 //	p        = (1 + number of |t*| >= |Delta| / SE) / (1 + resamples),
 //
 // so that p < 0.05 exactly where the interval leaves 0 out. Of the bootstrap intervals that were
 // measured, this one covers closest to 95% whether classes or seeds decide; the package comment has
-// the figures. Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 12.5; Hall 1988,
-// On symmetric bootstrap confidence intervals, J. R. Statist. Soc. B 50, 35-45.
+// the figures. Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 12.5; Hall
+// 1988, On symmetric bootstrap confidence intervals, J. R. Statist. Soc. B 50, 35-45.
 //
 // Without variance there is no t. Equal values everywhere give [0, 0] and p = 1. If every class
 // differs by the same amount, the sign test over classes gives p = 2^(1-classes). A single class
 // says nothing: [-1, 1] and p = 1.
 //
-// A resample costs O(classes + seeds). random is read only by this call; the same stream and
-// number of resamples give the same interval.
+// A resample costs O(classes + seeds). random is read only by this call; the same stream and number
+// of resamples give the same interval.
 func (e Estimate) Test(ctx context.Context, resamples int, random *rand.PCG) (Interval, error) {
 	n := len(e.classes)
 	unknown := Interval{-1, 1, 1}
@@ -195,8 +195,8 @@ func (e Estimate) resampledT(ctx context.Context, resamples int, random *rand.PC
 }
 
 // criticalValue returns the bound that |t| must exceed for p < level. ts is |t*|, ascending: only
-// so many of them may be at or above |t|. It returns false where there are too few for any p
-// below level.
+// so many of them may be at or above |t|. It returns false where there are too few for any p below
+// level.
 func criticalValue(ts []float64, level float64) (float64, bool) {
 	allowed := int(math.Ceil(level*float64(1+len(ts))-1)) - 1
 	if allowed < 0 {
@@ -254,8 +254,8 @@ func (e Estimate) resample(random *rand.PCG) float64 {
 		mean := sum / float64(k)
 		variance += max(0, squares/float64(k)-mean*mean) / float64(k-1)
 		if k == 2 {
-			// Draws of n vary by (n-1)/n of the variance. SE* makes up for it,
-			// but of two seeds it is 0 or the sample's and knows nothing more.
+			// Draws of n vary by (n-1)/n of the variance. SE* makes up for it, but of two seeds it
+			// is 0 or the sample's and knows nothing more.
 			mean *= math.Sqrt2
 		}
 		shift += float64(2*g-1) * mean

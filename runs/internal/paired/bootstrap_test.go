@@ -29,8 +29,8 @@ func TestPAndIntervalAgree(t *testing.T) {
 	}
 }
 
-// TestFewFlips: two runs that differ in one query of thousands get a short
-// interval around 0, although most resamples do not have that query.
+// TestFewFlips: two runs that differ in one query of thousands get a short interval around 0,
+// although most resamples do not have that query.
 func TestFewFlips(t *testing.T) {
 	s := Sample{Count: slices.Repeat([]float64{50}, 100), A: [][]float64{make([]float64, 100)}, B: [][]float64{make([]float64, 100)}}
 	s.B[0][3] = 1

@@ -9,8 +9,8 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// The other kinds of interval that TestCoverage measures. All but the last
-// two draw classes and seeds at once and compute delta on what was drawn.
+// The other kinds of interval that TestCoverage measures. All but the last two draw classes and
+// seeds at once and compute delta on what was drawn.
 func candidateNames() []string {
 	return []string{"percentile", "percentile, rescaled", "BCa", "bootstrap-t, two-sided", "normal", "Welch-Satterthwaite t"}
 }
@@ -102,8 +102,8 @@ func (e Estimate) weightedVariance(w, u, v []float64, shift float64) float64 {
 	return variance
 }
 
-// bca returns the corrected levels of Efron's BCa interval, with the
-// acceleration from a jackknife over classes and seeds.
+// bca returns the corrected levels of Efron's BCa interval, with the acceleration from a jackknife
+// over classes and seeds.
 func (s Sample) bca(e Estimate, below float64) func(p float64) float64 {
 	z0 := distuv.UnitNormal.Quantile(below)
 	squares, cubes := 0.0, 0.0

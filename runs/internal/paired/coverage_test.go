@@ -20,8 +20,8 @@ func each(n int, f func(random *rand.Rand)) {
 	wait.Wait()
 }
 
-// experiments is how many are simulated in a scene: seconds, or in full minutes
-// and a standard error of 0.5 points at a rate of 95%.
+// experiments is how many are simulated in a scene: seconds, or in full minutes and a standard
+// error of 0.5 points at a rate of 95%.
 func experiments(full bool) int {
 	if full {
 		return 2000
@@ -33,10 +33,9 @@ func TestCoverage(t *testing.T) { checkCoverage(t, false) }
 
 func TestSameConfiguration(t *testing.T) { checkSameConfiguration(t, false) }
 
-// checkCoverage simulates experiments with a known delta and counts the
-// intervals that hold it, of 1,000 resamples each. In full it is every scene,
-// and prints the figures of the package comment; else it is the first
-// one, whose bounds are three standard errors of 1.3 points wide.
+// checkCoverage simulates experiments with a known delta and counts the intervals that hold it, of
+// 1,000 resamples each. In full it is every scene, and prints the figures of the package comment;
+// else it is the first one, whose bounds are three standard errors of 1.3 points wide.
 func checkCoverage(t *testing.T, full bool) {
 	t.Helper()
 	all := scenes()
@@ -87,10 +86,9 @@ func checkCoverage(t *testing.T, full bool) {
 	}
 }
 
-// checkSameConfiguration is the A/A check: two groups of the same configuration
-// with disjoint seeds. At most 5% of the rows may get a verdict, here even
-// without Holm's correction, which only takes verdicts away: each row is a
-// table of its own.
+// checkSameConfiguration is the A/A check: two groups of the same configuration with disjoint
+// seeds. At most 5% of the rows may get a verdict, here even without Holm's correction, which only
+// takes verdicts away: each row is a table of its own.
 func checkSameConfiguration(t *testing.T, full bool) {
 	t.Helper()
 	all := scenes()

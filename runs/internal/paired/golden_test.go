@@ -10,8 +10,7 @@ import (
 	"testing"
 )
 
-// goldenVariable names the folder with the vectors of an independent
-// implementation.
+// goldenVariable names the folder with the vectors of an independent implementation.
 const goldenVariable = "BIERBENCH_GOLDEN"
 
 // goldenElsewhere are the kinds of vectors that other packages check.
@@ -22,8 +21,8 @@ func goldenElsewhere() []string {
 // goldenTolerance is for float64 sums in another order.
 const goldenTolerance = 1e-9
 
-// TestGoldenStatistics holds the p-values against those of scipy and statsmodels,
-// which testdata/golden.py wrote.
+// TestGoldenStatistics holds the p-values against those of scipy and statsmodels, which
+// testdata/golden.py wrote.
 func TestGoldenStatistics(t *testing.T) {
 	for name, check := range map[string]func(*testing.T, []byte){"mcnemar.json": goldenMcNemar, "holm.json": goldenHolm} {
 		t.Run(name, func(t *testing.T) {
@@ -112,8 +111,8 @@ func wantNear(t *testing.T, what string, got, want float64) {
 	}
 }
 
-// goldenPaired checks flips, McNemar's p and the percentile bootstrap, with
-// the resamples that the file gives.
+// goldenPaired checks flips, McNemar's p and the percentile bootstrap, with the resamples that the
+// file gives.
 func goldenPaired(t *testing.T, data []byte) {
 	t.Helper()
 	var v struct {
@@ -166,8 +165,8 @@ func (e Estimate) drawn(classes []int, seeds [2][]int) float64 {
 	return delta
 }
 
-// percentile is the 95% percentile interval of resampled deltas, quantiles of
-// type 7, and its p = min(1, 2 min(P(d <= 0), P(d >= 0))).
+// percentile is the 95% percentile interval of resampled deltas, quantiles of type 7, and its p =
+// min(1, 2 min(P(d <= 0), P(d >= 0))).
 func percentile(deltas []float64) (low, high, p float64) {
 	slices.Sort(deltas)
 	var below, above float64
@@ -198,8 +197,8 @@ func goldenMcNemar(t *testing.T, data []byte) {
 		t.Error("no rows")
 	}
 	for _, r := range v.Outputs.Rows {
-		// The logarithm of a factorial is rounded at its own size, n ln n; p below
-		// the normal doubles has fewer digits.
+		// The logarithm of a factorial is rounded at its own size, n ln n; p below the normal
+		// doubles has fewer digits.
 		n := float64(r.B + r.C)
 		tolerance := max(goldenTolerance, n*math.Log(n+1)*0x1p-52)*r.P + 1e6*math.SmallestNonzeroFloat64
 		if got := McNemar(r.B, r.C); math.IsNaN(got) || math.Abs(got-r.P) > tolerance {

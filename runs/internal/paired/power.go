@@ -16,9 +16,8 @@ import (
 // the noise that drawing classes and drawing seeds adds.
 type Contrast struct {
 	count []float64 // [classes] queries
-	// class is [classes], the sums by which classes depart from the mean difference, because
-	// they suit one configuration more than the other. The part that seeds add by chance is
-	// scaled away.
+	// class is [classes], the sums by which classes depart from the mean difference, because they
+	// suit one configuration more than the other. The part that seeds add by chance is scaled away.
 	class []float64
 	// residuals is [seeds of both sides][classes], the sums that neither class nor seed explains.
 	residuals [][]float64
@@ -76,9 +75,9 @@ func (k Contrast) interaction() float64 {
 }
 
 // A World says how to simulate comparisons of two configurations, which show how often the verdict
-// finds a difference. An experiment takes one of the contrasts and draws classes from it. Each
-// seed has a normal effect on all queries and, on each class, a residual of that class taken from
-// any seed. The difference is then added to every query of B.
+// finds a difference. An experiment takes one of the contrasts and draws classes from it. Each seed
+// has a normal effect on all queries and, on each class, a residual of that class taken from any
+// seed. The difference is then added to every query of B.
 type World struct {
 	Contrasts []Contrast // at least one
 	SeedSD    float64    // standard deviation of a seed's mean over the queries, a fraction
@@ -185,8 +184,8 @@ const wantedPower = 0.8
 // MostSeeds is the largest number of seeds on each side that is tried.
 const MostSeeds = 100
 
-// Need says how many seeds on each side find a difference with 80% power. The numbers tried are
-// 2 to 10, then 12, 15, 20, 25, 30, 40, 50, 60, 80 and 100.
+// Need says how many seeds on each side find a difference with 80% power. The numbers tried are 2
+// to 10, then 12, 15, 20, 25, 30, 40, 50, 60, 80 and 100.
 type Need struct {
 	Difference float64 `json:"difference"` // a fraction
 	Seeds      int     `json:"seeds"`      // 0: more than MostSeeds

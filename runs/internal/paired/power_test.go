@@ -12,8 +12,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// worldOf measures a world on pilot runs of a scene: pairs of two methods with
-// the scene's seeds.
+// worldOf measures a world on pilot runs of a scene: pairs of two methods with the scene's seeds.
 func worldOf(s scene, pilots, rows int) World {
 	random := rand.New(rand.NewPCG(11, 12))
 	w := World{Rows: rows, Experiments: 400, Resamples: max(400, 100*rows), Stream: 1}
@@ -40,17 +39,17 @@ func worldOf(s scene, pilots, rows int) World {
 
 func TestPower(t *testing.T) { checkPower(t, false) }
 
-// checkPower simulates comparisons of methods that differ by a known delta, in
-// another world than that of power.go (hits of latent normal values), and counts
-// how often the verdict of a table finds it: what was predicted from pilot runs.
+// checkPower simulates comparisons of methods that differ by a known delta, in another world than
+// that of power.go (hits of latent normal values), and counts how often the verdict of a table
+// finds it: what was predicted from pilot runs.
 func checkPower(t *testing.T, full bool) {
 	t.Helper()
 	n := experiments(full)
 	if full {
 		n = 1000
 	}
-	// Three standard errors of the count, two of the prediction's 400
-	// experiments, and what 20 pilots do not know.
+	// Three standard errors of the count, two of the prediction's 400 experiments, and what 20
+	// pilots do not know.
 	tolerance := 3*math.Sqrt(0.25/float64(n)) + 2*math.Sqrt(0.25/400) + 0.02
 	for _, tt := range []struct {
 		scene int // of scenes()
@@ -98,8 +97,8 @@ func checkPower(t *testing.T, full bool) {
 	}
 }
 
-// TestNeed asks for seeds where the answer can be checked: the number found is
-// the smallest that reaches 80%, and where classes decide no number is enough.
+// TestNeed asks for seeds where the answer can be checked: the number found is the smallest that
+// reaches 80%, and where classes decide no number is enough.
 func TestNeed(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

@@ -8,9 +8,9 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// A scene is a world of experiments in which delta is known: each query has a
-// normal latent value, which is the sum of independent normal effects with the
-// standard deviations given here; a value above 0 is a hit.
+// A scene is a world of experiments in which delta is known: each query has a normal latent value,
+// which is the sum of independent normal effects with the standard deviations given here; a value
+// above 0 is a hit.
 type scene struct {
 	name        string
 	classes     int
@@ -72,8 +72,8 @@ func (s scene) draw(random *rand.Rand) Sample {
 	return out
 }
 
-// scenes returns the worlds of TestCoverage. The first is the one that the
-// design names: 40 classes of 10 to 50 queries, 5 seeds that vary.
+// scenes returns the worlds of TestCoverage. The first is the one that the design names: 40 classes
+// of 10 to 50 queries, 5 seeds that vary.
 func scenes() []scene {
 	base := scene{
 		name: "40 classes, 5 seeds", classes: 40, queries: [2]int{10, 50}, seeds: 5,
@@ -106,8 +106,7 @@ func scenes() []scene {
 	}
 }
 
-// TestScene checks the simulator itself: the mean of many experiments is the
-// delta it claims.
+// TestScene checks the simulator itself: the mean of many experiments is the delta it claims.
 func TestScene(t *testing.T) {
 	s := scenes()[0]
 	random := rand.New(rand.NewPCG(1, 2))
@@ -116,8 +115,7 @@ func TestScene(t *testing.T) {
 	for range n {
 		sum += s.draw(random).Estimate().Delta
 	}
-	// An experiment's delta has a standard deviation of about 0.022: five
-	// standard errors.
+	// An experiment's delta has a standard deviation of about 0.022: five standard errors.
 	if got, want := sum/n, s.delta(); math.Abs(got-want) > 5*0.022/math.Sqrt(n) {
 		t.Errorf("mean delta %.5f, want %.5f", got, want)
 	}
