@@ -28,8 +28,11 @@ func arrows() map[string][]string {
 		"models/internal/modelstest": {"models/xla", "models/cache"}, // which tests alone import
 		"models":                     {"models/losses", "models/backbones", "models/xla", "models/internal/sealed"},
 
-		"runs":    {},
-		"reports": {"runs"},
+		"runs/internal/paired":   {},
+		"runs":                   {"runs/internal/paired"},
+		"reports/internal/table": {"runs"},
+		"reports/internal/chart": {"reports/internal/table"},
+		"reports":                {"runs", "reports/internal/table", "reports/internal/chart"},
 
 		"pipeline/internal/claims": {},
 		"pipeline/suite":           {"datasets", "models", "models/backbones", "models/losses"},
@@ -42,9 +45,10 @@ func arrows() map[string][]string {
 			"datasets", "models", "models/...", "runs",
 			"pipeline/plan", "pipeline/workspace", "pipeline/internal/claims",
 		},
+		"pipeline/export": {"runs"},
 		"pipeline": {
 			"datasets", "models", "models/...", "runs", "reports",
-			"pipeline/suite", "pipeline/workspace", "pipeline/plan", "pipeline/cost", "pipeline/internal/claims",
+			"pipeline/suite", "pipeline/workspace", "pipeline/plan", "pipeline/cost", "pipeline/export", "pipeline/internal/claims",
 		},
 		"pipeline/submit": {
 			"models", "models/backbones", "models/xla", "runs", "pipeline",
