@@ -31,7 +31,7 @@ func activationLoss(c Config, x *Node, matrices []*Node) diversity {
 	var lengths []*Node // |r_m|^2 / d_m [N]
 	for _, w := range matrices {
 		w.AssertDims(x.Shape().Dim(1), -1)
-		r := xla.ConstantProduct(features, w)
+		r := xla.Product(features, w)
 		d.outputs = append(d.outputs, r)
 		lengths = append(lengths, ReduceMean(Square(r), 1))
 		d.embeddingNorms = append(d.embeddingNorms, unitNorm(w, normAxis(c.NormAxis, DiversityActivation)))

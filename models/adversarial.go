@@ -64,7 +64,7 @@ func adversarialLoss(c Config, x *Node, matrices []*Node, regressors []regressor
 	var d diversity
 	for i, w := range matrices {
 		w.AssertDims(x.Shape().Dim(1), -1)
-		outputs[i] = reverseGradient(xla.ConstantProduct(features, w))
+		outputs[i] = reverseGradient(xla.Product(features, w))
 		d.embeddingNorms = append(d.embeddingNorms, unitNorm(w, axis))
 	}
 	for i := range m {

@@ -143,11 +143,7 @@ func (m *Model) learners(scope *model.Scope, x *Node) (embeddings, matrices []*N
 		in := xla.Below(scope, embeddingScope, learnerName(i))
 		w := xla.Variable(in, g, "weights", m.width, d)
 		bias := xla.Variable(in, g, "biases", d)
-		y := xla.ConstantProduct(x, w)
-		if m.Config.Mode == Finetune {
-			y = xla.Product(x, w) // the gradient reaches x too
-		}
-		embeddings = append(embeddings, Add(y, Reshape(bias, 1, d)))
+		embeddings = append(embeddings, Add(xla.Product(x, w), Reshape(bias, 1, d)))
 		matrices = append(matrices, w)
 	}
 	return embeddings, matrices
