@@ -98,27 +98,54 @@ func (b *Backend) Keep(slot, key string, open func() (io.Closer, error)) (io.Clo
 	return value, nil
 }
 
-// Open opens the backend that config names: xla:cpu, xla:cuda, go, or
-// empty for CUDA where a plugin and a GPU are there and the CPU elsewhere.
-// It installs the pinned CPU plugin into the cache where there is none.
-//
-// devices is how many of the backend's devices share the work of a step, of
-// features and of an evaluation; it must have as many.
-func Open(ctx context.Context, config string, devices int, cache cache.Cache, log *slog.Logger) (*Backend, error) {
-	b, err := openBackend(ctx, config, cache, log)
+// Options say which backend is opened and what of it is used.
+type Options struct {
+	// Config is xla:cpu, xla:cuda, go, or empty for CUDA where a plugin and a
+	// GPU are there and the CPU elsewhere.
+	Config string
+	// Devices of the backend share the work of a step, of features and of an
+	// evaluation; it must have as many.
+	Devices int
+	// GPUMemory is the fraction of each GPU's memory that is taken at most, above
+	// 0 and up to 1; 0 leaves it to the plugin (XLA's own is 0.75). Memory is
+	// taken as it is needed in any case. It is for CUDA alone.
+	GPUMemory float64
+}
+
+// CheckGPUMemory reports a fraction of a GPU's memory that is none, and one for
+// a backend, by its name or empty, that has no GPU.
+func CheckGPUMemory(fraction float64, config string) error {
+	switch {
+	case fraction == 0:
+		return nil
+	case !(fraction > 0 && fraction <= 1): // NaN too
+		return fmt.Errorf("a GPU memory of %g: want a fraction above 0 and up to 1", fraction)
+	case config != CUDA && config != "":
+		return fmt.Errorf("a GPU memory of %g is for %s, the backend is %s", fraction, CUDA, config)
+	}
+	return nil
+}
+
+// Open opens a backend. It installs the pinned CPU plugin into the cache
+// where it needs one and there is none.
+func Open(ctx context.Context, o Options, folder cache.Cache, log *slog.Logger) (*Backend, error) {
+	if err := CheckGPUMemory(o.GPUMemory, o.Config); err != nil {
+		return nil, err
+	}
+	b, err := openBackend(ctx, o, folder, log)
 	if err != nil {
 		return nil, err
 	}
-	if available := b.NumDevices(); devices < 1 || devices > available {
+	if available := b.NumDevices(); o.Devices < 1 || o.Devices > available {
 		b.Finalize()
-		return nil, fmt.Errorf("%d devices: want 1 to %d, backend %s has no more", devices, available, b.Config)
+		return nil, fmt.Errorf("%d devices: want 1 to %d, backend %s has no more", o.Devices, available, b.Config)
 	}
-	b.Devices, b.Patience, b.Log = devices, DefaultPatience, log
+	b.Devices, b.Patience, b.Log = o.Devices, DefaultPatience, log
 	return b, nil
 }
 
-func openBackend(ctx context.Context, config string, folder cache.Cache, log *slog.Logger) (*Backend, error) {
-	switch config {
+func openBackend(ctx context.Context, o Options, folder cache.Cache, log *slog.Logger) (*Backend, error) {
+	switch o.Config {
 	case Go:
 		// One node after the other: nodes that are tasks of the worker pool wait
 		// in it for their own parts, for ever where the machine has few cores.
@@ -130,22 +157,28 @@ func openBackend(ctx context.Context, config string, folder cache.Cache, log *sl
 	case CPU:
 		return openCPU(ctx, folder, log)
 	case CUDA:
-		return openCUDA(ctx, log)
+		return openCUDA(ctx, o.GPUMemory, log)
 	case "":
 		if !cache.HasGPU() {
+			if err := CheckGPUMemory(o.GPUMemory, CPU); err != nil {
+				return nil, err
+			}
 			return openCPU(ctx, folder, log)
 		}
-		b, err := openCUDA(ctx, log)
+		b, err := openCUDA(ctx, o.GPUMemory, log)
 		if err == nil {
 			return b, nil
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		if o.GPUMemory > 0 { // who limits the GPU's memory means to use it
+			return nil, err
+		}
 		log.Warn("the GPU is not used", "reason", err)
 		return openCPU(ctx, folder, log)
 	default:
-		return nil, fmt.Errorf("backend %q is not one of %q", config, []string{CPU, CUDA, Go})
+		return nil, fmt.Errorf("backend %q is not one of %q", o.Config, []string{CPU, CUDA, Go})
 	}
 }
 
@@ -154,10 +187,10 @@ func openCPU(ctx context.Context, cache cache.Cache, log *slog.Logger) (*Backend
 	if err != nil {
 		return nil, err
 	}
-	return openPlugin(ctx, CPU, plugin, log)
+	return openPlugin(ctx, CPU, plugin, 0, log)
 }
 
-func openCUDA(ctx context.Context, log *slog.Logger) (*Backend, error) {
+func openCUDA(ctx context.Context, memory float64, log *slog.Logger) (*Backend, error) {
 	plugin, err := cache.CUDAPlugin(ctx)
 	if err != nil {
 		return nil, err
@@ -166,16 +199,16 @@ func openCUDA(ctx context.Context, log *slog.Logger) (*Backend, error) {
 	if err := prepareCUDA(plugin.Path); err != nil {
 		return nil, err
 	}
-	return openPlugin(ctx, CUDA, plugin, log)
+	return openPlugin(ctx, CUDA, plugin, memory, log)
 }
 
 // openPlugin creates the client of a plugin. GoMLX reads
 // PJRT_PLUGIN_LIBRARY_PATH and GOMLX_NO_AUTO_INSTALL when the program starts,
 // so the plugin is given by its absolute path, which also keeps GoMLX from
 // installing another one.
-func openPlugin(ctx context.Context, config string, plugin cache.Plugin, log *slog.Logger) (*Backend, error) {
-	if !filepath.IsAbs(plugin.Path) || strings.Contains(plugin.Path, ",") {
-		return nil, fmt.Errorf("plugin %s: want an absolute path without a comma; choose another folder with BIERBENCH_CACHE", plugin.Path)
+func openPlugin(ctx context.Context, config string, plugin cache.Plugin, memory float64, log *slog.Logger) (*Backend, error) {
+	if err := checkPluginPath(config, plugin.Path); err != nil {
+		return nil, err
 	}
 	xla.EnableAutoInstall(false)
 	if log.Enabled(ctx, slog.LevelDebug) {
@@ -184,14 +217,10 @@ func openPlugin(ctx context.Context, config string, plugin cache.Plugin, log *sl
 			return nil, err
 		}
 	}
-	name := plugin.Path
-	if config == CPU {
-		name += ",shared_buffers" // the device's memory is the host's: tensors need no copy
-	}
 	var client compute.Backend
 	err := Catch("open backend "+config, func() {
 		var err error
-		if client, err = xla.New(name); err != nil {
+		if client, err = xla.New(clientConfig(config, plugin.Path, memory)); err != nil {
 			panic(err)
 		}
 	})
@@ -210,6 +239,33 @@ func openPlugin(ctx context.Context, config string, plugin cache.Plugin, log *sl
 
 		PluginPath: plugin.Path,
 	}, nil
+}
+
+// checkPluginPath reports a path that GoMLX would misread: a comma begins its
+// options, and a plugin with cuda or nvidia anywhere in its path is given
+// options that the CPU's does not take.
+func checkPluginPath(config, path string) error {
+	if !filepath.IsAbs(path) || strings.Contains(path, ",") {
+		return fmt.Errorf("plugin %s: want an absolute path without a comma; choose another folder with BIERBENCH_CACHE", path)
+	}
+	if lower := strings.ToLower(path); config == CPU && (strings.Contains(lower, "cuda") || strings.Contains(lower, "nvidia")) {
+		return fmt.Errorf("plugin %s: want a path without cuda and nvidia, GoMLX takes it for that of a GPU; choose another folder with BIERBENCH_CACHE", path)
+	}
+	return nil
+}
+
+// clientConfig is what GoMLX is told of a plugin's client: its library's
+// absolute path and options. memory is Options.GPUMemory.
+func clientConfig(config, path string, memory float64) string {
+	if config == CPU {
+		return path + ",shared_buffers" // the device's memory is the host's: tensors need no copy
+	}
+	// Without this one process would take the GPU's memory for itself.
+	path += ",preallocate=false"
+	if memory > 0 {
+		path += fmt.Sprintf(",memory_fraction=%g", memory)
+	}
+	return path
 }
 
 // deviceName says what the first device is. Plugins call a GPU cuda:0; its

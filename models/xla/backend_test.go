@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,11 +59,11 @@ func TestOpenBackendGo(t *testing.T) {
 }
 
 func TestOpenBackendRefuses(t *testing.T) {
-	_, err := Open(t.Context(), "xla:tpu", 1, cache.Cache{}, slog.New(slog.DiscardHandler))
+	_, err := Open(t.Context(), Options{Config: "xla:tpu", Devices: 1}, cache.Cache{}, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), `"xla:tpu" is not one of`) {
 		t.Errorf("unknown backend: %v", err)
 	}
-	_, err = Open(t.Context(), Go, 2, cache.Cache{}, slog.New(slog.DiscardHandler))
+	_, err = Open(t.Context(), Options{Config: Go, Devices: 2}, cache.Cache{}, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "2 devices: want 1 to 1, backend go has no more") {
 		t.Errorf("two devices of one: %v", err)
 	}
@@ -73,9 +74,81 @@ func TestOpenBackendRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", folder)
-	_, err = Open(t.Context(), CPU, 1, cache.Cache{}, slog.New(slog.DiscardHandler))
+	_, err = Open(t.Context(), Options{Config: CPU, Devices: 1}, cache.Cache{}, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), plugin) || !strings.Contains(err.Error(), "bierbench doctor") {
 		t.Errorf("no library: %v", err)
+	}
+}
+
+func TestGPUMemory(t *testing.T) {
+	for _, tt := range []struct {
+		fraction float64
+		config   string
+		want     string // in the error; empty for none
+	}{
+		{0, CPU, ""},
+		{0, Go, ""},
+		{.5, CUDA, ""},
+		{1, CUDA, ""},
+		{.5, "", ""}, // a GPU is chosen where there is one
+		{-.1, CUDA, "want a fraction above 0 and up to 1"},
+		{1.01, CUDA, "want a fraction above 0 and up to 1"},
+		{math.NaN(), CUDA, "want a fraction above 0 and up to 1"},
+		{.5, CPU, "a GPU memory of 0.5 is for xla:cuda, the backend is xla:cpu"},
+		{.5, Go, "a GPU memory of 0.5 is for xla:cuda, the backend is go"},
+	} {
+		err := CheckGPUMemory(tt.fraction, tt.config)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%g of %q: got %v, want %q", tt.fraction, tt.config, err, tt.want)
+		}
+	}
+	for _, config := range []string{Go, CPU} {
+		_, err := Open(t.Context(), Options{Config: config, Devices: 1, GPUMemory: .5}, cache.Cache{}, slog.New(slog.DiscardHandler))
+		if err == nil || !strings.Contains(err.Error(), "is for xla:cuda") {
+			t.Errorf("%s opened with a part of a GPU: %v", config, err)
+		}
+	}
+	if !cache.HasGPU() {
+		_, err := Open(t.Context(), Options{Devices: 1, GPUMemory: .5}, cache.Cache{}, slog.New(slog.DiscardHandler))
+		if err == nil || !strings.Contains(err.Error(), "the backend is xla:cpu") {
+			t.Errorf("a machine without a GPU: %v", err)
+		}
+	}
+}
+
+// Two processes share a GPU: no client takes all its memory at once.
+func TestClientConfig(t *testing.T) {
+	for _, tt := range []struct {
+		config string
+		memory float64
+		want   string
+	}{
+		{CPU, 0, "/p.so,shared_buffers"},
+		{CUDA, 0, "/p.so,preallocate=false"},
+		{CUDA, .25, "/p.so,preallocate=false,memory_fraction=0.25"},
+	} {
+		if got := clientConfig(tt.config, "/p.so", tt.memory); got != tt.want {
+			t.Errorf("%s with %g: got %s, want %s", tt.config, tt.memory, got, tt.want)
+		}
+	}
+}
+
+func TestPluginPath(t *testing.T) {
+	for _, tt := range []struct {
+		config, path string
+		want         string // in the error; empty for none
+	}{
+		{CPU, "/a/pjrt_c_api_cpu_plugin.so", ""},
+		{CUDA, "/nvidia/pjrt_c_api_cuda_plugin.so", ""},
+		{CPU, "pjrt_c_api_cpu_plugin.so", "want an absolute path"},
+		{CUDA, "/a,b/pjrt_c_api_cuda_plugin.so", "without a comma"},
+		{CPU, "/home/NVIDIA/pjrt_c_api_cpu_plugin.so", "without cuda and nvidia"},
+		{CPU, "/opt/cuda-12/pjrt_c_api_cpu_plugin.so", "without cuda and nvidia"},
+	} {
+		err := checkPluginPath(tt.config, tt.path)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s %s: got %v, want %q", tt.config, tt.path, err, tt.want)
+		}
 	}
 }
 
@@ -102,7 +175,7 @@ func TestCUDAPlugin(t *testing.T) {
 	t.Setenv("HOME", home)
 	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
 	t.Setenv("PYTHONPATH", "")
-	_, err := Open(t.Context(), CUDA, 1, cache.Cache{}, slog.New(slog.DiscardHandler))
+	_, err := Open(t.Context(), Options{Config: CUDA, Devices: 1}, cache.Cache{}, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "python3 -m pip install 'jax[cuda13]'") {
 		t.Errorf("none installed: %v", err)
 	}

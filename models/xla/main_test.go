@@ -17,7 +17,7 @@ var sharedBackend = sync.OnceValues(func() (*Backend, error) {
 		return nil, err
 	}
 	// It outlives the test that opens it, so its context is not that test's.
-	return Open(context.Background(), CPU, 1, folder, slog.Default())
+	return Open(context.Background(), Options{Config: CPU, Devices: 1}, folder, slog.Default())
 })
 
 // testBackend is the shared backend with its work split over some devices.
@@ -33,7 +33,7 @@ func testBackend(tb testing.TB, devices int) *Backend {
 // goBackend returns GoMLX's own backend, for what needs no plugin.
 func goBackend(tb testing.TB) *Backend {
 	tb.Helper()
-	b, err := Open(tb.Context(), Go, 1, cache.Cache{}, slog.Default())
+	b, err := Open(tb.Context(), Options{Config: Go, Devices: 1}, cache.Cache{}, slog.Default())
 	if err != nil {
 		tb.Fatal(err)
 	}

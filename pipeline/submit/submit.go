@@ -242,6 +242,9 @@ func writeSubmission(w *workspace.Workspace, submission *Submission, s *suite.Su
 	if w.Devices > 1 {
 		global = append(global, "--devices", fmt.Sprint(w.Devices))
 	}
+	if w.GPUMemory > 0 {
+		global = append(global, "--gpu-memory", fmt.Sprint(w.GPUMemory))
+	}
 	run := append(slices.Clone(global), "run")
 	if o.RetryFailed {
 		run = append(run, "--retry-failed")

@@ -20,14 +20,17 @@ import (
 // Workspace is a folder with datasets, models, runs and reports, and what is
 // needed to work in it. Backend is opened at first need.
 type Workspace struct {
-	Dir      string
-	Backend  string // xla:cpu, xla:cuda, go, or empty for the best there is
-	Devices  int    // of the backend that share the work of a cell; 1 when not given
-	Cache    cache.Cache
-	Workers  int      // goroutines that decode images
-	Command  []string // the command line, for run records
-	Log      *slog.Logger
-	Progress Progress
+	Dir     string
+	Backend string // xla:cpu, xla:cuda, go, or empty for the best there is
+	Devices int    // of the backend that share the work of a cell; 1 when not given
+	// GPUMemory is the fraction of each GPU's memory that is taken at most; 0
+	// leaves it to the plugin. It does not change a result.
+	GPUMemory float64
+	Cache     cache.Cache
+	Workers   int      // goroutines that decode images
+	Command   []string // the command line, for run records
+	Log       *slog.Logger
+	Progress  Progress
 
 	open  *xla.Backend
 	built *runs.Environment // by build
@@ -74,7 +77,7 @@ func (w *Workspace) OpenBackend(ctx context.Context) (*xla.Backend, error) {
 	if w.open != nil {
 		return w.open, nil
 	}
-	b, err := xla.Open(ctx, w.Backend, w.Devices, w.Cache, w.Log)
+	b, err := xla.Open(ctx, xla.Options{Config: w.Backend, Devices: w.Devices, GPUMemory: w.GPUMemory}, w.Cache, w.Log)
 	if err != nil {
 		return nil, err
 	}

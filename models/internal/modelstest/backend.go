@@ -36,7 +36,7 @@ var shared = sync.OnceValues(func() (*xla.Backend, error) {
 		return nil, err
 	}
 	// One backend outlives the test that opens it, so its context is not that test's.
-	return xla.Open(context.Background(), xla.CPU, 1, cache, slog.Default())
+	return xla.Open(context.Background(), xla.Options{Config: xla.CPU, Devices: 1}, cache, slog.Default())
 })
 
 // Backend returns the XLA CPU backend that all tests of the package share.
@@ -55,7 +55,7 @@ func Backend(tb testing.TB) *xla.Backend {
 func GoBackend(tb testing.TB) *xla.Backend {
 	tb.Helper()
 	limitDevice(tb)
-	b, err := xla.Open(tb.Context(), xla.Go, 1, cache.Cache{}, slog.Default())
+	b, err := xla.Open(tb.Context(), xla.Options{Config: xla.Go, Devices: 1}, cache.Cache{}, slog.Default())
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -25,6 +25,7 @@ type app struct {
 	dir            string
 	backend        string
 	devices        int
+	gpuMemory      float64 // 0 when not given
 	json           bool
 	quiet          bool
 	logLevel       string
@@ -63,6 +64,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 regression (diff --fail), 130 interrupted
 	flags.StringVarP(&a.dir, "workspace", "C", ".", "workspace `DIR`: datasets, models, runs and reports are written there")
 	flags.StringVar(&a.backend, "backend", "", "xla:cpu, xla:cuda or go (default: xla:cuda where there is one, else xla:cpu)")
 	flags.IntVar(&a.devices, "devices", 1, "`N` devices of the backend share the work of every cell")
+	flags.Float64Var(&a.gpuMemory, "gpu-memory", 0, "`FRACTION` of each GPU's memory that a process takes at most (default: the plugin's own limit)")
 	flags.BoolVar(&a.json, "json", false, "print results and errors as JSON")
 	flags.BoolVar(&a.quiet, "quiet", false, "no progress bar, no log below warnings")
 	flags.StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -98,6 +100,9 @@ func (a *app) workspace() (*workspace.Workspace, error) {
 	if a.devices < 1 {
 		return nil, usageError{fmt.Errorf("--devices %d: want at least 1", a.devices)}
 	}
+	if err := xla.CheckGPUMemory(a.gpuMemory, a.backend); err != nil {
+		return nil, usageError{fmt.Errorf("--gpu-memory: %w", err)}
+	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
 		return nil, usageError{fmt.Errorf("--log-level %q: want debug, info, warn or error", a.logLevel)}
@@ -124,7 +129,7 @@ func (a *app) workspace() (*workspace.Workspace, error) {
 		watch = a.progress
 	}
 	a.open = workspace.New(workspace.Workspace{
-		Dir: a.dir, Backend: a.backend, Devices: a.devices, Command: append([]string{"bierbench"}, a.args...), Cache: cache, Log: log, Progress: watch,
+		Dir: a.dir, Backend: a.backend, Devices: a.devices, GPUMemory: a.gpuMemory, Command: append([]string{"bierbench"}, a.args...), Cache: cache, Log: log, Progress: watch,
 	})
 	return a.open, nil
 }

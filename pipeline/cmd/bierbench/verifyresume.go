@@ -74,6 +74,9 @@ func (a *app) backendArguments() []string {
 	if a.backend != "" {
 		args = append(args, "--backend", a.backend)
 	}
+	if a.gpuMemory > 0 {
+		args = append(args, "--gpu-memory", fmt.Sprint(a.gpuMemory))
+	}
 	return args
 }
 
