@@ -85,6 +85,7 @@ func (e *local) wait(ctx context.Context, s *Submission) ([]TaskEnd, error) {
 	}
 	type end struct {
 		process
+		slot    int
 		err     error
 		seconds float64
 	}
@@ -92,6 +93,10 @@ func (e *local) wait(ctx context.Context, s *Submission) ([]TaskEnd, error) {
 	total, running := len(pending), 0
 	failed := map[Task]bool{} // of those that have ended
 	ended := make(chan end)
+	free := make([]int, e.processes) // slots that no process has
+	for i := range free {
+		free[i] = i
+	}
 	note := func(p process, err error, seconds float64) {
 		failed[p.Task] = err != nil
 		t := TaskEnd{Task: p.id(), Cell: p.cell, Features: p.array.Features != nil, Seconds: seconds, Number: len(ends) + 1, Total: total}
@@ -118,10 +123,12 @@ func (e *local) wait(ctx context.Context, s *Submission) ([]TaskEnd, error) {
 				later = append(later, p)
 			default:
 				running++
+				slot := free[0]
+				free = free[1:]
 				go func() {
 					began := time.Now()
-					err := e.do(ctx, s, p)
-					ended <- end{p, err, time.Since(began).Seconds()}
+					err := e.do(ctx, s, p, slot)
+					ended <- end{p, slot, err, time.Since(began).Seconds()}
 				}()
 			}
 		}
@@ -131,6 +138,7 @@ func (e *local) wait(ctx context.Context, s *Submission) ([]TaskEnd, error) {
 		}
 		p := <-ended
 		running--
+		free = append(free, p.slot)
 		if ctx.Err() == nil {
 			note(p.process, p.err, p.seconds)
 		}
@@ -138,9 +146,9 @@ func (e *local) wait(ctx context.Context, s *Submission) ([]TaskEnd, error) {
 	return ends, ctx.Err()
 }
 
-// do runs a task's script, with its output in the task's log, and keeps its exit
+// do runs a task's script in a slot, with its output in the task's log, and keeps its exit
 // code beside that.
-func (e *local) do(ctx context.Context, s *Submission, p process) error {
+func (e *local) do(ctx context.Context, s *Submission, p process, slot int) error {
 	// The kernel tells the script when the thread that started it ends: it must
 	// be one that lasts as long. The thread ends with this goroutine.
 	runtime.LockOSThread()
@@ -150,7 +158,7 @@ func (e *local) do(ctx context.Context, s *Submission, p process) error {
 	}
 	defer func() { _ = log.Close() }() // the script wrote it
 	command := exec.CommandContext(ctx, s.script(p.array))
-	command.Env = append(withoutTask(os.Environ()), fmt.Sprintf("%s=%d", taskVariable, p.Number))
+	command.Env = append(e.environment(os.Environ(), "/dev", slot), fmt.Sprintf("%s=%d", taskVariable, p.Number))
 	command.Stdout, command.Stderr = log, log
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	// A group of its own keeps the terminal's interrupt from it, which comes to

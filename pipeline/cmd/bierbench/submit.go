@@ -35,6 +35,11 @@ no limit is set. --sbatch options come after those of submit and win. Slurm tell
 task a minute before its time is over: it saves its cell, which the next submission
 continues. The CPUs of a task are those of --sbatch --cpus-per-task=N.
 
+With --engine local on a machine with several GPUs each of the --processes sees one
+of its own, or as many as --devices says: they go round CUDA_VISIBLE_DEVICES, or all
+GPUs where that is not set. Where there are fewer GPUs than processes, --gpu-memory
+keeps one from taking what the other needs.
+
 The folder runs/RUN/submissions/NUMBER has the suite, the scripts, the logs and a
 copy of this program, which the tasks run: workspace and cache must be on a file
 system that all machines share. Follow the tasks with "bierbench status".
