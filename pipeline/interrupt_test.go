@@ -138,29 +138,27 @@ func digest(path string) (string, error) {
 	return fmt.Sprintf("%x", sha256.Sum256(append(tensors, data[end:]...))), nil
 }
 
-const interruptSuite = `
+// An interrupt in any stage leaves nothing that passes for whole, and the same
+// command continues to the same bits as an uninterrupted one.
+func TestInterruptInEveryStage(t *testing.T) {
+	checkInterrupts(t, `
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
   input: 32
-  methods: [abier]
+  methods: [{method: abier, learners: 2}, features]
   sizes: [24]
-  hidden: 16
+  hidden: 8
   steps: 12
-- datasets: [cub/mini]
-  backbone: convnet
-  mode: finetune
-  input: 32
-  methods: [bier]
-  sizes: [24]
-  steps: 4
-`
+`, 5) // embeddings and queries of two cells, and a model
+}
 
-// An interrupt in any stage leaves nothing that passes for whole, and the same
-// command continues to the same bits as an uninterrupted one.
-func TestInterruptInEveryStage(t *testing.T) {
+// checkInterrupts does a suite of two cells that leave so many files, whole and
+// interrupted in each stage.
+func checkInterrupts(t *testing.T, text string, files int) {
+	t.Helper()
 	raw := rawMini(t)
-	suite, err := suite.Parse("s", "s.yaml", []byte(interruptSuite))
+	suite, err := suite.Parse("s", "s.yaml", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,8 +171,8 @@ func TestInterruptInEveryStage(t *testing.T) {
 		t.Fatalf("%+v, %v; want two cells done", r, err)
 	}
 	want := outputs(t, whole, "s")
-	if len(want) != 6 {
-		t.Fatalf("outputs %v; want embeddings, queries and the model of two cells", want)
+	if len(want) != files {
+		t.Fatalf("outputs %v; want %d: embeddings, queries and models of two cells", want, files)
 	}
 	again, err := Run(t.Context(), whole, suite, RunOptions{})
 	if err != nil || again.Before != 2 || again.Done != 0 {

@@ -17,7 +17,7 @@ const probeSuite = `
   backbone: convnet
   mode: frozen
   input: 32
-  methods: [features, ensemble]
+  methods: [features, {method: ensemble, learners: 2}]
   sizes: [24]
   seeds: [0, 1]
   steps: 6

@@ -21,14 +21,14 @@ func TestRescoreAgreesWithRecord(t *testing.T) {
   backbone: convnet
   mode: frozen
   input: 32
-  methods: [features, {label: unscaled, method: bier, scale: none}]
+  methods: [features, {label: unscaled, method: bier, learners: 2, scale: none}]
   sizes: [24]
   steps: 5
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
   input: 32
-  methods: [{label: held-out, method: bier, evaluate: validation}]
+  methods: [{label: held-out, method: bier, learners: 2, evaluate: validation}]
   sizes: [24]
   steps: 5
 `, 7)

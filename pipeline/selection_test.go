@@ -28,7 +28,7 @@ const selectionSuite = `
   backbone: convnet
   mode: %s
   input: 32
-  methods: [bier]
+  methods: [{method: bier, learners: 2}]
   sizes: [24]
   steps: %d
   embedding_rate: %g
@@ -265,11 +265,18 @@ func damage(t *testing.T, dir string, image []byte) {
 
 // An interrupt in a look, or while training after one, continues to the same.
 func TestSelectionInterrupted(t *testing.T) {
-	for _, mode := range []string{"frozen", "finetune"} {
+	checkSelectionInterrupted(t, map[string][]int{"frozen": {1, 2, 3}, "finetune": {2}})
+}
+
+// checkSelectionInterrupted interrupts the training in each mode in the looks
+// with the given numbers, of those at steps 2, 4 and 5.
+func checkSelectionInterrupted(t *testing.T, looks map[string][]int) {
+	t.Helper()
+	for mode, numbers := range looks {
 		suite := selectionOf(t, mode, 5, "validation", 2)
 		whole := miniWorkspace(t, t.TempDir(), nil)
 		want := only(t, whole, suite, "s")
-		for _, nth := range []int{1, 2, 3} { // of the looks at steps 2, 4 and 5
+		for _, nth := range numbers {
 			t.Run(fmt.Sprint(mode, " look ", nth), func(t *testing.T) {
 				dir := t.TempDir()
 				ctx, cancel := context.WithCancel(t.Context())
