@@ -35,8 +35,8 @@ with pa.memory_map(sys.argv[1]) as f:
     }))
 `
 
-// TestPyarrow reads a part with another implementation of Arrow and compares all of it.
-func TestPyarrow(t *testing.T) {
+// TestIntegrationPyarrow reads a part with another implementation of Arrow and compares all of it.
+func TestIntegrationPyarrow(t *testing.T) {
 	python := os.Getenv("BIERBENCH_PYTHON")
 	if python == "" {
 		t.Fatal("BIERBENCH_PYTHON names no python with pyarrow: run \"task test:integration\"")

@@ -12,10 +12,10 @@ import (
 	"bierbench/pipeline/suite"
 )
 
-// TestExportedModel lets numpy, pyarrow and safetensors alone use exported models:
+// TestIntegrationExportedModel lets numpy, pyarrow and safetensors alone use exported models:
 // their embeddings are bierbench's to 1e-5, and R@1 is the reported one. The images
 // are 40 pixels wide, so that the view of 32 reduces and crops them.
-func TestExportedModel(t *testing.T) {
+func TestIntegrationExportedModel(t *testing.T) {
 	python := os.Getenv("BIERBENCH_PYTHON")
 	if python == "" {
 		t.Fatal("BIERBENCH_PYTHON names no python with pyarrow, numpy and safetensors: run \"task test:integration\"")

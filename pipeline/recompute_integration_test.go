@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestRecompute lets pyarrow, numpy and safetensors read what a cell leaves,
+// TestIntegrationRecompute lets pyarrow, numpy and safetensors read what a cell leaves,
 // and compute its metrics and its anatomy again from the embeddings alone.
-func TestRecompute(t *testing.T) {
+func TestIntegrationRecompute(t *testing.T) {
 	python := os.Getenv("BIERBENCH_PYTHON")
 	if python == "" {
 		t.Fatal("BIERBENCH_PYTHON names no python with pyarrow, numpy and safetensors: run \"task test:integration\"")

@@ -17,7 +17,7 @@ import (
 
 // TensorBoard sees every step of a cell once, with the values of train.jsonl, though
 // the cell was interrupted and continued; and its metrics at the end.
-func TestLiveTensorBoard(t *testing.T) {
+func TestIntegrationLiveTensorBoard(t *testing.T) {
 	python := os.Getenv("BIERBENCH_PYTHON")
 	if python == "" {
 		t.Fatal("BIERBENCH_PYTHON names no python with tensorboard: run \"task test:integration\"")

@@ -19,8 +19,8 @@ import (
 	"bierbench/runs"
 )
 
-// TestBrowser opens pages of every kind in a browser, and uses them.
-func TestBrowser(t *testing.T) {
+// TestIntegrationBrowser opens pages of every kind in a browser, and uses them.
+func TestIntegrationBrowser(t *testing.T) {
 	b := startBrowser(t)
 	t.Run("headings", func(t *testing.T) { repeatsHeadings(t, b) })
 	for _, p := range hostilePages(t) {

@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-// TestStatisticsOfSciPy lets scipy compute what the closed forms of this package say, on drawn
-// input.
-func TestStatisticsOfSciPy(t *testing.T) {
+// TestIntegrationStatisticsOfSciPy lets scipy compute what the closed forms of this package
+// say, on drawn input.
+func TestIntegrationStatisticsOfSciPy(t *testing.T) {
 	python := os.Getenv("BIERBENCH_PYTHON")
 	if python == "" {
 		t.Fatal("BIERBENCH_PYTHON names no python with scipy: run \"task test:integration\"")

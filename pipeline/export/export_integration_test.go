@@ -13,9 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// TestExportedRead lets TensorBoard and MLflow read an exported run, also after MLflow's own
-// migration into a data base, and compare every number with the run's files.
-func TestExportedRead(t *testing.T) {
+// TestIntegrationExportedRead lets TensorBoard and MLflow read an exported run, also after
+// MLflow's own migration into a data base, and compare every number with the run's
+// files.
+func TestIntegrationExportedRead(t *testing.T) {
 	python := os.Getenv("BIERBENCH_PYTHON")
 	if python == "" {
 		t.Fatal("BIERBENCH_PYTHON names no python with tensorboard and mlflow: run \"task test:integration\"")
@@ -36,9 +37,9 @@ func TestExportedRead(t *testing.T) {
 	t.Logf("%s", out)
 }
 
-// TestLiveEventsRead lets TensorBoard read the files of a cell that was killed and continued: every
-// step is there once, as the attempt that counts had it.
-func TestLiveEventsRead(t *testing.T) {
+// TestIntegrationLiveEventsRead lets TensorBoard read the files of a cell that was killed and
+// continued: every step is there once, as the attempt that counts had it.
+func TestIntegrationLiveEventsRead(t *testing.T) {
 	python := os.Getenv("BIERBENCH_PYTHON")
 	if python == "" {
 		t.Fatal("BIERBENCH_PYTHON names no python with tensorboard: run \"task test:integration\"")

@@ -254,10 +254,10 @@ func (r slurmRun) kill(c submit.CellStatus) {
 	r.t.Fatalf("no process does %s", c.Cell)
 }
 
-// TestSlurm submits a suite to a real Slurm. One task is killed and one is told
+// TestIntegrationSlurm submits a suite to a real Slurm. One task is killed and one is told
 // to end in the middle of training; submitting again sends those two alone, and
 // they continue to the bits of a run that nobody disturbed.
-func TestSlurm(t *testing.T) {
+func TestIntegrationSlurm(t *testing.T) {
 	startSlurm(t)
 	r := slurmRun{t, t.TempDir()}
 	suite := `

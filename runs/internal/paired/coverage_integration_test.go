@@ -6,8 +6,8 @@ import "testing"
 
 // The simulations in full: minutes.
 
-func TestCoverageInFull(t *testing.T) { checkCoverage(t, true) }
+func TestIntegrationCoverageInFull(t *testing.T) { checkCoverage(t, true) }
 
-func TestSameConfigurationInFull(t *testing.T) { checkSameConfiguration(t, true) }
+func TestIntegrationSameConfigurationInFull(t *testing.T) { checkSameConfiguration(t, true) }
 
-func TestPowerInFull(t *testing.T) { checkPower(t, true) }
+func TestIntegrationPowerInFull(t *testing.T) { checkPower(t, true) }
