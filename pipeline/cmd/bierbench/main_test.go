@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,7 +24,14 @@ import (
 var update = flag.Bool("update", false, "rewrite the expected output in testdata/script")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	// Most of what these tests would wait for is XLA optimising small programs that
+	// run a few times. The commands that they start have it, too.
+	if os.Getenv("XLA_FLAGS") == "" && !optimised {
+		if err := os.Setenv("XLA_FLAGS", "--xla_backend_optimization_level=0"); err != nil {
+			panic(err)
+		}
+	}
+	testscript.Main(tests{m}, map[string]func(){
 		"bierbench": main, "stubborn": stubborn,
 		"interrupted": func() { signalled(os.Interrupt) },
 		"terminated":  func() { signalled(syscall.SIGTERM) },
@@ -31,17 +39,60 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// tests are those of the package and what they share.
+type tests struct{ *testing.M }
+
+func (m tests) Run() int {
+	defer func() {
+		if err := os.RemoveAll(shared.dir); err != nil {
+			panic(err)
+		}
+	}()
+	return m.M.Run()
+}
+
+// shared holds the raw data sets of all tests; nothing writes into them once they
+// are there.
+var shared struct {
+	sync.Mutex
+	dir string
+}
+
+// rawMini is a folder with the miniature raw data sets, to be read only.
+func rawMini(t *testing.T) string {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.dir != "" {
+		return shared.dir
+	}
+	dir, err := os.MkdirTemp("", "bierbench-test-")
+	if err == nil {
+		shared.dir = dir
+		err = datasets.WriteMini(t.Context(), dir, datasets.DefaultMini())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // TestScripts runs testdata/script/*.txtar: a story each, its first line says
 // which. They share the user's cache, so that plugin and weights are installed
 // once, and the miniature raw data sets, which are in the folder $RAW: a story
 // that changes them copies them with the command raw.
-func TestScripts(t *testing.T) {
-	mini := t.TempDir()
-	if err := datasets.WriteMini(t.Context(), mini, datasets.DefaultMini()); err != nil {
-		t.Fatal(err)
+func TestScripts(t *testing.T) { scripts(t, "script") }
+
+// scripts runs the stories of a folder of testdata.
+func scripts(t *testing.T, folder string) {
+	t.Helper()
+	mini := rawMini(t)
+	counts := os.Getenv("GOCOVERDIR")
+	if counts == "" && testing.CoverMode() != "" { // without one each command says on stderr that it counts in vain
+		counts = t.TempDir()
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("testdata", "script"),
+		Dir:                 filepath.Join("testdata", folder),
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -52,6 +103,7 @@ func TestScripts(t *testing.T) {
 			}
 			env.Setenv("BIERBENCH_CACHE", cache.Dir)
 			env.Setenv("RAW", mini)
+			env.Setenv("GOCOVERDIR", counts)
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

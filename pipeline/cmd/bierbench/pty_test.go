@@ -10,8 +10,6 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"bierbench/datasets"
 )
 
 // terminalPair opens a pseudo terminal of a size: what is written to the terminal
@@ -44,16 +42,13 @@ func terminalPair(t *testing.T, columns, rows int) (master, terminal *os.File) {
 // s.yaml: a suite of three small cells, of which the second fails.
 func miniWorkspace(t *testing.T) string {
 	t.Helper()
-	raw, dir := t.TempDir(), t.TempDir()
-	if err := datasets.WriteMini(t.Context(), raw, datasets.DefaultMini()); err != nil {
-		t.Fatal(err)
-	}
+	raw, dir := rawMini(t), t.TempDir()
 	err := os.WriteFile(filepath.Join(dir, "s.yaml"), []byte(`
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
   input: 32
-  methods: [bier, {label: greedy, method: baseline, classes: 400}, abier]
+  methods: [{method: bier, learners: 2}, {label: greedy, method: baseline, classes: 400}, {method: abier, learners: 2}]
   sizes: [24]
   hidden: 16
   steps: 40

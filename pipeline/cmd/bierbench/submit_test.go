@@ -34,10 +34,8 @@ func TestKilledSubmit(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "long.yaml"), []byte(suite), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"mini", "raw"}, {"ingest", "cub", "--raw", "raw", "--custom", "mini"}} {
-		if out, err := command(args...).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", args, err, out)
-		}
+	if out, err := command("ingest", "cub", "--raw", rawMini(t), "--custom", "mini").CombinedOutput(); err != nil {
+		t.Fatalf("ingest: %v\n%s", err, out)
 	}
 	status := func() (s submit.RunStatus) {
 		out, err := command("status", "long", "--json").Output()
