@@ -25,7 +25,7 @@ func TestInterruptOfTheRest(t *testing.T) {
   backbone: convnet
   mode: frozen
   input: 32
-  methods: [baseline, ensemble]
+  methods: [baseline, {method: ensemble, learners: 2}]
   sizes: [24]
   seeds: [0, 1]
   steps: 2

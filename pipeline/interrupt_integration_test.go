@@ -4,6 +4,9 @@ package pipeline
 
 import "testing"
 
+// optimised says that XLA optimises programs as it does for users.
+const optimised = true
+
 // Interrupts of the whole of A-BIER, before a training of all parameters.
 func TestIntegrationInterruptInEveryStage(t *testing.T) {
 	checkInterrupts(t, `
@@ -26,7 +29,7 @@ func TestIntegrationInterruptInEveryStage(t *testing.T) {
 }
 
 func TestIntegrationSelectionInterrupted(t *testing.T) {
-	checkSelectionInterrupted(t, map[string][]int{"finetune": {1, 2, 3}})
+	checkSelectionInterrupted(t, map[string][]int{"frozen": {1, 2, 3}, "finetune": {1, 2, 3}})
 }
 
 func TestIntegrationSelectionKilled(t *testing.T) { checkSelectionKilled(t, true) }

@@ -43,12 +43,15 @@ func TestMain(m *testing.M) {
 type tests struct{ *testing.M }
 
 func (m tests) Run() int {
-	defer func() {
-		if err := os.RemoveAll(shared.dir); err != nil {
-			panic(err)
-		}
-	}()
-	return m.M.Run()
+	var err error
+	if shared.dir, err = os.MkdirTemp("", "bierbench-test-"); err != nil {
+		panic(err)
+	}
+	code := m.M.Run()
+	if err = os.RemoveAll(shared.dir); err != nil {
+		panic(err)
+	}
+	return code
 }
 
 // shared holds the raw data sets of all tests; nothing writes into them once they
@@ -63,18 +66,11 @@ func rawMini(t *testing.T) string {
 	t.Helper()
 	shared.Lock()
 	defer shared.Unlock()
-	if shared.dir != "" {
-		return shared.dir
-	}
-	dir, err := os.MkdirTemp("", "bierbench-test-")
-	if err == nil {
-		shared.dir = dir
-		err = datasets.WriteMini(t.Context(), dir, datasets.DefaultMini())
-	}
-	if err != nil {
+	// What is there already is kept.
+	if err := datasets.WriteMini(t.Context(), shared.dir, datasets.DefaultMini()); err != nil {
 		t.Fatal(err)
 	}
-	return dir
+	return shared.dir
 }
 
 // TestScripts runs testdata/script/*.txtar: a story each, its first line says
