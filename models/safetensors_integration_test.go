@@ -46,9 +46,9 @@ print(json.dumps({
 }))
 `
 
-// TestSafetensorsOfCheckpoint reads a sealed checkpoint with the format's
+// TestIntegrationSafetensorsOfCheckpoint reads a sealed checkpoint with the format's
 // reference implementation and compares all of it.
-func TestSafetensorsOfCheckpoint(t *testing.T) {
+func TestIntegrationSafetensorsOfCheckpoint(t *testing.T) {
 	python := os.Getenv("BIERBENCH_PYTHON")
 	if python == "" {
 		t.Fatal("BIERBENCH_PYTHON names no python with safetensors: run \"task test:integration\"")

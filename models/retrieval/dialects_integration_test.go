@@ -16,10 +16,10 @@ import (
 // below the weight of one query.
 const programsTolerance = 1e-6
 
-// TestDialectsAgainstProgramsNow gives generated embeddings to the programs of
+// TestIntegrationDialectsAgainstProgramsNow gives generated embeddings to the programs of
 // testdata/dialects.py. faiss is there always, pytorch-metric-learning itself
 // where the python has it: PyTorch is too large to install for one test.
-func TestDialectsAgainstProgramsNow(t *testing.T) {
+func TestIntegrationDialectsAgainstProgramsNow(t *testing.T) {
 	python := os.Getenv("BIERBENCH_PYTHON")
 	if python == "" {
 		t.Fatal("BIERBENCH_PYTHON names no python with numpy and faiss: run \"task test:integration\"")

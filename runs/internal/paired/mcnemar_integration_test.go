@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestMcNemarOfSciPy lets scipy's binomial test compute McNemar's p-values of drawn counts.
-func TestMcNemarOfSciPy(t *testing.T) {
+// TestIntegrationMcNemarOfSciPy lets scipy's binomial test compute McNemar's p-values of drawn counts.
+func TestIntegrationMcNemarOfSciPy(t *testing.T) {
 	python := os.Getenv("BIERBENCH_PYTHON")
 	if python == "" {
 		t.Fatal("BIERBENCH_PYTHON names no python with scipy: run \"task test:integration\"")
