@@ -9,7 +9,7 @@
 //
 // # Coverage
 //
-// The kind of interval was chosen by TestCoverageInFull (build tag integration). The table has the
+// The kind of interval was chosen by TestIntegrationCoverageInFull (build tag integration). The table has the
 // per cent of 2,000 experiments whose interval holds the known difference; the standard error of a
 // figure is 0.5. An experiment has 40 classes of 10 to 50 queries and 5 seeds a group, unless the
 // scene says otherwise.
@@ -43,7 +43,7 @@
 //
 // # False verdicts
 //
-// TestSameConfigurationInFull compares two groups of one configuration with disjoint seeds, 2,000
+// TestIntegrationSameConfigurationInFull compares two groups of one configuration with disjoint seeds, 2,000
 // tables of ten rows in the first scene and 400 in the others. The table has the per cent that get a
 // verdict: rows that are tables of their own, rows of tables of ten after Holm's correction, and
 // tables of ten in which any row gets one.
@@ -65,7 +65,7 @@
 //
 // # Power
 //
-// TestPowerInFull holds the predictions of [Powers] against comparisons simulated in another way,
+// TestIntegrationPowerInFull holds the predictions of [Powers] against comparisons simulated in another way,
 // 1,000 of each. A prediction is made from 20 pilot runs. Differences are in points, predictions and
 // findings in per cent.
 //
