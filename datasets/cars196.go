@@ -63,7 +63,7 @@ type carsReader struct {
 func readCars196(ctx context.Context, root, custom string) (*Layout, error) {
 	r := &carsReader{
 		root: root, custom: custom, names: map[string]string{},
-		layout: &Layout{Set: "cars196", Root: root, Release: release(custom)},
+		layout: &Layout{Set: "cars196", Root: root, Release: releaseName(custom)},
 	}
 	papers := firstFile(root, carsAnnos) != ""
 	devkit := firstFile(root, carsTrainAnnos) != ""
@@ -180,7 +180,7 @@ func (r *carsReader) readClasses(file string, variables []*matfile.Array) error 
 	}
 	for i, e := range v.Elements {
 		name, err := e.Line()
-		if err != nil || name == "" || strings.ContainsFunc(name, control) {
+		if err != nil || name == "" || strings.ContainsFunc(name, isControl) {
 			return r.errorf(file, "class name %d, want a line of text, got %s (%v)", i+1, quote(name), err)
 		}
 		if first := slices.Index(r.classes, name); first >= 0 {
@@ -245,7 +245,7 @@ func (r *carsReader) row(v *matfile.Array, i int, image, folder string) (Row, er
 	if why := badPath(name); why != "" {
 		return Row{}, fmt.Errorf("path %s %s", quote(name), why)
 	}
-	if strings.ContainsFunc(name, control) {
+	if strings.ContainsFunc(name, isControl) {
 		return Row{}, fmt.Errorf("path %s has control characters", quote(name))
 	}
 	if folder == "" && !strings.HasPrefix(name, "car_ims/") || folder != "" && strings.Contains(name, "/") {
@@ -278,7 +278,7 @@ func (r *carsReader) row(v *matfile.Array, i int, image, folder string) (Row, er
 	}
 	return Row{
 		Name: folder + name, File: folder + name,
-		Class: int32(class), ClassName: r.classes[class-1], Split: halves(class, len(r.classes)),
+		Class: int32(class), ClassName: r.classes[class-1], Split: splitOfHalf(class, len(r.classes)),
 		Box: &Box{X0: box[0] - 1, Y0: box[1] - 1, X1: box[2], Y1: box[3]},
 	}, nil
 }

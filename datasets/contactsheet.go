@@ -32,14 +32,14 @@ func ContactSheet(d *Dataset, w io.Writer) error {
 	sheet := image.NewRGBA(image.Rect(0, 0, width, sheetLabel+len(rows)*band+sheetGap))
 	draw.Draw(sheet, sheet.Bounds(), image.White, image.Point{}, draw.Src)
 	m := d.Manifest
-	label(sheet, sheetGap, 15, fmt.Sprintf("%s %s: %d images, digest %.12s", m.Set, m.Variant, m.Rows, m.Digest), width)
+	drawLabel(sheet, sheetGap, 15, fmt.Sprintf("%s %s: %d images, digest %.12s", m.Set, m.Variant, m.Rows, m.Digest), width)
 	for n, class := range rows {
 		top := sheetLabel + n*band
 		first := class.show[0]
-		label(sheet, sheetGap, top+15, fmt.Sprintf("%s, class %d, %s: %d images",
+		drawLabel(sheet, sheetGap, top+15, fmt.Sprintf("%s, class %d, %s: %d images",
 			d.Split(first), d.Class(first), d.ClassName(first), class.images), width)
 		for k, i := range class.show {
-			if err := d.thumbnail(sheet, i, sheetGap+k*(sheetCell+sheetGap), top+sheetLabel); err != nil {
+			if err := d.drawCell(sheet, i, sheetGap+k*(sheetCell+sheetGap), top+sheetLabel); err != nil {
 				return err
 			}
 		}
@@ -76,13 +76,13 @@ func (d *Dataset) sheetRows() []sheetRow {
 	return rows
 }
 
-// thumbnail draws row i whole, its longest side sheetCell, into the cell at x, y.
-func (d *Dataset) thumbnail(sheet *image.RGBA, i, x, y int) error {
-	r, err := d.decoded(i)
+// drawCell draws row i whole, its longest side sheetCell, into the cell at x, y.
+func (d *Dataset) drawCell(sheet *image.RGBA, i, x, y int) error {
+	r, err := d.decodeRow(i)
 	if err != nil {
 		return err
 	}
-	pixels := padded(r, sheetCell)
+	pixels := padToSquare(r, sheetCell)
 	for v := range sheetCell {
 		for u := range sheetCell {
 			p := pixels[(v*sheetCell+u)*3:]
@@ -92,8 +92,8 @@ func (d *Dataset) thumbnail(sheet *image.RGBA, i, x, y int) error {
 	return nil
 }
 
-// label writes a line of text with its base line at y. The font has ASCII alone: other letters become "?".
-func label(sheet draw.Image, x, y int, text string, width int) {
+// drawLabel writes a line of text with its base line at y. The font has ASCII alone: other letters become "?".
+func drawLabel(sheet draw.Image, x, y int, text string, width int) {
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return '?'

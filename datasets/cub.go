@@ -53,7 +53,7 @@ func readCUB(ctx context.Context, root, custom string) (*Layout, error) {
 		}
 	}
 	return &Layout{
-		Set: "cub", Root: root, Found: "images/ with five lists", Release: release(custom),
+		Set: "cub", Root: root, Found: "images/ with five lists", Release: releaseName(custom),
 		Lists: r.lists, Rows: r.rows,
 	}, nil
 }
@@ -61,7 +61,7 @@ func readCUB(ctx context.Context, root, custom string) (*Layout, error) {
 func (r *cubReader) readClasses(ctx context.Context) error {
 	l := &listFile{root: r.root, name: "classes.txt"}
 	seen := map[string]int{}
-	list, err := l.numbered(ctx, "<class name>", func(line, _ int, name string) error {
+	list, err := l.readNumbered(ctx, "<class name>", func(line, _ int, name string) error {
 		if first, ok := seen[name]; ok {
 			return l.errorf(line, "class %s is listed twice, first in line %d", quote(name), first)
 		}
@@ -85,7 +85,7 @@ func (r *cubReader) readClasses(ctx context.Context) error {
 func (r *cubReader) readImages(ctx context.Context) error {
 	l := &listFile{root: r.root, name: "images.txt"}
 	seen := map[string]int{}
-	list, err := l.numbered(ctx, "<path below images/>", func(line, id int, name string) error {
+	list, err := l.readNumbered(ctx, "<path below images/>", func(line, id int, name string) error {
 		if why := badPath(name); why != "" {
 			return l.errorf(line, "path %s %s", quote(name), why)
 		}
@@ -106,10 +106,10 @@ func (r *cubReader) readImages(ctx context.Context) error {
 	return nil
 }
 
-// perImage reads a list of one row per image of images.txt.
-func (r *cubReader) perImage(ctx context.Context, name, what string, row func(l *listFile, line, id int, rest string) error) (*listFile, error) {
+// readPerImage reads a list of one row per image of images.txt.
+func (r *cubReader) readPerImage(ctx context.Context, name, what string, row func(l *listFile, line, id int, rest string) error) (*listFile, error) {
 	l := &listFile{root: r.root, name: name}
-	list, err := l.numbered(ctx, what, func(line, id int, rest string) error {
+	list, err := l.readNumbered(ctx, what, func(line, id int, rest string) error {
 		if id > len(r.rows) {
 			return l.errorf(line, "image id %d is not in images.txt, which ends with id %d", id, len(r.rows))
 		}
@@ -127,8 +127,8 @@ func (r *cubReader) perImage(ctx context.Context, name, what string, row func(l 
 
 func (r *cubReader) readLabels(ctx context.Context) error {
 	images := make([]int, len(r.classes))
-	l, err := r.perImage(ctx, "image_class_labels.txt", "<class id>", func(l *listFile, line, id int, rest string) error {
-		class, ok := number(rest)
+	l, err := r.readPerImage(ctx, "image_class_labels.txt", "<class id>", func(l *listFile, line, id int, rest string) error {
+		class, ok := parseNumber(rest)
 		if !ok || class < 1 || class > len(r.classes) {
 			return l.errorf(line, "class id, want 1 to %d as in classes.txt, got %s", len(r.classes), quote(rest))
 		}
@@ -137,7 +137,7 @@ func (r *cubReader) readLabels(ctx context.Context) error {
 			return l.errorf(line, "class %d is %s in classes.txt, but %s has image %d in %s", class, quote(r.classes[class-1]), row.Line, id, quote(folder))
 		}
 		row.Class, row.ClassName = int32(class), r.classes[class-1]
-		row.Split = halves(class, len(r.classes))
+		row.Split = splitOfHalf(class, len(r.classes))
 		if train := id <= cubTrainImages; r.custom == "" && train != (row.Split == Train) {
 			return l.errorf(line, "class of image %d: want classes 1..%d for ids 1..%d and no others, got %d", id, cubClasses/2, cubTrainImages, class)
 		}
@@ -155,8 +155,8 @@ func (r *cubReader) readLabels(ctx context.Context) error {
 	return nil
 }
 
-// halves splits classes 1..n: the first half trains.
-func halves(class, n int) Split {
+// splitOfHalf splits classes 1..n: the first half trains.
+func splitOfHalf(class, n int) Split {
 	if class <= n/2 {
 		return Train
 	}
@@ -169,7 +169,7 @@ func halves(class, n int) Split {
 func (r *cubReader) readFlags(ctx context.Context) error {
 	flagged := 0
 	first := ""
-	l, err := r.perImage(ctx, "train_test_split.txt", "<0 or 1>", func(l *listFile, line, id int, rest string) error {
+	l, err := r.readPerImage(ctx, "train_test_split.txt", "<0 or 1>", func(l *listFile, line, id int, rest string) error {
 		if rest != "0" && rest != "1" {
 			return l.errorf(line, "flag, want 0 or 1, got %s", quote(rest))
 		}
@@ -191,7 +191,7 @@ func (r *cubReader) readFlags(ctx context.Context) error {
 }
 
 func (r *cubReader) readBoxes(ctx context.Context) error {
-	_, err := r.perImage(ctx, "bounding_boxes.txt", "<x> <y> <width> <height>", func(l *listFile, line, id int, rest string) error {
+	_, err := r.readPerImage(ctx, "bounding_boxes.txt", "<x> <y> <width> <height>", func(l *listFile, line, id int, rest string) error {
 		fields := strings.Split(rest, " ")
 		var v [4]float64
 		for i := range v {

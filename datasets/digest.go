@@ -8,11 +8,11 @@ import (
 	"hash"
 )
 
-// A digest sums up what a data set holds: set, release, options, each row with its image, and what is left out.
-type digest struct{ h hash.Hash }
+// A contentDigest sums up what a data set holds: set, release, options, each row with its image, and what is left out.
+type contentDigest struct{ h hash.Hash }
 
-func newDigest(m Manifest) (digest, error) {
-	d := digest{sha256.New()}
+func newDigest(m Manifest) (contentDigest, error) {
+	d := contentDigest{sha256.New()}
 	options, err := json.Marshal(m.Options)
 	if err != nil {
 		return d, err
@@ -25,7 +25,7 @@ func newDigest(m Manifest) (digest, error) {
 }
 
 // row adds a row of the data set; rows come in the order in which they are stored.
-func (d digest) row(s stored) {
+func (d contentDigest) row(s stored) {
 	d.number(s.row.ID)
 	d.text(s.row.Name)
 	d.number(int64(s.row.Class))
@@ -45,8 +45,8 @@ func (d digest) row(s stored) {
 	d.h.Write(s.sum[:])
 }
 
-// sum adds what is missing or quarantined and returns the digest, hexadecimal.
-func (d digest) sum(m Manifest) string {
+// finish adds what is missing or quarantined and returns the digest, hexadecimal.
+func (d contentDigest) finish(m Manifest) string {
 	for _, name := range m.Missing {
 		d.text("missing " + name)
 	}
@@ -56,12 +56,12 @@ func (d digest) sum(m Manifest) string {
 	return hex.EncodeToString(d.h.Sum(nil))
 }
 
-func (d digest) text(s string) {
+func (d contentDigest) text(s string) {
 	d.number(int64(len(s)))
 	d.h.Write([]byte(s))
 }
 
-func (d digest) number(v int64) {
+func (d contentDigest) number(v int64) {
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], uint64(v))
 	d.h.Write(b[:])

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// fill reads the images of rows and writes a whole data set into dir; m receives what was found.
-func fill(ctx context.Context, dir string, folder *os.Root, m *Manifest, rows []*Row, o IngestOptions, l limits) error {
+// writeDataset reads the images of rows and writes a whole data set into dir; m receives what was found.
+func writeDataset(ctx context.Context, dir string, folder *os.Root, m *Manifest, rows []*Row, o IngestOptions, l sizeLimits) error {
 	w, err := newWriter(dir, *m, rows, l)
 	if err != nil {
 		return err
@@ -27,8 +27,8 @@ func fill(ctx context.Context, dir string, folder *os.Root, m *Manifest, rows []
 	allowed := int(o.MaxQuarantine * float64(len(rows)))
 	done := 0
 	var last *Row
-	work := func(r *Row) outcome { return readOne(folder, r, m.Options) }
-	err = inOrder(ctx, rows, o.Workers, work, func(r outcome) error {
+	work := func(r *Row) imageOutcome { return readOne(folder, r, m.Options) }
+	err = inOrder(ctx, rows, o.Workers, work, func(r imageOutcome) error {
 		done++
 		if r.fatal != nil {
 			return r.fatal
@@ -38,7 +38,7 @@ func fill(ctx context.Context, dir string, folder *os.Root, m *Manifest, rows []
 				Name: r.row.Name, Line: r.row.Line, Reason: r.bad.Error(), SHA256: hex.EncodeToString(r.source[:]),
 			})
 			if n := len(m.Quarantine); n > allowed && (n >= 10 || done == len(rows)) {
-				return tooMany(m.Quarantine, done, len(rows), o.MaxQuarantine)
+				return tooManyBroken(m.Quarantine, done, len(rows), o.MaxQuarantine)
 			}
 		} else {
 			split := string(r.row.Split)
@@ -60,35 +60,35 @@ func fill(ctx context.Context, dir string, folder *os.Root, m *Manifest, rows []
 		return err
 	}
 	if len(m.Quarantine) > allowed || len(m.Quarantine) == len(rows) {
-		return tooMany(m.Quarantine, done, len(rows), o.MaxQuarantine)
+		return tooManyBroken(m.Quarantine, done, len(rows), o.MaxQuarantine)
 	}
 	if m.Parts, m.Index, err = w.finish(); err != nil {
 		return err
 	}
 	m.Rows = m.Index.Rows
 	m.Subset = len(m.Missing)+len(m.Quarantine) > 0
-	m.Digest = sum.sum(*m)
+	m.Digest = sum.finish(*m)
 	return m.write(dir)
 }
 
-// An outcome is what became of a row's image.
-type outcome struct {
+// An imageOutcome is what became of a row's image.
+type imageOutcome struct {
 	stored
 	bad   error // the image is broken
 	fatal error // the ingest cannot go on
 }
 
 // readOne reads and prepares the image of a row.
-func readOne(folder *os.Root, row *Row, o Options) outcome {
+func readOne(folder *os.Root, row *Row, o Options) imageOutcome {
 	data, err := readFile(folder, row)
 	if err != nil {
-		return outcome{stored: stored{row: row}, fatal: err}
+		return imageOutcome{stored: stored{row: row}, fatal: err}
 	}
 	if len(data) > byteLimit {
-		return outcome{stored: stored{row: row, source: sha256.Sum256(data)}, bad: fmt.Errorf("file is larger than %d bytes", byteLimit)}
+		return imageOutcome{stored: stored{row: row, source: sha256.Sum256(data)}, bad: fmt.Errorf("file is larger than %d bytes", byteLimit)}
 	}
-	s, bad, fatal := prepare(row, data, o)
-	return outcome{s, bad, fatal}
+	s, bad, fatal := prepareImage(row, data, o)
+	return imageOutcome{s, bad, fatal}
 }
 
 // readFile reads an image file, or its first byteLimit+1 bytes.

@@ -64,7 +64,7 @@ func (s *rawSet) set() Set {
 		Read: func(_ context.Context, root, custom string) (*Layout, error) {
 			rows := slices.Clone(s.rows)
 			return &Layout{
-				Set: "cub", Root: root, Found: "generated", Release: release(custom),
+				Set: "cub", Root: root, Found: "generated", Release: releaseName(custom),
 				Lists: []List{{Name: "list.txt", SHA256: fmt.Sprint(len(rows)), Rows: len(rows)}}, Rows: rows,
 			}, nil
 		},

@@ -27,11 +27,11 @@ type picture struct {
 	jpeg bool // the file is a JPEG of three components and upright: it can be stored as it is
 }
 
-// decode reads a JPEG or PNG and turns it upright by its EXIF orientation. An error says what is wrong with data.
-func decode(data []byte) (picture, error) {
+// decodeImage reads a JPEG or PNG and turns it upright by its EXIF orientation. An error says what is wrong with data.
+func decodeImage(data []byte) (picture, error) {
 	isJPEG := bytes.HasPrefix(data, []byte{0xff, 0xd8, 0xff})
 	if !isJPEG && !bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")) {
-		return picture{}, errors.New(foreign(data))
+		return picture{}, errors.New(describeForeign(data))
 	}
 	parse, parseConfig, orientationOf := png.Decode, png.DecodeConfig, orientationPNG
 	if isJPEG {
@@ -39,14 +39,14 @@ func decode(data []byte) (picture, error) {
 	}
 	config, err := parseConfig(bytes.NewReader(data))
 	if err != nil {
-		return picture{}, broken(err)
+		return picture{}, decodeError(err)
 	}
 	if int64(config.Width)*int64(config.Height) > pixelLimit {
 		return picture{}, fmt.Errorf("image is %d x %d pixels, want at most %d", config.Width, config.Height, pixelLimit)
 	}
 	m, err := parse(bytes.NewReader(data))
 	if err != nil {
-		return picture{}, broken(err)
+		return picture{}, decodeError(err)
 	}
 	p := picture{raster: imageRaster(m)}
 	if p.width < minSide || p.height < minSide {
@@ -54,7 +54,7 @@ func decode(data []byte) (picture, error) {
 	}
 	orientation := orientationOf(data)
 	if orientation > 1 {
-		p.raster = upright(p.raster, orientation)
+		p.raster = turnUpright(p.raster, orientation)
 	}
 	if isJPEG && orientation <= 1 {
 		switch m.(type) {
@@ -65,8 +65,8 @@ func decode(data []byte) (picture, error) {
 	return p, nil
 }
 
-// broken says in plain words what the decoder found.
-func broken(err error) error {
+// decodeError says in plain words what the decoder found.
+func decodeError(err error) error {
 	short := strings.HasSuffix(err.Error(), "short Huffman data") || strings.HasSuffix(err.Error(), "not enough pixel data")
 	if short || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return errors.New("image is truncated")
@@ -74,8 +74,8 @@ func broken(err error) error {
 	return fmt.Errorf("broken image: %w", err)
 }
 
-// foreign describes data that is neither a JPEG nor a PNG.
-func foreign(data []byte) string {
+// describeForeign describes data that is neither a JPEG nor a PNG.
+func describeForeign(data []byte) string {
 	if len(data) == 0 {
 		return "file is empty"
 	}
@@ -176,9 +176,9 @@ func orientationTIFF(data []byte) int {
 	return 0
 }
 
-// upright undoes an EXIF orientation of 2 to 8: the first row and column of the stored pixels lie
+// turnUpright undoes an EXIF orientation of 2 to 8: the first row and column of the stored pixels lie
 // 2 top right, 3 bottom right, 4 bottom left, 5 left top, 6 right top, 7 right bottom, 8 left bottom.
-func upright(r raster, orientation int) raster {
+func turnUpright(r raster, orientation int) raster {
 	in := r.pixels()
 	width, height := r.width, r.height
 	if orientation >= 5 {
@@ -210,8 +210,8 @@ func upright(r raster, orientation int) raster {
 	return rgbRaster(out, width, height)
 }
 
-// encode writes pixels [height][width][3] as a JPEG.
-func encode(pixels []uint8, width, height, quality int) ([]byte, error) {
+// encodeJPEG writes pixels [height][width][3] as a JPEG.
+func encodeJPEG(pixels []uint8, width, height, quality int) ([]byte, error) {
 	m := image.NewRGBA(image.Rect(0, 0, width, height))
 	for i := range width * height {
 		out, in := m.Pix[4*i:4*i+4:4*i+4], pixels[3*i:3*i+3:3*i+3]

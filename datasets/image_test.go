@@ -133,7 +133,7 @@ func TestDecodeOrientation(t *testing.T) {
 	for orientation, corner := range want {
 		for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
 			for kind, data := range map[string][]byte{"jpeg": jpegOf(t, quarters(32, 48)), "png": pngOf(t, quarters(32, 48))} {
-				p, err := decode(rotated(data, order, orientation))
+				p, err := decodeImage(rotated(data, order, orientation))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -188,7 +188,7 @@ func TestDecodeColours(t *testing.T) {
 		{"half transparent red lies over white", pngOf(t, glass), 5, [3]int{227, 127, 127}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p, err := decode(c.data)
+			p, err := decodeImage(c.data)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -241,7 +241,7 @@ func badImages(tb testing.TB) map[string]struct {
 func TestDecodeBad(t *testing.T) {
 	for name, c := range badImages(t) {
 		t.Run(name, func(t *testing.T) {
-			if _, err := decode(c.data); err == nil || !strings.HasPrefix(err.Error(), c.reason) {
+			if _, err := decodeImage(c.data); err == nil || !strings.HasPrefix(err.Error(), c.reason) {
 				t.Errorf("error is %v, want %s", err, c.reason)
 			}
 		})
@@ -255,7 +255,7 @@ func FuzzDecodeImage(f *testing.F) {
 	f.Add(rotated(pngOf(f, quarters(9, 9)), binary.LittleEndian, 5))
 	f.Add([]byte("text"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := decode(data)
+		p, err := decodeImage(data)
 		if err != nil {
 			return
 		}

@@ -20,14 +20,14 @@ import (
 // The folder appears whole or not at all: everything is written to a hidden folder beside it, the manifest last,
 // which then takes its place. What an interrupted run left is removed by the next.
 func Ingest(ctx context.Context, set Set, o IngestOptions) (*Manifest, string, error) {
-	m, dir, err := ingest(ctx, set, o, standardLimits())
+	m, dir, err := ingestSet(ctx, set, o, standardLimits())
 	if err != nil {
 		return nil, "", fmt.Errorf("ingest %s: %w", set.Name, err)
 	}
 	return m, dir, nil
 }
 
-func ingest(ctx context.Context, set Set, o IngestOptions, l limits) (*Manifest, string, error) {
+func ingestSet(ctx context.Context, set Set, o IngestOptions, l sizeLimits) (*Manifest, string, error) {
 	if err := o.Validate(); err != nil {
 		return nil, "", err
 	}
@@ -39,7 +39,7 @@ func ingest(ctx context.Context, set Set, o IngestOptions, l limits) (*Manifest,
 	if err != nil {
 		return nil, "", err
 	}
-	rows, err := sorted(layout)
+	rows, err := sortedRows(layout)
 	if err != nil {
 		return nil, "", err
 	}
@@ -48,7 +48,7 @@ func ingest(ctx context.Context, set Set, o IngestOptions, l limits) (*Manifest,
 		return nil, "", err
 	}
 	defer folder.Close()
-	rows, missing, err := present(ctx, folder, rows, o.AllowMissing)
+	rows, missing, err := existingRows(ctx, folder, rows, o.AllowMissing)
 	if err != nil {
 		return nil, "", err
 	}
@@ -62,48 +62,48 @@ func ingest(ctx context.Context, set Set, o IngestOptions, l limits) (*Manifest,
 	if err = os.MkdirAll(home, 0o755); err != nil {
 		return nil, "", err
 	}
-	unlock, err := lock(home)
+	unlock, err := lockDir(home)
 	if err != nil {
 		return nil, "", err
 	}
 	defer unlock()
-	if err = os.RemoveAll(hidden(dir, "old")); err != nil {
+	if err = os.RemoveAll(hiddenDir(dir, "old")); err != nil {
 		return nil, "", err
 	}
-	if old := current(dir, m); old != nil {
-		same, failed := unchanged(ctx, folder, dir, *old, rows, o)
+	if old := matchingManifest(dir, m); old != nil {
+		same, failed := sourcesUnchanged(ctx, folder, dir, *old, rows, o)
 		if failed != nil {
 			return nil, "", failed
 		}
 		if same {
-			return old, dir, os.RemoveAll(hidden(dir, "partial"))
+			return old, dir, os.RemoveAll(hiddenDir(dir, "partial"))
 		}
 	}
-	partial := hidden(dir, "partial")
+	partial := hiddenDir(dir, "partial")
 	if err = os.RemoveAll(partial); err != nil {
 		return nil, "", err
 	}
 	if err = os.Mkdir(partial, 0o755); err != nil {
 		return nil, "", err
 	}
-	if err = fill(ctx, partial, folder, &m, rows, o, l); err != nil {
+	if err = writeDataset(ctx, partial, folder, &m, rows, o, l); err != nil {
 		return nil, "", errors.Join(err, os.RemoveAll(partial))
 	}
-	if err = replace(dir, partial); err != nil {
+	if err = replaceDir(dir, partial); err != nil {
 		return nil, "", err
 	}
 	m.Fresh = true
 	return &m, dir, nil
 }
 
-// hidden names a folder beside dir that is no data set.
-func hidden(dir, purpose string) string {
+// hiddenDir names a folder beside dir that is no data set.
+func hiddenDir(dir, purpose string) string {
 	return filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+"."+purpose)
 }
 
-// replace puts the folder partial in the place of dir.
-func replace(dir, partial string) error {
-	old := hidden(dir, "old")
+// replaceDir puts the folder partial in the place of dir.
+func replaceDir(dir, partial string) error {
+	old := hiddenDir(dir, "old")
 	if err := os.Rename(dir, old); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -113,9 +113,9 @@ func replace(dir, partial string) error {
 	return errors.Join(syncDir(filepath.Dir(dir)), os.RemoveAll(old))
 }
 
-// lock keeps other processes from ingesting the same set into the same workspace. The system lifts it when the
+// lockDir keeps other processes from ingesting the same set into the same workspace. The system lifts it when the
 // process ends, however it ends.
-func lock(dir string) (unlock func(), err error) {
+func lockDir(dir string) (unlock func(), err error) {
 	d, err := os.Open(dir)
 	if err != nil {
 		return nil, err
@@ -130,8 +130,8 @@ func lock(dir string) (unlock func(), err error) {
 	return func() { _ = d.Close() }, nil
 }
 
-// sorted returns the rows of a layout by (split, class, id) and refuses an id that comes twice.
-func sorted(layout *Layout) ([]*Row, error) {
+// sortedRows returns the rows of a layout by (split, class, id) and refuses an id that comes twice.
+func sortedRows(layout *Layout) ([]*Row, error) {
 	rank := make(map[Split]int)
 	for i, s := range splitOrder() {
 		rank[s] = i
@@ -154,9 +154,9 @@ func sorted(layout *Layout) ([]*Row, error) {
 	return rows, nil
 }
 
-// present splits rows into those whose image exists and the names of the rest. It does not leave folder: a path
+// existingRows splits rows into those whose image exists and the names of the rest. It does not leave folder: a path
 // or a symbolic link that leads out of it is an error.
-func present(ctx context.Context, folder *os.Root, rows []*Row, allowMissing bool) (found []*Row, missing []string, err error) {
+func existingRows(ctx context.Context, folder *os.Root, rows []*Row, allowMissing bool) (found []*Row, missing []string, err error) {
 	var first *Row
 	missing = []string{}
 	for i, r := range rows {
@@ -190,8 +190,8 @@ func present(ctx context.Context, folder *os.Root, rows []*Row, allowMissing boo
 	return found, missing, nil
 }
 
-// tooMany says that more images are broken than are allowed.
-func tooMany(broken []Quarantined, seen, total int, share float64) error {
+// tooManyBroken says that more images are broken than are allowed.
+func tooManyBroken(broken []Quarantined, seen, total int, share float64) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d of the first %d of %d images are broken, allowed are %g%% (--max-quarantine):", len(broken), seen, total, 100*share)
 	for _, q := range broken[:min(len(broken), 10)] {

@@ -81,7 +81,7 @@ func TestIngestOddImages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := decode(stored)
+			p, err := decodeImage(stored)
 			if err != nil || !p.jpeg || p.width != c.width || p.height != c.height {
 				t.Errorf("stored as %+v, %v", p, err)
 			}

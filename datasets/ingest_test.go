@@ -44,7 +44,7 @@ func TestIngestRows(t *testing.T) {
 		if same := string(got) == string(source); same != (min(width, height) <= 48) {
 			t.Errorf("row %d of %d x %d pixels has the source's bytes: %v", i, width, height, same)
 		}
-		p, err := decode(got)
+		p, err := decodeImage(got)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,7 @@ func TestIngestRows(t *testing.T) {
 
 // The same input gives the same bytes in every file, wherever it lies, whenever it was written, with any number of workers.
 func TestIngestSameBytes(t *testing.T) {
-	small := limits{batch: 12 << 10, part: partReserve + 24<<10, index: 7}
+	small := sizeLimits{batch: 12 << 10, part: partReserve + 24<<10, index: 7}
 	var first map[string]string
 	for _, workers := range []int{1, 4} {
 		s := newRawSet(t)
@@ -68,7 +68,7 @@ func TestIngestSameBytes(t *testing.T) {
 		}
 		o := s.options(t)
 		o.Workers = workers
-		m, dir, err := ingest(t.Context(), s.set(), o, small)
+		m, dir, err := ingestSet(t.Context(), s.set(), o, small)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,7 +194,7 @@ func TestIngestBoxes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p, err := decode(data); err != nil || p.width != 30 || p.height != 31 {
+		if p, err := decodeImage(data); err != nil || p.width != 30 || p.height != 31 {
 			t.Errorf("crop is %d x %d, %v", p.width, p.height, err)
 		}
 	})

@@ -78,7 +78,7 @@ func readInShop(ctx context.Context, root, custom string) (*Layout, error) {
 	}
 	r := &inshopReader{
 		root: root, custom: custom, images: map[string]int{}, items: map[int]inshopItem{},
-		layout: &Layout{Set: "inshop", Root: root, Release: release(custom)},
+		layout: &Layout{Set: "inshop", Root: root, Release: releaseName(custom)},
 	}
 	r.findFolder()
 	if err := r.readPartition(ctx, name); err != nil {
@@ -128,9 +128,9 @@ func exactFolder(root, name string) bool {
 	return true
 }
 
-// counted reads a list whose first line is its number of rows and whose second
+// readCounted reads a list whose first line is its number of rows and whose second
 // is head.
-func (r *inshopReader) counted(ctx context.Context, name, head string, row func(l *listFile, line int, text string, fields []string) error) (*listFile, error) {
+func (r *inshopReader) readCounted(ctx context.Context, name, head string, row func(l *listFile, line int, text string, fields []string) error) (*listFile, error) {
 	l := &listFile{root: r.root, name: name}
 	want, rows := 0, 0
 	sum, err := l.read(ctx, func(line int, text string) error {
@@ -138,7 +138,7 @@ func (r *inshopReader) counted(ctx context.Context, name, head string, row func(
 		switch line {
 		case 1:
 			var ok bool
-			if want, ok = number(strings.TrimSpace(text)); !ok {
+			if want, ok = parseNumber(strings.TrimSpace(text)); !ok {
 				hint := ""
 				if n := len(fields); n == 2 && strings.Contains("012", fields[1]) {
 					hint = " (this is CelebA's list of the same name)"
@@ -170,7 +170,7 @@ func (r *inshopReader) counted(ctx context.Context, name, head string, row func(
 }
 
 func (r *inshopReader) readPartition(ctx context.Context, name string) error {
-	l, err := r.counted(ctx, name, "image_name item_id evaluation_status", r.row)
+	l, err := r.readCounted(ctx, name, "image_name item_id evaluation_status", r.row)
 	if err != nil || r.custom != "" {
 		return err
 	}
@@ -207,7 +207,7 @@ func (r *inshopReader) row(l *listFile, line int, text string, fields []string) 
 		return l.errorf(line, "evaluation_status, want train, query or gallery, got %s", quote(fields[2]))
 	}
 	digits, ok := strings.CutPrefix(fields[1], "id_")
-	item, valid := number(digits)
+	item, valid := parseNumber(digits)
 	if !ok || !valid || len(digits) != 8 {
 		return l.errorf(line, "item_id, want id_ and 8 digits, got %s", quote(fields[1]))
 	}
@@ -243,7 +243,7 @@ func (r *inshopReader) row(l *listFile, line int, text string, fields []string) 
 func (r *inshopReader) readBoxes(ctx context.Context, name string) error {
 	const head = "image_name clothes_type pose_type x_1 y_1 x_2 y_2"
 	seen := make([]int, len(r.layout.Rows))
-	l, err := r.counted(ctx, name, head, func(l *listFile, line int, text string, fields []string) error {
+	l, err := r.readCounted(ctx, name, head, func(l *listFile, line int, text string, fields []string) error {
 		if len(fields) != 7 {
 			return l.errorf(line, `want "<image_name> <clothes_type> <pose_type> <x_1> <y_1> <x_2> <y_2>", got %s`, quote(text))
 		}

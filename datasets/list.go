@@ -71,7 +71,7 @@ func (l *listFile) read(ctx context.Context, row func(line int, text string) err
 		if line != l.last+1 {
 			return "", l.errorf(l.last+1, "empty line, want a row")
 		}
-		if !utf8.ValidString(text) || strings.ContainsFunc(text, control) {
+		if !utf8.ValidString(text) || strings.ContainsFunc(text, isControl) {
 			return "", l.errorf(line, "not a line of UTF-8 text: %s", quote(text))
 		}
 		l.last = line
@@ -91,15 +91,15 @@ func (l *listFile) read(ctx context.Context, row func(line int, text string) err
 	return hex.EncodeToString(digest.Sum(nil)), ctx.Err()
 }
 
-// control says whether r cannot be part of a line.
-func control(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+// isControl says whether r cannot be part of a line.
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
-// numbered reads a list of "<id> <rest>" lines whose ids count up from 1.
-func (l *listFile) numbered(ctx context.Context, what string, row func(line, id int, rest string) error) (List, error) {
+// readNumbered reads a list of "<id> <rest>" lines whose ids count up from 1.
+func (l *listFile) readNumbered(ctx context.Context, what string, row func(line, id int, rest string) error) (List, error) {
 	rows := 0
 	sum, err := l.read(ctx, func(line int, text string) error {
 		head, rest, ok := strings.Cut(text, " ")
-		id, valid := number(head)
+		id, valid := parseNumber(head)
 		if !ok || !valid || rest == "" || rest != strings.TrimSpace(rest) {
 			return l.errorf(line, `want "<id> %s" with one space between, got %s`, what, quote(text))
 		}
@@ -173,8 +173,8 @@ func isFolder(root, name string) bool {
 	return err == nil && info.IsDir()
 }
 
-// number reads a decimal number of at most 31 bits, leading zeros allowed.
-func number(text string) (int, bool) {
+// parseNumber reads a decimal number of at most 31 bits, leading zeros allowed.
+func parseNumber(text string) (int, bool) {
 	n, err := strconv.ParseUint(text, 10, 31)
 	return int(n), err == nil
 }

@@ -27,7 +27,7 @@ func Locate(set Set, raw string) (string, error) {
 	if set.Looks(raw) {
 		return raw, nil
 	}
-	below, err := folders(raw)
+	below, err := subfolders(raw)
 	if err != nil {
 		return "", fmt.Errorf("look for %s: %w", set.Title, err)
 	}
@@ -43,7 +43,7 @@ func Locate(set Set, raw string) (string, error) {
 	case 1:
 		return found[0], nil
 	}
-	return "", ambiguous(set, found)
+	return "", ambiguousError(set, found)
 }
 
 // LocateAll returns every data set in raw, in the order of All, looked for in
@@ -73,7 +73,7 @@ func LocateAll(raw string) ([]Located, error) {
 			if looks || depth == 2 {
 				continue
 			}
-			below, err := folders(dir)
+			below, err := subfolders(dir)
 			if err != nil {
 				return nil, fmt.Errorf("look for data sets: %w", err)
 			}
@@ -89,7 +89,7 @@ func LocateAll(raw string) ([]Located, error) {
 		case 1:
 			all = append(all, Located{Set: set, Root: found[i][0]})
 		default:
-			problems = append(problems, ambiguous(set, found[i]))
+			problems = append(problems, ambiguousError(set, found[i]))
 		}
 	}
 	if err := errors.Join(problems...); err != nil {
@@ -101,14 +101,14 @@ func LocateAll(raw string) ([]Located, error) {
 	return all, nil
 }
 
-// ambiguous is the error of several folders for one set.
-func ambiguous(set Set, found []string) error {
+// ambiguousError is the error of several folders for one set.
+func ambiguousError(set Set, found []string) error {
 	return fmt.Errorf("%s is there more than once: %s; name one of them", set.Title, strings.Join(found, " and "))
 }
 
-// folders returns the folders in dir, links to folders included, by name.
+// subfolders returns the folders in dir, links to folders included, by name.
 // Hidden ones are left out.
-func folders(dir string) ([]string, error) {
+func subfolders(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err

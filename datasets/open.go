@@ -151,7 +151,7 @@ func (d *Dataset) Rows(splits ...Split) []int {
 
 // TestHash sums up what an evaluation of rows sees: id, class, split, list and stored image of each, in the order given.
 func (d *Dataset) TestHash(rows []int) string {
-	sum := digest{sha256.New()}
+	sum := contentDigest{sha256.New()}
 	for _, i := range rows {
 		s := d.rows[i]
 		sum.number(s.row.ID)
@@ -229,7 +229,7 @@ func sameColumns(got, want *arrow.Schema) bool {
 // appendShared appends the columns of sharedFields.
 func appendShared(rows []stored, r arrow.Record) []stored {
 	id, name, class := r.Column(0).(*array.Int64), r.Column(1).(*array.String), r.Column(2).(*array.Int32)
-	className, superclass, split := word(r.Column(3)), word(r.Column(4)), word(r.Column(5))
+	className, superclass, split := dictionaryWords(r.Column(3)), dictionaryWords(r.Column(4)), dictionaryWords(r.Column(5))
 	list, width, height := r.Column(6).(*array.Uint8), r.Column(7).(*array.Int32), r.Column(8).(*array.Int32)
 	box, source := r.Column(9).(*array.FixedSizeList), r.Column(10).(*array.FixedSizeBinary)
 	corners := box.ListValues().(*array.Int32)
@@ -249,8 +249,8 @@ func appendShared(rows []stored, r arrow.Record) []stored {
 	return rows
 }
 
-// word returns the function that looks up a row's value of a dictionary column.
-func word(column arrow.Array) func(i int) string {
+// dictionaryWords returns the function that looks up a row's value of a dictionary column.
+func dictionaryWords(column arrow.Array) func(i int) string {
 	d := column.(*array.Dictionary)
 	values := d.Dictionary().(*array.String)
 	return func(i int) string { return values.Value(d.GetValueIndex(i)) }

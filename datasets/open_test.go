@@ -21,7 +21,7 @@ import (
 func prepared(tb testing.TB) (dir string, m *Manifest) {
 	tb.Helper()
 	s := newRawSet(tb)
-	m, dir, err := ingest(tb.Context(), s.set(), s.options(tb), limits{batch: 12 << 10, part: partReserve + 24<<10, index: 7})
+	m, dir, err := ingestSet(tb.Context(), s.set(), s.options(tb), sizeLimits{batch: 12 << 10, part: partReserve + 24<<10, index: 7})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -66,14 +66,14 @@ func TestBatches(t *testing.T) {
 // A class that is larger than a batch is split, and an image that is larger has a batch of its own.
 func TestBatchesSmallerThanAClass(t *testing.T) {
 	s := newRawSet(t)
-	_, dir, err := ingest(t.Context(), s.set(), s.options(t), limits{batch: 5 << 10, part: 256 << 20, index: 100})
+	_, dir, err := ingestSet(t.Context(), s.set(), s.options(t), sizeLimits{batch: 5 << 10, part: 256 << 20, index: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err = Verify(t.Context(), dir, nil); err != nil {
 		t.Error(err)
 	}
-	_, dir, err = ingest(t.Context(), s.set(), s.options(t), limits{batch: 1, part: 256 << 20, index: 1})
+	_, dir, err = ingestSet(t.Context(), s.set(), s.options(t), sizeLimits{batch: 1, part: 256 << 20, index: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

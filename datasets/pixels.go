@@ -20,7 +20,7 @@ func (d *Dataset) Pixels(i int, v View, dst []uint8) error {
 	if v.Size < 1 || len(dst) != v.Size*v.Size*3 {
 		return fmt.Errorf("pixels of row %d: dst has %d bytes, want %d x %d x 3", i, len(dst), v.Size, v.Size)
 	}
-	r, err := d.decoded(i)
+	r, err := d.decodeRow(i)
 	if err != nil {
 		return err
 	}
@@ -28,8 +28,8 @@ func (d *Dataset) Pixels(i int, v View, dst []uint8) error {
 	return nil
 }
 
-// raster decodes a stored image.
-func (d *Dataset) raster(data []byte) (raster, error) {
+// decodeStored decodes a stored image.
+func (d *Dataset) decodeStored(data []byte) (raster, error) {
 	if d.Manifest.Options.Store == StoreRGB {
 		size := d.Manifest.Options.Size
 		if len(data) != size*size*3 {
@@ -39,7 +39,7 @@ func (d *Dataset) raster(data []byte) (raster, error) {
 	}
 	m, err := jpeg.Decode(bytes.NewReader(data))
 	if err != nil {
-		return raster{}, broken(err)
+		return raster{}, decodeError(err)
 	}
 	return imageRaster(m), nil
 }
@@ -49,9 +49,9 @@ func (v View) cut(r raster, dst []uint8) {
 	width, height := r.width, r.height
 	most := (2*v.Size*256 + 224) / (2 * 224)
 	if side := min(width, height); side < v.Size {
-		width, height = shortest(width, height, v.Size)
+		width, height = scaleShortest(width, height, v.Size)
 	} else if side > most {
-		width, height = shortest(width, height, most)
+		width, height = scaleShortest(width, height, most)
 	}
 	x, y, mirror := (width-v.Size)/2, (height-v.Size)/2, false
 	if v.Random != nil {
@@ -62,12 +62,12 @@ func (v View) cut(r raster, dst []uint8) {
 	}
 	resampleInto(dst, r, width, height, Box{x, y, x + v.Size, y + v.Size})
 	if mirror {
-		flip(dst, v.Size)
+		mirrorPixels(dst, v.Size)
 	}
 }
 
-// flip mirrors pixels [rows][size][3] left to right.
-func flip(pixels []uint8, size int) {
+// mirrorPixels mirrors pixels [rows][size][3] left to right.
+func mirrorPixels(pixels []uint8, size int) {
 	for ; len(pixels) > 0; pixels = pixels[size*3:] {
 		for a, b := 0, 3*(size-1); a < b; a, b = a+3, b-3 {
 			pixels[a], pixels[b] = pixels[b], pixels[a]

@@ -6,11 +6,11 @@ import (
 	"fmt"
 )
 
-// prepare turns a source file into what is stored of it. The first error is what is wrong with the image, for
+// prepareImage turns a source file into what is stored of it. The first error is what is wrong with the image, for
 // the quarantine; the second is what is wrong with the list, which no image can be blamed for.
-func prepare(row *Row, data []byte, o Options) (s stored, bad, fatal error) {
+func prepareImage(row *Row, data []byte, o Options) (s stored, bad, fatal error) {
 	s = stored{row: row, source: sha256.Sum256(data)}
-	p, bad := decode(data)
+	p, bad := decodeImage(data)
 	if bad != nil {
 		return s, bad, nil
 	}
@@ -37,32 +37,32 @@ func prepare(row *Row, data []byte, o Options) (s stored, bad, fatal error) {
 		}
 	}
 	if o.Pad {
-		s.image = padded(r, o.Size)
+		s.image = padToSquare(r, o.Size)
 		r.width, r.height = o.Size, o.Size
 	} else {
 		width, height := r.width, r.height
 		if min(width, height) > o.Size {
-			width, height = shortest(width, height, o.Size)
+			width, height = scaleShortest(width, height, o.Size)
 			keep = false
 		}
 		// A small image in a file of megabytes carries something else, and is written anew.
 		if keep && int64(len(data)) <= standardLimits().batch {
 			s.image = bytes.Clone(data)
-			return s.sealed(), nil, nil
+			return s.withDigest(), nil, nil
 		}
 		s.image = resample(r, width, height, Box{0, 0, width, height})
 		r.width, r.height = width, height
 	}
 	if o.Store == StoreJPEG {
-		if s.image, fatal = encode(s.image, r.width, r.height, storedQuality); fatal != nil {
+		if s.image, fatal = encodeJPEG(s.image, r.width, r.height, storedQuality); fatal != nil {
 			return s, nil, fmt.Errorf("encode %s: %w", row.File, fatal)
 		}
 	}
-	return s.sealed(), nil, nil
+	return s.withDigest(), nil, nil
 }
 
-// sealed notes the size and the digest of the image.
-func (s stored) sealed() stored {
+// withDigest notes the size and the digest of the image.
+func (s stored) withDigest() stored {
 	s.size, s.sum = len(s.image), sha256.Sum256(s.image)
 	return s
 }
@@ -72,26 +72,26 @@ func (b Box) clip(width, height int) Box {
 	return Box{max(b.X0, 0), max(b.Y0, 0), min(b.X1, width), min(b.Y1, height)}
 }
 
-// shortest returns the size at which the shortest side is side pixels long, the other rounded.
-func shortest(width, height, side int) (int, int) {
+// scaleShortest returns the size at which the shortest side is side pixels long, the other rounded.
+func scaleShortest(width, height, side int) (int, int) {
 	if width < height {
-		return side, scaled(height, side, width)
+		return side, scaleLength(height, side, width)
 	}
-	return scaled(width, side, height), side
+	return scaleLength(width, side, height), side
 }
 
-// scaled is length*to/from, rounded half up, at least 1.
-func scaled(length, to, from int) int {
+// scaleLength is length*to/from, rounded half up, at least 1.
+func scaleLength(length, to, from int) int {
 	return max((2*length*to+from)/(2*from), 1)
 }
 
-// padded scales r so that its longest side is size and centres it on white, [size][size][3].
-func padded(r raster, size int) []uint8 {
+// padToSquare scales r so that its longest side is size and centres it on white, [size][size][3].
+func padToSquare(r raster, size int) []uint8 {
 	width, height := size, size
 	if r.width > r.height {
-		height = scaled(r.height, size, r.width)
+		height = scaleLength(r.height, size, r.width)
 	} else {
-		width = scaled(r.width, size, r.height)
+		width = scaleLength(r.width, size, r.height)
 	}
 	small := resample(r, width, height, Box{0, 0, width, height})
 	out := bytes.Repeat([]byte{0xff}, size*size*3)

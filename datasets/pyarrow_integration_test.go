@@ -47,7 +47,7 @@ func TestIntegrationPyarrow(t *testing.T) {
 			s.rows[2].Box = &Box{1, 2, 30, 31}
 			o := s.options(t)
 			o.Store, o.Pad = store, store == StoreRGB
-			m, dir, err := ingest(t.Context(), s.set(), o, limits{batch: 12 << 10, part: 256 << 20, index: 7})
+			m, dir, err := ingestSet(t.Context(), s.set(), o, sizeLimits{batch: 12 << 10, part: 256 << 20, index: 7})
 			if err != nil {
 				t.Fatal(err)
 			}

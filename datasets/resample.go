@@ -5,8 +5,8 @@ import "math"
 // weightBits is the precision of a weight: 8 bits of a pixel and a weight's 22 fit a signed 32-bit sum.
 const weightBits = 22
 
-// half rounds a weighted sum to the nearest pixel value.
-const half int32 = 1 << (weightBits - 1)
+// roundingHalf rounds a weighted sum to the nearest pixel value.
+const roundingHalf int32 = 1 << (weightBits - 1)
 
 // taps are the source pixels and weights of each output pixel along one axis.
 type taps struct {
@@ -16,11 +16,11 @@ type taps struct {
 	count  []int // [outputs] source pixels that count
 }
 
-// triangle lays a triangle filter over an axis of in pixels that becomes out pixels, for the outputs [from, to).
+// triangleTaps lays a triangle filter over an axis of in pixels that becomes out pixels, for the outputs [from, to).
 // The filter's support is one source pixel when enlarging and is scaled by in/out when reducing, which is
 // Pillow's BILINEAR: weights are normalised, then rounded to 22 bits. Products are converted to float64 so that
 // no compiler fuses them into a sum, which would round differently.
-func triangle(in, out, from, to int) taps {
+func triangleTaps(in, out, from, to int) taps {
 	scale := float64(in) / float64(out)
 	support := max(scale, 1)
 	t := taps{width: 2*int(support+1) + 1}
@@ -64,8 +64,8 @@ func resampleInto(out []uint8, r raster, width, height int, w Box) {
 		}
 		return
 	}
-	across := triangle(r.width, width, w.X0, w.X1)
-	down := triangle(r.height, height, w.Y0, w.Y1)
+	across := triangleTaps(r.width, width, w.X0, w.X1)
+	down := triangleTaps(r.height, height, w.Y0, w.Y1)
 	x0, x1 := across.first[0], across.first[outW-1]+across.count[outW-1]
 	for i := range across.first {
 		across.first[i] -= x0
@@ -87,7 +87,7 @@ func resampleInto(out []uint8, r raster, width, height int, w Box) {
 			slot := (first + k) % down.width
 			rows[k] = ring[slot*outW*3 : (slot+1)*outW*3]
 		}
-		blend(out[y*outW*3:(y+1)*outW*3], rows[:count], down.weight[y*down.width:][:count], sum)
+		blendRows(out[y*outW*3:(y+1)*outW*3], rows[:count], down.weight[y*down.width:][:count], sum)
 	}
 }
 
@@ -95,7 +95,7 @@ func resampleInto(out []uint8, r raster, width, height int, w Box) {
 func reduceRow(out, in []uint8, t taps) {
 	out = out[:3*len(t.first)]
 	for i, first := range t.first {
-		r, g, b := half, half, half
+		r, g, b := roundingHalf, roundingHalf, roundingHalf
 		at := first * 3
 		for _, w := range t.weight[i*t.width:][:t.count[i]] {
 			p := in[at : at+3 : at+3]
@@ -105,13 +105,13 @@ func reduceRow(out, in []uint8, t taps) {
 			at += 3
 		}
 		o := out[3*i : 3*i+3 : 3*i+3]
-		o[0], o[1], o[2] = clip(r), clip(g), clip(b)
+		o[0], o[1], o[2] = clipPixel(r), clipPixel(g), clipPixel(b)
 	}
 }
 
-// blend adds up rows by weight; all have the length of out and of sum, which is scratch. Up to four rows, all that
+// blendRows adds up rows by weight; all have the length of out and of sum, which is scratch. Up to four rows, all that
 // a reduction by less than two needs, are added in one pass.
-func blend(out []uint8, rows [][]uint8, weight []int32, sum []int32) {
+func blendRows(out []uint8, rows [][]uint8, weight []int32, sum []int32) {
 	n := len(out)
 	if len(rows) <= 4 {
 		var r [4][]uint8
@@ -124,13 +124,13 @@ func blend(out []uint8, rows [][]uint8, weight []int32, sum []int32) {
 		}
 		a, b, c, d := r[0], r[1], r[2], r[3]
 		for i := range out {
-			out[i] = clip(half + int32(a[i])*w[0] + int32(b[i])*w[1] + int32(c[i])*w[2] + int32(d[i])*w[3])
+			out[i] = clipPixel(roundingHalf + int32(a[i])*w[0] + int32(b[i])*w[1] + int32(c[i])*w[2] + int32(d[i])*w[3])
 		}
 		return
 	}
 	sum = sum[:n]
 	for i := range sum {
-		sum[i] = half
+		sum[i] = roundingHalf
 	}
 	for k, row := range rows {
 		w := weight[k]
@@ -139,12 +139,12 @@ func blend(out []uint8, rows [][]uint8, weight []int32, sum []int32) {
 		}
 	}
 	for i, v := range sum {
-		out[i] = clip(v)
+		out[i] = clipPixel(v)
 	}
 }
 
-// clip turns a weighted sum into a pixel. Rounded weights may add up to a few 2^-22 more than 1, no more than
+// clipPixel turns a weighted sum into a pixel. Rounded weights may add up to a few 2^-22 more than 1, no more than
 // the sum's sign bit allows: 255 * (2^22 + width) + 2^21 < 2^31 for any width below 2^21.
-func clip(v int32) uint8 {
+func clipPixel(v int32) uint8 {
 	return uint8(min(v>>weightBits, 255))
 }

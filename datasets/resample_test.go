@@ -153,7 +153,7 @@ func TestViewRandom(t *testing.T) {
 		for y := range 18 - size + 1 {
 			p := resample(r, 40, 18, Box{x, y, x + size, y + size})
 			windows[string(p)] = "plain"
-			flip(p, size)
+			mirrorPixels(p, size)
 			windows[string(p)] = "mirrored"
 		}
 	}
@@ -185,7 +185,7 @@ func BenchmarkPrepare(b *testing.B) { // a photograph of 500 x 375 to a shortest
 	data := photo(b, 500, 375, 1)
 	row := &Row{File: "photo.jpg"}
 	for b.Loop() {
-		if _, bad, err := prepare(row, data, DefaultIngestOptions().options()); bad != nil || err != nil {
+		if _, bad, err := prepareImage(row, data, DefaultIngestOptions().options()); bad != nil || err != nil {
 			b.Fatal(bad, err)
 		}
 	}
@@ -195,14 +195,14 @@ func BenchmarkPrepare(b *testing.B) { // a photograph of 500 x 375 to a shortest
 func BenchmarkDecode(b *testing.B) {
 	data := photo(b, 500, 375, 1)
 	for b.Loop() {
-		if _, err := decode(data); err != nil {
+		if _, err := decodeImage(data); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
 func BenchmarkResample(b *testing.B) {
-	p, err := decode(photo(b, 500, 375, 1))
+	p, err := decodeImage(photo(b, 500, 375, 1))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func BenchmarkResample(b *testing.B) {
 func BenchmarkEncode(b *testing.B) {
 	p := patterned(341, 256)
 	for b.Loop() {
-		if _, err := encode(p, 341, 256, storedQuality); err != nil {
+		if _, err := encodeJPEG(p, 341, 256, storedQuality); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -134,8 +134,8 @@ func newDictionaries(rows []*Row) dictionaries {
 	return dictionaries{newDictionary(classes), newDictionary(superclasses), newDictionary(splits)}
 }
 
-// shared builds the columns of sharedFields.
-func (d dictionaries) shared(rows []stored) []arrow.Array {
+// sharedColumns builds the columns of sharedFields.
+func (d dictionaries) sharedColumns(rows []stored) []arrow.Array {
 	mem := memory.DefaultAllocator
 	id, name := array.NewInt64Builder(mem), array.NewStringBuilder(mem)
 	class, list := array.NewInt32Builder(mem), array.NewUint8Builder(mem)
@@ -178,7 +178,7 @@ func (d dictionaries) partRecord(schema *arrow.Schema, rows []stored) arrow.Reco
 			b.Append(s.image)
 		}
 	}
-	return array.NewRecord(schema, append(d.shared(rows), b.NewArray()), int64(len(rows)))
+	return array.NewRecord(schema, append(d.sharedColumns(rows), b.NewArray()), int64(len(rows)))
 }
 
 // indexRecord builds a batch of the index.
@@ -192,7 +192,7 @@ func (d dictionaries) indexRecord(schema *arrow.Schema, rows []stored) arrow.Rec
 		offset.Append(s.offset)
 		size.Append(int32(s.size))
 	}
-	columns := append(d.shared(rows), sum.NewArray(), part.NewArray(), offset.NewArray(), size.NewArray())
+	columns := append(d.sharedColumns(rows), sum.NewArray(), part.NewArray(), offset.NewArray(), size.NewArray())
 	return array.NewRecord(schema, columns, int64(len(rows)))
 }
 

@@ -113,6 +113,15 @@ func Lookup(name string) (Set, error) {
 	return Set{}, fmt.Errorf("unknown data set %q, want one of %s", name, strings.Join(known, ", "))
 }
 
+// LookupVariant takes a name such as "sop/grocery" apart: the set, and which of its prepared
+// variants is meant. The variant is empty where the name is that of the set alone, which means the
+// published release.
+func LookupVariant(name string) (set Set, variant string, err error) {
+	base, variant, _ := strings.Cut(name, "/")
+	set, err = Lookup(base)
+	return set, variant, err
+}
+
 // FormatError is bad input with its place.
 type FormatError struct {
 	File string
@@ -128,8 +137,8 @@ func (e *FormatError) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Msg)
 }
 
-// release returns the name of a layout's release: the custom name, or official.
-func release(custom string) string {
+// releaseName returns the name of a layout's release: the custom name, or official.
+func releaseName(custom string) string {
 	if custom != "" {
 		return custom
 	}

@@ -53,7 +53,7 @@ func readSOP(ctx context.Context, root, custom string) (*Layout, error) {
 	}
 	r := &sopReader{
 		root: root, custom: custom,
-		layout: &Layout{Set: "sop", Root: root, Release: release(custom)},
+		layout: &Layout{Set: "sop", Root: root, Release: releaseName(custom)},
 		paths:  map[string]int32{}, classes: map[int]*sopClass{}, supers: map[int]sopSuper{}, bySuper: map[string]int{},
 	}
 	if err := r.readList(ctx, "Ebay_train.txt", Train, sopCounts{59551, 1, 11318}); err != nil {
@@ -73,7 +73,7 @@ func (r *sopReader) readList(ctx context.Context, name string, split Split, want
 	sum, err := l.read(ctx, func(line int, text string) error {
 		if line == 1 {
 			first, _, _ := strings.Cut(text, " ")
-			if _, ok := number(first); !ok {
+			if _, ok := parseNumber(first); !ok {
 				head = 1
 				if text != sopHead {
 					return l.errorf(line, "want %q or the first row, got %s", sopHead, quote(text))
@@ -105,7 +105,7 @@ func (r *sopReader) row(l *listFile, line int, text string, split Split) error {
 	var v [3]int
 	ok := len(fields) == 4
 	for i := 0; ok && i < len(v); i++ {
-		v[i], ok = number(fields[i])
+		v[i], ok = parseNumber(fields[i])
 	}
 	if !ok {
 		return l.errorf(line, `want "<image_id> <class_id> <super_class_id> <path>", got %s`, quote(text))

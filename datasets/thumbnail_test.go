@@ -33,7 +33,7 @@ func TestThumbnail(t *testing.T) {
 		if b := small.Bounds(); width != want[0] || height != want[1] || b.Dx() != width || b.Dy() != height {
 			t.Errorf("row %d: %d x %d pixels, a JPEG of %v; want %v", i, width, height, b, want)
 		}
-		r, err := d.decoded(i)
+		r, err := d.decodeRow(i)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// current returns the manifest of the data set in dir if it was made from the same lists with the same options, else nil.
-func current(dir string, m Manifest) *Manifest {
+// matchingManifest returns the manifest of the data set in dir if it was made from the same lists with the same options, else nil.
+func matchingManifest(dir string, m Manifest) *Manifest {
 	old, err := ReadManifest(dir)
 	if err != nil {
 		return nil // there is none, or it is of no use
@@ -23,9 +23,9 @@ func current(dir string, m Manifest) *Manifest {
 	return old
 }
 
-// unchanged reports whether the data set in dir, made from the same lists, has the bytes that the source files
+// sourcesUnchanged reports whether the data set in dir, made from the same lists, has the bytes that the source files
 // of rows have now. It reads all of them: a time stamp proves nothing.
-func unchanged(ctx context.Context, folder *os.Root, dir string, m Manifest, rows []*Row, o IngestOptions) (bool, error) {
+func sourcesUnchanged(ctx context.Context, folder *os.Root, dir string, m Manifest, rows []*Row, o IngestOptions) (bool, error) {
 	d, err := Open(dir)
 	if err != nil {
 		return false, nil // what cannot be opened is written anew

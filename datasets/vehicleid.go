@@ -132,7 +132,7 @@ func readVehicleID(ctx context.Context, root, custom string) (*Layout, error) {
 		}
 	}
 	if custom == "" {
-		if r.layout.Release, err = r.release(total, counts); err != nil {
+		if r.layout.Release, err = r.releaseOf(total, counts); err != nil {
 			return nil, err
 		}
 	}
@@ -141,12 +141,12 @@ func readVehicleID(ctx context.Context, root, custom string) (*Layout, error) {
 			return nil, err
 		}
 	}
-	r.fill()
+	r.addRows()
 	return r.layout, nil
 }
 
-// release names the published release whose counts these are.
-func (r *vehicleReader) release(total vehicleCount, counts [4]vehicleCount) (string, error) {
+// releaseOf names the published release whose counts these are.
+func (r *vehicleReader) releaseOf(total vehicleCount, counts [4]vehicleCount) (string, error) {
 	const hint = "another set in this layout needs --custom NAME"
 	known := vehicleReleases()
 	names := vehicleLists()
@@ -178,14 +178,14 @@ func (r *vehicleReader) release(total vehicleCount, counts [4]vehicleCount) (str
 	return "", fmt.Errorf("%s in %s: the split lists mix two releases: %s", vehicleTitle, r.root, strings.Join(mixed, ", "))
 }
 
-// pairs reads a list of "<7-digit image name> <vehicle id>" lines. number is
+// readPairs reads a list of "<7-digit image name> <vehicle id>" lines. number is
 // the name's number.
-func (r *vehicleReader) pairs(ctx context.Context, l *listFile, row func(line, number int, name string, vehicle int) error) error {
+func (r *vehicleReader) readPairs(ctx context.Context, l *listFile, row func(line, number int, name string, vehicle int) error) error {
 	rows := 0
 	sum, err := l.read(ctx, func(line int, text string) error {
 		name, rest, _ := strings.Cut(text, " ")
-		vehicle, ok := number(rest)
-		n, digits := number(name)
+		vehicle, ok := parseNumber(rest)
+		n, digits := parseNumber(name)
 		if !ok || !digits { // the published ids count from 0
 			return l.errorf(line, `want "<image name> <vehicle id>", got %s`, quote(text))
 		}
@@ -201,7 +201,7 @@ func (r *vehicleReader) pairs(ctx context.Context, l *listFile, row func(line, n
 
 func (r *vehicleReader) readImages(ctx context.Context) (vehicleCount, error) {
 	l := &listFile{root: r.root, name: vehicleImages}
-	err := r.pairs(ctx, l, func(line, n int, name string, vehicle int) error {
+	err := r.readPairs(ctx, l, func(line, n int, name string, vehicle int) error {
 		if first, seen := r.byName[n]; seen {
 			return l.errorf(line, "image %s is listed twice, first in line %d", name, first+1)
 		}
@@ -220,7 +220,7 @@ func (r *vehicleReader) readSplit(ctx context.Context, list vehicleList) (vehicl
 	training := list.bit == 0
 	seen := map[int]bool{}
 	rows := 0
-	err := r.pairs(ctx, l, func(line, n int, name string, vehicle int) error {
+	err := r.readPairs(ctx, l, func(line, n int, name string, vehicle int) error {
 		at, ok := r.byName[n]
 		if !ok {
 			return l.errorf(line, "image %s is not in %s", name, vehicleImages)
@@ -254,7 +254,7 @@ func (r *vehicleReader) readModels(ctx context.Context) error {
 	rows := 0
 	sum, err := l.read(ctx, func(line int, text string) error {
 		cut := strings.LastIndexByte(text, ' ')
-		id, ok := number(text[cut+1:])
+		id, ok := parseNumber(text[cut+1:])
 		if cut < 1 || !ok {
 			return l.errorf(line, `want "<model name> <model id>", got %s`, quote(text))
 		}
@@ -273,8 +273,8 @@ func (r *vehicleReader) readModels(ctx context.Context) error {
 	rows = 0
 	sum, err = l.read(ctx, func(line int, text string) error {
 		left, right, _ := strings.Cut(text, " ")
-		vehicle, ok := number(left)
-		model, valid := number(right)
+		vehicle, ok := parseNumber(left)
+		model, valid := parseNumber(right)
 		if !ok || !valid {
 			return l.errorf(line, `want "<vehicle id> <model id>", got %s`, quote(text))
 		}
@@ -299,9 +299,9 @@ func (r *vehicleReader) readModels(ctx context.Context) error {
 	return nil
 }
 
-// fill turns the images of the split lists into rows. Their id is the row in
+// addRows turns the images of the split lists into rows. Their id is the row in
 // img2vid.txt, which has no header line.
-func (r *vehicleReader) fill() {
+func (r *vehicleReader) addRows() {
 	for i, image := range r.images {
 		row := Row{
 			ID: int64(i + 1), Name: image.name, File: "image/" + image.name + ".jpg",

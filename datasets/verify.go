@@ -128,7 +128,7 @@ func (v *verifier) totals() {
 	if !maps.Equal(classes, m.Classes) {
 		v.problem(manifestName, -1, "classes are %v, want %v", m.Classes, classes)
 	}
-	if got := sum.sum(m); got != m.Digest {
+	if got := sum.finish(m); got != m.Digest {
 		v.problem(manifestName, -1, "digest is %s, want %s", m.Digest, got)
 	}
 }
@@ -205,7 +205,7 @@ func (v *verifier) part(ctx context.Context, part int) error {
 
 // image decodes a stored image and says what is wrong with it, or nothing.
 func (v *verifier) image(s stored) string {
-	r, err := v.d.raster(s.image)
+	r, err := v.d.decodeStored(s.image)
 	if err != nil {
 		return err.Error()
 	}

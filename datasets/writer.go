@@ -16,16 +16,16 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 )
 
-// limits bound what is written at a time.
-type limits struct {
+// sizeLimits bound what is written at a time.
+type sizeLimits struct {
 	batch int64 // bytes of images and names in a record batch; a larger image has a batch of its own
 	part  int64 // bytes of a part
 	index int   // rows in a record batch of the index
 }
 
 // standardLimits keep a batch small, because Arrow readers may load it whole to show one row.
-func standardLimits() limits {
-	return limits{batch: 4 << 20, part: 256 << 20, index: 4096}
+func standardLimits() sizeLimits {
+	return sizeLimits{batch: 4 << 20, part: 256 << 20, index: 4096}
 }
 
 // partReserve is kept free in a part for its footer and the padding of one batch.
@@ -35,7 +35,7 @@ const partReserve = 1 << 20
 // A batch ends before the first class that does not fit into it whole.
 type writer struct {
 	dir         string
-	limits      limits
+	limits      sizeLimits
 	dicts       dictionaries
 	schema      *arrow.Schema // of the parts
 	indexSchema *arrow.Schema
@@ -44,14 +44,14 @@ type writer struct {
 	bytes      int64 // of batch
 	classStart int   // first row of batch that has the class of its last
 
-	part  *arrowFile // nil: none is open
-	index *arrowFile
-	late  []stored // rows that the index still lacks
-	parts []Part
+	part      *arrowFile // nil: none is open
+	index     *arrowFile
+	unindexed []stored // rows that the index still lacks
+	parts     []Part
 }
 
 // newWriter starts the files in dir, which is empty.
-func newWriter(dir string, m Manifest, rows []*Row, l limits) (*writer, error) {
+func newWriter(dir string, m Manifest, rows []*Row, l sizeLimits) (*writer, error) {
 	metadata, err := m.metadata()
 	if err != nil {
 		return nil, err
@@ -106,19 +106,19 @@ func (w *writer) flush(n int) error {
 	if err := w.part.write(w.dicts.partRecord(w.schema, rows)); err != nil {
 		return err
 	}
-	if err := w.place(rows); err != nil {
+	if err := w.locateImages(rows); err != nil {
 		return err
 	}
-	w.late = append(w.late, rows...)
+	w.unindexed = append(w.unindexed, rows...)
 	w.batch = append([]stored(nil), w.batch[n:]...)
 	w.bytes -= size
 	w.classStart = max(w.classStart-n, 0)
 	return w.flushIndex(w.limits.index)
 }
 
-// place notes where the images of the batch that was just written lie. They are the batch's last buffer,
+// locateImages notes where the images of the batch that was just written lie. They are the batch's last buffer,
 // which Arrow pads with zeros to a multiple of 8 bytes.
-func (w *writer) place(rows []stored) error {
+func (w *writer) locateImages(rows []stored) error {
 	var total int64
 	for i := range rows {
 		total += int64(rows[i].size)
@@ -145,11 +145,11 @@ func (w *writer) place(rows []stored) error {
 
 // flushIndex writes the rows that the index lacks in batches of n rows, and what is left once there are none to come.
 func (w *writer) flushIndex(n int) error {
-	for len(w.late) >= n {
-		if err := w.index.write(w.dicts.indexRecord(w.indexSchema, w.late[:n])); err != nil {
+	for len(w.unindexed) >= n {
+		if err := w.index.write(w.dicts.indexRecord(w.indexSchema, w.unindexed[:n])); err != nil {
 			return err
 		}
-		w.late = append([]stored(nil), w.late[n:]...)
+		w.unindexed = append([]stored(nil), w.unindexed[n:]...)
 	}
 	return nil
 }
@@ -174,8 +174,8 @@ func (w *writer) finish() (parts []Part, index Part, err error) {
 			return nil, Part{}, err
 		}
 	}
-	if len(w.late) > 0 {
-		if err = w.flushIndex(len(w.late)); err != nil {
+	if len(w.unindexed) > 0 {
+		if err = w.flushIndex(len(w.unindexed)); err != nil {
 			return nil, Part{}, err
 		}
 	}

@@ -36,7 +36,7 @@ func arrows() map[string][]string {
 
 		"pipeline/internal/claims": {},
 		"pipeline/suite":           {"datasets", "models", "models/backbones", "models/losses"},
-		"pipeline/workspace":       {"datasets", "models/xla", "models/cache", "runs", "pipeline/suite"},
+		"pipeline/workspace":       {"datasets", "models/xla", "models/cache", "runs"},
 		"pipeline/plan": {
 			"datasets", "models", "models/backbones", "models/cache", "runs",
 			"pipeline/suite", "pipeline/workspace", "pipeline/internal/claims",

@@ -35,7 +35,7 @@ type attempt struct {
 	backend    *xla.Backend
 	weights    cache.Weights // zero for a backbone without
 	data       *datasets.Dataset
-	rows       division // of its rows
+	rows       rowDivision // of its rows
 	record     runs.Cell
 	trained    float64 // seconds of training in earlier attempts
 	looked     float64 // seconds of comparing models in earlier attempts
@@ -68,7 +68,7 @@ func runCell(ctx context.Context, w *workspace.Workspace, r *runs.Run, latest *b
 	a := attempt{w: w, run: r, latest: latest, cell: c, checkpoint: o.Checkpoint, tensorBoard: o.TensorBoard}
 	a.record = runs.Cell{
 		Schema: runs.Schema, Key: c.Key, Config: config, ConfigHash: c.ConfigHash, DataHash: c.DataHash,
-		Started: workspace.Now(), Status: runs.Running, Timing: map[string]float64{}, Throughput: map[string]float64{},
+		Started: workspace.Timestamp(), Status: runs.Running, Timing: map[string]float64{}, Throughput: map[string]float64{},
 	}
 	a.record.Predicted = cost.Predicted(c)
 	err = r.WriteCell(a.record)
@@ -80,7 +80,7 @@ func runCell(ctx context.Context, w *workspace.Workspace, r *runs.Run, latest *b
 	switch {
 	case err == nil:
 		a.record.Status = runs.Done
-		account(a.record.Timing, time.Since(began).Seconds()+a.trained+a.looked)
+		addTotals(a.record.Timing, time.Since(began).Seconds()+a.trained+a.looked)
 		if failed := a.live.End(a.record, time.Now()); failed != nil {
 			w.Log.Warn("the last of the live curves is missing", "cell", c.Path(), "error", failed)
 		}
@@ -104,9 +104,9 @@ func runCell(ctx context.Context, w *workspace.Workspace, r *runs.Run, latest *b
 	return a.record, nil
 }
 
-// account adds to the seconds of a cell's stages their total, and the overhead:
+// addTotals adds to the seconds of a cell's stages their total, and the overhead:
 // what of it belongs to no stage.
-func account(timing map[string]float64, total float64) {
+func addTotals(timing map[string]float64, total float64) {
 	rest := total
 	for _, seconds := range timing {
 		rest -= seconds
@@ -134,12 +134,12 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 		return err
 	}
 	defer a.data.Close()
-	if a.rows, err = divide(a.data, c.Config); err != nil {
+	if a.rows, err = divideRows(a.data, c.Config); err != nil {
 		return err
 	}
 	features := backbones.Features{}
 	if c.Config.Mode == models.Frozen {
-		var took cost.Extracted
+		var took cost.FeaturesWork
 		if features, took, err = pooledFeatures(ctx, w, a.latest, a.data, c.Config, a.weights); err != nil {
 			return err
 		}
@@ -174,7 +174,7 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 // vectors of the test rows.
 func (a *attempt) trainAndEmbed(ctx context.Context, features backbones.Features, test []int) ([]float32, error) {
 	began := time.Now()
-	m, err := models.NewModel(a.backend, a.cell.Config, a.weights.Path, cost.Distinct(a.classes(a.rows.train)))
+	m, err := models.NewModel(a.backend, a.cell.Config, a.weights.Path, cost.CountClasses(a.classes(a.rows.train)))
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +214,7 @@ func (a *attempt) trainAndEmbed(ctx context.Context, features backbones.Features
 // embedData is what some images are embedded from.
 func (a *attempt) embedData(features backbones.Features, rows []int) models.EmbedData {
 	return models.EmbedData{
-		Images: len(rows), Features: selected(features, rows), Workers: a.w.Workers,
+		Images: len(rows), Features: featureRows(features, rows), Workers: a.w.Workers,
 		Pixels: func(i int, dst []uint8) error {
 			return a.data.Pixels(rows[i], datasets.View{Size: a.cell.Config.Input}, dst)
 		},
@@ -267,7 +267,7 @@ func (a *attempt) train(ctx context.Context, m *models.Model, features backbones
 		}
 	}
 	train := a.rows.train
-	input := models.TrainData{Workers: a.w.Workers, Features: selected(features, train), Classes: a.classes(train)}
+	input := models.TrainData{Workers: a.w.Workers, Features: featureRows(features, train), Classes: a.classes(train)}
 	input.Pixels = func(i int, random models.PixelRandom, dst []uint8) error {
 		return a.data.Pixels(train[i], datasets.View{Size: c.Config.Input, Random: random}, dst)
 	}
@@ -321,8 +321,8 @@ func (a *attempt) classes(rows []int) []int32 {
 	return out
 }
 
-// selected copies the features of some rows; none in, none out.
-func selected(f backbones.Features, rows []int) []float32 {
+// featureRows copies the features of some rows; none in, none out.
+func featureRows(f backbones.Features, rows []int) []float32 {
 	if f.Width == 0 {
 		return nil
 	}

@@ -71,7 +71,7 @@ func Doctor(ctx context.Context, w *workspace.Workspace) (*Diagnosis, error) {
 	info, _ := debug.ReadBuildInfo()
 	d.ok("bierbench", "%s", workspace.Version(ctx))
 	d.ok("go", "%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	d.ok("gomlx", "%s, compute %s, go-xla %s", workspace.Dependency(info, "github.com/gomlx/gomlx"), workspace.Dependency(info, "github.com/gomlx/compute"), workspace.Dependency(info, "github.com/gomlx/go-xla"))
+	d.ok("gomlx", "%s, go-xla %s", workspace.ModuleVersion(info, "github.com/gomlx/gomlx"), workspace.ModuleVersion(info, "github.com/gomlx/go-xla"))
 	d.ok("cpu", "%s", workspace.Processor())
 	checkMemory(w, d)
 	d.ok("cache", "%s", w.Cache.Dir)
@@ -87,7 +87,7 @@ func Doctor(ctx context.Context, w *workspace.Workspace) (*Diagnosis, error) {
 			addWeightsFault(w, d, name, err)
 			continue
 		}
-		d.ok("weights "+name, "%s, SHA-256 %s as recorded", found.Path, short(found.SHA256))
+		d.ok("weights "+name, "%s, SHA-256 %s as recorded", found.Path, shortDigest(found.SHA256))
 	}
 	checkWorkspace(w, d)
 	return d, ctx.Err()
@@ -118,7 +118,7 @@ func checkBackend(ctx context.Context, w *workspace.Workspace, d *Diagnosis) err
 		if p.Pinned {
 			kind = "as pinned"
 		}
-		d.ok("xla:cpu plugin", "%s, %s, SHA-256 %s %s", p.Name, p.Path, short(p.SHA256), kind)
+		d.ok("xla:cpu plugin", "%s, %s, SHA-256 %s %s", p.Name, p.Path, shortDigest(p.SHA256), kind)
 	}
 	if p, err := cache.CUDAPlugin(ctx); err == nil {
 		usable = true
@@ -156,7 +156,7 @@ const gib = 1 << 30
 // checkMemory reads what the kernel says of the machine's memory, in KiB.
 func checkMemory(w *workspace.Workspace, d *Diagnosis) {
 	kib := map[string]float64{}
-	for key, value := range workspace.ProcFile("/proc/meminfo") {
+	for key, value := range workspace.ProcFields("/proc/meminfo") {
 		if n, err := strconv.ParseFloat(strings.TrimSuffix(value, " kB"), 64); err == nil {
 			kib[key] = n
 		}
@@ -215,7 +215,7 @@ func orNone(names []string, none string) string {
 	return strings.Join(names, ", ")
 }
 
-// short is the beginning of a hash, enough to tell it by eye.
-func short(digest string) string {
+// shortDigest is the beginning of a hash, enough to tell it by eye.
+func shortDigest(digest string) string {
 	return digest[:min(12, len(digest))]
 }

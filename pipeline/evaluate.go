@@ -26,7 +26,7 @@ const gallerySeed = 2018
 
 // normalized returns the pooled features of some rows with unit length.
 func normalized(f backbones.Features, rows []int) []float32 {
-	values := selected(f, rows)
+	values := featureRows(f, rows)
 	for lo := 0; lo < len(values); lo += f.Width {
 		row := values[lo : lo+f.Width]
 		var sum float64
@@ -53,7 +53,7 @@ func evaluateTest(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r
 		return nil, nil, err
 	}
 	sizes := learnerSizes(c)
-	all := protocols(set, c)
+	all := protocolsOf(set, c)
 	w.Progress.Start("evaluate", len(all))
 	defer w.Progress.Finish()
 	var evaluations []runs.Evaluation
@@ -93,13 +93,13 @@ func evaluateProtocol(ctx context.Context, b *xla.Backend, p datasets.Protocol,
 ) (runs.Evaluation, []runs.Query, error) {
 	rows := protocolRows(p, e)
 	evaluation := runs.Evaluation{
-		TestHash: data.TestHash(pick(test, rows)), Metrics: map[string]float64{}, Bounds: map[string][2]float64{},
+		TestHash: data.TestHash(valuesAt(test, rows)), Metrics: map[string]float64{}, Bounds: map[string][2]float64{},
 	}
 	var queries []runs.Query
-	splits := splitRows(p, data, test, rows, e)
+	splits := protocolSearches(p, data, test, rows, e)
 	for draw, s := range splits {
 		search := searchOf(e, s.queries, s.gallery)
-		search.SelfExcluded, search.Recalls, search.Nearest = p.Kind == datasets.KindLeaveOneOut, p.Recalls, plan.NearestKept
+		search.SelfExcluded, search.Recalls, search.Nearest = p.Kind == datasets.KindLeaveOneOut, p.Recalls, plan.NearestPerQuery
 		found, err := retrieval.Retrieve(ctx, b, search)
 		if err != nil {
 			return evaluation, nil, err
@@ -144,14 +144,14 @@ func protocolRows(p datasets.Protocol, e runs.Embeddings) []int {
 	return rows
 }
 
-// split is one search: which rows are queries and which are the gallery.
-type split struct{ queries, gallery []int }
+// searchRows is one search: which rows are queries and which are the gallery.
+type searchRows struct{ queries, gallery []int }
 
-// splitRows applies a protocol to the rows of e that take part.
-func splitRows(p datasets.Protocol, data *datasets.Dataset, test, rows []int, e runs.Embeddings) []split {
+// protocolSearches applies a protocol to the rows of e that take part.
+func protocolSearches(p datasets.Protocol, data *datasets.Dataset, test, rows []int, e runs.Embeddings) []searchRows {
 	switch p.Kind {
 	case datasets.KindQueryGallery:
-		var s split
+		var s searchRows
 		for _, i := range rows {
 			if e.Splits[i] == string(datasets.Gallery) {
 				s.gallery = append(s.gallery, i)
@@ -159,22 +159,22 @@ func splitRows(p datasets.Protocol, data *datasets.Dataset, test, rows []int, e 
 				s.queries = append(s.queries, i)
 			}
 		}
-		return []split{s}
+		return []searchRows{s}
 	case datasets.KindOneGallery:
 		name := func(i int) string { return data.Name(test[i]) }
-		splits := make([]split, plan.GalleryDraws)
+		splits := make([]searchRows, plan.GalleryDraws)
 		for draw := range splits {
 			splits[draw] = drawGallery(rows, e.Classes, name, draw)
 		}
 		return splits
 	default:
-		return []split{{queries: rows, gallery: rows}}
+		return []searchRows{{queries: rows, gallery: rows}}
 	}
 }
 
 // drawGallery picks one image of every class as the gallery: classes in
 // ascending order, their images sorted by name, the pick by PCG(2018, draw).
-func drawGallery(rows []int, classes []int32, name func(int) string, draw int) split {
+func drawGallery(rows []int, classes []int32, name func(int) string, draw int) searchRows {
 	members := map[int32][]int{}
 	for _, i := range rows {
 		members[classes[i]] = append(members[classes[i]], i)
@@ -185,7 +185,7 @@ func drawGallery(rows []int, classes []int32, name func(int) string, draw int) s
 	}
 	slices.Sort(order)
 	random := rand.New(rand.NewPCG(gallerySeed, uint64(draw)))
-	var s split
+	var s searchRows
 	for _, class := range order {
 		images := members[class]
 		slices.SortFunc(images, func(a, b int) int { return cmp.Compare(name(a), name(b)) })
@@ -223,8 +223,8 @@ func searchOf(e runs.Embeddings, queries, gallery []int) retrieval.Search {
 	return s
 }
 
-// pick returns values[i] for every i of indices.
-func pick(values, indices []int) []int {
+// valuesAt returns values[i] for every i of indices.
+func valuesAt(values, indices []int) []int {
 	out := make([]int, len(indices))
 	for j, i := range indices {
 		out[j] = values[i]
@@ -295,7 +295,7 @@ func openCellData(w *workspace.Workspace, cell runs.Cell, c models.Config, e run
 	if data.Manifest.Digest != cell.DataHash {
 		return nil, nil, fmt.Errorf("data set %s/%s has digest %s; the cell was made from %s", cell.Dataset, cell.Variant, data.Manifest.Digest, cell.DataHash)
 	}
-	rows, err := divide(data, c)
+	rows, err := divideRows(data, c)
 	if err != nil {
 		return nil, nil, err
 	}

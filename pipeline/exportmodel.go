@@ -46,7 +46,7 @@ func exportModels(ctx context.Context, w *workspace.Workspace, r *runs.Run, cell
 	var done []ExportedModel
 	var skipped []SkippedModel
 	for _, c := range cells {
-		if o.Cell != "" && !plan.Matches(o.Cell, c.Path()) {
+		if o.Cell != "" && !plan.MatchPath(o.Cell, c.Path()) {
 			continue
 		}
 		if why := exportable(r, c); why != nil {
@@ -82,7 +82,7 @@ func cellNamed(r *runs.Run, cells []runs.Cell, path string) (runs.Cell, error) {
 			return runs.Cell{}, fmt.Errorf("cell %s has not begun; %s", path, doCells(r))
 		}
 	}
-	hint := suite.Nearest(path, known)
+	hint := suite.Suggestion(path, known)
 	if hint == "" {
 		hint = fmt.Sprintf("; \"bierbench show %s\" lists them", r.Record.ID)
 	}
@@ -91,7 +91,7 @@ func cellNamed(r *runs.Run, cells []runs.Cell, path string) (runs.Cell, error) {
 
 // doCells names the command that does the cells of a run which are not done.
 func doCells(r *runs.Run) string {
-	return fmt.Sprintf("run \"bierbench run %s --run %s\"", filepath.Join(r.Dir, runSuite), r.Record.ID)
+	return fmt.Sprintf("run \"bierbench run %s --run %s\"", filepath.Join(r.Dir, suiteFile), r.Record.ID)
 }
 
 // exportable says why a cell cannot be exported.
@@ -100,7 +100,7 @@ func exportable(r *runs.Run, c runs.Cell) error {
 	case runs.Done:
 		return nil
 	case runs.Failed:
-		return fmt.Errorf("cell %s failed: %s; run \"bierbench run %s --run %s --retry-failed\"", c.Path(), c.Error, filepath.Join(r.Dir, runSuite), r.Record.ID)
+		return fmt.Errorf("cell %s failed: %s; run \"bierbench run %s --run %s --retry-failed\"", c.Path(), c.Error, filepath.Join(r.Dir, suiteFile), r.Record.ID)
 	}
 	return fmt.Errorf("cell %s is not done, it is running or was interrupted; %s", c.Path(), doCells(r))
 }

@@ -17,7 +17,7 @@ func copyWhole(from, to string) error {
 	if err != nil {
 		return err
 	}
-	err = workspace.WriteFileBy(to, 0o644, func(out io.Writer) error {
+	err = workspace.WriteFileFunc(to, 0o644, func(out io.Writer) error {
 		_, failed := io.Copy(out, in)
 		return failed
 	})

@@ -26,8 +26,8 @@ import (
 // that a small cell needs beside its own work. Callers must not change them.
 func pooledFeatures(ctx context.Context, w *workspace.Workspace, latest *backbones.Features, data *datasets.Dataset, c models.Config,
 	weights cache.Weights,
-) (backbones.Features, cost.Extracted, error) {
-	var none cost.Extracted
+) (backbones.Features, cost.FeaturesWork, error) {
+	var none cost.FeaturesWork
 	net, err := backbones.Named(c.Backbone)
 	if err != nil {
 		return backbones.Features{}, none, err
@@ -62,7 +62,7 @@ func pooledFeatures(ctx context.Context, w *workspace.Workspace, latest *backbon
 	}
 	x := backbones.Extraction{
 		Path: path, Key: key, IDs: make([]int64, data.Len()),
-		Net: net, Weights: weights.Path, Input: c.Input, Batch: cost.ExtractBatch, Log: w.Log,
+		Net: net, Weights: weights.Path, Input: c.Input, Batch: cost.FeaturesBatch, Log: w.Log,
 		Pixels:   func(i int, dst []uint8) error { return data.Pixels(i, datasets.View{Size: c.Input}, dst) },
 		Progress: func(done int) { w.Progress.Advance(done, "") },
 	}
@@ -77,7 +77,7 @@ func pooledFeatures(ctx context.Context, w *workspace.Workspace, latest *backbon
 		return f, none, fmt.Errorf("%s: %w", stage, err)
 	}
 	*latest = f
-	took := cost.Extracted{Images: computed, Seconds: time.Since(began).Seconds()}
+	took := cost.FeaturesWork{Images: computed, Seconds: time.Since(began).Seconds()}
 	cost.RememberFeatures(ctx, w, c, took)
 	w.Log.Info("features computed", "dataset", data.Manifest.Set, "backbone", c.Backbone, "images", computed, "images/s", float64(computed)/took.Seconds)
 	return f, took, nil

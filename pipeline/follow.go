@@ -85,7 +85,7 @@ func (f *Follower) keys() ([]runs.Key, error) {
 		if err != nil {
 			return nil, fmt.Errorf("follow run %s: %w", f.id, err)
 		}
-		if !same(file, f.file) {
+		if !isUnchanged(file, f.file) {
 			f.run = nil
 		}
 		f.file = file
@@ -108,9 +108,9 @@ func (f *Follower) keys() ([]runs.Key, error) {
 	return nil, nil
 }
 
-// same reports whether a file has not been written since. Records are replaced,
+// isUnchanged reports whether a file has not been written since. Records are replaced,
 // never written in place.
-func same(a, b fs.FileInfo) bool {
+func isUnchanged(a, b fs.FileInfo) bool {
 	return a != nil && b != nil && os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }
 
@@ -239,7 +239,7 @@ func (f *Follower) read(c *followedCell, k runs.Key) error {
 	if err != nil {
 		return fmt.Errorf("follow cell %s: %w", k.Path(), err)
 	}
-	if same(file, c.file) {
+	if isUnchanged(file, c.file) {
 		return nil
 	}
 	record, there, err := f.run.Cell(k)

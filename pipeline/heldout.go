@@ -16,18 +16,18 @@ import (
 // evaluated by, behind the name of the set: leave-one-out among them.
 const validationProtocol = "-validation"
 
-// division is the rows of a data set as one configuration uses them.
-type division struct {
+// rowDivision is the rows of a data set as one configuration uses them.
+type rowDivision struct {
 	train   []int // of the classes that are trained on
 	heldOut []int // training images of the classes that are not
 	test    []int // what the model is evaluated on, in the file's order
 }
 
-// divide splits a data set. Which classes are held out depends on the training
+// divideRows splits a data set. Which classes are held out depends on the training
 // classes and the share alone: it is the same for every method and every seed,
 // so that settings are compared on the same images.
-func divide(data *datasets.Dataset, c models.Config) (division, error) {
-	p := division{train: data.Rows(datasets.Train), test: data.Rows(datasets.Test, datasets.Query, datasets.Gallery)}
+func divideRows(data *datasets.Dataset, c models.Config) (rowDivision, error) {
+	p := rowDivision{train: data.Rows(datasets.Train), test: data.Rows(datasets.Test, datasets.Query, datasets.Gallery)}
 	if !c.HoldsOut() {
 		return p, nil
 	}
@@ -38,7 +38,7 @@ func divide(data *datasets.Dataset, c models.Config) (division, error) {
 	}
 	held, err := heldOutClasses(classes, c.HeldOut)
 	if err != nil {
-		return division{}, fmt.Errorf("%s: %w", data.Manifest.Set, err)
+		return rowDivision{}, fmt.Errorf("%s: %w", data.Manifest.Set, err)
 	}
 	p.train = nil
 	for i, row := range all {
@@ -70,15 +70,15 @@ func heldOutClasses(classes []int32, share float64) ([]int32, error) {
 	return held, nil
 }
 
-// protocols returns what a configuration's model is evaluated by.
-func protocols(set datasets.Set, c models.Config) []datasets.Protocol {
+// protocolsOf returns what a configuration's model is evaluated by.
+func protocolsOf(set datasets.Set, c models.Config) []datasets.Protocol {
 	if c.Evaluate != models.EvaluateValidation {
 		return set.Protocols
 	}
-	return []datasets.Protocol{validation(set)}
+	return []datasets.Protocol{validationProtocolOf(set)}
 }
 
-// validation is the protocol of the images of held-out training classes.
-func validation(set datasets.Set) datasets.Protocol {
+// validationProtocolOf is the protocol of the images of held-out training classes.
+func validationProtocolOf(set datasets.Set) datasets.Protocol {
 	return datasets.Protocol{ID: set.Name + validationProtocol, Kind: datasets.KindLeaveOneOut, Recalls: set.Protocols[0].Recalls}
 }

@@ -45,12 +45,12 @@ func TestDivide(t *testing.T) {
 	}
 	defer data.Close()
 	c := models.DefaultConfig(models.Frozen)
-	plain, err := divide(data, c)
+	plain, err := divideRows(data, c)
 	if err != nil || len(plain.heldOut) != 0 || !slices.Equal(plain.train, data.Rows(datasets.Train)) {
 		t.Fatalf("without selection: %d held out, %d to train on, %v", len(plain.heldOut), len(plain.train), err)
 	}
 	c.Evaluate = models.EvaluateValidation
-	held, err := divide(data, c)
+	held, err := divideRows(data, c)
 	if err != nil || len(held.heldOut) == 0 || !slices.Equal(held.test, held.heldOut) {
 		t.Fatalf("evaluate validation: tested on %d rows, held out %d, %v", len(held.test), len(held.heldOut), err)
 	}

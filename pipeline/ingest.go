@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"bierbench/datasets"
-	"bierbench/pipeline/suite"
 	"bierbench/pipeline/workspace"
 )
 
@@ -126,7 +125,7 @@ func Verify(ctx context.Context, w *workspace.Workspace, names []string) ([]*dat
 
 // preparedVariants returns the prepared data sets that a name means, at least one.
 func preparedVariants(w *workspace.Workspace, name string) ([]datasets.Entry, error) {
-	set, wanted, err := suite.SplitDataset(name)
+	set, wanted, err := datasets.LookupVariant(name)
 	if err != nil {
 		return nil, err
 	}
@@ -192,6 +191,6 @@ func inspectOne(w *workspace.Workspace, e datasets.Entry) (Inspected, error) {
 		return Inspected{}, err
 	}
 	sheet := filepath.Join(dir, e.Set+"."+e.Variant+".png")
-	err = workspace.WriteFileBy(sheet, 0o644, func(w io.Writer) error { return datasets.ContactSheet(data, w) })
+	err = workspace.WriteFileFunc(sheet, 0o644, func(w io.Writer) error { return datasets.ContactSheet(data, w) })
 	return Inspected{Inspection: in, Sheet: sheet}, err
 }

@@ -79,7 +79,7 @@ func (a *attempt) initialFeatures(ctx context.Context) ([]float32, error) {
 		a.record.Timing["features"] = took.Seconds
 		a.record.Throughput["features images/s"] = float64(took.Images) / took.Seconds
 	}
-	features := selected(all, a.rows.train)
+	features := featureRows(all, a.rows.train)
 	*a.latest = backbones.Features{} // the network needs the memory
 	return features, nil
 }

@@ -88,7 +88,7 @@ func chooseCells(r *runs.Run, cells []runs.Cell, name string) ([]runs.Cell, erro
 	}
 	var chosen []runs.Cell
 	for _, c := range cells {
-		if name == "" || plan.Matches(name, c.Path()) {
+		if name == "" || plan.MatchPath(name, c.Path()) {
 			chosen = append(chosen, c)
 		}
 	}
@@ -124,12 +124,12 @@ func rescoreCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r 
 	var rows []reports.Rescored
 	for _, evaluation := range c.Evaluations {
 		base, _, _ := strings.Cut(evaluation.Protocol, "+")
-		all := protocols(set, config)
+		all := protocolsOf(set, config)
 		i := slices.IndexFunc(all, func(p datasets.Protocol) bool { return p.ID == base })
 		if i < 0 {
 			return nil, fmt.Errorf("cell %s: the data set has no protocol %q", c.Path(), base)
 		}
-		splits, failed := splitStored(w, c, config, all[i], e)
+		splits, failed := storedSearches(w, c, config, all[i], e)
 		if failed != nil {
 			return nil, fmt.Errorf("cell %s: %w", c.Path(), failed)
 		}
@@ -148,25 +148,25 @@ func rescoreCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r 
 	return rows, nil
 }
 
-// splitStored applies a protocol to stored embeddings. They say all of it but
+// storedSearches applies a protocol to stored embeddings. They say all of it but
 // the names by which gallery images are drawn: only those take the data set.
-func splitStored(w *workspace.Workspace, c runs.Cell, config models.Config, p datasets.Protocol, e runs.Embeddings) ([]split, error) {
+func storedSearches(w *workspace.Workspace, c runs.Cell, config models.Config, p datasets.Protocol, e runs.Embeddings) ([]searchRows, error) {
 	rows := protocolRows(p, e)
 	if p.Kind != datasets.KindOneGallery {
-		return splitRows(p, nil, nil, rows, e), nil
+		return protocolSearches(p, nil, nil, rows, e), nil
 	}
 	data, test, err := openCellData(w, c, config, e)
 	if err != nil {
 		return nil, err
 	}
 	defer data.Close()
-	return splitRows(p, data, test, rows, e), nil
+	return protocolSearches(p, data, test, rows, e), nil
 }
 
 // rescoreProtocol scores the searches of one protocol by every dialect: means
 // over draws, as evaluateProtocol does.
 func rescoreProtocol(ctx context.Context, b *xla.Backend, p datasets.Protocol, config models.Config,
-	e runs.Embeddings, splits []split, dialects []retrieval.Dialect,
+	e runs.Embeddings, splits []searchRows, dialects []retrieval.Dialect,
 ) ([]reports.Rescored, error) {
 	rows := make([]reports.Rescored, len(dialects))
 	for i, d := range dialects {

@@ -80,7 +80,7 @@ func Run(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o RunOptio
 		switch {
 		case c.State == plan.Done:
 			q.result.Before++
-		case c.State == plan.Retry && !o.RetryFailed:
+		case c.State == plan.Failed && !o.RetryFailed:
 			q.result.Failed = append(q.result.Failed, FailedCell{Cell: c.Path(), Error: c.Record.Error, Log: c.Record.Log, Before: true})
 		default:
 			q.pending = append(q.pending, c)
@@ -157,7 +157,7 @@ func (q *queue) work(ctx context.Context) (err error) {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
-			case <-time.After(claims.Poll):
+			case <-time.After(claims.PollInterval):
 			}
 		}
 		q.pending = busy
@@ -173,13 +173,13 @@ func (q *queue) do(ctx context.Context, c plan.Cell) (failed bool, err error) {
 		return false, err
 	}
 	// The record may be newer than the plan.
-	tried := c.State == plan.Retry && record.Started.Equal(c.Record.Started)
+	tried := c.State == plan.Failed && record.Started.Equal(c.Record.Started)
 	switch c.State, c.Why = q.plan.State(c, record, recorded); {
 	case c.State == plan.Done:
 		q.ended++
 		q.result.Elsewhere++
 		return false, nil
-	case c.State == plan.Retry && !tried: // it has failed since
+	case c.State == plan.Failed && !tried: // it has failed since
 		q.fail(c, record)
 		return true, nil
 	}
@@ -227,11 +227,11 @@ func NeedWeights(ctx context.Context, w *workspace.Workspace, cells []plan.Cell)
 	return nil
 }
 
-// runRecord is the claim of a run's record, while it is read and rewritten.
-const runRecord = "run.json"
+// runRecordClaim is the claim of a run's record, while it is read and rewritten.
+const runRecordClaim = "run.json"
 
-// runSuite is the resolved suite as a suite file, beside the record.
-const runSuite = "suite.yaml"
+// suiteFile is the resolved suite as a suite file, beside the record.
+const suiteFile = "suite.yaml"
 
 // OpenRun opens the plan's run, creating it where there is none. The record
 // keeps the suite as resolved by the latest run command that had work to do.
@@ -248,7 +248,7 @@ func OpenRun(ctx context.Context, w *workspace.Workspace, p *plan.Plan, work boo
 		return nil, fmt.Errorf("run %s: %w", p.Run, err)
 	}
 	record := runs.Record{
-		Schema: runs.Schema, ID: p.Run, Suite: p.Suite.Name, Created: workspace.Now(),
+		Schema: runs.Schema, ID: p.Run, Suite: p.Suite.Name, Created: workspace.Timestamp(),
 		Config: config, Command: w.Command, Environment: w.Environment(ctx, ""),
 	}
 	suite, err := p.Suite.YAML()
@@ -260,21 +260,21 @@ func OpenRun(ctx context.Context, w *workspace.Workspace, p *plan.Plan, work boo
 		return nil, fmt.Errorf("run %s: %w", p.Run, err)
 	}
 	defer claims.Close()
-	if err = claims.Take(ctx, runRecord); err != nil {
+	if err = claims.Take(ctx, runRecordClaim); err != nil {
 		return nil, fmt.Errorf("run %s: %w", p.Run, err)
 	}
 	r, err = w.Runs().Open(p.Run)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		record.Cells, record.Bases = extended(nil, p.Cells), withBases(nil, p.Cells)
+		record.Cells, record.Bases = appendNewCells(nil, p.Cells), withBases(nil, p.Cells)
 		r, err = w.Runs().Create(p.Run, record)
 	case err == nil:
 		record.Created = r.Record.Created
-		record.Cells, record.Bases = extended(r.Record.Cells, p.Cells), withBases(r.Record.Bases, p.Cells)
+		record.Cells, record.Bases = appendNewCells(r.Record.Cells, p.Cells), withBases(r.Record.Bases, p.Cells)
 		err = r.Update(record)
 	}
 	if err == nil {
-		err = workspace.WriteFile(filepath.Join(r.Dir, runSuite), suite, 0o644)
+		err = workspace.WriteFile(filepath.Join(r.Dir, suiteFile), suite, 0o644)
 	}
 	if err != nil {
 		return nil, err
@@ -282,9 +282,9 @@ func OpenRun(ctx context.Context, w *workspace.Workspace, p *plan.Plan, work boo
 	return r, nil
 }
 
-// extended appends the cells that are not there yet: those of earlier commands
+// appendNewCells appends the cells that are not there yet: those of earlier commands
 // stay planned, in their order, which is that of reports.
-func extended(keys []runs.Key, cells []plan.Cell) []runs.Key {
+func appendNewCells(keys []runs.Key, cells []plan.Cell) []runs.Key {
 	there := map[runs.Key]bool{}
 	for _, k := range keys {
 		there[k] = true

@@ -54,7 +54,7 @@ func (a *attempt) newSelector(m *models.Model, features backbones.Features) (*se
 	}
 	candidates := a.rows.test
 	if a.cell.Config.Selection == models.SelectValidation {
-		s.protocol, candidates = validation(set), a.rows.heldOut
+		s.protocol, candidates = validationProtocolOf(set), a.rows.heldOut
 	}
 	for _, row := range candidates {
 		if s.protocol.List == 0 || a.data.List(row)&s.protocol.List != 0 {
@@ -171,7 +171,7 @@ func (s *selector) look(ctx context.Context, step int) error {
 		return fmt.Errorf("select: %w", err)
 	}
 	look := runs.Look{Step: step, Metrics: map[string]float64{}}
-	for _, name := range selectable() {
+	for _, name := range lookMetrics() {
 		look.Metrics[name], _ = found.Value(name)
 	}
 	looks := append(s.looks, look)
@@ -188,8 +188,8 @@ func (s *selector) look(ctx context.Context, step int) error {
 	return s.tidy()
 }
 
-// selectable are the metrics of a look.
-func selectable() []string { return []string{"R@1", "MAP@R"} }
+// lookMetrics are the metrics of a look.
+func lookMetrics() []string { return []string{"R@1", "MAP@R"} }
 
 // choose gives the model the variables of the best look, removes the other
 // models and returns the record.
@@ -206,7 +206,7 @@ func (s *selector) choose() (*runs.Selection, error) {
 		return nil, err
 	}
 	record := &runs.Selection{
-		Rule: c.Selection, Metric: c.SelectBy, Classes: cost.Distinct(s.attempt.classes(s.rows)), Images: len(s.rows),
+		Rule: c.Selection, Metric: c.SelectBy, Classes: cost.CountClasses(s.attempt.classes(s.rows)), Images: len(s.rows),
 		Step: best.Step, Looks: s.looks,
 		Optimistic: c.Selection == models.SelectPeek || c.Evaluate == models.EvaluateValidation,
 	}

@@ -92,7 +92,7 @@ func TestTakenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	ctx, cancel := context.WithTimeout(t.Context(), 3*claims.Poll)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*claims.PollInterval)
 	defer cancel()
 	if waited, failed := Run(ctx, w, suite, RunOptions{Only: only.Only}); ctx.Err() == nil {
 		t.Fatalf("%+v, %v; want it to wait for the other process", waited, failed)
@@ -103,14 +103,14 @@ func TestTakenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := p.Cells[0]
-	err = r.WriteCell(runs.Cell{Key: c.Key, ConfigHash: c.ConfigHash, DataHash: c.DataHash, Started: workspace.Now(), Status: runs.Running})
+	err = r.WriteCell(runs.Cell{Key: c.Key, ConfigHash: c.ConfigHash, DataHash: c.DataHash, Started: workspace.Timestamp(), Status: runs.Running})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if p, err = plan.New(t.Context(), w, suite, only); err != nil || p.Cells[0].State != plan.Running {
 		t.Fatalf("planned as %+v, %v; want %s", p, err, plan.Running)
 	}
-	time.AfterFunc(2*claims.Poll, other.Close)
+	time.AfterFunc(2*claims.PollInterval, other.Close)
 	if r, err := Run(t.Context(), w, suite, RunOptions{Only: only.Only}); err != nil || r.Done != 1 {
 		t.Errorf("%+v, %v; want the cell taken over", r, err)
 	}
@@ -138,11 +138,11 @@ func TestEndedElsewhere(t *testing.T) {
 			if _, err = other.Try(c.Path()); err != nil {
 				t.Fatal(err)
 			}
-			record := runs.Cell{Key: c.Key, ConfigHash: c.ConfigHash, DataHash: c.DataHash, Started: workspace.Now(), Status: runs.Running}
+			record := runs.Cell{Key: c.Key, ConfigHash: c.ConfigHash, DataHash: c.DataHash, Started: workspace.Timestamp(), Status: runs.Running}
 			if err = r.WriteCell(record); err != nil {
 				t.Fatal(err)
 			}
-			time.AfterFunc(2*claims.Poll, func() {
+			time.AfterFunc(2*claims.PollInterval, func() {
 				record.Status = status
 				if status == runs.Failed {
 					record.Error = "no luck"

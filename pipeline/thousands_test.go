@@ -50,7 +50,7 @@ func thousands(b *testing.B) (*workspace.Workspace, *suite.Suite) {
 		b.Fatal(err)
 	}
 	record := r.Record
-	record.Cells = extended(record.Cells, p.Cells)
+	record.Cells = appendNewCells(record.Cells, p.Cells)
 	if err = r.Update(record); err != nil {
 		b.Fatal(err)
 	}

@@ -59,7 +59,7 @@ const (
 	stageTrain    = "train" // with the selection of a model
 	stageEvaluate = "evaluate"
 	stageWrite    = "write"
-	anywhere      = "anywhere"
+	stageAnywhere = "anywhere"
 )
 
 // verifyPatience is how long a process may take beyond the uninterrupted one
@@ -180,7 +180,7 @@ func (v *verification) verify(ctx context.Context) (*VerifyResult, error) {
 // killed takes a run to its end, killing its process up to five times, and no
 // more often than is asked for in all.
 func (v *verification) killed(ctx context.Context, run string, r *VerifyResult) error {
-	for _, aim := range []string{stageFeatures, stageTrain, stageWrite, anywhere, stageEvaluate} {
+	for _, aim := range []string{stageFeatures, stageTrain, stageWrite, stageAnywhere, stageEvaluate} {
 		if len(r.Kills) == v.options.Kills {
 			break
 		}
@@ -235,7 +235,7 @@ func (v *verification) kill(ctx context.Context, run, aim string) (k Kill, done 
 	// stage for its aim comes after that has begun, mostly soon: it may be short.
 	moment, poll := time.Duration(x*float64(v.whole)/2), 2*time.Millisecond
 	switch aim {
-	case anywhere:
+	case stageAnywhere:
 	case stageEvaluate:
 		moment = time.Duration(x * x * x * float64(v.whole) / 100)
 	default:
@@ -270,7 +270,7 @@ func (v *verification) kill(ctx context.Context, run, aim string) (k Kill, done 
 			if len(seen) > files {
 				reached = time.Now()
 			}
-		case aim == anywhere || v.stage(run) == aim:
+		case aim == stageAnywhere || v.stage(run) == aim:
 			reached = time.Now()
 		}
 		if !reached.IsZero() && time.Since(reached) >= moment {

@@ -96,19 +96,19 @@ type estimator struct {
 	w           *workspace.Workspace
 	run         string // folder
 	found       *measurements
-	weights     map[string]string   // SHA-256 by backbone
-	kinds       map[kindKey]parts   // one for all seeds
-	parameters  map[string]int64    // of backbones
-	counted     map[string]struct{} // feature keys that an earlier cell pays for, or that are cached
-	compiled    map[string]bool     // kinds of features that an earlier cell compiles
-	checkpoints int64               // most bytes that a training holds besides its result
+	weights     map[string]string    // SHA-256 by backbone
+	kinds       map[kindKey]kindCost // one for all seeds
+	parameters  map[string]int64     // of backbones
+	counted     map[string]struct{}  // feature keys that an earlier cell pays for, or that are cached
+	compiled    map[string]bool      // kinds of features that an earlier cell compiles
+	checkpoints int64                // most bytes that a training holds besides its result
 }
 
 // kindKey tells cells apart that differ in more than the seed.
 type kindKey struct{ config, data string }
 
-// parts are what the cells of a kind need, features apart.
-type parts struct {
+// kindCost are what the cells of a kind need, features apart.
+type kindCost struct {
 	known    bool    // whether the time of every part is
 	basis    string  // of the least certain one
 	step     float64 // seconds
@@ -125,7 +125,7 @@ func newEstimator(w *workspace.Workspace, p *plan.Plan) (*estimator, error) {
 	}
 	return &estimator{
 		w: w, run: filepath.Join(w.Runs().Dir, p.Run), found: found, weights: p.Weights,
-		kinds: map[kindKey]parts{}, parameters: map[string]int64{}, counted: map[string]struct{}{}, compiled: map[string]bool{},
+		kinds: map[kindKey]kindCost{}, parameters: map[string]int64{}, counted: map[string]struct{}{}, compiled: map[string]bool{},
 	}, nil
 }
 
@@ -135,13 +135,13 @@ func (e *estimator) cost(c plan.Cell) (runs.Cost, error) {
 	x, ok := e.kinds[key]
 	if !ok {
 		var err error
-		if x, err = e.parts(c); err != nil {
+		if x, err = e.estimateKind(c); err != nil {
 			return runs.Cost{}, err
 		}
 		e.kinds[key] = x
 	}
 	left := c.Config.Steps
-	if c.State == plan.Interrupted || c.State == plan.Retry || c.State == plan.Running {
+	if c.State == plan.Interrupted || c.State == plan.Failed || c.State == plan.Running {
 		left = max(0, left-checkpointStep(filepath.Join(e.run, filepath.FromSlash(c.Path()), "checkpoint")))
 	}
 	cost := runs.Cost{Seconds: x.once + x.step*float64(left), Memory: x.memory, Disk: x.disk, Basis: x.basis}
@@ -153,7 +153,7 @@ func (e *estimator) cost(c plan.Cell) (runs.Cost, error) {
 			return cost, err
 		}
 		kind := featuresKind(c.Config)
-		t := e.time(workFeatures, kind, float64(c.Manifest.Rows))
+		t := e.estimateTime(workFeatures, kind, float64(c.Manifest.Rows))
 		cost.Seconds += t.seconds
 		if !e.compiled[kind] { // a process keeps the network for the next data set
 			e.compiled[kind] = true
@@ -161,7 +161,7 @@ func (e *estimator) cost(c plan.Cell) (runs.Cost, error) {
 		}
 		cost.Disk += int64(c.Manifest.Rows) * int64(net.Features*4+8)
 		known = known && t.known
-		cost.Basis = weaker(cost.Basis, t.basis)
+		cost.Basis = lessCertain(cost.Basis, t.basis)
 	}
 	if !known {
 		cost.Seconds, cost.Basis = 0, ""
@@ -173,7 +173,7 @@ func (e *estimator) cost(c plan.Cell) (runs.Cost, error) {
 // the whole cell also where it is continued, as the record's time is.
 func Predicted(c plan.Cell) *runs.Cost {
 	switch {
-	case (c.State == plan.Interrupted || c.State == plan.Retry) && c.Record.Predicted != nil:
+	case (c.State == plan.Interrupted || c.State == plan.Failed) && c.Record.Predicted != nil:
 		return c.Record.Predicted
 	case c.Cost == runs.Cost{}:
 		return nil
@@ -181,39 +181,39 @@ func Predicted(c plan.Cell) *runs.Cost {
 	return &c.Cost
 }
 
-// timed is the time of a piece of work.
-type timed struct {
+// workTime is the time of a piece of work.
+type workTime struct {
 	known          bool
 	basis          string
 	seconds, setup float64
 }
 
-// time estimates an amount of a kind of work by the measured rate.
-func (e *estimator) time(work, of string, amount float64) timed {
-	found := e.found.near(work, of, amount)
+// estimateTime estimates an amount of a kind of work by the measured rate.
+func (e *estimator) estimateTime(work, of string, amount float64) workTime {
+	found := e.found.nearest(work, of, amount)
 	if len(found) == 0 && work == workEvaluate { // a multiply-add is one in all widths
 		found = nearestAmounts(e.found.works[work], amount)
 	}
 	if len(found) == 0 {
-		return timed{}
+		return workTime{}
 	}
-	return timed{
+	return workTime{
 		known: true, basis: found[len(found)-1].Basis,
 		seconds: amount * median(found, func(m measurement) float64 { return m.Seconds / m.Amount }),
 		setup:   median(found, func(m measurement) float64 { return m.Setup }),
 	}
 }
 
-// weaker is the less certain of two bases; empty is that of nothing.
-func weaker(a, b string) string {
+// lessCertain is the less certain of two bases; empty is that of nothing.
+func lessCertain(a, b string) string {
 	if a == "" || b == BasisProbe {
 		return b
 	}
 	return a
 }
 
-// parts estimates what is the same for all seeds.
-func (e *estimator) parts(c plan.Cell) (x parts, err error) {
+// estimateKind estimates what is the same for all seeds.
+func (e *estimator) estimateKind(c plan.Cell) (x kindCost, err error) {
 	net, err := backbones.Named(c.Backbone)
 	if err != nil {
 		return x, err
@@ -222,39 +222,39 @@ func (e *estimator) parts(c plan.Cell) (x parts, err error) {
 	if err != nil {
 		return x, err
 	}
-	images, all, err := evaluated(c.Config, c.Manifest)
+	images, all, err := evaluationSize(c.Config, c.Manifest)
 	if err != nil {
 		return x, err
 	}
-	selection, err := selectWork(c.Config, c.Manifest)
+	selection, err := estimateSelection(c.Config, c.Manifest)
 	if err != nil {
 		return x, err
 	}
 	x.known = true
-	add := func(t timed) {
+	add := func(t workTime) {
 		x.known = x.known && t.known
-		x.basis = weaker(x.basis, t.basis)
+		x.basis = lessCertain(x.basis, t.basis)
 		x.once += t.setup
 	}
-	evaluation := e.time(workEvaluate, evaluateKind(c.Config), evaluateAmount(c.Config, all))
+	evaluation := e.estimateTime(workEvaluate, evaluateKind(c.Config), evaluateAmount(c.Config, all))
 	add(evaluation)
 	x.once += evaluation.seconds
 	if !c.Config.Untrained {
-		steps := e.time(workTrain, kind, float64(c.Config.Steps))
-		embed := e.time(workEmbed, embedKind(c.Config), float64(images))
+		steps := e.estimateTime(workTrain, kind, float64(c.Config.Steps))
+		embed := e.estimateTime(workEmbed, embedKind(c.Config), float64(images))
 		add(steps)
 		add(embed)
 		x.step = steps.seconds / float64(c.Config.Steps)
 		x.once += embed.seconds
 	}
 	if c.Config.Initialises() { // no probe tries it: it may take longer than the rest
-		initial := e.time(workInitial, initialKind(c.Config), initialImages(c.Manifest))
+		initial := e.estimateTime(workInitial, initialKind(c.Config), initialImages(c.Manifest))
 		add(initial)
 		x.once += initial.seconds
 	}
 	if n := float64(selection.looks); n > 0 {
-		embed := e.time(workEmbed, embedKind(c.Config), float64(selection.images))
-		compare := e.time(workEvaluate, evaluateKind(c.Config), selection.scores)
+		embed := e.estimateTime(workEmbed, embedKind(c.Config), float64(selection.images))
+		compare := e.estimateTime(workEvaluate, evaluateKind(c.Config), selection.scores)
 		add(embed) // which is compiled once more
 		x.once += n * (embed.seconds + compare.seconds)
 	}
@@ -285,7 +285,7 @@ func (e *estimator) parts(c plan.Cell) (x parts, err error) {
 // its kind.
 func (e *estimator) overhead(c plan.Cell) float64 {
 	rows := float64(c.Manifest.Rows)
-	found := e.found.near(workOverhead, overheadKind(c.Config), rows)
+	found := e.found.nearest(workOverhead, overheadKind(c.Config), rows)
 	if len(found) == 0 {
 		return 0
 	}
@@ -328,13 +328,13 @@ func (e *estimator) trained(c models.Config, net backbones.Backbone) int64 {
 // probe's has no search in it. Without one it is, in frozen mode, that of a
 // process with a backend and the tables, parameters and scores beside it; what a
 // network's maps take in a training end to end is not known before it was tried: 0.
-func (e *estimator) memory(c plan.Cell, net backbones.Backbone, kind string, all []search, parameters int64) int64 {
-	bytes := tables(c.Config, net.Features, c.Manifest)
+func (e *estimator) memory(c plan.Cell, net backbones.Backbone, kind string, all []searchSize, parameters int64) int64 {
+	bytes := tableBytes(c.Config, net.Features, c.Manifest)
 	formula := idleMemory + bytes + 4*4*parameters + scoreBytes(all) // values, gradients, two moments
 	if c.Config.Mode != models.Frozen {
 		formula = 0
 	}
-	found := e.found.near(workMemory, kind, float64(bytes))
+	found := e.found.nearest(workMemory, kind, float64(bytes))
 	if len(found) == 0 {
 		return formula
 	}
@@ -346,7 +346,7 @@ func (e *estimator) memory(c plan.Cell, net backbones.Backbone, kind string, all
 }
 
 // scoreBytes is the memory of the scores of a search: one block of them.
-func scoreBytes(all []search) int64 {
+func scoreBytes(all []searchSize) int64 {
 	most := 0
 	for _, s := range all {
 		most = max(most, 4*s.queries*s.gallery)
@@ -357,11 +357,11 @@ func scoreBytes(all []search) int64 {
 // cellDisk is the size of a done cell's files. The rows of the Arrow files are
 // those of their schemas; a line of train.jsonl and cell.json are as long as
 // usual.
-func cellDisk(c plan.Cell, images int, all []search, parameters int64) int64 {
+func cellDisk(c plan.Cell, images int, all []searchSize, parameters int64) int64 {
 	const (
-		embeddingRow = 8 + 4 + 4 + 1                              // id, class, split, list
-		queryRow     = 8 + 5*4 + 2*8 + plan.NearestKept*(8+4) + 8 // id, class, draw, ranks, AP, R-precision, nearest, scores, their offsets
-		fixed        = 12 << 10                                   // cell.json, schemas and footers
+		embeddingRow = 8 + 4 + 4 + 1                                  // id, class, split, list
+		queryRow     = 8 + 5*4 + 2*8 + plan.NearestPerQuery*(8+4) + 8 // id, class, draw, ranks, AP, R-precision, nearest, scores, their offsets
+		fixed        = 12 << 10                                       // cell.json, schemas and footers
 	)
 	bytes := int64(images)*int64(c.Config.Size*4+embeddingRow) + fixed
 	for _, s := range all {

@@ -68,13 +68,13 @@ func fabricated(t *testing.T) []measurement {
 		t.Fatal(err)
 	}
 	return []measurement{
-		{Work: workTrain, Of: kind, Amount: 10, Seconds: 5, Setup: 7, Basis: BasisMeasured},
-		{Work: workFeatures, Of: featuresKind(c), Amount: 1000, Seconds: 10, Basis: BasisMeasured},
-		{Work: workEmbed, Of: embedKind(c), Amount: 50, Seconds: 1, Setup: 1, Basis: BasisMeasured},
-		{Work: workEvaluate, Of: evaluateKind(c), Amount: 1e6, Seconds: 1e-3, Basis: BasisMeasured},
-		{Work: workOverhead, Of: overheadKind(c), Amount: 150, Seconds: 300, Basis: BasisMeasured}, // that waited
-		{Work: workOverhead, Of: overheadKind(c), Amount: 150, Seconds: 3, Basis: BasisMeasured},
-		{Work: workMemory, Of: kind, Amount: 1000, Memory: 500_001_000, Basis: BasisMeasured},
+		{Work: workTrain, Kind: kind, Amount: 10, Seconds: 5, Setup: 7, Basis: BasisMeasured},
+		{Work: workFeatures, Kind: featuresKind(c), Amount: 1000, Seconds: 10, Basis: BasisMeasured},
+		{Work: workEmbed, Kind: embedKind(c), Amount: 50, Seconds: 1, Setup: 1, Basis: BasisMeasured},
+		{Work: workEvaluate, Kind: evaluateKind(c), Amount: 1e6, Seconds: 1e-3, Basis: BasisMeasured},
+		{Work: workOverhead, Kind: overheadKind(c), Amount: 150, Seconds: 300, Basis: BasisMeasured}, // that waited
+		{Work: workOverhead, Kind: overheadKind(c), Amount: 150, Seconds: 3, Basis: BasisMeasured},
+		{Work: workMemory, Kind: kind, Amount: 1000, Memory: 500_001_000, Basis: BasisMeasured},
 	}
 }
 
@@ -85,7 +85,7 @@ func near(a, b float64) bool { return math.Abs(a-b) <= 1e-9*max(1, math.Abs(b)) 
 // (each learner) + 36 (with those before it: 12 and 24) numbers.
 func TestEstimate(t *testing.T) {
 	w := measuring(t, fabricated(t)...)
-	p := planOf(t, plan.Todo, plan.Todo, plan.Done, plan.Interrupted, plan.Retry, plan.Stale)
+	p := planOf(t, plan.Todo, plan.Todo, plan.Done, plan.Interrupted, plan.Failed, plan.Stale)
 	checkpoint := filepath.Join(w.Dir, "runs", "r", filepath.FromSlash(p.Cells[3].Path()), "checkpoint")
 	for _, name := range []string{"step-00000100.safetensors", "step-00000300.safetensors", "step-00000399.safetensors.tmp", ".tmp-step-00000400.safetensors-1"} {
 		if err := os.MkdirAll(checkpoint, 0o777); err != nil {
@@ -186,7 +186,7 @@ func TestEstimateUnknown(t *testing.T) {
 		t.Errorf("memory %d by a probe, %d by a cell", a, b)
 	}
 	found = fabricated(t)
-	found[3].Of = "[1 2 3]" // scores of another width are rated the same
+	found[3].Kind = "[1 2 3]" // scores of another width are rated the same
 	if p := estimate(found); p.Cells[1].Cost.Basis != BasisMeasured {
 		t.Errorf("%+v with an evaluation of another width", p.Cells[1].Cost)
 	}
@@ -304,13 +304,13 @@ func TestSearches(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		manifest datasets.Manifest
-		want     []search
+		want     []searchSize
 	}{
-		{"leave one out", cubManifest(), []search{{1, 100, 100}}},
+		{"leave one out", cubManifest(), []searchSize{{1, 100, 100}}},
 		{
 			"queries and gallery",
 			datasets.Manifest{Set: "inshop", Counts: map[string]int{"train": 9, "query": 20, "gallery": 30}},
-			[]search{{1, 20, 30}},
+			[]searchSize{{1, 20, 30}},
 		},
 		{
 			"VehicleID: three lists, 10 draws of one image a class",
@@ -323,10 +323,10 @@ func TestSearches(t *testing.T) {
 					{Name: "train_test_split/test_list_2400.txt", Rows: 240},
 				},
 			},
-			[]search{{1, 80, 80}, {10, 72, 8}, {1, 160, 160}, {10, 144, 16}, {1, 240, 240}, {10, 216, 24}},
+			[]searchSize{{1, 80, 80}, {10, 72, 8}, {1, 160, 160}, {10, 144, 16}, {1, 240, 240}, {10, 216, 24}},
 		},
 	} {
-		got, err := searches(c.manifest)
+		got, err := protocolSearches(c.manifest)
 		if err != nil || len(got) != len(c.want) {
 			t.Errorf("%s: %v, %v; want %v", c.name, got, err, c.want)
 			continue
@@ -351,7 +351,7 @@ func TestPredicted(t *testing.T) {
 	}{
 		{"begun", plan.Cell{State: plan.Todo, Cost: whole}, &whole},
 		{"continued", plan.Cell{State: plan.Interrupted, Cost: rest, Record: before}, &whole},
-		{"tried again", plan.Cell{State: plan.Retry, Cost: rest, Record: before}, &whole},
+		{"tried again", plan.Cell{State: plan.Failed, Cost: rest, Record: before}, &whole},
 		{"stale, begun anew", plan.Cell{State: plan.Stale, Cost: rest, Record: before}, &rest},
 		{"continued without one", plan.Cell{State: plan.Interrupted, Cost: rest}, &rest},
 		{"no estimate", plan.Cell{State: plan.Todo}, nil},
@@ -369,7 +369,7 @@ func BenchmarkEstimateOfThousands(b *testing.B) {
 	w := workspace.New(workspace.Workspace{Dir: b.TempDir(), Backend: xla.CPU})
 	found := make([]measurement, mostMeasurements)
 	for i := range found {
-		found[i] = measurement{Work: workTrain, Of: fmt.Sprintf("convnet frozen 12x5 [4 8 12] eta adversarial %08d", i), Amount: 400, Seconds: 2, Setup: 5, Basis: BasisMeasured}
+		found[i] = measurement{Work: workTrain, Kind: fmt.Sprintf("convnet frozen 12x5 [4 8 12] eta adversarial %08d", i), Amount: 400, Seconds: 2, Setup: 5, Basis: BasisMeasured}
 	}
 	if err := addMeasured(b.Context(), w, found); err != nil {
 		b.Fatal(err)
@@ -407,21 +407,21 @@ func TestSelectWork(t *testing.T) {
 	for _, tt := range []struct {
 		name, selection string
 		manifest        datasets.Manifest
-		want            selecting
+		want            selectionWork
 	}{
-		{"none", models.SelectLast, cub, selecting{}},
+		{"none", models.SelectLast, cub, selectionWork{}},
 		// A quarter of 400 images, among themselves, by 10 numbers each.
-		{"validation", models.SelectValidation, cub, selecting{3, 100, 100 * 100 * 10}},
-		{"peek", models.SelectPeek, cub, selecting{3, 300, 300 * 300 * 10}},
-		{"peek at queries and gallery", models.SelectPeek, shop, selecting{3, 50, 20 * 30 * 10}},
+		{"validation", models.SelectValidation, cub, selectionWork{3, 100, 100 * 100 * 10}},
+		{"peek", models.SelectPeek, cub, selectionWork{3, 300, 300 * 300 * 10}},
+		{"peek at queries and gallery", models.SelectPeek, shop, selectionWork{3, 50, 20 * 30 * 10}},
 	} {
 		c.Selection = tt.selection
-		if got, err := selectWork(c, tt.manifest); err != nil || got != tt.want {
+		if got, err := estimateSelection(c, tt.manifest); err != nil || got != tt.want {
 			t.Errorf("%s: %+v, %v; want %+v", tt.name, got, err, tt.want)
 		}
 	}
 	c.Evaluate = models.EvaluateValidation
-	if images, all, err := evaluated(c, cub); err != nil || images != 100 || len(all) != 1 || all[0] != (search{1, 100, 100}) {
+	if images, all, err := evaluationSize(c, cub); err != nil || images != 100 || len(all) != 1 || all[0] != (searchSize{1, 100, 100}) {
 		t.Errorf("evaluated on %d images by %v, %v; want 100 among themselves", images, all, err)
 	}
 }

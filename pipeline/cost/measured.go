@@ -43,7 +43,7 @@ const (
 // A measurement is what one piece of work took on a machine.
 type measurement struct {
 	Work    string    `json:"work"`
-	Of      string    `json:"of"` // everything that changes what a unit of the work takes
+	Kind    string    `json:"of"` // everything that changes what a unit of the work takes
 	Amount  float64   `json:"amount"`
 	Seconds float64   `json:"seconds,omitempty"` // for the whole amount, without Setup
 	Setup   float64   `json:"setup,omitempty"`   // seconds of compiling and the like, once a cell
@@ -67,9 +67,9 @@ const (
 // bucket tells amounts apart that differ by more than about a tenth.
 func (m measurement) bucket() int { return int(math.Round(20 * math.Log10(max(m.Amount, 1)))) }
 
-// latest keeps the last few measurements of every work, kind and amount, and no
+// keepLatest keeps the last few measurements of every work, kind and amount, and no
 // more than the bound, in their order.
-func latest(all []measurement) []measurement {
+func keepLatest(all []measurement) []measurement {
 	type key struct {
 		work, of, basis string
 		bucket          int
@@ -77,7 +77,7 @@ func latest(all []measurement) []measurement {
 	seen := map[key]int{}
 	var kept []measurement
 	for _, m := range slices.Backward(all) {
-		k := key{m.Work, m.Of, m.Basis, m.bucket()}
+		k := key{m.Work, m.Kind, m.Basis, m.bucket()}
 		if seen[k]++; seen[k] <= keptMeasurements && len(kept) < mostMeasurements {
 			kept = append(kept, m)
 		}
@@ -93,23 +93,23 @@ type measurements struct {
 	works     map[string][]measurement    // by work, of any kind, own ones last
 }
 
-// collect sorts measurements of this machine and of others like it.
-func collect(own, like []measurement) *measurements {
+// newMeasurements sorts measurements of this machine and of others like it.
+func newMeasurements(own, like []measurement) *measurements {
 	m := &measurements{own: map[[2]string][]measurement{}, like: map[[2]string][]measurement{}, works: map[string][]measurement{}}
 	for _, x := range like {
-		m.like[[2]string{x.Work, x.Of}] = append(m.like[[2]string{x.Work, x.Of}], x)
+		m.like[[2]string{x.Work, x.Kind}] = append(m.like[[2]string{x.Work, x.Kind}], x)
 		m.works[x.Work] = append(m.works[x.Work], x)
 	}
 	for _, x := range own {
-		m.own[[2]string{x.Work, x.Of}] = append(m.own[[2]string{x.Work, x.Of}], x)
+		m.own[[2]string{x.Work, x.Kind}] = append(m.own[[2]string{x.Work, x.Kind}], x)
 		m.works[x.Work] = append(m.works[x.Work], x)
 	}
 	return m
 }
 
-// near returns the measurements of a kind of work whose amount is nearest to
+// nearest returns the measurements of a kind of work whose amount is nearest to
 // the given one; none where nothing of the kind was measured.
-func (m *measurements) near(work, of string, amount float64) []measurement {
+func (m *measurements) nearest(work, of string, amount float64) []measurement {
 	found := m.own[[2]string{work, of}]
 	if len(found) == 0 {
 		found = m.like[[2]string{work, of}]
@@ -149,9 +149,9 @@ func median(found []measurement, of func(measurement) float64) float64 {
 	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
 }
 
-// machine names this machine and what of it decides how long work takes: the
+// thisMachine names this machine and what of it decides how long work takes: the
 // hardware, in words that need no open backend, and the host's name.
-func machine(w *workspace.Workspace) (hardware, host string) {
+func thisMachine(w *workspace.Workspace) (hardware, host string) {
 	backend := w.Backend
 	if backend == "" {
 		backend = xla.CPU
@@ -162,7 +162,7 @@ func machine(w *workspace.Workspace) (hardware, host string) {
 	device := ""
 	if backend == xla.CUDA {
 		if files, err := filepath.Glob("/proc/driver/nvidia/gpus/*/information"); err == nil && len(files) > 0 {
-			for key, value := range workspace.ProcFile(files[0]) {
+			for key, value := range workspace.ProcFields(files[0]) {
 				if key == "Model" {
 					device = value
 				}
@@ -185,7 +185,7 @@ func measuredFiles(w *workspace.Workspace) (file, like string) {
 		sum := sha256.Sum256([]byte(s))
 		return hex.EncodeToString(sum[:6])
 	}
-	hardware, host := machine(w)
+	hardware, host := thisMachine(w)
 	return filepath.Join(measuredDir(w), digest(hardware)+"-"+digest(host)+".jsonl"), filepath.Join(measuredDir(w), digest(hardware)+"-*.jsonl")
 }
 
@@ -217,7 +217,7 @@ func readMeasured(w *workspace.Workspace) (*measurements, error) {
 		}
 		like = append(like, found...)
 	}
-	return collect(latest(own), latest(like)), nil
+	return newMeasurements(keepLatest(own), keepLatest(like)), nil
 }
 
 // readMeasurements reads a file of measurements, none where there is no file,
@@ -248,7 +248,7 @@ func (m measurement) sound() bool {
 			return false
 		}
 	}
-	return m.Work != "" && m.Of != "" && m.Amount > 0 && (m.Basis == BasisMeasured || m.Basis == BasisProbe)
+	return m.Work != "" && m.Kind != "" && m.Amount > 0 && (m.Basis == BasisMeasured || m.Basis == BasisProbe)
 }
 
 // addMeasured appends measurements to this machine's file.
@@ -327,7 +327,7 @@ func tidyMeasurements(file string) error {
 	if err != nil {
 		return err
 	}
-	kept := latest(all)
+	kept := keepLatest(all)
 	if 2*len(kept) > lines {
 		return nil
 	}

@@ -24,7 +24,7 @@ func measuring(t *testing.T, found ...measurement) *workspace.Workspace {
 
 // A cut or broken line counts for nothing and takes no other with it.
 func TestMeasurementsBrokenLines(t *testing.T) {
-	one := measurement{Work: workTrain, Of: "a", Amount: 10, Seconds: 5, Basis: BasisMeasured}
+	one := measurement{Work: workTrain, Kind: "a", Amount: 10, Seconds: 5, Basis: BasisMeasured}
 	w := measuring(t, one)
 	file, _ := measuredFiles(w)
 	whole, err := os.ReadFile(file)
@@ -50,8 +50,8 @@ func TestMeasurementsBrokenLines(t *testing.T) {
 				t.Fatal(err)
 			}
 			m, err := readMeasured(w)
-			if err != nil || len(m.near(workTrain, "a", 10)) != c.want {
-				t.Errorf("%d measurements, %v; want %d", len(m.near(workTrain, "a", 10)), err, c.want)
+			if err != nil || len(m.nearest(workTrain, "a", 10)) != c.want {
+				t.Errorf("%d measurements, %v; want %d", len(m.nearest(workTrain, "a", 10)), err, c.want)
 			}
 		})
 	}
@@ -60,11 +60,11 @@ func TestMeasurementsBrokenLines(t *testing.T) {
 // The latest five of a kind count, those of other kinds stay, and the file
 // stays small however many cells are done.
 func TestMeasurementsTidy(t *testing.T) {
-	w := measuring(t, measurement{Work: workFeatures, Of: "once", Amount: 100, Seconds: 1, Basis: BasisMeasured})
+	w := measuring(t, measurement{Work: workFeatures, Kind: "once", Amount: 100, Seconds: 1, Basis: BasisMeasured})
 	for i := range 20 {
 		var many []measurement
 		for j := range 1000 {
-			many = append(many, measurement{Work: workTrain, Of: "a", Amount: 10, Seconds: float64(1 + 1000*i + j), Basis: BasisMeasured})
+			many = append(many, measurement{Work: workTrain, Kind: "a", Amount: 10, Seconds: float64(1 + 1000*i + j), Basis: BasisMeasured})
 		}
 		if err := addMeasured(t.Context(), w, many); err != nil {
 			t.Fatal(err)
@@ -80,13 +80,13 @@ func TestMeasurementsTidy(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []float64
-	for _, x := range m.near(workTrain, "a", 10) {
+	for _, x := range m.nearest(workTrain, "a", 10) {
 		got = append(got, x.Seconds)
 	}
 	if fmt.Sprint(got) != "[19996 19997 19998 19999 20000]" {
 		t.Errorf("%v; want the latest five", got)
 	}
-	if len(m.near(workFeatures, "once", 100)) != 1 {
+	if len(m.nearest(workFeatures, "once", 100)) != 1 {
 		t.Error("the measurement of another kind is gone")
 	}
 	left, err := filepath.Glob(filepath.Join(measuredDir(w), ".tmp*"))
@@ -105,9 +105,9 @@ func TestMeasurementsShared(t *testing.T) {
 			for i := range 40 {
 				filler := make([]measurement, 100)
 				for j := range filler {
-					filler[j] = measurement{Work: workOverhead, Of: "filler", Amount: 1, Seconds: 1, Basis: BasisMeasured}
+					filler[j] = measurement{Work: workOverhead, Kind: "filler", Amount: 1, Seconds: 1, Basis: BasisMeasured}
 				}
-				found := append(filler, measurement{Work: workTrain, Of: fmt.Sprintf("%d-%d", p, i), Amount: 1, Seconds: 1, Basis: BasisMeasured})
+				found := append(filler, measurement{Work: workTrain, Kind: fmt.Sprintf("%d-%d", p, i), Amount: 1, Seconds: 1, Basis: BasisMeasured})
 				if err := addMeasured(t.Context(), w, found); err != nil {
 					t.Error(err)
 				}
@@ -128,18 +128,18 @@ func TestMeasurementsShared(t *testing.T) {
 func TestLatest(t *testing.T) {
 	var all []measurement
 	for i := range mostMeasurements + 100 {
-		all = append(all, measurement{Work: workTrain, Of: fmt.Sprint(i), Amount: 1})
+		all = append(all, measurement{Work: workTrain, Kind: fmt.Sprint(i), Amount: 1})
 	}
-	kept := latest(all)
-	if len(kept) != mostMeasurements || kept[len(kept)-1].Of != all[len(all)-1].Of {
-		t.Errorf("%d kept, the last of kind %s; want the latest %d", len(kept), kept[len(kept)-1].Of, mostMeasurements)
+	kept := keepLatest(all)
+	if len(kept) != mostMeasurements || kept[len(kept)-1].Kind != all[len(all)-1].Kind {
+		t.Errorf("%d kept, the last of kind %s; want the latest %d", len(kept), kept[len(kept)-1].Kind, mostMeasurements)
 	}
 }
 
 // Of several amounts the nearest counts, of a probe and cells the cells.
 func TestNearestAmounts(t *testing.T) {
 	m := func(amount, seconds float64, basis string) measurement {
-		return measurement{Work: workTrain, Of: "a", Amount: amount, Seconds: seconds, Basis: basis}
+		return measurement{Work: workTrain, Kind: "a", Amount: amount, Seconds: seconds, Basis: basis}
 	}
 	all := []measurement{m(20, 1, BasisProbe), m(400, 2, BasisMeasured), m(410, 3, BasisMeasured), m(20.5, 4, BasisMeasured)}
 	for _, c := range []struct {
@@ -152,18 +152,18 @@ func TestNearestAmounts(t *testing.T) {
 		{"in between", 25, "4"},
 	} {
 		var got []string
-		for _, x := range collect(all, nil).near(workTrain, "a", c.amount) {
+		for _, x := range newMeasurements(all, nil).nearest(workTrain, "a", c.amount) {
 			got = append(got, fmt.Sprint(x.Seconds))
 		}
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%s: %v, want %s", c.name, got, c.want)
 		}
 	}
-	like := collect(nil, all)
-	if len(like.near(workTrain, "a", 400)) != 2 || len(like.near(workTrain, "b", 400)) != 0 {
+	like := newMeasurements(nil, all)
+	if len(like.nearest(workTrain, "a", 400)) != 2 || len(like.nearest(workTrain, "b", 400)) != 0 {
 		t.Error("where this machine has none, one like it answers")
 	}
-	if own := collect(all[:1], all[1:]).near(workTrain, "a", 400); len(own) != 1 || own[0].Basis != BasisProbe {
+	if own := newMeasurements(all[:1], all[1:]).nearest(workTrain, "a", 400); len(own) != 1 || own[0].Basis != BasisProbe {
 		t.Errorf("%v; what was measured here counts before that of another host", own)
 	}
 }
@@ -225,7 +225,7 @@ func FuzzMeasurements(f *testing.F) {
 			t.Fatal(err)
 		}
 		after, _, err := readMeasurements(file)
-		if err != nil || len(after) != len(latest(before)) && len(after) != len(before) {
+		if err != nil || len(after) != len(keepLatest(before)) && len(after) != len(before) {
 			t.Errorf("%d measurements of %d, %v", len(after), len(before), err)
 		}
 	})

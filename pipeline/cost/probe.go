@@ -72,7 +72,7 @@ func probeCell(ctx context.Context, w *workspace.Workspace, e *estimator, c plan
 	if err != nil {
 		return 0, err
 	}
-	missing := func(work, of string) bool { return len(e.found.near(work, of, 1)) == 0 }
+	missing := func(work, of string) bool { return len(e.found.nearest(work, of, 1)) == 0 }
 	var tries []func(*probe, context.Context) ([]measurement, error)
 	if c.Config.Mode == models.Frozen && missing(workFeatures, featuresKind(c.Config)) {
 		key, failed := e.features(c, net)
@@ -122,16 +122,16 @@ func probeCell(ctx context.Context, w *workspace.Workspace, e *estimator, c plan
 	return works, nil
 }
 
-// seconds is the time that f takes.
-func seconds(f func() error) (float64, error) {
+// measureSeconds is the time that f takes.
+func measureSeconds(f func() error) (float64, error) {
 	began := time.Now()
 	err := f()
 	return time.Since(began).Seconds(), err
 }
 
-// line splits the times of two amounts of work into what is the same for both
+// fitLine splits the times of two amounts of work into what is the same for both
 // and what a unit takes.
-func line(amount1, seconds1, amount2, seconds2 float64) (setup, unit float64) {
+func fitLine(amount1, seconds1, amount2, seconds2 float64) (setup, unit float64) {
 	unit = max(seconds2-seconds1, 0) / (amount2 - amount1)
 	return max(seconds1-amount1*unit, 0), unit
 }
@@ -141,15 +141,15 @@ func line(amount1, seconds1, amount2, seconds2 float64) (setup, unit float64) {
 func (t *probe) features(ctx context.Context) ([]measurement, error) {
 	c := t.cell.Config
 	extract := func(n int) (float64, error) {
-		return seconds(func() error {
-			_, err := backbones.Extract(ctx, t.backend, t.net, t.weights.Path, n, c.Input, ExtractBatch,
+		return measureSeconds(func() error {
+			_, err := backbones.Extract(ctx, t.backend, t.net, t.weights.Path, n, c.Input, FeaturesBatch,
 				func(i int, dst []uint8) error {
 					return t.data.Pixels(i%t.data.Len(), datasets.View{Size: c.Input}, dst)
 				}, nil)
 			return err
 		})
 	}
-	first, err := extract(ExtractBatch)
+	first, err := extract(FeaturesBatch)
 	if err != nil {
 		return nil, err
 	}
@@ -158,8 +158,8 @@ func (t *probe) features(ctx context.Context) ([]measurement, error) {
 		return nil, err
 	}
 	return []measurement{{
-		Work: workFeatures, Of: featuresKind(c), Amount: probeImages, Seconds: took,
-		Setup: max(first-took*ExtractBatch/probeImages, 0),
+		Work: workFeatures, Kind: featuresKind(c), Amount: probeImages, Seconds: took,
+		Setup: max(first-took*FeaturesBatch/probeImages, 0),
 	}}, nil
 }
 
@@ -185,7 +185,7 @@ func (t *probe) training(ctx context.Context) ([]measurement, error) {
 	input.Pixels = func(i int, random models.PixelRandom, dst []uint8) error {
 		return t.data.Pixels(rows[i], datasets.View{Size: c.Input, Random: random}, dst)
 	}
-	m, err := models.NewModel(t.backend, c, t.weights.Path, Distinct(input.Classes))
+	m, err := models.NewModel(t.backend, c, t.weights.Path, CountClasses(input.Classes))
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func (t *probe) training(ctx context.Context) ([]measurement, error) {
 		return nil, err
 	}
 	step := (elapsed[len(elapsed)-1] - elapsed[probeWarmUp-1]) / probeSteps
-	train := measurement{Work: workTrain, Of: kind, Amount: probeSteps, Seconds: probeSteps * step, Setup: max(elapsed[probeWarmUp-1]-probeWarmUp*step, 0)}
+	train := measurement{Work: workTrain, Kind: kind, Amount: probeSteps, Seconds: probeSteps * step, Setup: max(elapsed[probeWarmUp-1]-probeWarmUp*step, 0)}
 
 	// Twice: compiling is in both, so that their difference is without it.
 	batch := probeImages / 2
@@ -212,7 +212,7 @@ func (t *probe) training(ctx context.Context) ([]measurement, error) {
 		if c.Mode == models.Frozen {
 			data.Features = slices.Concat(slices.Repeat([][]float32{input.Features}, n/batch)...)
 		}
-		return seconds(func() error {
+		return measureSeconds(func() error {
 			_, failed := m.Embed(ctx, data)
 			return failed
 		})
@@ -225,14 +225,14 @@ func (t *probe) training(ctx context.Context) ([]measurement, error) {
 	if err != nil {
 		return nil, err
 	}
-	setup, unit := line(float64(batch), one, float64(3*batch), three)
+	setup, unit := fitLine(float64(batch), one, float64(3*batch), three)
 	manifest := t.cell.Manifest
 	manifest.Rows = len(rows)
 	manifest.Counts = map[string]int{string(datasets.Train): len(rows), string(datasets.Test): 3 * batch}
 	return []measurement{
 		train,
-		{Work: workEmbed, Of: embedKind(c), Amount: float64(2 * batch), Seconds: float64(2*batch) * unit, Setup: setup},
-		{Work: workMemory, Of: kind, Amount: float64(tables(c, t.net.Features, manifest)), Memory: workspace.PeakMemory()},
+		{Work: workEmbed, Kind: embedKind(c), Amount: float64(2 * batch), Seconds: float64(2*batch) * unit, Setup: setup},
+		{Work: workMemory, Kind: kind, Amount: float64(tableBytes(c, t.net.Features, manifest)), Memory: workspace.PeakMemory()},
 	}, nil
 }
 
@@ -249,7 +249,7 @@ func (t *probe) numbers(n int) []float32 {
 // protocol does.
 func (t *probe) evaluation(ctx context.Context) ([]measurement, error) {
 	c := t.cell.Config
-	s := retrieval.Search{Width: c.Size, SelfExcluded: true, Recalls: []int{1, 2, 4, 8}, Nearest: plan.NearestKept}
+	s := retrieval.Search{Width: c.Size, SelfExcluded: true, Recalls: []int{1, 2, 4, 8}, Nearest: plan.NearestPerQuery}
 	s.Queries = t.numbers(probeSearch * c.Size)
 	for i := range probeSearch {
 		s.QueryIDs = append(s.QueryIDs, int64(i))
@@ -276,10 +276,10 @@ func (t *probe) evaluation(ctx context.Context) ([]measurement, error) {
 	if err := all(); err != nil { // compiles
 		return nil, err
 	}
-	took, err := seconds(all)
+	took, err := measureSeconds(all)
 	if err != nil {
 		return nil, err
 	}
-	amount := evaluateAmount(c, []search{{1, probeSearch, probeSearch}})
-	return []measurement{{Work: workEvaluate, Of: evaluateKind(c), Amount: amount, Seconds: took}}, nil
+	amount := evaluateAmount(c, []searchSize{{1, probeSearch, probeSearch}})
+	return []measurement{{Work: workEvaluate, Kind: evaluateKind(c), Amount: amount, Seconds: took}}, nil
 }

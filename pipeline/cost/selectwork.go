@@ -7,14 +7,14 @@ import (
 	"bierbench/models"
 )
 
-// evaluated returns how many images a cell's model is evaluated on, and the
+// evaluationSize returns how many images a cell's model is evaluated on, and the
 // searches of that.
-func evaluated(c models.Config, m datasets.Manifest) (images int, all []search, err error) {
+func evaluationSize(c models.Config, m datasets.Manifest) (images int, all []searchSize, err error) {
 	if c.Evaluate == models.EvaluateValidation {
 		n := heldOutImages(c, m)
-		return n, []search{{1, n, n}}, nil
+		return n, []searchSize{{1, n, n}}, nil
 	}
-	all, err = searches(m)
+	all, err = protocolSearches(m)
 	return testImages(m), all, err
 }
 
@@ -24,26 +24,26 @@ func heldOutImages(c models.Config, m datasets.Manifest) int {
 	return int(math.Round(c.HeldOut * float64(trainImages(m))))
 }
 
-// selecting is the work of choosing a model.
-type selecting struct {
+// selectionWork is the work of choosing a model.
+type selectionWork struct {
 	looks  int
 	images int     // embedded in a look
 	scores float64 // multiply-adds of a look's search
 }
 
-// selectWork returns the work of a configuration's selection, 0 looks where it
+// estimateSelection returns the work of a configuration's selection, 0 looks where it
 // selects nothing.
-func selectWork(c models.Config, m datasets.Manifest) (selecting, error) {
+func estimateSelection(c models.Config, m datasets.Manifest) (selectionWork, error) {
 	if !c.Selects() {
-		return selecting{}, nil
+		return selectionWork{}, nil
 	}
 	n := heldOutImages(c, m)
-	w := selecting{looks: (c.Steps + c.SelectEvery - 1) / c.SelectEvery, images: n}
-	one := search{1, n, n}
+	w := selectionWork{looks: (c.Steps + c.SelectEvery - 1) / c.SelectEvery, images: n}
+	one := searchSize{1, n, n}
 	if c.Selection == models.SelectPeek {
-		all, err := searches(m)
+		all, err := protocolSearches(m)
 		if err != nil {
-			return selecting{}, err
+			return selectionWork{}, err
 		}
 		one, w.images = all[0], max(all[0].queries, all[0].gallery)
 		if all[0].queries != all[0].gallery { // not each other

@@ -96,17 +96,17 @@ func overheadKind(c models.Config) string {
 	return fmt.Sprintf("%s %s %d", c.Backbone, c.Mode, c.Size)
 }
 
-// A search is one protocol's: so many searches of queries in a gallery.
-type search struct{ draws, queries, gallery int }
+// A searchSize is one protocol's: so many searches of queries in a gallery.
+type searchSize struct{ draws, queries, gallery int }
 
-// searches returns the searches of a data set's protocols, as its manifest
+// protocolSearches returns the searches of a data set's protocols, as its manifest
 // gives their sizes.
-func searches(m datasets.Manifest) ([]search, error) {
+func protocolSearches(m datasets.Manifest) ([]searchSize, error) {
 	set, err := datasets.Lookup(m.Set)
 	if err != nil {
 		return nil, err
 	}
-	var out []search
+	var out []searchSize
 	for _, p := range set.Protocols {
 		all, classes := testImages(m), m.Classes[string(datasets.Test)]
 		if p.List != 0 {
@@ -116,11 +116,11 @@ func searches(m datasets.Manifest) ([]search, error) {
 		}
 		switch p.Kind {
 		case datasets.KindQueryGallery:
-			out = append(out, search{1, m.Counts[string(datasets.Query)], m.Counts[string(datasets.Gallery)]})
+			out = append(out, searchSize{1, m.Counts[string(datasets.Query)], m.Counts[string(datasets.Gallery)]})
 		case datasets.KindOneGallery:
-			out = append(out, search{plan.GalleryDraws, max(all-classes, 0), classes})
+			out = append(out, searchSize{plan.GalleryDraws, max(all-classes, 0), classes})
 		default:
-			out = append(out, search{1, all, all})
+			out = append(out, searchSize{1, all, all})
 		}
 	}
 	return out, nil
@@ -152,7 +152,7 @@ func trainClasses(m datasets.Manifest) int { return m.Classes[string(datasets.Tr
 
 // evaluateAmount is the number of multiply-adds of all scores: the whole vector
 // once, and every learner alone and with those before it.
-func evaluateAmount(c models.Config, all []search) float64 {
+func evaluateAmount(c models.Config, all []searchSize) float64 {
 	width := c.Size
 	if !c.Untrained && len(c.Learners) > 1 {
 		before := 0
@@ -218,11 +218,11 @@ func backboneParameters(w *workspace.Workspace, net backbones.Backbone) int64 {
 	return info.Size() / 4
 }
 
-// tables is the memory that grows with the data set, bytes: in frozen mode the
+// tableBytes is the memory that grows with the data set, bytes: in frozen mode the
 // features, their training and test halves and the device's copy of the former;
 // always the embedding and its copies in a search. (The benchmark of a search of
 // 60,502 x 512 took 858 MB: five copies beside an idle process.)
-func tables(c models.Config, width int, m datasets.Manifest) int64 {
+func tableBytes(c models.Config, width int, m datasets.Manifest) int64 {
 	bytes := int64(testImages(m)) * int64(c.Size) * 4 * (1 + 5)
 	if c.Mode == models.Frozen {
 		bytes += int64(m.Rows+testImages(m)+2*trainImages(m)) * int64(width) * 4
@@ -233,7 +233,7 @@ func tables(c models.Config, width int, m datasets.Manifest) int64 {
 // Remember stores what a done cell took, for the estimates of later plans. What
 // goes wrong with it is no reason to fail the cell.
 func Remember(ctx context.Context, w *workspace.Workspace, r *runs.Run, c plan.Cell, record runs.Cell) {
-	found, err := taken(r, c, record)
+	found, err := cellMeasurements(r, c, record)
 	if err == nil {
 		err = addMeasured(ctx, w, found)
 	}
@@ -243,15 +243,15 @@ func Remember(ctx context.Context, w *workspace.Workspace, r *runs.Run, c plan.C
 }
 
 // RememberFeatures stores what features took; they may be computed for no cell.
-func RememberFeatures(ctx context.Context, w *workspace.Workspace, c models.Config, took Extracted) {
-	m := measurement{Work: workFeatures, Of: featuresKind(c), Amount: float64(took.Images), Seconds: took.Seconds}
+func RememberFeatures(ctx context.Context, w *workspace.Workspace, c models.Config, took FeaturesWork) {
+	m := measurement{Work: workFeatures, Kind: featuresKind(c), Amount: float64(took.Images), Seconds: took.Seconds}
 	if err := addMeasured(ctx, w, withBasis([]measurement{m}, BasisMeasured)); err != nil && ctx.Err() == nil {
 		w.Log.Warn("what the features took is not kept for estimates", "backbone", c.Backbone, "error", err)
 	}
 }
 
-// taken is what a done cell took, features apart.
-func taken(r *runs.Run, c plan.Cell, record runs.Cell) ([]measurement, error) {
+// cellMeasurements is what a done cell took, features apart.
+func cellMeasurements(r *runs.Run, c plan.Cell, record runs.Cell) ([]measurement, error) {
 	kind, err := trainKind(c.Config, trainClasses(c.Manifest))
 	if err != nil {
 		return nil, err
@@ -260,16 +260,16 @@ func taken(r *runs.Run, c plan.Cell, record runs.Cell) ([]measurement, error) {
 	if err != nil {
 		return nil, err
 	}
-	images, all, err := evaluated(c.Config, c.Manifest)
+	images, all, err := evaluationSize(c.Config, c.Manifest)
 	if err != nil {
 		return nil, err
 	}
 	rows, test := float64(c.Manifest.Rows), float64(images)
 	found := []measurement{
-		{Work: workEmbed, Of: embedKind(c.Config), Amount: test, Seconds: record.Timing["embed"]},
-		{Work: workEvaluate, Of: evaluateKind(c.Config), Amount: evaluateAmount(c.Config, all), Seconds: record.Timing["evaluate"]},
-		{Work: workOverhead, Of: overheadKind(c.Config), Amount: rows, Seconds: max(record.Timing["overhead"], 0)},
-		{Work: workMemory, Of: kind, Amount: float64(tables(c.Config, net.Features, c.Manifest)), Memory: record.Memory},
+		{Work: workEmbed, Kind: embedKind(c.Config), Amount: test, Seconds: record.Timing["embed"]},
+		{Work: workEvaluate, Kind: evaluateKind(c.Config), Amount: evaluateAmount(c.Config, all), Seconds: record.Timing["evaluate"]},
+		{Work: workOverhead, Kind: overheadKind(c.Config), Amount: rows, Seconds: max(record.Timing["overhead"], 0)},
+		{Work: workMemory, Kind: kind, Amount: float64(tableBytes(c.Config, net.Features, c.Manifest)), Memory: record.Memory},
 	}
 	if !c.Config.Untrained {
 		steps, err := runs.ReadSteps(r.StepsPath(c.Key))
@@ -283,7 +283,7 @@ func taken(r *runs.Run, c plan.Cell, record runs.Cell) ([]measurement, error) {
 		found = append(found, stepTime(kind, seconds, record.Timing["train"]))
 		if c.Config.Initialises() {
 			found = append(found, measurement{
-				Work: workInitial, Of: initialKind(c.Config), Amount: initialImages(c.Manifest), Seconds: record.Timing["initialise"],
+				Work: workInitial, Kind: initialKind(c.Config), Amount: initialImages(c.Manifest), Seconds: record.Timing["initialise"],
 			})
 		}
 	}
@@ -307,7 +307,7 @@ func withBasis(found []measurement, basis string) []measurement {
 // a restart: steps that took more than ten times the usual are set-up. With one
 // step only, total tells the two not apart.
 func stepTime(kind string, elapsed []float64, total float64) measurement {
-	m := measurement{Work: workTrain, Of: kind, Amount: float64(len(elapsed)), Seconds: total}
+	m := measurement{Work: workTrain, Kind: kind, Amount: float64(len(elapsed)), Seconds: total}
 	if len(elapsed) < 2 {
 		return m
 	}
@@ -347,16 +347,16 @@ func initialImages(m datasets.Manifest) float64 {
 	return float64(min(trainImages(m), models.InitialImages))
 }
 
-// ExtractBatch is how many images go through a frozen backbone at a time.
-const ExtractBatch = 32
+// FeaturesBatch is how many images go through a frozen backbone at a time.
+const FeaturesBatch = 32
 
-// Extracted says what it took to compute features; zero when they were cached.
-type Extracted struct {
+// FeaturesWork says what it took to compute features; zero when they were cached.
+type FeaturesWork struct {
 	Images  int
 	Seconds float64
 }
 
-// Distinct counts the different classes.
-func Distinct(classes []int32) int {
+// CountClasses counts the different classes.
+func CountClasses(classes []int32) int {
 	return len(slices.Compact(slices.Sorted(slices.Values(classes))))
 }

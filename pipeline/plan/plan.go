@@ -27,14 +27,14 @@ const (
 	Todo    = "todo"
 	Done    = "done"
 	Stale   = "stale"   // recorded with another configuration, other data or other pretrained weights
-	Retry   = "failed"  // failed before; run leaves it alone unless it is told to try again
+	Failed  = "failed"  // failed before; run leaves it alone unless it is told to try again
 	Running = "running" // another process is at it
 
 	Interrupted = "interrupted" // run continues it from its checkpoint
 )
 
-// NearestKept is the number of gallery images that are stored with each query.
-const NearestKept = 5
+// NearestPerQuery is the number of gallery images that are stored with each query.
+const NearestPerQuery = 5
 
 // GalleryDraws is the number of draws that the metrics of VehicleID's protocol
 // 1gallery are means over.
@@ -123,10 +123,10 @@ func New(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options)
 			}
 			for _, c := range cells {
 				if earlier, ok := planned[c.Key]; ok {
-					return nil, b.At.Errorf("cell %s is in the block of %s already", c.Path(), earlier.Seen(b.At))
+					return nil, b.Position.Errorf("cell %s is in the block of %s already", c.Path(), earlier.RelativeTo(b.Position))
 				}
-				planned[c.Key] = b.At
-				if o.Only != "" && !Matches(o.Only, c.Path()) {
+				planned[c.Key] = b.Position
+				if o.Only != "" && !MatchPath(o.Only, c.Path()) {
 					continue
 				}
 				old, ok := done[c.Key]
@@ -259,13 +259,13 @@ func configHash(c models.Config) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// Matches reports whether a cell's path fits a glob. A star in the pattern
+// MatchPath reports whether a cell's path fits a glob. A star in the pattern
 // stays inside one folder name; a pattern without a slash may fit any of them.
-func Matches(glob, cell string) bool {
+func MatchPath(glob, cell string) bool {
 	if ok, err := path.Match(glob, cell); err == nil && ok {
 		return true
 	}
-	for part := range slices.Values(splitPath(cell)) {
+	for part := range slices.Values(pathElements(cell)) {
 		if ok, err := path.Match(glob, part); err == nil && ok {
 			return true
 		}
@@ -273,7 +273,7 @@ func Matches(glob, cell string) bool {
 	return false
 }
 
-func splitPath(p string) []string {
+func pathElements(p string) []string {
 	var parts []string
 	for p != "." && p != "" {
 		parts = append(parts, path.Base(p))

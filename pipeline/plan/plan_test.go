@@ -52,7 +52,7 @@ func TestState(t *testing.T) {
 		{"killed or interrupted", record("c", "d", "w", runs.Running), true, "w", false, Interrupted, ""},
 		{"killed before its environment was written", record("c", "d", "", runs.Running), true, "w", false, Interrupted, ""},
 		{"interrupted, then the configuration changed", record("x", "d", "w", runs.Running), true, "w", false, Stale, "configuration"},
-		{"failed", record("c", "d", "w", runs.Failed), true, "w", false, Retry, ""},
+		{"failed", record("c", "d", "w", runs.Failed), true, "w", false, Failed, ""},
 	} {
 		p := &Plan{Weights: map[string]string{"lite0": c.weights}, build: runs.Environment{Commit: "k", Plugin: "p", Devices: 1}, sameBuild: c.sameBuild}
 		got, why := p.State(planned, c.old, c.recorded)
@@ -71,7 +71,7 @@ func TestMatches(t *testing.T) {
 		"bier-512": true, "bier*": true, "cub.*": true, "seed-0": true, "abier*": false,
 		"cub.*/*/*/seed-0": true, "cub.*/seed-0": false, "lite0-*": true,
 	} {
-		if got := Matches(glob, cell); got != want {
+		if got := MatchPath(glob, cell); got != want {
 			t.Errorf("%s: %v, want %v", glob, got, want)
 		}
 	}

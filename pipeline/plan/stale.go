@@ -30,7 +30,7 @@ func (p *Plan) State(c Cell, old runs.Cell, recorded bool) (state, why string) {
 	case weights != "" && old.Environment.Weights != "" && old.Environment.Weights != weights:
 		return Stale, fmt.Sprintf("pretrained weights: SHA-256 %.12s -> %.12s", old.Environment.Weights, weights)
 	}
-	other := otherBuild(old.Environment, p.build)
+	other := buildChanges(old.Environment, p.build)
 	switch {
 	case other != "" && p.sameBuild:
 		return Stale, "build: " + other
@@ -39,7 +39,7 @@ func (p *Plan) State(c Cell, old runs.Cell, recorded bool) (state, why string) {
 	case old.Status == runs.Done:
 		return Done, ""
 	case old.Status == runs.Failed:
-		return Retry, old.Error
+		return Failed, old.Error
 	default:
 		return Interrupted, ""
 	}
@@ -62,7 +62,7 @@ func (c Cell) changedOptions(recorded json.RawMessage) string {
 	slices.Sort(keys)
 	var changes []string
 	for _, key := range keys {
-		was, is := compact(before[key]), compact(after[key])
+		was, is := compactJSON(before[key]), compactJSON(after[key])
 		if key != "seed" && was != is {
 			changes = append(changes, fmt.Sprintf("%s: %s -> %s", key, was, is))
 		}
@@ -70,8 +70,8 @@ func (c Cell) changedOptions(recorded json.RawMessage) string {
 	return strings.Join(changes, ", ")
 }
 
-// compact is a JSON value on one line, "unset" for none.
-func compact(value json.RawMessage) string {
+// compactJSON is a JSON value on one line, "unset" for none.
+func compactJSON(value json.RawMessage) string {
 	if value == nil {
 		return "unset"
 	}
@@ -82,15 +82,15 @@ func compact(value json.RawMessage) string {
 	return out.String()
 }
 
-// otherBuild names what differs between what made a record and what would make
+// buildChanges names what differs between what made a record and what would make
 // it now, as far as both are known: the commit, the Go modules built in, the
 // backend with its plugin, and the number of devices. All of these can change
 // the last bits of a result.
-func otherBuild(old, now runs.Environment) string {
+func buildChanges(old, now runs.Environment) string {
 	var changes []string
 	differ := func(what, was, is string) {
 		if was != is && was != "" && is != "" && was != workspace.Unknown && is != workspace.Unknown {
-			changes = append(changes, fmt.Sprintf("%s %s -> %s", what, revision(was), revision(is)))
+			changes = append(changes, fmt.Sprintf("%s %s -> %s", what, shortCommit(was), shortCommit(is)))
 		}
 	}
 	differ("commit", old.Commit, now.Commit)
@@ -108,9 +108,9 @@ func otherBuild(old, now runs.Environment) string {
 	return strings.Join(changes, ", ")
 }
 
-// revision cuts a commit's hash to the twelve digits that people use, with its
+// shortCommit cuts a commit's hash to the twelve digits that people use, with its
 // +dirty mark; anything else stays.
-func revision(commit string) string {
+func shortCommit(commit string) string {
 	hash, mark, dirty := strings.Cut(commit, "+")
 	if len(hash) != 40 {
 		return commit

@@ -90,8 +90,8 @@ type extraction struct {
 	builder *Task     // task that builds it, nil where the cell does
 }
 
-// dearer is the larger of two costs; what is not known of one is not known.
-func dearer(a, b runs.Cost) runs.Cost {
+// largerCost is the larger of two costs; what is not known of one is not known.
+func largerCost(a, b runs.Cost) runs.Cost {
 	out := runs.Cost{Seconds: max(a.Seconds, b.Seconds), Memory: max(a.Memory, b.Memory)}
 	if a.Seconds == 0 || b.Seconds == 0 {
 		out.Seconds = 0
@@ -102,8 +102,8 @@ func dearer(a, b runs.Cost) runs.Cost {
 	return out
 }
 
-// needs is what makes an array of its own.
-type needs struct {
+// taskLimits is what makes an array of its own.
+type taskLimits struct {
 	seconds, memory int64
 	key             string // of features that another task builds first
 }
@@ -125,7 +125,7 @@ func planExtractions(w *workspace.Workspace, planned, cells []plan.Cell) (order 
 			continue
 		}
 		if e := missing[key]; e != nil {
-			e.cost = dearer(e.cost, c.Cost)
+			e.cost = largerCost(e.cost, c.Cost)
 		} else if _, err := os.Stat(file); err != nil {
 			e = &extraction{key: key, cost: c.Cost}
 			missing[key] = e
@@ -160,14 +160,14 @@ func arrangeTasks(w *workspace.Workspace, name string, plan, cells []plan.Cell, 
 			continue
 		}
 		if e.cells > 1 {
-			array, number := arrays.add(needs{timeLimit(e.cost.Seconds), memoryLimit(e.cost.Memory), ""}, e.first, e.key)
+			array, number := arrays.add(taskLimits{timeLimit(e.cost.Seconds), memoryLimit(e.cost.Memory), ""}, e.first, e.key)
 			e.builder = &Task{Submission: name, Array: array, Number: number}
 		}
 	}
 	features := arrays.all
 	arrays = newArrays("cells", limit)
 	for _, c := range cells {
-		cost, n := c.Cost, needs{}
+		cost, n := c.Cost, taskLimits{}
 		var builder *Task
 		if e := keys[c.Key]; e != nil {
 			if builder = e.builder; builder != nil {
@@ -191,16 +191,16 @@ func arrangeTasks(w *workspace.Workspace, name string, plan, cells []plan.Cell, 
 type arrays struct {
 	prefix string
 	limit  int
-	open   map[needs]*Array // with room
+	open   map[taskLimits]*Array // with room
 	all    []*Array
 }
 
 func newArrays(prefix string, limit int) *arrays {
-	return &arrays{prefix: prefix, limit: limit, open: map[needs]*Array{}}
+	return &arrays{prefix: prefix, limit: limit, open: map[taskLimits]*Array{}}
 }
 
 // add gives a task its place.
-func (s *arrays) add(n needs, cell, features string) (array string, number int) {
+func (s *arrays) add(n taskLimits, cell, features string) (array string, number int) {
 	a := s.open[n]
 	if a == nil || len(a.Cells) == s.limit {
 		a = &Array{Name: fmt.Sprintf("%s-%02d", s.prefix, len(s.all)+1), Seconds: n.seconds, Memory: n.memory}

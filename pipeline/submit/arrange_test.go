@@ -246,7 +246,7 @@ func TestCellState(t *testing.T) {
 		{name: "claimed before the record is written", held: true, want: plan.Running},
 		{name: "at work", status: runs.Running, held: true, want: plan.Running},
 		{name: "killed", status: runs.Running, want: plan.Interrupted},
-		{name: "failed", status: runs.Failed, want: plan.Retry},
+		{name: "failed", status: runs.Failed, want: plan.Failed},
 		{name: "failed before, at work again", status: runs.Failed, held: true, want: plan.Running},
 		{name: "done", status: runs.Done, want: plan.Done},
 		{name: "done, looked at by a run", status: runs.Done, held: true, want: plan.Done},

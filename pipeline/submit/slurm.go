@@ -26,9 +26,9 @@ type slurm struct {
 
 func newSlurm(w *workspace.Workspace, o Options) engine { return &slurm{w: w, options: o.Options} }
 
-// warning is how long before its time limit a task is told to save and end.
+// timeLimitSignal is how long before its time limit a task is told to save and end.
 // Slurm may tell it up to a minute earlier.
-const warning = "--signal=B:TERM@60"
+const timeLimitSignal = "--signal=B:TERM@60"
 
 // limit reads MaxArraySize, the first task number that is too high.
 func (e *slurm) limit(ctx context.Context) (int, error) {
@@ -100,7 +100,7 @@ func (e *slurm) arguments(s *Submission, a Array) ([]string, error) {
 	out := []string{
 		"--parsable", "--job-name=bierbench-" + s.Run, fmt.Sprintf("--array=1-%d", len(a.Cells)),
 		"--output=" + filepath.Join(logs, "%A_%a.log"), "--open-mode=append",
-		"--requeue", warning, "--kill-on-invalid-dep=yes",
+		"--requeue", timeLimitSignal, "--kill-on-invalid-dep=yes",
 	}
 	if a.Seconds > 0 {
 		out = append(out, fmt.Sprintf("--time=%d", (a.Seconds+59)/60))
@@ -141,7 +141,7 @@ func (e *slurm) wait(context.Context, *Submission) ([]TaskEnd, error) { return n
 // states asks squeue, whose controller also remembers what has ended lately, and
 // then sacct, where accounting is on.
 func (e *slurm) states(ctx context.Context, submissions []*Submission) (map[Task]TaskState, string, error) {
-	if err := adopt(ctx, submissions); err != nil {
+	if err := adoptJobs(ctx, submissions); err != nil {
 		return nil, "", err
 	}
 	known := map[Task]TaskState{}
@@ -178,7 +178,7 @@ func (e *slurm) states(ctx context.Context, submissions []*Submission) (map[Task
 			rest[f[0]] = taskState(f[2], f[3])
 		}
 	}
-	restOf(known, tasks, rest)
+	spreadJobStates(known, tasks, rest)
 	if len(known) == len(tasks) {
 		return known, "", nil
 	}
@@ -196,13 +196,13 @@ func (e *slurm) states(ctx context.Context, submissions []*Submission) (map[Task
 			rest[job] = taskState(word, reason)
 		}
 	}
-	restOf(known, tasks, rest)
+	spreadJobStates(known, tasks, rest)
 	return known, "", nil
 }
 
-// adopt finds the jobs of arrays that have none in their record: of a submit that
+// adoptJobs finds the jobs of arrays that have none in their record: of a submit that
 // was killed between sbatch's answer and noting it. The script tells whose a job is.
-func adopt(ctx context.Context, submissions []*Submission) error {
+func adoptJobs(ctx context.Context, submissions []*Submission) error {
 	arrays := map[string]*Array{} // by script
 	for _, s := range submissions {
 		for i := range s.Arrays {
@@ -227,9 +227,9 @@ func adopt(ctx context.Context, submissions []*Submission) error {
 	return nil
 }
 
-// restOf gives the tasks that Slurm has no line for the state of their job's
+// spreadJobStates gives the tasks that Slurm has no line for the state of their job's
 // rest: those that were cancelled before they began have one line together.
-func restOf(known map[Task]TaskState, tasks map[string]Task, rest map[string]TaskState) {
+func spreadJobStates(known map[Task]TaskState, tasks map[string]Task, rest map[string]TaskState) {
 	for id, t := range tasks {
 		job, _, _ := strings.Cut(id, "_")
 		state, ok := rest[job]

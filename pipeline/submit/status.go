@@ -46,7 +46,7 @@ type TaskStatus struct {
 // States returns the states of a CellStatus in the order in which they are
 // summed up.
 func (*RunStatus) States() []string {
-	return []string{plan.Done, plan.Retry, plan.Running, plan.Interrupted, notStarted}
+	return []string{plan.Done, plan.Failed, plan.Running, plan.Interrupted, notStarted}
 }
 
 // notStarted is the state of a cell without a record that nobody is at.
@@ -112,7 +112,7 @@ func Status(ctx context.Context, w *workspace.Workspace, run string) (*RunStatus
 			return nil, err
 		}
 		cell := CellStatus{Cell: k.Path(), State: cellState(record, recorded, held), Task: tasks[k.Path()]}
-		if cell.State == plan.Retry {
+		if cell.State == plan.Failed {
 			cell.Error = record.Error
 		}
 		if cell.State != plan.Done && cell.Task != nil && cell.Task.State == "" {
@@ -138,7 +138,7 @@ func cellState(record runs.Cell, recorded, held bool) string {
 	case !recorded:
 		return notStarted
 	case record.Status == runs.Failed:
-		return plan.Retry
+		return plan.Failed
 	default:
 		return plan.Interrupted
 	}

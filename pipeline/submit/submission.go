@@ -61,8 +61,8 @@ type Task struct {
 func (s *Submission) path(name string) string { return filepath.Join(s.dir, name) }
 
 // script and list are the files of an array, log that of one of its tasks.
-func (s *Submission) script(a Array) string { return s.path(a.Name + ".sh") }
-func (s *Submission) list(a Array) string   { return s.path(a.Name + ".txt") }
+func (s *Submission) script(a Array) string    { return s.path(a.Name + ".sh") }
+func (s *Submission) cellsFile(a Array) string { return s.path(a.Name + ".txt") }
 func (s *Submission) log(id string, number int) string {
 	return filepath.Join(s.dir, "logs", fmt.Sprintf("%s_%d.log", id, number))
 }
@@ -157,7 +157,7 @@ func newSubmission(w *workspace.Workspace, run string) (*Submission, error) {
 	}
 	name := submissionName(lastNumber(entries) + 1)
 	s := &Submission{
-		Schema: submissionSchema, Run: run, Name: name, Created: workspace.Now(), Command: w.Command,
+		Schema: submissionSchema, Run: run, Name: name, Created: workspace.Timestamp(), Command: w.Command,
 		dir: filepath.Join(dir, name),
 	}
 	return s, os.MkdirAll(filepath.Join(s.dir, "logs"), 0o777)

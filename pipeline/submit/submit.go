@@ -50,9 +50,9 @@ type Result struct {
 	Ended      []TaskEnd `json:"ended,omitempty"` // tasks that ended here, with the engine local
 }
 
-// submitting is the claim of a run while a submission is put together, so that
+// submittingClaim is the claim of a run while a submission is put together, so that
 // two of them do not send the same cells.
-const submitting = "submissions"
+const submittingClaim = "submissions"
 
 // Submit hands the cells of a suite to an engine: those that are neither done nor
 // failed, nor with an engine already. Features that several of them read and that
@@ -93,14 +93,14 @@ func submitSuite(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o 
 		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
 	}
 	defer claimed.Close()
-	if err = claimed.Take(ctx, submitting); err != nil {
+	if err = claimed.Take(ctx, submittingClaim); err != nil {
 		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
 	}
 	active, err := findActiveTasks(ctx, w, p.Run, o)
 	if err != nil {
 		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
 	}
-	cells, err := unsent(p, o.RetryFailed, active, claimed, result)
+	cells, err := cellsToSend(p, o.RetryFailed, active, claimed, result)
 	if err != nil || len(cells) == 0 {
 		return nil, err
 	}
@@ -144,8 +144,8 @@ func submitSuite(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o 
 	return submission, err
 }
 
-// unsent returns the cells of a plan that are left to submit.
-func unsent(p *plan.Plan, retryFailed bool, active *activeTasks, claimed *claims.File, result *Result) ([]plan.Cell, error) {
+// cellsToSend returns the cells of a plan that are left to submit.
+func cellsToSend(p *plan.Plan, retryFailed bool, active *activeTasks, claimed *claims.File, result *Result) ([]plan.Cell, error) {
 	result.Cells = len(p.Cells)
 	var cells []plan.Cell
 	for _, c := range p.Cells {
@@ -159,7 +159,7 @@ func unsent(p *plan.Plan, retryFailed bool, active *activeTasks, claimed *claims
 			result.Active++
 		case held:
 			result.Running++
-		case c.State == plan.Retry && !retryFailed:
+		case c.State == plan.Failed && !retryFailed:
 			result.Failed++
 		default:
 			cells = append(cells, c)
@@ -261,9 +261,9 @@ func writeSubmission(w *workspace.Workspace, submission *Submission, s *suite.Su
 			command = append(slices.Clone(global), "features")
 		}
 		command = append(command, "--run", submission.Run, submission.Suite)
-		script := taskScript(submission.list(a), w.Cache.Dir, command)
+		script := taskScript(submission.cellsFile(a), w.Cache.Dir, command)
 		if err = errors.Join(
-			workspace.WriteFile(submission.list(a), []byte(strings.Join(a.Cells, "\n")+"\n"), 0o644),
+			workspace.WriteFile(submission.cellsFile(a), []byte(strings.Join(a.Cells, "\n")+"\n"), 0o644),
 			workspace.WriteFile(submission.script(a), []byte(script), 0o755),
 		); err != nil {
 			return err
@@ -316,14 +316,14 @@ func keptProgram(dir string) (string, error) {
 		return "", err
 	}
 	folder := filepath.Join(dir, "program-"+hex.EncodeToString(h.Sum(nil))[:16])
-	kept := filepath.Join(folder, workspace.Module)
+	kept := filepath.Join(folder, workspace.ModulePath)
 	if _, err = os.Stat(kept); err == nil {
 		return kept, nil
 	}
 	if err = os.MkdirAll(folder, 0o777); err != nil {
 		return "", err
 	}
-	return kept, workspace.WriteFileBy(kept, 0o755, func(w io.Writer) error {
+	return kept, workspace.WriteFileFunc(kept, 0o755, func(w io.Writer) error {
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return err
 		}

@@ -35,7 +35,7 @@ func (s *source) blocks(data []byte) ([]Block, error) {
 	}
 	var out []Block
 	for _, node := range items {
-		entries, err := mapping(s.file, node)
+		entries, err := mappingEntries(s.file, node)
 		if err != nil {
 			return nil, err
 		}
@@ -46,7 +46,7 @@ func (s *source) blocks(data []byte) ([]Block, error) {
 			}
 			out = append(out, blocks...)
 		} else {
-			b := Block{At: at(s.file, node)}
+			b := Block{Position: positionOf(s.file, node)}
 			for _, e := range entries {
 				if err := b.set(e); err != nil {
 					return nil, err
@@ -58,7 +58,7 @@ func (s *source) blocks(data []byte) ([]Block, error) {
 			out = append(out, b)
 		}
 		if len(out) > mostBlocks {
-			return nil, at(s.file, node).Errorf("more than %d blocks", mostBlocks)
+			return nil, positionOf(s.file, node).Errorf("more than %d blocks", mostBlocks)
 		}
 	}
 	return out, nil
@@ -73,7 +73,7 @@ func (s *source) include(e entry, overrides []entry) ([]Block, error) {
 	}
 	for _, o := range overrides { // a misspelled key is wrong whatever is included
 		if !slices.Contains(blockKeys(), o.key) && !slices.Contains(optionKeys(), o.key) {
-			return nil, o.at.Errorf("unknown key %q%s", o.key, Nearest(o.key, itemKeys()))
+			return nil, o.at.Errorf("unknown key %q%s", o.key, Suggestion(o.key, itemKeys()))
 		}
 	}
 	known := slices.Contains(Builtin(), name)
@@ -88,11 +88,11 @@ func (s *source) include(e entry, overrides []entry) ([]Block, error) {
 	} else if !filepath.IsAbs(name) {
 		next.file = filepath.Join(filepath.Dir(s.file), name)
 	}
-	if next.inside() {
+	if next.includesItself() {
 		return nil, e.at.Errorf("include %s: the files include each other in a circle: %s", name, next.chain())
 	}
 	if known {
-		data, err = builtin.ReadFile("suites/" + next.file)
+		data, err = builtinFiles.ReadFile("suites/" + next.file)
 	} else {
 		var info fs.FileInfo
 		if info, err = os.Stat(next.file); err == nil && !info.Mode().IsRegular() {
@@ -125,8 +125,8 @@ func (s *source) include(e entry, overrides []entry) ([]Block, error) {
 	return blocks, nil
 }
 
-// inside reports whether the file is one of those that include it.
-func (s *source) inside() bool {
+// includesItself reports whether the file is one of those that include it.
+func (s *source) includesItself() bool {
 	self := s.identity()
 	for p := s.parent; p != nil; p = p.parent {
 		if p.builtin == s.builtin && p.identity() == self {
@@ -141,11 +141,11 @@ func (s *source) identity() string {
 	if s.builtin {
 		return s.file
 	}
-	return identity(s.file)
+	return fileIdentity(s.file)
 }
 
-// identity is one name for a file, whatever path and links lead to it.
-func identity(file string) string {
+// fileIdentity is one name for a file, whatever path and links lead to it.
+func fileIdentity(file string) string {
 	if resolved, err := filepath.EvalSymlinks(file); err == nil {
 		file = resolved
 	}
@@ -168,13 +168,13 @@ func (b *Block) override(e entry) error {
 	if err := b.set(e); err != nil || slices.Contains(blockKeys(), e.key) {
 		return err
 	}
-	o, err := option(e, itemKeys())
+	o, err := decodeOption(e, itemKeys())
 	if err != nil {
 		return err
 	}
 	for j := range b.Methods { // the block's word is the last
 		m := &b.Methods[j]
-		m.Options = without(m.Options, o)
+		m.Options = dropOverridden(m.Options, o)
 	}
 	return nil
 }

@@ -154,10 +154,10 @@ func TestIncludeErrors(t *testing.T) {
 // Where a cell is in two blocks, the message says in which files.
 func TestSeen(t *testing.T) {
 	here := Position{"a.yaml", 7}
-	if got := (Position{"a.yaml", 3}).Seen(here); got != "line 3" {
+	if got := (Position{"a.yaml", 3}).RelativeTo(here); got != "line 3" {
 		t.Error(got)
 	}
-	if got := (Position{"b.yaml", 3}).Seen(here); got != "b.yaml:3" {
+	if got := (Position{"b.yaml", 3}).RelativeTo(here); got != "b.yaml:3" {
 		t.Error(got)
 	}
 }

@@ -26,8 +26,8 @@ type Option struct {
 // name.
 const constantsKey = "constants"
 
-// reserved are the fields of models.Config that a block or method decides.
-func reserved() []string {
+// reservedKeys are the fields of models.Config that a block or method decides.
+func reservedKeys() []string {
 	return []string{"backbone", "mode", "input", "size", "seed", "untrained", "learners"}
 }
 
@@ -36,7 +36,7 @@ func optionKeys() []string {
 	keys := []string{"learners"}
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[models.Config]()) {
 		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if !field.Anonymous && !slices.Contains(reserved(), key) {
+		if !field.Anonymous && !slices.Contains(reservedKeys(), key) {
 			keys = append(keys, key)
 		}
 	}
@@ -44,11 +44,11 @@ func optionKeys() []string {
 	return keys
 }
 
-// setOption sets a field of a configuration. Constants that are there and not
+// applyOption sets a field of a configuration. Constants that are there and not
 // in the option stay.
-func setOption(c *models.Config, o Option) error {
+func applyOption(c *models.Config, o Option) error {
 	if !slices.Contains(optionKeys(), o.Key) {
-		return o.at.Errorf("unknown key %q%s", o.Key, Nearest(o.Key, optionKeys()))
+		return o.at.Errorf("unknown key %q%s", o.Key, Suggestion(o.Key, optionKeys()))
 	}
 	if o.Key == constantsKey {
 		var constants map[string]float64
@@ -76,10 +76,10 @@ func setOption(c *models.Config, o Option) error {
 	return nil
 }
 
-// option reads an option's value, refusing keys that are not known.
-func option(e entry, known []string) (Option, error) {
+// decodeOption reads an option's value, refusing keys that are not known.
+func decodeOption(e entry, known []string) (Option, error) {
 	if !slices.Contains(optionKeys(), e.key) {
-		return Option{}, e.at.Errorf("unknown key %q%s", e.key, Nearest(e.key, known))
+		return Option{}, e.at.Errorf("unknown key %q%s", e.key, Suggestion(e.key, known))
 	}
 	var value any
 	if err := e.decode(&value); err != nil {
@@ -94,9 +94,9 @@ func option(e entry, known []string) (Option, error) {
 		return o, nil
 	}
 	var c models.Config
-	if err = setOption(&c, o); err != nil {
+	if err = applyOption(&c, o); err != nil {
 		if as, notJSON := json.Marshal(asNumbers(value)); notJSON == nil {
-			if again := (Option{Key: e.key, Value: as, at: e.at}); setOption(&c, again) == nil {
+			if again := (Option{Key: e.key, Value: as, at: e.at}); applyOption(&c, again) == nil {
 				return again, nil
 			}
 		}
@@ -122,53 +122,53 @@ func asNumbers(value any) any {
 	return value
 }
 
-// with returns options with o in place of the one of its key; of constants, in
+// mergeOption returns options with o in place of the one of its key; of constants, in
 // place of those of its names.
-func with(options []Option, o Option) []Option {
+func mergeOption(options []Option, o Option) []Option {
 	i := slices.IndexFunc(options, func(old Option) bool { return old.Key == o.Key })
 	if i < 0 {
 		return append(options, o)
 	}
 	if o.Key == constantsKey {
-		values := options[i].mapping()
-		maps.Copy(values, o.mapping())
-		o = o.of(values)
+		values := options[i].namedValues()
+		maps.Copy(values, o.namedValues())
+		o = o.withValues(values)
 	}
 	return append(slices.Delete(options, i, i+1), o)
 }
 
-// without returns options without the one that o overrules; of constants,
+// dropOverridden returns options without the one that o overrules; of constants,
 // without those of its names.
-func without(options []Option, o Option) []Option {
+func dropOverridden(options []Option, o Option) []Option {
 	i := slices.IndexFunc(options, func(old Option) bool { return old.Key == o.Key })
 	if i < 0 {
 		return options
 	}
 	if o.Key == constantsKey {
-		values, given := options[i].mapping(), o.mapping()
+		values, given := options[i].namedValues(), o.namedValues()
 		maps.DeleteFunc(values, func(name string, _ json.RawMessage) bool { _, ok := given[name]; return ok })
 		if len(values) > 0 {
-			options[i] = options[i].of(values)
+			options[i] = options[i].withValues(values)
 			return options
 		}
 	}
 	return slices.Delete(options, i, i+1)
 }
 
-// mapping returns the option's values by name, where it was read as a mapping.
-func (o Option) mapping() map[string]json.RawMessage {
+// namedValues returns the option's values by name, where it was read as a mapping.
+func (o Option) namedValues() map[string]json.RawMessage {
 	values := map[string]json.RawMessage{}
 	if err := json.Unmarshal(o.Value, &values); err != nil {
-		panic("pipeline: an option is no mapping: " + err.Error())
+		panic("suite: the value of an option is not a mapping: " + err.Error())
 	}
 	return values
 }
 
-// of returns the option with other values.
-func (o Option) of(values map[string]json.RawMessage) Option {
+// withValues returns the option with other values.
+func (o Option) withValues(values map[string]json.RawMessage) Option {
 	data, err := json.Marshal(values)
 	if err != nil {
-		panic("pipeline: an option does not encode: " + err.Error())
+		panic("suite: the value of an option cannot be encoded: " + err.Error())
 	}
 	o.Value = data
 	return o
@@ -189,7 +189,7 @@ func checkConstants(c models.Config, label string, options []Option) error {
 		if o.Key != constantsKey {
 			continue
 		}
-		for _, name := range slices.Sorted(maps.Keys(o.mapping())) {
+		for _, name := range slices.Sorted(maps.Keys(o.namedValues())) {
 			if !slices.Contains(known, name) {
 				return o.at.Errorf("constants: the loss %s of method %s has no %q; it has %s", c.Loss, label, name, strings.Join(known, ", "))
 			}

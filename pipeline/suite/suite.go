@@ -11,13 +11,12 @@ import (
 	"slices"
 	"strings"
 
-	"bierbench/datasets"
 	"bierbench/models"
 	"bierbench/models/backbones"
 )
 
 //go:embed suites/*.yaml
-var builtin embed.FS
+var builtinFiles embed.FS
 
 // A Suite is what one run trains and evaluates.
 type Suite struct {
@@ -35,7 +34,7 @@ type Block struct {
 	Sizes    []int     `json:"sizes"`
 	Seeds    []int     `json:"seeds"`
 	Options  []Option  `json:"options,omitempty"` // for every method of the block
-	At       Position
+	Position Position  `json:"-"`                 // where the block begins
 }
 
 // A Variant is a method under a label, with options of its own.
@@ -65,9 +64,9 @@ func (p Position) Errorf(format string, args ...any) error {
 	return fmt.Errorf("%s:%d: %w", p.file, p.line, fmt.Errorf(format, args...))
 }
 
-// Seen names the place to somebody who is at another: its line, and its file
+// RelativeTo names the place to somebody who is at another: its line, and its file
 // where that is another one.
-func (p Position) Seen(from Position) string {
+func (p Position) RelativeTo(from Position) string {
 	if p.file == from.file {
 		return fmt.Sprintf("line %d", p.line)
 	}
@@ -76,7 +75,7 @@ func (p Position) Seen(from Position) string {
 
 // Builtin returns the names of the suites that come with bierbench.
 func Builtin() []string {
-	files, _ := fs.Glob(builtin, "suites/*.yaml") // the pattern is well formed
+	files, _ := fs.Glob(builtinFiles, "suites/*.yaml") // the pattern is well formed
 	names := make([]string, len(files))
 	for i, f := range files {
 		names[i] = strings.TrimSuffix(filepath.Base(f), ".yaml")
@@ -88,7 +87,7 @@ func Builtin() []string {
 // Load reads a built-in suite by its name, or a YAML file.
 func Load(nameOrFile string) (*Suite, error) {
 	if slices.Contains(Builtin(), nameOrFile) {
-		data, err := builtin.ReadFile("suites/" + nameOrFile + ".yaml")
+		data, err := builtinFiles.ReadFile("suites/" + nameOrFile + ".yaml")
 		if err != nil {
 			return nil, fmt.Errorf("suite %s: %w", nameOrFile, err)
 		}
@@ -135,14 +134,14 @@ func (b Block) Config(v Variant, size int) (models.Config, error) {
 	c.Backbone, c.Size = b.Backbone, size
 	net, err := backbones.Named(b.Backbone)
 	if err != nil {
-		return c, b.At.Errorf("backbone: %w", err)
+		return c, b.Position.Errorf("backbone: %w", err)
 	}
 	c.Input = net.Input
 	if b.Input != 0 {
 		c.Input = b.Input
 	}
 	if err = net.CheckInput(c.Input); err != nil {
-		return c, b.At.Errorf("%w", err)
+		return c, b.Position.Errorf("%w", err)
 	}
 	method, err := methodNamed(v.Method)
 	if err != nil {
@@ -159,7 +158,7 @@ func (b Block) Config(v Variant, size int) (models.Config, error) {
 			}
 			continue
 		}
-		if err := setOption(&c, o); err != nil {
+		if err := applyOption(&c, o); err != nil {
 			return c, err
 		}
 	}
@@ -188,12 +187,4 @@ func (b Block) Config(v Variant, size int) (models.Config, error) {
 		return c, v.at.Errorf("method %s at size %d: %w", v.Label, size, err)
 	}
 	return c, nil
-}
-
-// SplitDataset takes "sop/grocery" apart: the set, and which of its prepared
-// variants, empty for the published release.
-func SplitDataset(name string) (set datasets.Set, wanted string, err error) {
-	base, wanted, _ := strings.Cut(name, "/")
-	set, err = datasets.Lookup(base)
-	return set, wanted, err
 }

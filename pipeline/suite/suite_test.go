@@ -211,7 +211,7 @@ func TestSuiteErrors(t *testing.T) {
 
 func FuzzSuite(f *testing.F) {
 	for _, name := range Builtin() {
-		data, err := builtin.ReadFile("suites/" + name + ".yaml")
+		data, err := builtinFiles.ReadFile("suites/" + name + ".yaml")
 		if err != nil {
 			f.Fatal(err)
 		}

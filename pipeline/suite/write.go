@@ -109,7 +109,7 @@ func yamlString(s string) string {
 	}
 	quoted, err := json.Marshal(s) // a JSON string is a YAML one
 	if err != nil {
-		panic("pipeline: a string does not encode: " + err.Error())
+		panic("suite: a string cannot be encoded: " + err.Error())
 	}
 	return string(quoted)
 }

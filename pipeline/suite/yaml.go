@@ -10,6 +10,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
+	"bierbench/datasets"
 	"bierbench/models"
 )
 
@@ -76,7 +77,7 @@ func (b *Block) set(e entry) error {
 	var err error
 	switch e.key {
 	case "datasets":
-		b.Datasets, err = list[string](e)
+		b.Datasets, err = decodeList[string](e)
 	case "backbone":
 		err = e.decode(&b.Backbone)
 	case "mode":
@@ -87,23 +88,23 @@ func (b *Block) set(e entry) error {
 	case "input":
 		err = e.decode(&b.Input)
 	case "sizes":
-		b.Sizes, err = list[int](e)
+		b.Sizes, err = decodeList[int](e)
 		if i := slices.IndexFunc(b.Sizes, func(n int) bool { return n < 1 }); err == nil && i >= 0 {
 			err = e.at.Errorf("sizes: %d; want at least 1", b.Sizes[i])
 		}
 	case "seeds":
-		b.Seeds, err = list[int](e)
+		b.Seeds, err = decodeList[int](e)
 		if i := slices.IndexFunc(b.Seeds, func(n int) bool { return n < 0 }); err == nil && i >= 0 {
 			err = e.at.Errorf("seeds: %d; want at least 0", b.Seeds[i])
 		}
 	case "methods":
-		b.Methods, err = variants(e)
+		b.Methods, err = decodeVariants(e)
 	case includeKey:
 		err = e.at.Errorf("include: want it in an item of a suite file")
 	default:
 		var o Option
-		if o, err = option(e, itemKeys()); err == nil {
-			b.Options = with(b.Options, o)
+		if o, err = decodeOption(e, itemKeys()); err == nil {
+			b.Options = mergeOption(b.Options, o)
 		}
 	}
 	return err
@@ -124,12 +125,12 @@ func (b *Block) complete() error {
 		{"datasets", len(b.Datasets) > 0}, {"backbone", b.Backbone != ""}, {"mode", b.Mode != ""}, {"methods", len(b.Methods) > 0},
 	} {
 		if !must.given {
-			return b.At.Errorf("the block has no %s", must.key)
+			return b.Position.Errorf("the block has no %s", must.key)
 		}
 	}
 	for _, name := range b.Datasets {
-		if _, _, err := SplitDataset(name); err != nil {
-			return b.At.Errorf("datasets: %w", err)
+		if _, _, err := datasets.LookupVariant(name); err != nil {
+			return b.Position.Errorf("datasets: %w", err)
 		}
 	}
 	labels := map[string]bool{}
@@ -150,20 +151,20 @@ func (b *Block) complete() error {
 	return nil
 }
 
-// variants reads the methods of a block: names, or mappings with a label, a
+// decodeVariants reads the methods of a block: names, or mappings with a label, a
 // method and options.
-func variants(e entry) ([]Variant, error) {
+func decodeVariants(e entry) ([]Variant, error) {
 	sequence, ok := e.node.(*ast.SequenceNode)
 	if !ok {
 		return nil, e.at.Errorf("methods: want a list")
 	}
 	var out []Variant
 	for _, node := range sequence.Values {
-		v := Variant{at: at(e.at.file, node)}
+		v := Variant{at: positionOf(e.at.file, node)}
 		if name, ok := node.(*ast.StringNode); ok {
 			v.Label, v.Method = name.Value, name.Value
 		} else {
-			entries, err := mapping(e.at.file, node)
+			entries, err := mappingEntries(e.at.file, node)
 			if err != nil {
 				return nil, err
 			}
@@ -178,7 +179,7 @@ func variants(e entry) ([]Variant, error) {
 					err = e.decode(&v.Base)
 				default:
 					var o Option
-					o, err = option(e, append([]string{"label", "method", "base"}, optionKeys()...))
+					o, err = decodeOption(e, append([]string{"label", "method", "base"}, optionKeys()...))
 					v.Options = append(v.Options, o)
 				}
 				if err != nil {
@@ -242,8 +243,8 @@ func (e entry) decode(into any) error {
 	return nil
 }
 
-// list reads a list of values; a single value is a list of one.
-func list[T any](e entry) ([]T, error) {
+// decodeList reads a list of values; a single value is a list of one.
+func decodeList[T any](e entry) ([]T, error) {
 	if _, ok := e.node.(*ast.SequenceNode); !ok {
 		var one T
 		err := e.decode(&one)
@@ -259,8 +260,8 @@ func list[T any](e entry) ([]T, error) {
 	return out, nil
 }
 
-// mapping returns the entries of a YAML mapping in their order.
-func mapping(file string, node ast.Node) ([]entry, error) {
+// mappingEntries returns the entries of a YAML mapping in their order.
+func mappingEntries(file string, node ast.Node) ([]entry, error) {
 	var values []*ast.MappingValueNode
 	switch n := node.(type) {
 	case *ast.MappingNode:
@@ -268,16 +269,16 @@ func mapping(file string, node ast.Node) ([]entry, error) {
 	case *ast.MappingValueNode:
 		values = []*ast.MappingValueNode{n}
 	default:
-		return nil, at(file, node).Errorf("want key: value")
+		return nil, positionOf(file, node).Errorf("want key: value")
 	}
 	entries := make([]entry, len(values))
 	for i, v := range values {
-		entries[i] = entry{key: v.Key.GetToken().Value, node: v.Value, at: at(file, v.Key)}
+		entries[i] = entry{key: v.Key.GetToken().Value, node: v.Value, at: positionOf(file, v.Key)}
 	}
 	return entries, nil
 }
 
-func at(file string, node ast.Node) Position {
+func positionOf(file string, node ast.Node) Position {
 	return Position{file: file, line: node.GetToken().Position.Line}
 }
 
@@ -289,9 +290,9 @@ func yamlError(file string, err error) error {
 	return fmt.Errorf("%s: %w", file, err)
 }
 
-// Nearest returns "; did you mean ...?" for the known word closest to a
+// Suggestion returns "; did you mean ...?" for the known word closest to a
 // misspelled one, or nothing when none is close.
-func Nearest(word string, known []string) string {
+func Suggestion(word string, known []string) string {
 	best, distance := "", 4
 	for _, k := range known {
 		if d := editDistance(word, k); d < distance {

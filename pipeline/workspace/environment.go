@@ -21,7 +21,7 @@ import (
 // if it is open. weights is the SHA-256 of the pretrained weights, empty where
 // there are none.
 func (w *Workspace) Environment(ctx context.Context, weights string) runs.Environment {
-	e := w.build(ctx)
+	e := w.buildEnvironment(ctx)
 	e.CPU, e.Weights, e.Command = Processor(), weights, w.Command
 	if host, err := os.Hostname(); err == nil {
 		e.Host = host
@@ -32,14 +32,14 @@ func (w *Workspace) Environment(ctx context.Context, weights string) runs.Enviro
 	return e
 }
 
-// build is the part of the environment that the program brings with it. It is
+// buildEnvironment is the part of the environment that the program brings with it. It is
 // looked up once: git takes longer than a small cell's evaluation.
-func (w *Workspace) build(ctx context.Context) runs.Environment {
+func (w *Workspace) buildEnvironment(ctx context.Context) runs.Environment {
 	if w.built == nil {
 		info, _ := debug.ReadBuildInfo()
 		e := runs.Environment{Go: runtime.Version(), Commit: commit(ctx, info), Modules: map[string]string{}}
 		for _, path := range numericModules() {
-			e.Modules[path] = Dependency(info, path)
+			e.Modules[path] = ModuleVersion(info, path)
 		}
 		e.GoMLX = e.Modules["github.com/gomlx/gomlx"]
 		w.built = &e
@@ -51,7 +51,7 @@ func (w *Workspace) build(ctx context.Context) runs.Environment {
 // without opening the backend: a plugin that is hashed anew each time takes too
 // long for a plan.
 func (w *Workspace) ExpectedEnvironment(ctx context.Context) runs.Environment {
-	e := w.build(ctx)
+	e := w.buildEnvironment(ctx)
 	e.Devices = w.Devices
 	switch {
 	case w.open != nil:
@@ -80,7 +80,7 @@ func numericModules() []string {
 func Version(ctx context.Context) string {
 	info, _ := debug.ReadBuildInfo()
 	version := "devel"
-	if info != nil && info.Main.Path == Module && info.Main.Version != "" && info.Main.Version != "(devel)" {
+	if info != nil && info.Main.Path == ModulePath && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		version = info.Main.Version
 	}
 	if c := commit(ctx, info); c != Unknown {
@@ -89,14 +89,14 @@ func Version(ctx context.Context) string {
 	return version
 }
 
-// Module is the path of bierbench's own module.
-const Module = "bierbench"
+// ModulePath is the path of bierbench's own module.
+const ModulePath = "bierbench"
 
 // Unknown stands for what could not be found out.
 const Unknown = "unknown"
 
-// Dependency returns the version of a module that was built in.
-func Dependency(info *debug.BuildInfo, path string) string {
+// ModuleVersion returns the version of a module that was built in.
+func ModuleVersion(info *debug.BuildInfo, path string) string {
 	if info == nil {
 		return Unknown
 	}
@@ -118,7 +118,7 @@ func Dependency(info *debug.BuildInfo, path string) string {
 func commit(ctx context.Context, info *debug.BuildInfo) string {
 	var revision string
 	dirty := false
-	if info != nil && info.Main.Path == Module {
+	if info != nil && info.Main.Path == ModulePath {
 		for _, s := range info.Settings {
 			switch s.Key {
 			case "vcs.revision":
@@ -157,7 +157,7 @@ func checkout() (string, bool) {
 	for {
 		content, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 		if err == nil {
-			return dir, bytes.HasPrefix(content, []byte("module "+Module+"\n"))
+			return dir, bytes.HasPrefix(content, []byte("module "+ModulePath+"\n"))
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
@@ -183,7 +183,7 @@ func Processor() string {
 
 func processorFrom(path string) string {
 	model := runtime.GOARCH
-	for key, value := range ProcFile(path) {
+	for key, value := range ProcFields(path) {
 		if key == "model name" {
 			model = value
 			break
@@ -196,9 +196,9 @@ func processorFrom(path string) string {
 	return fmt.Sprintf("%s, %d %s", model, runtime.NumCPU(), cores)
 }
 
-// ProcFile yields the "key: value" lines of a file of /proc; none where there
+// ProcFields yields the "key: value" lines of a file of /proc; none where there
 // is no such file.
-func ProcFile(path string) func(yield func(key, value string) bool) {
+func ProcFields(path string) func(yield func(key, value string) bool) {
 	return func(yield func(key, value string) bool) {
 		content, err := os.ReadFile(path)
 		if err != nil {

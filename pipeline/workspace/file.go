@@ -10,14 +10,14 @@ import (
 
 // WriteFile writes a file to a temporary name beside it, syncs and renames it.
 func WriteFile(path string, data []byte, mode fs.FileMode) error {
-	return WriteFileBy(path, mode, func(w io.Writer) error {
+	return WriteFileFunc(path, mode, func(w io.Writer) error {
 		_, err := w.Write(data)
 		return err
 	})
 }
 
-// WriteFileBy is WriteFile for what is not in memory.
-func WriteFileBy(path string, mode fs.FileMode, write func(w io.Writer) error) (err error) {
+// WriteFileFunc is WriteFile for what is not in memory.
+func WriteFileFunc(path string, mode fs.FileMode, write func(w io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-"+filepath.Base(path)+"-*")
 	if err != nil {
 		return err

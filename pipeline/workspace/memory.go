@@ -16,7 +16,7 @@ func ResetPeakMemory() {
 // PeakMemory returns the most resident memory since ResetPeakMemory in bytes, 0 where
 // the system does not say.
 func PeakMemory() int64 {
-	for key, value := range ProcFile("/proc/self/status") {
+	for key, value := range ProcFields("/proc/self/status") {
 		if key == "VmHWM" {
 			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(value, "kB")), 10, 64)
 			if err != nil {

@@ -32,5 +32,5 @@ func (NoProgress) Start(string, int)   {}
 func (NoProgress) Advance(int, string) {}
 func (NoProgress) Finish()             {}
 
-// Now is the time as records keep it.
-func Now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+// Timestamp is the time as records keep it.
+func Timestamp() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

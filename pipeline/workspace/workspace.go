@@ -13,7 +13,6 @@ import (
 	"bierbench/datasets"
 	"bierbench/models/cache"
 	"bierbench/models/xla"
-	"bierbench/pipeline/suite"
 	"bierbench/runs"
 )
 
@@ -92,7 +91,7 @@ var ErrNotIngested = errors.New("data set is not prepared")
 // published release, "sop/grocery" a custom one, and a whole variant such as
 // "cub/official+box-s256-jpeg" is exact.
 func (w *Workspace) Dataset(name string) (datasets.Entry, error) {
-	set, wanted, err := suite.SplitDataset(name)
+	set, wanted, err := datasets.LookupVariant(name)
 	if err != nil {
 		return datasets.Entry{}, err
 	}
@@ -106,7 +105,7 @@ func (w *Workspace) Dataset(name string) (datasets.Entry, error) {
 		if e.Set != set.Name {
 			continue
 		}
-		if e.Variant == wanted || release(e.Variant) == wanted || (wanted == "" && published(e.Variant)) {
+		if e.Variant == wanted || releaseOf(e.Variant) == wanted || (wanted == "" && isPublished(e.Variant)) {
 			fits = append(fits, e)
 			variants = append(variants, e.Set+"/"+e.Variant)
 		}
@@ -116,8 +115,8 @@ func (w *Workspace) Dataset(name string) (datasets.Entry, error) {
 		return fits[0], nil
 	case 0:
 		custom := ""
-		if wanted != "" && !published(wanted) {
-			custom = " --custom " + release(wanted)
+		if wanted != "" && !isPublished(wanted) {
+			custom = " --custom " + releaseOf(wanted)
 		}
 		return datasets.Entry{}, fmt.Errorf("%w: %s is not in %s: run \"bierbench ingest %s --raw DIR%s\"",
 			ErrNotIngested, name, w.DatasetsDir(), set.Name, custom)
@@ -126,8 +125,8 @@ func (w *Workspace) Dataset(name string) (datasets.Entry, error) {
 	}
 }
 
-// release is the first part of a variant: official of official+box-s256-jpeg.
-func release(variant string) string {
+// releaseOf is the first part of a variant: official of official+box-s256-jpeg.
+func releaseOf(variant string) string {
 	if i := strings.LastIndex(variant, "-s"); i >= 0 {
 		variant = variant[:i]
 	}
@@ -135,7 +134,7 @@ func release(variant string) string {
 	return strings.TrimSuffix(variant, "+box")
 }
 
-// published reports whether a variant is of a published release, not a custom one.
-func published(variant string) bool {
-	return slices.Contains([]string{"official", "papers", "public"}, release(variant))
+// isPublished reports whether a variant is of a published release, not a custom one.
+func isPublished(variant string) bool {
+	return slices.Contains([]string{"official", "papers", "public"}, releaseOf(variant))
 }

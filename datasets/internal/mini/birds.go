@@ -11,12 +11,12 @@ type build struct {
 
 // birds are seen from the side: the set cub.
 func birds() family {
-	red, blue, yellow := named{"crimson", colour{196, 46, 52}}, named{"blue", colour{52, 92, 190}}, named{"golden", colour{232, 190, 52}}
-	white, black, green := named{"white", colour{236, 234, 226}}, named{"black", colour{44, 42, 48}}, named{"olive", colour{112, 140, 60}}
+	red, blue, yellow := namedColour{"crimson", colour{196, 46, 52}}, namedColour{"blue", colour{52, 92, 190}}, namedColour{"golden", colour{232, 190, 52}}
+	white, black, green := namedColour{"white", colour{236, 234, 226}}, namedColour{"black", colour{44, 42, 48}}, namedColour{"olive", colour{112, 140, 60}}
 	return family{
 		shapes: []string{"Finch", "Heron", "Duck", "Magpie"},
 		parts:  []string{"", "crested", "capped", "collared"},
-		pairs:  [][2]named{{red, white}, {blue, yellow}, {yellow, black}, {white, black}, {green, red}, {blue, white}},
+		pairs:  [][2]namedColour{{red, white}, {blue, yellow}, {yellow, black}, {white, black}, {green, red}, {blue, white}},
 		tilt:   0.22,
 		mirror: true,
 		figure: bird,
@@ -79,7 +79,7 @@ func bird(k looks, r *random) []layer {
 	layers = append(layers, layer{b.body, plain(k.a)}, layer{head, plain(k.a)})
 	switch k.part {
 	case 2:
-		layers = append(layers, layer{inside(head, nod(rectangle(b.headX, b.headY-b.head, 1, b.head*3/4, 0))), plain(k.b)})
+		layers = append(layers, layer{intersection(head, nod(rectangle(b.headX, b.headY-b.head, 1, b.head*3/4, 0))), plain(k.b)})
 	case 3:
 		layers = append(layers, layer{nod(capsule(b.headX-b.head/4, b.headY+b.head, b.headX+b.head, b.headY+b.head/2, 0.08, 0.08)), plain(k.b)})
 	}

@@ -2,12 +2,12 @@ package mini
 
 // cars are seen from the side: the set cars196.
 func cars() family {
-	red, blue, silver := named{"Ruby", colour{186, 36, 40}}, named{"Cobalt", colour{38, 76, 168}}, named{"Silver", colour{188, 192, 198}}
-	cream, green, orange := named{"Ivory", colour{236, 226, 196}}, named{"Pine", colour{34, 104, 74}}, named{"Amber", colour{232, 138, 36}}
+	red, blue, silver := namedColour{"Ruby", colour{186, 36, 40}}, namedColour{"Cobalt", colour{38, 76, 168}}, namedColour{"Silver", colour{188, 192, 198}}
+	cream, green, orange := namedColour{"Ivory", colour{236, 226, 196}}, namedColour{"Pine", colour{34, 104, 74}}, namedColour{"Amber", colour{232, 138, 36}}
 	return family{
 		shapes: []string{"Sedan", "Hatchback", "Van", "Pickup"},
 		parts:  []string{"", "Sport", "Tour", "Trail"},
-		pairs:  [][2]named{{red, cream}, {blue, silver}, {silver, red}, {cream, blue}, {green, cream}, {orange, blue}},
+		pairs:  [][2]namedColour{{red, cream}, {blue, silver}, {silver, red}, {cream, blue}, {green, cream}, {orange, blue}},
 		tilt:   0.1,
 		mirror: true,
 		figure: car,

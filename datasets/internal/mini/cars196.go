@@ -10,7 +10,7 @@ import (
 // are the train split; the field test is the classification split, which is another.
 func writeCars(ctx context.Context, f *folder) error {
 	classes := f.classes(2 * f.options.Classes)
-	r := stream(f.options.Seed, "cars196/lists")
+	r := namedStream(f.options.Seed, "cars196/lists")
 	var names []string
 	var pictures []picture
 	for i, k := range classes {

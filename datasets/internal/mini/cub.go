@@ -11,7 +11,7 @@ import (
 // classes are the train split. train_test_split.txt is the classification split, drawn at random as in the original.
 func writeCUB(ctx context.Context, f *folder) error {
 	classes := f.classes(2 * f.options.Classes)
-	r := stream(f.options.Seed, "cub/lists")
+	r := namedStream(f.options.Seed, "cub/lists")
 	var names bytes.Buffer
 	var pictures []picture
 	for i, k := range classes {

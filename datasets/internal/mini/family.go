@@ -7,8 +7,8 @@ type attributes struct {
 	shape, pattern, pair, part int // indices into the family's shapes, patterns(), pairs and parts
 }
 
-// named is a colour with the word that class names use.
-type named struct {
+// namedColour is a colour with the word that class names use.
+type namedColour struct {
 	name string
 	colour
 }
@@ -17,9 +17,9 @@ type named struct {
 type family struct {
 	shapes []string
 	parts  []string
-	pairs  [][2]named // the pairs of colours that classes have
-	tilt   float64    // largest rotation either way, as the tangent of half the angle
-	mirror bool       // whether it is seen from both sides
+	pairs  [][2]namedColour // the pairs of colours that classes have
+	tilt   float64          // largest rotation either way, as the tangent of half the angle
+	mirror bool             // whether it is seen from both sides
 	// figure builds one object of the class. r moves what an object can move.
 	figure func(k looks, r *random) []layer
 }

@@ -73,12 +73,12 @@ func writeSet(ctx context.Context, parent string, s set, o Options) (err error) 
 
 // classes returns the attributes of n classes of the set, all different.
 func (f *folder) classes(n int) []attributes {
-	return f.set.family.classes(n, stream(f.options.Seed, f.set.name+"/classes"))
+	return f.set.family.classes(n, namedStream(f.options.Seed, f.set.name+"/classes"))
 }
 
 // count returns how many images a class has.
 func (f *folder) count(class int) int {
-	return f.options.Images + stream(f.options.Seed, fmt.Sprintf("%s/count/%d", f.set.name, class)).IntN(3)
+	return f.options.Images + namedStream(f.options.Seed, fmt.Sprintf("%s/count/%d", f.set.name, class)).IntN(3)
 }
 
 // listFile is a list with its slash path relative to the top folder.
@@ -152,5 +152,5 @@ func (f *folder) draw(ctx context.Context, classes []attributes, pictures []pict
 
 // pictureStream is the randomness of one picture, whatever the order of drawing.
 func (f *folder) pictureStream(class, index int) *random {
-	return stream(f.options.Seed, fmt.Sprintf("%s/picture/%d/%d", f.set.name, class, index))
+	return namedStream(f.options.Seed, fmt.Sprintf("%s/picture/%d/%d", f.set.name, class, index))
 }

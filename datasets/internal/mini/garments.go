@@ -2,12 +2,12 @@ package mini
 
 // garments hang or are worn flat: the set inshop. A shape is a category folder.
 func garments() family {
-	plum, sky, sand := named{"plum", colour{122, 48, 104}}, named{"sky", colour{120, 178, 222}}, named{"sand", colour{214, 190, 148}}
-	coal, coral, mint := named{"coal", colour{52, 54, 60}}, named{"coral", colour{236, 112, 92}}, named{"mint", colour{150, 214, 176}}
+	plum, sky, sand := namedColour{"plum", colour{122, 48, 104}}, namedColour{"sky", colour{120, 178, 222}}, namedColour{"sand", colour{214, 190, 148}}
+	coal, coral, mint := namedColour{"coal", colour{52, 54, 60}}, namedColour{"coral", colour{236, 112, 92}}, namedColour{"mint", colour{150, 214, 176}}
 	return family{
 		shapes: []string{"Tees_Tanks", "Dresses", "Skirts", "Pants"},
 		parts:  []string{"", "pocket", "buttons", "belt"},
-		pairs:  [][2]named{{plum, sand}, {sky, coal}, {sand, coral}, {coal, mint}, {coral, sky}, {mint, plum}},
+		pairs:  [][2]namedColour{{plum, sand}, {sky, coal}, {sand, coral}, {coal, mint}, {coral, sky}, {mint, plum}},
 		tilt:   0.16,
 		figure: garment,
 	}

@@ -12,7 +12,7 @@ import (
 // test item's images are queries. Every eighth item has images under two categories, as some originals have.
 func writeInShop(ctx context.Context, f *folder) error {
 	classes := f.classes(2 * f.options.Classes)
-	r := stream(f.options.Seed, "inshop/lists")
+	r := namedStream(f.options.Seed, "inshop/lists")
 	isTest := r.deal(f.options.Classes)
 	views := []string{"1_front", "2_side", "3_back", "4_full", "5_additional", "7_additional"}
 	var pictures []picture

@@ -2,12 +2,12 @@ package mini
 
 // products are things of a household: the set sop. A shape is a super class.
 func products() family {
-	teal, rose, navy := named{"teal", colour{40, 150, 150}}, named{"rose", colour{214, 108, 134}}, named{"navy", colour{44, 54, 112}}
-	lemon, brown, pearl := named{"lemon", colour{230, 214, 90}}, named{"brown", colour{128, 84, 52}}, named{"pearl", colour{228, 224, 218}}
+	teal, rose, navy := namedColour{"teal", colour{40, 150, 150}}, namedColour{"rose", colour{214, 108, 134}}, namedColour{"navy", colour{44, 54, 112}}
+	lemon, brown, pearl := namedColour{"lemon", colour{230, 214, 90}}, namedColour{"brown", colour{128, 84, 52}}, namedColour{"pearl", colour{228, 224, 218}}
 	return family{
 		shapes: []string{"chair", "kettle", "lamp", "mug"},
 		parts:  []string{"", "buttoned", "twin", "tagged"},
-		pairs:  [][2]named{{teal, pearl}, {rose, navy}, {navy, lemon}, {lemon, brown}, {brown, teal}, {pearl, rose}},
+		pairs:  [][2]namedColour{{teal, pearl}, {rose, navy}, {navy, lemon}, {lemon, brown}, {brown, teal}, {pearl, rose}},
 		tilt:   0.28,
 		mirror: true,
 		figure: product,

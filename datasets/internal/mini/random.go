@@ -9,8 +9,8 @@ import (
 // random is a stream of random numbers with the draws that the drawing needs.
 type random struct{ *rand.Rand }
 
-// stream returns the stream of that name: adding a stage does not shift the others.
-func stream(seed uint64, name string) *random {
+// namedStream returns the stream of that name: adding a stage does not shift the others.
+func namedStream(seed uint64, name string) *random {
 	hash := fnv.New64a()
 	hash.Write([]byte(name))
 	return &random{rand.New(rand.NewPCG(seed, hash.Sum64()))}

@@ -17,7 +17,7 @@ func writeSOP(ctx context.Context, f *folder) error {
 	bySuper := func(a, b attributes) int { return cmp.Compare(a.shape, b.shape) }
 	slices.SortStableFunc(classes[:train], bySuper)
 	slices.SortStableFunc(classes[train:], bySuper)
-	r := stream(f.options.Seed, "sop/lists")
+	r := namedStream(f.options.Seed, "sop/lists")
 	var pictures []picture
 	for i, k := range classes {
 		item := 110000000000 + int64(i)*100000 + int64(r.IntN(100000))

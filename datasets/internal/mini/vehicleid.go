@@ -14,7 +14,7 @@ func writeVehicleID(ctx context.Context, f *folder) error {
 	const unlisted = 2
 	n := f.options.Classes
 	classes := f.classes(2*n + unlisted)
-	r := stream(f.options.Seed, "vehicleid/lists")
+	r := namedStream(f.options.Seed, "vehicleid/lists")
 	isTest := append(r.deal(n), make([]bool, unlisted)...)
 	var pictures []picture
 	vehicles, names := make([]int, len(classes)), []string{}

@@ -3,12 +3,12 @@ package mini
 // vehicles are seen from the front, as by a traffic camera: the set vehicleid. Shape and pattern are the model; what
 // tells vehicles of one model and colour apart is behind the windscreen.
 func vehicles() family {
-	black, blue, grey := named{"black", colour{46, 46, 50}}, named{"blue", colour{46, 82, 150}}, named{"gray", colour{132, 136, 142}}
-	red, white, yellow := named{"red", colour{178, 40, 40}}, named{"white", colour{232, 234, 236}}, named{"yellow", colour{226, 186, 50}}
+	black, blue, grey := namedColour{"black", colour{46, 46, 50}}, namedColour{"blue", colour{46, 82, 150}}, namedColour{"gray", colour{132, 136, 142}}
+	red, white, yellow := namedColour{"red", colour{178, 40, 40}}, namedColour{"white", colour{232, 234, 236}}, namedColour{"yellow", colour{226, 186, 50}}
 	return family{
 		shapes: []string{"Limousine", "Offroad", "Bus", "Lorry"},
 		parts:  []string{"", "pass", "charm", "twin"},
-		pairs:  [][2]named{{black, grey}, {blue, white}, {grey, red}, {red, black}, {white, blue}, {yellow, grey}},
+		pairs:  [][2]namedColour{{black, grey}, {blue, white}, {grey, red}, {red, black}, {white, blue}, {yellow, grey}},
 		tilt:   0.13,
 		figure: vehicle,
 	}

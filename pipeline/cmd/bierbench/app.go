@@ -52,7 +52,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 regression (diff --fail), 130 interrupted
   bierbench diff quick --base baseline`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          arguments(cobra.NoArgs),
+		Args:          checkedArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !a.json {
 				_ = cmd.Help()
@@ -154,7 +154,7 @@ func (a *app) print(value any, text func(w io.Writer) error) error {
 	a.printed = true
 	a.endProgress()
 	if a.events != nil {
-		return a.events.emit(resultEvent{event: now(eventResult), Result: value})
+		return a.events.emit(resultEvent{event: newEvent(eventResult), Result: value})
 	}
 	if a.json {
 		encoder := json.NewEncoder(a.stdout)
@@ -174,7 +174,7 @@ func (a *app) printError(cmd *cobra.Command, err error, code int) {
 	}
 	var value any = map[string]any{"error": err.Error(), "code": code}
 	if streams(cmd) {
-		value = errorEvent{event: now(eventError), Error: err.Error(), Code: code}
+		value = errorEvent{event: newEvent(eventError), Error: err.Error(), Code: code}
 	}
 	_ = json.NewEncoder(out).Encode(value) // there is nobody else to tell
 }
@@ -196,15 +196,15 @@ func (a *app) completeRuns(*cobra.Command, []string, string) ([]cobra.Completion
 	return ids, cobra.ShellCompDirectiveNoFileComp
 }
 
-// columns aligns tab-separated lines.
-func columns(w io.Writer, lines func(w io.Writer)) error {
+// alignColumns aligns tab-separated lines.
+func alignColumns(w io.Writer, lines func(w io.Writer)) error {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	lines(t)
 	return t.Flush()
 }
 
-// arguments turns a mistake in the number of arguments into a usage error.
-func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
+// checkedArgs turns a mistake in the number of arguments into a usage error.
+func checkedArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
 			return usageError{fmt.Errorf("%s: %w", cmd.CommandPath(), err)}

@@ -19,7 +19,7 @@ layouts, ingests them, trains baseline, BIER and A-BIER on each with two seeds,
 evaluates them, and writes a report. Running it again does only what is not done.`,
 		Example: `  bierbench demo
   bierbench -C DIR demo`,
-		Args: arguments(cobra.NoArgs),
+		Args: checkedArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, err := a.workspace()
 			if err != nil {
@@ -32,7 +32,7 @@ evaluates them, and writes a report. Running it again does only what is not done
 			if err = a.print(r, func(out io.Writer) error { return printDemo(out, r) }); err != nil {
 				return err
 			}
-			return failedCells(r.Run)
+			return failedCellsError(r.Run)
 		},
 	}
 }

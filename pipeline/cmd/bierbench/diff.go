@@ -36,7 +36,7 @@ is not better. Other rows without a verdict do not fail.`,
   bierbench diff quick
   bierbench diff quick --base baseline
   bierbench diff quick second-try --fail --threshold R@1=0.5 --format json`,
-		Args: arguments(func(cmd *cobra.Command, args []string) error {
+		Args: checkedArgs(func(cmd *cobra.Command, args []string) error {
 			if schema {
 				return cobra.NoArgs(cmd, args)
 			}

@@ -15,7 +15,7 @@ func newDoctorCommand(a *app) *cobra.Command {
 		Use:     "doctor",
 		Short:   "Check versions, backend, memory and workspace, and say how to fix what is wrong",
 		Example: `  bierbench doctor`,
-		Args:    arguments(cobra.NoArgs),
+		Args:    checkedArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, err := a.workspace()
 			if err != nil {
@@ -26,7 +26,7 @@ func newDoctorCommand(a *app) *cobra.Command {
 				return err
 			}
 			err = a.print(d, func(out io.Writer) error {
-				return columns(out, func(out io.Writer) {
+				return alignColumns(out, func(out io.Writer) {
 					for _, c := range d.Checks {
 						fmt.Fprintf(out, "%s\t%s\t%s\n", c.State, c.Name, c.Found)
 						if c.Fix != "" {

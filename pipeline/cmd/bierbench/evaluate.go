@@ -14,7 +14,7 @@ func newEvaluateCommand(a *app) *cobra.Command {
 		Use:               "evaluate RUN",
 		Short:             "Compute the metrics of a run again from its stored embeddings",
 		Example:           `  bierbench evaluate quick`,
-		Args:              arguments(cobra.ExactArgs(1)),
+		Args:              checkedArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.workspace()

@@ -144,8 +144,8 @@ func streams(cmd *cobra.Command) bool {
 	return cmd.Annotations["events"] != "" || (follow != nil && follow.Value.String() == "true")
 }
 
-// now is the head of an event.
-func now(kind string) event { return event{Time: time.Now().UTC(), Event: kind} }
+// newEvent is the head of an event.
+func newEvent(kind string) event { return event{Time: time.Now().UTC(), Event: kind} }
 
 // emit writes one event.
 func (e *events) emit(value any) error {
@@ -157,19 +157,19 @@ func (e *events) emit(value any) error {
 // Cell tells that a cell begins.
 func (e *events) Cell(k runs.Key, number, total int) {
 	e.cell = k.Path()
-	e.tell(cellEvent{event: now(eventCell), Cell: e.cell, State: "started", Number: number, Total: total})
+	e.tell(cellEvent{event: newEvent(eventCell), Cell: e.cell, State: "started", Number: number, Total: total})
 }
 
 // CellEnded tells how a cell ended.
 func (e *events) CellEnded(c runs.Cell, number, total int, err error) {
-	told := cellEvent{event: now(eventCell), Cell: e.cell, State: runs.Done, Number: number, Total: total}
+	told := cellEvent{event: newEvent(eventCell), Cell: e.cell, State: runs.Done, Number: number, Total: total}
 	if c.Dataset != "" { // a cell that failed at once may have no record
 		told.Cell = c.Path()
 	}
 	if err != nil {
 		told.State, told.Error = runs.Failed, err.Error()
 	} else {
-		told.Seconds, told.Metrics, told.Chosen = c.Timing["total"], metrics(c), runs.SelectionLabel(c.Selection)
+		told.Seconds, told.Metrics, told.Chosen = c.Timing["total"], metricsByProtocol(c), runs.SelectionLabel(c.Selection)
 	}
 	e.tell(told)
 }
@@ -177,7 +177,7 @@ func (e *events) CellEnded(c runs.Cell, number, total int, err error) {
 // task tells that a task of an engine ended.
 func (e *events) task(t submit.TaskEnd) {
 	told := taskEvent{
-		event: now(eventTask), Task: t.Task, Cell: t.Cell, Features: t.Features, State: runs.Done,
+		event: newEvent(eventTask), Task: t.Task, Cell: t.Cell, Features: t.Features, State: runs.Done,
 		Number: t.Number, Total: t.Total, Seconds: t.Seconds, Error: t.Error, Log: t.Log,
 	}
 	if t.Error != "" {
@@ -186,8 +186,8 @@ func (e *events) task(t submit.TaskEnd) {
 	e.tell(told)
 }
 
-// metrics are those of a cell by protocol.
-func metrics(c runs.Cell) map[string]map[string]float64 {
+// metricsByProtocol are those of a cell by protocol.
+func metricsByProtocol(c runs.Cell) map[string]map[string]float64 {
 	found := map[string]map[string]float64{}
 	for _, evaluation := range c.Evaluations {
 		found[evaluation.Protocol] = evaluation.Metrics
@@ -208,7 +208,7 @@ func (e *events) Advance(done int, note string) {
 		return
 	}
 	e.said = time.Now()
-	e.stage.event, e.stage.Done, e.stage.Note = now(eventProgress), done, note
+	e.stage.event, e.stage.Done, e.stage.Note = newEvent(eventProgress), done, note
 	e.tell(e.stage)
 }
 

@@ -43,7 +43,7 @@ turns it into a data base first:
   bierbench export 'quick/bier-*' --model models
   bierbench export quick --tensorboard tensorboard
   bierbench export quick --mlflow mlruns`,
-		Args:              arguments(cobra.ExactArgs(1)),
+		Args:              checkedArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, cell, _ := strings.Cut(strings.TrimSuffix(args[0], "/"), "/")

@@ -22,7 +22,7 @@ task do this before cells that would wait for each other.
 ` + suiteHelp(),
 		Example:   `  bierbench features quick --only 'cub.*'`,
 		Hidden:    true,
-		Args:      arguments(cobra.MaximumNArgs(1)),
+		Args:      checkedArgs(cobra.MaximumNArgs(1)),
 		ValidArgs: suite.Builtin(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, s, err := f.load(a, args)

@@ -58,13 +58,13 @@ func (a *app) follow(ctx context.Context, w *workspace.Workspace, run, cell stri
 func followedEvent(s pipeline.Followed) any {
 	if s.Step != nil {
 		return stepEvent{
-			event: now(eventStep), Cell: s.Cell, Step: s.Step.Step, Loss: s.Step.Loss, Rate: s.Step.Rate, Seconds: s.Step.Seconds,
+			event: newEvent(eventStep), Cell: s.Cell, Step: s.Step.Step, Loss: s.Step.Loss, Rate: s.Step.Rate, Seconds: s.Step.Seconds,
 		}
 	}
-	e := cellEvent{event: now(eventCell), Cell: s.Cell, State: s.State}
+	e := cellEvent{event: newEvent(eventCell), Cell: s.Cell, State: s.State}
 	switch s.State {
 	case runs.Done:
-		e.Seconds, e.Metrics, e.Chosen = s.Record.Timing["total"], metrics(s.Record), runs.SelectionLabel(s.Record.Selection)
+		e.Seconds, e.Metrics, e.Chosen = s.Record.Timing["total"], metricsByProtocol(s.Record), runs.SelectionLabel(s.Record.Selection)
 	case runs.Failed:
 		e.Error = s.Record.Error
 	}
@@ -77,7 +77,7 @@ func printFollowed(out io.Writer, s pipeline.Followed) error {
 	case s.Step != nil:
 		line = fmt.Sprintf("step %-6d %s loss %.4f, rate %.3g, %.1f s", s.Step.Step, s.Cell, s.Step.Loss, s.Step.Rate, s.Step.Seconds)
 	case s.State == runs.Done:
-		line += fmt.Sprintf(" %s %.1f s", recalls(s.Record), s.Record.Timing["total"])
+		line += fmt.Sprintf(" %s %.1f s", recallText(s.Record), s.Record.Timing["total"])
 	case s.State == runs.Failed:
 		line += ": " + s.Record.Error
 	}

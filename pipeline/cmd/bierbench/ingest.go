@@ -25,8 +25,8 @@ Where that folder already holds the same, nothing is written.`,
   bierbench ingest cub --raw DIR --allow-missing --precropped
   bierbench ingest sop --raw DIR --custom grocery
   bierbench ingest all --raw DIR`,
-		Args:      arguments(cobra.MinimumNArgs(1)),
-		ValidArgs: append(names(), "all"),
+		Args:      checkedArgs(cobra.MinimumNArgs(1)),
+		ValidArgs: append(datasetNames(), "all"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.workspace()
 			if err != nil {
@@ -81,7 +81,7 @@ func checkSets(args []string) error {
 	return nil
 }
 
-func names() []string {
+func datasetNames() []string {
 	var out []string
 	for _, s := range datasets.All() {
 		out = append(out, s.Name)
@@ -90,7 +90,7 @@ func names() []string {
 }
 
 func setNames() string {
-	n := names()
+	n := datasetNames()
 	return strings.Join(n[:len(n)-1], ", ") + " or " + n[len(n)-1]
 }
 

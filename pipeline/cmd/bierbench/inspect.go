@@ -15,8 +15,8 @@ func newInspectCommand(a *app) *cobra.Command {
 		Short: "Show counts per split and image sizes of a prepared data set, and draw a contact sheet",
 		Example: `  bierbench inspect cub
   bierbench inspect sop/grocery --json`,
-		Args:      arguments(cobra.ExactArgs(1)),
-		ValidArgs: names(),
+		Args:      checkedArgs(cobra.ExactArgs(1)),
+		ValidArgs: datasetNames(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkSets(args); err != nil {
 				return err
@@ -32,12 +32,12 @@ func newInspectCommand(a *app) *cobra.Command {
 			return a.print(found, func(out io.Writer) error {
 				for _, in := range found {
 					fmt.Fprintf(out, "%s/%s: %s\ndigest %s, %.1f MB\n", in.Set, in.Variant, in.Layout, in.Digest, float64(in.Bytes)/1e6)
-					err := columns(out, func(out io.Writer) {
+					err := alignColumns(out, func(out io.Writer) {
 						fmt.Fprintln(out, "split\timages\tclasses\timages a class\twidth\theight\tstored bytes")
 						for _, s := range in.Splits {
 							fmt.Fprintf(out, "%s\t%d\t%d\t%s\t%s\t%s\t%s\n", s.Split, s.Images, s.Classes,
-								span(s.PerClass.Min, s.PerClass.Median, s.PerClass.Max), span(s.Width.Min, s.Width.Median, s.Width.Max),
-								span(s.Height.Min, s.Height.Median, s.Height.Max), span(s.StoredBytes.Min, s.StoredBytes.Median, s.StoredBytes.Max))
+								formatRange(s.PerClass.Min, s.PerClass.Median, s.PerClass.Max), formatRange(s.Width.Min, s.Width.Median, s.Width.Max),
+								formatRange(s.Height.Min, s.Height.Median, s.Height.Max), formatRange(s.StoredBytes.Min, s.StoredBytes.Median, s.StoredBytes.Max))
 						}
 					})
 					if err != nil {
@@ -54,7 +54,7 @@ func newInspectCommand(a *app) *cobra.Command {
 	}
 }
 
-// span prints a range with its median.
-func span(low, median, high int) string {
+// formatRange prints a range with its median.
+func formatRange(low, median, high int) string {
 	return fmt.Sprintf("%d..%d (median %d)", low, high, median)
 }

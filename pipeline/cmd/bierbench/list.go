@@ -14,7 +14,7 @@ func newListCommand(a *app) *cobra.Command {
 		Use:     "list",
 		Short:   "List the data sets and runs of the workspace",
 		Example: `  bierbench list`,
-		Args:    arguments(cobra.NoArgs),
+		Args:    checkedArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			w, err := a.workspace()
 			if err != nil {
@@ -30,7 +30,7 @@ func newListCommand(a *app) *cobra.Command {
 }
 
 func printListing(out io.Writer, l *pipeline.Listing) error {
-	return columns(out, func(out io.Writer) {
+	return alignColumns(out, func(out io.Writer) {
 		if len(l.Datasets) == 0 {
 			fmt.Fprintln(out, `no data sets; run "bierbench ingest NAME --raw DIR"`)
 		} else {

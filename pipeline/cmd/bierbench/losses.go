@@ -26,7 +26,7 @@ pairs or triplets.`)
 	for _, l := range losses.All() {
 		fmt.Fprintf(&b, "\n\n%s\n", l.Name)
 		put := func(word, text string) {
-			lines := wrapped(text, helpWidth-14)
+			lines := wrapWords(text, helpWidth-14)
 			fmt.Fprintf(&b, "\n  %-12s%s", word, strings.Join(lines, "\n"+strings.Repeat(" ", 14)))
 		}
 		put("source", l.Source)
@@ -47,9 +47,9 @@ pairs or triplets.`)
 	return b.String()
 }
 
-// wrapped breaks a text between words into lines of at most width characters;
+// wrapWords breaks a text between words into lines of at most width characters;
 // a longer word has a line of its own.
-func wrapped(text string, width int) []string {
+func wrapWords(text string, width int) []string {
 	var lines []string
 	line := ""
 	for word := range strings.FieldsSeq(text) {

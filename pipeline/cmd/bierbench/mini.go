@@ -18,7 +18,7 @@ func newMiniCommand(a *app) *cobra.Command {
 bytes every time. They are for trying ingest and suites, not for results.`,
 		Example: `  bierbench mini raw
   bierbench ingest all --raw raw --custom mini`,
-		Args: arguments(cobra.ExactArgs(1)),
+		Args: checkedArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := datasets.WriteMini(cmd.Context(), args[0], o); err != nil {
 				return err

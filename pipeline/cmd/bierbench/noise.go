@@ -37,7 +37,7 @@ corrected for their number (Holm): such a row needs more seeds.`,
 		Example: `  bierbench noise ablation
   bierbench noise ablation --method bier --metrics R@1,MAP@R
   bierbench noise ablation --differences 0.5,1 --rows 20 --format md`,
-		Args:              arguments(cobra.MinimumNArgs(1)),
+		Args:              checkedArgs(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for i, id := range args {

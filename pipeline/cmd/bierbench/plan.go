@@ -31,7 +31,7 @@ the first of them.
 		Example: `  bierbench plan quick
   bierbench plan quick --probe
   bierbench plan my.yaml --set steps=1000`,
-		Args:      arguments(cobra.MaximumNArgs(1)),
+		Args:      checkedArgs(cobra.MaximumNArgs(1)),
 		ValidArgs: suite.Builtin(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, s, err := f.load(a, args)
@@ -51,7 +51,7 @@ the first of them.
 				return err
 			}
 			t := cost.Sum(w, p)
-			return a.print(planned(p, t), func(out io.Writer) error { return printPlan(out, p, t, probe) })
+			return a.print(newPlannedSuite(p, t), func(out io.Writer) error { return printPlan(out, p, t, probe) })
 		},
 	}
 	f.add(cmd)
@@ -62,7 +62,7 @@ the first of them.
 // printPlan writes a line for each cell, then the totals.
 func printPlan(out io.Writer, p *plan.Plan, t cost.Total, probed bool) error {
 	var table strings.Builder
-	err := columns(&table, func(out io.Writer) {
+	err := alignColumns(&table, func(out io.Writer) {
 		fmt.Fprintf(out, "state\tcell\ttime\tmemory\tdisk\t\n")
 		for _, c := range p.Cells {
 			if c.State == plan.Done {
@@ -76,7 +76,7 @@ func printPlan(out io.Writer, p *plan.Plan, t cost.Total, probed bool) error {
 		fmt.Fprintln(out, strings.TrimRight(line, " \n"))
 	}
 	fmt.Fprintf(out, "%d cells: %d done, %d to do, %d interrupted, %d stale, %d failed before", len(p.Cells), p.Count(plan.Done),
-		p.Count(plan.Todo), p.Count(plan.Interrupted), p.Count(plan.Stale), p.Count(plan.Retry))
+		p.Count(plan.Todo), p.Count(plan.Interrupted), p.Count(plan.Stale), p.Count(plan.Failed))
 	if n := p.Count(plan.Running); n > 0 {
 		fmt.Fprintf(out, ", %d running", n)
 	}
@@ -141,7 +141,7 @@ type plannedCell struct {
 	Cost  *runs.Cost `json:"cost,omitempty"` // of what is not done; seconds are 0 where basis is empty
 }
 
-func planned(p *plan.Plan, t cost.Total) plannedSuite {
+func newPlannedSuite(p *plan.Plan, t cost.Total) plannedSuite {
 	out := plannedSuite{Run: p.Run, Suite: p.Suite.Name, Cells: make([]plannedCell, len(p.Cells)), Total: t, Fits: t.Fits()}
 	for i, c := range p.Cells {
 		out.Cells[i] = plannedCell{Cell: c.Path(), State: c.State, Why: c.Why}

@@ -75,7 +75,7 @@ func (p *progress) CellEnded(cell runs.Cell, number, total int, err error) {
 	if cell.Dataset != "" { // a cell that failed at once may have no record
 		path = cell.Path()
 	}
-	line := fmt.Sprintf("[%d/%d] %s %s %.1f s", number, total, path, recalls(cell), cell.Timing["total"])
+	line := fmt.Sprintf("[%d/%d] %s %s %.1f s", number, total, path, recallText(cell), cell.Timing["total"])
 	if err != nil {
 		line = fmt.Sprintf("[%d/%d] failed: %v", number, total, err)
 	}
@@ -202,21 +202,21 @@ func (p *progress) draw(now bool) {
 	var lines []string
 	if p.run.total > 0 {
 		elapsed := time.Since(p.run.began)
-		words := []string{"cells, " + seconds(elapsed)}
+		words := []string{"cells, " + formatSeconds(elapsed)}
 		if p.run.done > 0 { // by this process or by others that share the run
 			left := elapsed / time.Duration(p.run.done) * time.Duration(p.run.total-p.run.done)
-			words = append(words, "about "+seconds(left)+" left")
+			words = append(words, "about "+formatSeconds(left)+" left")
 		}
-		lines = append(lines, bar(p.run, append(words, p.cell), columns))
+		lines = append(lines, barLine(p.run, append(words, p.cell), columns))
 	}
 	if p.stage != "" {
 		kind, about := p.words()
-		words := []string{kind, p.note, seconds(time.Since(p.at.began))}
+		words := []string{kind, p.note, formatSeconds(time.Since(p.at.began))}
 		if taken := p.at.done - p.first.done; taken > 0 && p.at.total > p.at.done {
 			left := time.Since(p.first.began) * time.Duration(p.at.total-p.at.done) / time.Duration(taken)
-			words = append(words, seconds(left)+" left")
+			words = append(words, formatSeconds(left)+" left")
 		}
-		lines = append(lines, bar(p.at, append(words, about), columns))
+		lines = append(lines, barLine(p.at, append(words, about), columns))
 	}
 	if len(lines) > 1 && rows < 3 {
 		lines = lines[1:] // no room to go up and down
@@ -224,5 +224,5 @@ func (p *progress) draw(now bool) {
 	p.screen.draw(lines)
 }
 
-// seconds writes a duration as 1m5s.
-func seconds(d time.Duration) string { return d.Round(time.Second).String() }
+// formatSeconds writes a duration as 1m5s.
+func formatSeconds(d time.Duration) string { return d.Round(time.Second).String() }

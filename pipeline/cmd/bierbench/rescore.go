@@ -28,7 +28,7 @@ more than 0.1 point.`,
 		Example: `  bierbench rescore quick
   bierbench rescore quick/cub.official-s256-jpeg/lite0-frozen/bier-512/seed-0
   bierbench rescore 'quick/bier-*' --dialect proxy-anchor --dialect ms-loss --format md`,
-		Args:              arguments(cobra.ExactArgs(1)),
+		Args:              checkedArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			render := map[string]func(*reports.Rescoring, io.Writer) error{
@@ -79,7 +79,7 @@ are exact.`)
 	for _, d := range retrieval.Dialects() {
 		fmt.Fprintf(&b, "\n\n%s\n", d.Name)
 		put := func(word, text string) {
-			lines := wrapped(text, helpWidth-16)
+			lines := wrapWords(text, helpWidth-16)
 			fmt.Fprintf(&b, "\n  %-14s%s", word, strings.Join(lines, "\n"+strings.Repeat(" ", 16)))
 		}
 		put("source", d.Source)

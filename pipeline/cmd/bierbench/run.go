@@ -91,7 +91,7 @@ one workspace: they share the cells.
   bierbench run quick --only 'bier-512' --set seeds=[0,1,2]
   bierbench run my.yaml --run second-try
   bierbench run my.yaml --retry-failed`,
-		Args:      arguments(cobra.MaximumNArgs(1)),
+		Args:      checkedArgs(cobra.MaximumNArgs(1)),
 		ValidArgs: suite.Builtin(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, s, err := f.load(a, args)
@@ -106,7 +106,7 @@ one workspace: they share the cells.
 			if err := a.print(r, func(out io.Writer) error { return printRun(out, r) }); err != nil {
 				return err
 			}
-			return failedCells(r)
+			return failedCellsError(r)
 		},
 	}
 	f.add(cmd)
@@ -117,9 +117,9 @@ one workspace: they share the cells.
 	return cmd
 }
 
-// recalls is R@1 in percent on the first protocol of a cell, with how its model
+// recallText is R@1 in percent on the first protocol of a cell, with how its model
 // was chosen where it is not the last.
-func recalls(cell runs.Cell) string {
+func recallText(cell runs.Cell) string {
 	if len(cell.Evaluations) == 0 {
 		return ""
 	}
@@ -160,8 +160,8 @@ func printRun(out io.Writer, r *pipeline.RunResult) error {
 	return nil
 }
 
-// failedCells is the error of a run with failed cells.
-func failedCells(r *pipeline.RunResult) error {
+// failedCellsError is the error of a run with failed cells.
+func failedCellsError(r *pipeline.RunResult) error {
 	if len(r.Failed) == 0 {
 		return nil
 	}

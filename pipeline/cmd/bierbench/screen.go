@@ -54,9 +54,9 @@ func (s *screen) Write(text []byte) (int, error) {
 	if len(s.lines) > 0 {
 		columns, _ := s.size()
 		for i, line := range s.lines { // it may have become narrower
-			s.lines[i] = fit(line, columns-1)
+			s.lines[i] = fitColumns(line, columns-1)
 		}
-		b.WriteString(drawing(s.lines))
+		b.WriteString(drawSequence(s.lines))
 	}
 	if _, err := io.WriteString(s.out, b.String()); err != nil {
 		return 0, err
@@ -72,7 +72,7 @@ func (s *screen) draw(lines []string) {
 		return
 	}
 	s.lines = lines
-	_, _ = io.WriteString(s.out, drawing(lines)) // bars that cannot be drawn are no reason to stop
+	_, _ = io.WriteString(s.out, drawSequence(lines)) // bars that cannot be drawn are no reason to stop
 }
 
 // Control sequences, ECMA-48.
@@ -81,8 +81,8 @@ const (
 	eraseBelow = "\x1b[J" // from the cursor to the end of the screen
 )
 
-// drawing is what draws lines from the cursor on and brings it back.
-func drawing(lines []string) string {
+// drawSequence is what draws lines from the cursor on and brings it back.
+func drawSequence(lines []string) string {
 	if len(lines) == 0 {
 		return "\r" + eraseBelow
 	}
@@ -93,9 +93,9 @@ func drawing(lines []string) string {
 	return s
 }
 
-// bar is one line: a bar, a count and words, as many as fit. It leaves the last
+// barLine is one line: a bar, a count and words, as many as fit. It leaves the last
 // column free, where some terminals wrap already.
-func bar(at position, words []string, columns int) string {
+func barLine(at position, words []string, columns int) string {
 	total := at.total
 	if total <= 0 {
 		total = -1 // not known
@@ -123,11 +123,11 @@ func bar(at position, words []string, columns int) string {
 	}
 	text := strings.TrimRight(strings.TrimPrefix(b.String(), "\r"), " ")
 	text = strings.TrimPrefix(text, " ") // "  5% |" is enough
-	return fit(printable(text), columns-1)
+	return fitColumns(printable(text), columns-1)
 }
 
-// fit cuts a line that is wider than some columns.
-func fit(line string, columns int) string {
+// fitColumns cuts a line that is wider than some columns.
+func fitColumns(line string, columns int) string {
 	if uniseg.StringWidth(line) <= columns {
 		return line
 	}

@@ -20,7 +20,7 @@ what it found. Running it again changes nothing. Other commands call it by thems
 		Example: `  bierbench setup
   bierbench setup --weights lite0
   bierbench setup --weights googlenet=bvlc_googlenet.safetensors`,
-		Args: arguments(cobra.NoArgs),
+		Args: checkedArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, value := range o.Weights {
 				if _, _, err := cache.SplitWeights(value); err != nil {
@@ -36,7 +36,7 @@ what it found. Running it again changes nothing. Other commands call it by thems
 				return err
 			}
 			return a.print(r, func(out io.Writer) error {
-				return columns(out, func(out io.Writer) {
+				return alignColumns(out, func(out io.Writer) {
 					fmt.Fprintf(out, "cache\t%s\n", r.Cache)
 					fmt.Fprintf(out, "backend\t%s\t%s\n", r.Backend, r.Device)
 					if r.Plugin != "" {

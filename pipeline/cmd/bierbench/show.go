@@ -26,7 +26,7 @@ ends when no planned cell is left.`,
 		Example: `  bierbench show quick
   bierbench show quick --follow
   bierbench show quick/cub.official-s256-jpeg/lite0-frozen/bier-512/seed-0`,
-		Args:              arguments(cobra.ExactArgs(1)),
+		Args:              checkedArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.workspace()
@@ -63,9 +63,9 @@ ends when no planned cell is left.`,
 }
 
 func printCells(out io.Writer, cells []runs.Cell) error {
-	return columns(out, func(out io.Writer) {
+	return alignColumns(out, func(out io.Writer) {
 		for _, c := range cells {
-			last := recalls(c)
+			last := recallText(c)
 			if c.Status == runs.Failed {
 				last = c.Error
 			}
@@ -79,7 +79,7 @@ func printCell(out io.Writer, c runs.Cell) error {
 	if err := json.Compact(&config, c.Config); err != nil {
 		return fmt.Errorf("cell %s: config: %w", c.Path(), err)
 	}
-	return columns(out, func(out io.Writer) {
+	return alignColumns(out, func(out io.Writer) {
 		fmt.Fprintf(out, "cell\t%s\nstatus\t%s\nstarted\t%s\n", c.Path(), c.Status, c.Started.Format("2006-01-02 15:04:05 MST"))
 		if c.Error != "" {
 			fmt.Fprintf(out, "error\t%s\n", c.Error)

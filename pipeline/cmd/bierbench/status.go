@@ -21,7 +21,7 @@ The default is the run that was submitted last.`,
 		Example: `  bierbench status
   bierbench status quick
   bierbench status quick --json`,
-		Args:              arguments(cobra.MaximumNArgs(1)),
+		Args:              checkedArgs(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.workspace()
@@ -44,7 +44,7 @@ The default is the run that was submitted last.`,
 }
 
 func printStatus(out io.Writer, s *submit.RunStatus) error {
-	err := columns(out, func(out io.Writer) {
+	err := alignColumns(out, func(out io.Writer) {
 		for _, t := range s.Features {
 			fmt.Fprintf(out, "features\t%.12s\t%s\t\n", t.Features, taskWords(t))
 		}

@@ -47,7 +47,7 @@ system that all machines share. Follow the tasks with "bierbench status".
 		Example: `  bierbench submit quick --engine slurm --sbatch --partition=gpu --sbatch --gres=gpu:1
   bierbench submit my.yaml --engine local --processes 2
   bierbench submit my.yaml --engine slurm --sbatch --time=600 --retry-failed`,
-		Args:      arguments(cobra.MaximumNArgs(1)),
+		Args:      checkedArgs(cobra.MaximumNArgs(1)),
 		ValidArgs: suite.Builtin(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -117,7 +117,7 @@ func printSubmission(out io.Writer, r *submit.Result) error {
 		fmt.Fprintf(out, "run %s: nothing to submit; of %d cells %s\n", r.Run, r.Cells, left)
 	} else {
 		fmt.Fprintf(out, "run %s: submission %s, %d of %d cells (%s)\n", r.Run, r.Submission, r.Sent, r.Cells, left)
-		if err := columns(out, func(out io.Writer) { printArrays(out, r) }); err != nil {
+		if err := alignColumns(out, func(out io.Writer) { printArrays(out, r) }); err != nil {
 			return err
 		}
 		fmt.Fprintf(out, "folder: %s\n", r.Dir)

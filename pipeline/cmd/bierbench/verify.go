@@ -15,8 +15,8 @@ func newVerifyCommand(a *app) *cobra.Command {
 		Short: "Hash the parts of prepared data sets again, check counts and lists, decode every image",
 		Example: `  bierbench verify cub
   bierbench verify sop/grocery`,
-		Args:      arguments(cobra.MinimumNArgs(1)),
-		ValidArgs: names(),
+		Args:      checkedArgs(cobra.MinimumNArgs(1)),
+		ValidArgs: datasetNames(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkSets(args); err != nil {
 				return err

@@ -29,7 +29,7 @@ takes the first.
 ` + suiteHelp(),
 		Example: `  bierbench verify-resume quick
   bierbench verify-resume my.yaml --only 'abier-*' --kills 20`,
-		Args:      arguments(cobra.MaximumNArgs(1)),
+		Args:      checkedArgs(cobra.MaximumNArgs(1)),
 		ValidArgs: suite.Builtin(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.Kills < 1 {

@@ -18,8 +18,8 @@ import (
 // the feature cache. It stays empty.
 const FileName = "claims"
 
-// Poll is how often a claim that another process holds is looked at again.
-const Poll = 200 * time.Millisecond
+// PollInterval is how often a claim that another process holds is looked at again.
+const PollInterval = 200 * time.Millisecond
 
 // File shares work between processes. Every piece of work has a name, which
 // stands for one byte of the file; who holds the lock of that byte does the
@@ -66,7 +66,7 @@ func (c *File) Take(ctx context.Context, name string) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(Poll):
+		case <-time.After(PollInterval):
 		}
 	}
 }
@@ -78,7 +78,7 @@ func (c *File) Release(name string) error {
 
 // Held reports whether somebody else holds a claim.
 func (c *File) Held(name string) (bool, error) {
-	l := span(unix.F_WRLCK, name)
+	l := byteLock(unix.F_WRLCK, name)
 	if err := unix.FcntlFlock(c.file.Fd(), unix.F_OFD_GETLK, &l); err != nil {
 		return false, fmt.Errorf("claim of %s: %w", name, err)
 	}
@@ -86,7 +86,7 @@ func (c *File) Held(name string) (bool, error) {
 }
 
 func (c *File) lock(command int, kind int16, name string) error {
-	l := span(kind, name)
+	l := byteLock(kind, name)
 	for {
 		err := unix.FcntlFlock(c.file.Fd(), command, &l)
 		switch {
@@ -101,10 +101,10 @@ func (c *File) lock(command int, kind int16, name string) error {
 	}
 }
 
-// span is the byte that stands for a name: among 2^62 places, two of a million
+// byteLock is the byte that stands for a name: among 2^62 places, two of a million
 // names share one with a chance of 1 in 10 million, and would only wait for
 // each other.
-func span(kind int16, name string) unix.Flock_t {
+func byteLock(kind int16, name string) unix.Flock_t {
 	sum := sha256.Sum256([]byte(name))
 	return unix.Flock_t{
 		Type: kind, Whence: io.SeekStart, Start: int64(binary.LittleEndian.Uint64(sum[:]) >> 2), Len: 1,
