@@ -133,34 +133,13 @@ func ReadManifest(dir string) (*Manifest, error) {
 	return &m, nil
 }
 
-// write puts the manifest into dir: temporary name, sync, rename.
+// write puts the manifest into dir.
 func (m Manifest) write(dir string) error {
 	data, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, manifestName)
-	f, err := os.Create(path + ".tmp")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(data, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(path+".tmp", path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// syncDir makes the names in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return writeFile(filepath.Join(dir, manifestName), append(data, '\n'))
 }
 
 // Entry is a prepared data set of a workspace.

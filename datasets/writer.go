@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -184,11 +183,11 @@ func (w *writer) finish() (parts []Part, index Part, err error) {
 	return w.parts, index, err
 }
 
-// abandon closes what is open. It does nothing after finish.
+// abandon removes the files that are still being written. It does nothing after finish.
 func (w *writer) abandon() {
 	for _, f := range []*arrowFile{w.part, w.index} {
 		if f != nil {
-			_ = f.file.Close()
+			_ = f.file.abandon() // the whole folder goes
 		}
 	}
 	w.part, w.index = nil, nil
@@ -200,8 +199,7 @@ func partName(i int) string { return fmt.Sprintf("part-%04d.arrow", i) }
 // An arrowFile is an Arrow file while it is written: under a temporary name, hashed on the way.
 type arrowFile struct {
 	name   string
-	path   string
-	file   *os.File
+	file   *newFile
 	buffer *bufio.Writer
 	hash   hash.Hash
 	size   int64 // bytes written
@@ -210,14 +208,14 @@ type arrowFile struct {
 }
 
 func createArrow(dir, name string, schema *arrow.Schema) (*arrowFile, error) {
-	f := &arrowFile{name: name, path: filepath.Join(dir, name), hash: sha256.New()}
+	f := &arrowFile{name: name, hash: sha256.New()}
 	var err error
-	if f.file, err = os.Create(f.path + ".tmp"); err != nil {
+	if f.file, err = createFile(filepath.Join(dir, name)); err != nil {
 		return nil, err
 	}
 	f.buffer = bufio.NewWriterSize(io.MultiWriter(f.file, f.hash), 1<<20)
 	if f.arrow, err = ipc.NewFileWriter(f, ipc.WithSchema(schema)); err != nil {
-		return nil, errors.Join(fmt.Errorf("write %s: %w", name, err), f.file.Close())
+		return nil, errors.Join(fmt.Errorf("write %s: %w", name, err), f.file.abandon())
 	}
 	return f, nil
 }
@@ -250,17 +248,16 @@ func (f *arrowFile) readAt(p []byte, offset int64) error {
 	return f.wrap(err)
 }
 
-// close finishes the file: footer, sync, rename.
+// close finishes the file: it writes the footer and gives the file its name.
 func (f *arrowFile) close() (Part, error) {
 	err := f.arrow.Close()
 	if err == nil {
 		err = f.buffer.Flush()
 	}
 	if err == nil {
-		err = f.file.Sync()
-	}
-	if err = errors.Join(err, f.file.Close()); err == nil {
-		err = os.Rename(f.path+".tmp", f.path)
+		err = f.file.commit()
+	} else {
+		err = errors.Join(err, f.file.abandon())
 	}
 	return Part{Name: f.name, SHA256: hex.EncodeToString(f.hash.Sum(nil)), Bytes: f.size, Rows: f.rows}, f.wrap(err)
 }

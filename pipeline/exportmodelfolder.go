@@ -67,16 +67,7 @@ func replaceFolder(dir string, card *ModelCard, force bool, write func(dir strin
 	} else if err = os.Rename(content, dir); err != nil {
 		return err
 	}
-	return syncFolder(parent)
-}
-
-// syncFolder makes a rename in a folder survive a power cut.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return workspace.SyncDir(parent)
 }
 
 // checkTarget says why a folder cannot be replaced, and whether there is one. No

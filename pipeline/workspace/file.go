@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 )
 
-// WriteFile writes a file to a temporary name beside it, syncs and renames it.
+// WriteFile writes a whole file: after a crash or a power cut the path holds either the old content
+// or the new one. The data goes to a temporary file in the same folder, which is synced and renamed;
+// then the folder is synced. Where a step fails, the temporary file is removed.
 func WriteFile(path string, data []byte, mode fs.FileMode) error {
 	return WriteFileFunc(path, mode, func(w io.Writer) error {
 		_, err := w.Write(data)
@@ -16,19 +18,28 @@ func WriteFile(path string, data []byte, mode fs.FileMode) error {
 	})
 }
 
-// WriteFileFunc is WriteFile for what is not in memory.
-func WriteFileFunc(path string, mode fs.FileMode, write func(w io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-"+filepath.Base(path)+"-*")
+// WriteFileFunc is WriteFile for content that is not in memory: write produces it.
+func WriteFileFunc(path string, mode fs.FileMode, write func(w io.Writer) error) error {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, ".tmp-"+filepath.Base(path)+"-*")
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	if err = errors.Join(write(f), f.Chmod(mode), f.Sync(), f.Close()); err != nil {
+	err = errors.Join(write(f), f.Chmod(mode), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return SyncDir(dir)
+}
+
+// SyncDir makes the names in a folder durable: a rename in it survives a power cut.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	return errors.Join(d.Sync(), d.Close())
 }

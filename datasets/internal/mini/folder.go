@@ -144,6 +144,7 @@ func (f *folder) draw(ctx context.Context, classes []attributes, pictures []pict
 			if err := drawn.encode(&encoded); err != nil {
 				return fmt.Errorf("encode %s: %w", p.file, err)
 			}
+			// Not synced: thousands of small files that can be drawn again.
 			return os.WriteFile(filepath.Join(f.dir, filepath.FromSlash(p.file)), encoded.Bytes(), 0o666)
 		})
 	}

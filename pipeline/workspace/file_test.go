@@ -1,0 +1,54 @@
+package workspace
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// A file is written whole or is as it was, and nothing else is left in its folder.
+func TestWriteFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "suite.yaml")
+	if err := WriteFile(path, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cut := errors.New("cut off")
+	err := WriteFileFunc(path, 0o644, func(w io.Writer) error {
+		_, err := io.WriteString(w, "ne")
+		return errors.Join(err, cut)
+	})
+	if !errors.Is(err, cut) {
+		t.Errorf("error %v, want that of the content", err)
+	}
+	check := func(want string, mode os.FileMode) {
+		t.Helper()
+		entries, err := os.ReadDir(dir)
+		if err != nil || len(entries) != 1 {
+			t.Errorf("the folder holds %v (%v), want one file", entries, err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil || string(data) != want {
+			t.Errorf("the file holds %q (%v), want %q", data, err, want)
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("mode %v (%v), want %v", info.Mode(), err, mode)
+		}
+	}
+	check("old", 0o600)
+	if err = WriteFile(path, []byte("new"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	check("new", 0o644)
+	if err = os.Mkdir(filepath.Join(dir, "suite"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err = WriteFile(filepath.Join(dir, "suite"), nil, 0o644); err == nil {
+		t.Error("a file took the place of a folder")
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".tmp-*")); len(left) > 0 { // the pattern is well formed
+		t.Errorf("left behind: %v", left)
+	}
+}
