@@ -1,6 +1,3 @@
-// Command bierbench prepares image-retrieval benchmarks, trains boosted
-// embedding ensembles and their baselines, and says whether the difference
-// between two runs is real.
 package main
 
 import (

@@ -14,25 +14,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FileName is the name of a file of claims, in a run's folder and in that of
-// the feature cache. It stays empty.
+// FileName is the name of the file of claims in the folder of a run, of the feature cache or of the
+// measurements. The file stays empty.
 const FileName = "claims"
 
-// PollInterval is how often a claim that another process holds is looked at again.
+// PollInterval is the time between two looks at a claim that another process holds.
 const PollInterval = 200 * time.Millisecond
 
-// File shares work between processes. Every piece of work has a name, which
-// stands for one byte of the file; who holds the lock of that byte does the
-// work. The kernel gives a lock back when its process ends, however it ends, so
-// a dead process holds nothing.
-//
-// The locks are open file description locks (fcntl(2)): they also keep two
-// claims of one process apart, and on a shared file system they hold between
-// machines where it passes fcntl locks on (NFS with its lock service, Lustre
-// mounted with flock, GPFS, CephFS).
+// File is an open file of claims. The claims that were taken with it end when it is closed.
 type File struct{ file *os.File }
 
-// Open opens the claims in a folder, making both where they are missing.
+// Open opens the file of claims in a folder. It makes the folder and the file where they are missing.
 func Open(dir string) (*File, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("claims: %w", err)
@@ -44,10 +36,10 @@ func Open(dir string) (*File, error) {
 	return &File{f}, nil
 }
 
-// Close gives every claim back.
+// Close gives back every claim that was taken with the file.
 func (c *File) Close() { _ = c.file.Close() } // nothing was written
 
-// Try takes the claim of a piece of work; false when another holds it.
+// Try takes the claim of a piece of work, and returns false where somebody else holds it.
 func (c *File) Try(name string) (bool, error) {
 	err := c.lock(unix.F_OFD_SETLK, unix.F_WRLCK, name)
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
@@ -56,7 +48,7 @@ func (c *File) Try(name string) (bool, error) {
 	return err == nil, err
 }
 
-// Take waits for the claim of a piece of work.
+// Take waits until the claim of a piece of work is free, and takes it.
 func (c *File) Take(ctx context.Context, name string) error {
 	for {
 		ok, err := c.Try(name)
@@ -71,7 +63,7 @@ func (c *File) Take(ctx context.Context, name string) error {
 	}
 }
 
-// Release gives a claim back.
+// Release gives one claim back.
 func (c *File) Release(name string) error {
 	return c.lock(unix.F_OFD_SETLK, unix.F_UNLCK, name)
 }
@@ -101,9 +93,8 @@ func (c *File) lock(command int, kind int16, name string) error {
 	}
 }
 
-// byteLock is the byte that stands for a name: among 2^62 places, two of a million
-// names share one with a chance of 1 in 10 million, and would only wait for
-// each other.
+// byteLock returns a lock of the byte that stands for a name. There are 2^62 bytes: two of a million
+// names share one with a chance of 1 in 10 million, and would only wait for each other.
 func byteLock(kind int16, name string) unix.Flock_t {
 	sum := sha256.Sum256([]byte(name))
 	return unix.Flock_t{
