@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"bierbench/datasets/internal/matfile/mattest"
-
 	"github.com/google/go-cmp/cmp"
+
+	"bierbench/datasets/internal/matfile/mattest"
 )
 
 // car is one annotation.

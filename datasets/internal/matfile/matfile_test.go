@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"bierbench/datasets/internal/matfile/mattest"
-
 	"github.com/google/go-cmp/cmp"
+
+	"bierbench/datasets/internal/matfile/mattest"
 )
 
 // annotations is a file shaped like the published ones: a compressed struct
