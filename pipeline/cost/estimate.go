@@ -20,24 +20,23 @@ import (
 	"bierbench/runs"
 )
 
-// Total is what the cells of a plan that are not done need together.
+// Total is what the cells of a plan that are not done take together.
 type Total struct {
-	Cells   int     `json:"cells"`   // that are not done
-	Unknown int     `json:"unknown"` // of them, whose time is not known and not in Seconds
-	Seconds float64 `json:"seconds"` // one after the other
-	Memory  int64   `json:"memory"`  // of the largest whose memory is known, bytes
+	Cells   int     `json:"cells"`   // number of cells that are not done
+	Unknown int     `json:"unknown"` // number of these cells whose time is not known; it is not in Seconds
+	Seconds float64 `json:"seconds"` // for one cell after the other
+	Memory  int64   `json:"memory"`  // bytes of the largest cell whose memory is known
 	Disk    int64   `json:"disk"`    // bytes that stay
-	Peak    int64   `json:"peak"`    // bytes while it runs, with the checkpoints of a training
-	Free    int64   `json:"free"`    // bytes of the workspace's file system; 0 where it does not say
+	Peak    int64   `json:"peak"`    // bytes on the disk during the run, with the checkpoints of a training
+	Free    int64   `json:"free"`    // bytes that are free on the workspace's file system; 0 where it does not tell
 }
 
-// Fits reports whether the disk has room.
+// Fits reports whether the disk has room for the peak.
 func (t Total) Fits() bool { return t.Free == 0 || t.Peak <= t.Free }
 
-// Estimate fills the cost of every cell that is not done: the time from what
-// was measured on this machine, the memory from measured peaks or, in frozen
-// mode, from the sizes of the tables, the disk from the sizes of the files.
-// Features are in the cost of the first cell that needs them.
+// Estimate fills in the cost of every cell that is not done. The time comes from what was measured
+// on this machine, the memory from measured peaks or, in frozen mode, from the sizes of the tables,
+// the disk from the sizes of the files. The first cell that needs features pays for them.
 func Estimate(w *workspace.Workspace, p *plan.Plan) error {
 	e, err := newEstimator(w, p)
 	if err != nil {
@@ -56,7 +55,7 @@ func Estimate(w *workspace.Workspace, p *plan.Plan) error {
 	return nil
 }
 
-// Sum adds up the costs that Estimate filled in.
+// Sum adds up the costs that Estimate has filled in.
 func Sum(w *workspace.Workspace, p *plan.Plan) Total {
 	t := Total{Free: freeBytes(w.Dir)}
 	for _, c := range p.Cells {
@@ -75,8 +74,8 @@ func Sum(w *workspace.Workspace, p *plan.Plan) Total {
 	return t
 }
 
-// freeBytes is the room for ordinary users on a folder's file system, 0 where
-// that is not known.
+// freeBytes returns the bytes that ordinary users may still write to a folder's file system, 0
+// where that is not known.
 func freeBytes(dir string) int64 {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
@@ -85,37 +84,37 @@ func freeBytes(dir string) int64 {
 	return int64(s.Bavail) * s.Bsize
 }
 
-// idleMemory is the resident memory of a process with the CPU backend that does
-// a cell of hardly any data, bytes: 180 MB were measured without training, 231
-// and 247 MB with the step of a baseline. Compiling the step of an ensemble with
-// regressors took up to 430 MB, which is known once one was done.
+// idleMemory is the resident memory in bytes of a process with the CPU backend and a cell of hardly
+// any data. Measured were 180 MB without training, and 231 and 247 MB with the step of a baseline.
+// Compiling the step of an ensemble with regressors took up to 430 MB; that is known once one was
+// done.
 const idleMemory = 250 << 20
 
-// estimator answers for the cells of one plan.
+// An estimator estimates the cells of one plan.
 type estimator struct {
 	w           *workspace.Workspace
 	run         string // folder
 	found       *measurements
 	weights     map[string]string    // SHA-256 by backbone
-	kinds       map[kindKey]kindCost // one for all seeds
-	parameters  map[string]int64     // of backbones
-	counted     map[string]struct{}  // feature keys that an earlier cell pays for, or that are cached
-	compiled    map[string]bool      // kinds of features that an earlier cell compiles
-	checkpoints int64                // most bytes that a training holds besides its result
+	kinds       map[kindKey]kindCost // the same for all seeds
+	parameters  map[string]int64     // number by backbone
+	counted     map[string]struct{}  // keys of features that an earlier cell pays for
+	compiled    map[string]bool      // kinds of features whose network an earlier cell compiles
+	checkpoints int64                // most bytes that a training of the plan holds besides its result
 }
 
-// kindKey tells cells apart that differ in more than the seed.
+// kindKey identifies cells that differ only in the seed.
 type kindKey struct{ config, data string }
 
-// kindCost are what the cells of a kind need, features apart.
+// kindCost is what a cell of a kind takes, without features.
 type kindCost struct {
-	known    bool    // whether the time of every part is
-	basis    string  // of the least certain one
-	step     float64 // seconds
-	once     float64 // seconds besides steps and features
+	known    bool    // the time of every work is known
+	basis    string  // of the least certain work
+	step     float64 // seconds of one step
+	once     float64 // seconds of everything but steps and features
 	memory   int64
 	disk     int64
-	features string // key; empty where the cell needs none
+	features string // key of the features that it reads; empty where it needs none or they are cached
 }
 
 func newEstimator(w *workspace.Workspace, p *plan.Plan) (*estimator, error) {
@@ -129,7 +128,7 @@ func newEstimator(w *workspace.Workspace, p *plan.Plan) (*estimator, error) {
 	}, nil
 }
 
-// cost is what a cell still needs.
+// cost returns what a cell still takes.
 func (e *estimator) cost(c plan.Cell) (runs.Cost, error) {
 	key := kindKey{c.ConfigHash, c.Data.Dir}
 	x, ok := e.kinds[key]
@@ -169,8 +168,9 @@ func (e *estimator) cost(c plan.Cell) (runs.Cost, error) {
 	return cost, nil
 }
 
-// Predicted is what the record of a cell that begins says of its cost: that of
-// the whole cell also where it is continued, as the record's time is.
+// Predicted returns the cost that the record of a cell keeps when the cell begins. It is that of
+// the whole cell even where the cell is continued, because the time in a record is as well. It is
+// nil where there is no estimate.
 func Predicted(c plan.Cell) *runs.Cost {
 	switch {
 	case (c.State == plan.Interrupted || c.State == plan.Failed) && c.Record.Predicted != nil:
@@ -181,7 +181,7 @@ func Predicted(c plan.Cell) *runs.Cost {
 	return &c.Cost
 }
 
-// workTime is the time of a piece of work.
+// workTime is the estimated time of a piece of work.
 type workTime struct {
 	known          bool
 	basis          string
@@ -191,7 +191,7 @@ type workTime struct {
 // estimateTime estimates an amount of a kind of work by the measured rate.
 func (e *estimator) estimateTime(work, of string, amount float64) workTime {
 	found := e.found.nearest(work, of, amount)
-	if len(found) == 0 && work == workEvaluate { // a multiply-add is one in all widths
+	if len(found) == 0 && work == workEvaluate { // a multiply-add takes about the same time in all widths
 		found = nearestAmounts(e.found.works[work], amount)
 	}
 	if len(found) == 0 {
@@ -204,7 +204,7 @@ func (e *estimator) estimateTime(work, of string, amount float64) workTime {
 	}
 }
 
-// lessCertain is the less certain of two bases; empty is that of nothing.
+// lessCertain returns the less certain of two bases. An empty basis is that of no work.
 func lessCertain(a, b string) string {
 	if a == "" || b == BasisProbe {
 		return b
@@ -212,7 +212,7 @@ func lessCertain(a, b string) string {
 	return a
 }
 
-// estimateKind estimates what is the same for all seeds.
+// estimateKind estimates what is the same for all seeds of a cell.
 func (e *estimator) estimateKind(c plan.Cell) (x kindCost, err error) {
 	net, err := backbones.Named(c.Backbone)
 	if err != nil {
@@ -247,7 +247,7 @@ func (e *estimator) estimateKind(c plan.Cell) (x kindCost, err error) {
 		x.step = steps.seconds / float64(c.Config.Steps)
 		x.once += embed.seconds
 	}
-	if c.Config.Initialises() { // no probe tries it: it may take longer than the rest
+	if c.Config.Initialises() { // no probe measures it, which could take longer than all the rest
 		initial := e.estimateTime(workInitial, initialKind(c.Config), initialImages(c.Manifest))
 		add(initial)
 		x.once += initial.seconds
@@ -255,10 +255,10 @@ func (e *estimator) estimateKind(c plan.Cell) (x kindCost, err error) {
 	if n := float64(selection.looks); n > 0 {
 		embed := e.estimateTime(workEmbed, embedKind(c.Config), float64(selection.images))
 		compare := e.estimateTime(workEvaluate, evaluateKind(c.Config), selection.scores)
-		add(embed) // which is compiled once more
+		add(embed) // its set-up: it is compiled once more
 		x.once += n * (embed.seconds + compare.seconds)
 	}
-	// What is in no stage is small; a cell of unknown overhead has a known time.
+	// The overhead is small: a cell whose overhead is not known still has a known time.
 	x.once += e.overhead(c)
 	if c.Config.Mode == models.Frozen {
 		if x.features, err = e.features(c, net); err != nil {
@@ -269,10 +269,10 @@ func (e *estimator) estimateKind(c plan.Cell) (x kindCost, err error) {
 	x.memory = e.memory(c, net, kind, all, parameters)
 	x.disk = cellDisk(c, images, all, parameters)
 	if !c.Config.Untrained {
-		// Values and two moments: two checkpoints that are kept and one that is
-		// being written.
+		// Values and two moments of each parameter, in the two checkpoints that are kept and the
+		// one that is being written.
 		most := (3*3 - 1) * 4 * parameters
-		if selection.looks > 0 { // and two more models that may be the best
+		if selection.looks > 0 { // and two models that may be the best
 			most += 2 * 4 * parameters
 		}
 		e.checkpoints = max(e.checkpoints, most)
@@ -280,9 +280,9 @@ func (e *estimator) estimateKind(c plan.Cell) (x kindCost, err error) {
 	return x, nil
 }
 
-// overhead is the least that was measured, per image of the data set: waiting
-// for another process's features counts as overhead of a cell, but is none of
-// its kind.
+// overhead returns the least that was measured, by the number of images of the data set. Waiting
+// for the features of another process counts as overhead of a cell, but does not belong to its
+// kind.
 func (e *estimator) overhead(c plan.Cell) float64 {
 	rows := float64(c.Manifest.Rows)
 	found := e.found.nearest(workOverhead, overheadKind(c.Config), rows)
@@ -293,8 +293,7 @@ func (e *estimator) overhead(c plan.Cell) float64 {
 	return rows * rate(slices.MinFunc(found, func(a, b measurement) int { return cmp.Compare(rate(a), rate(b)) }))
 }
 
-// features returns the key of the features that a cell needs, empty where they
-// are cached.
+// features returns the key of the features that a cell needs, empty where they are cached.
 func (e *estimator) features(c plan.Cell, net backbones.Backbone) (string, error) {
 	key := backbones.FeaturesKey(c.Manifest.Digest, e.weights[c.Backbone], net, c.Config.Input)
 	if _, ok := e.counted[key]; ok {
@@ -311,7 +310,7 @@ func (e *estimator) features(c plan.Cell, net backbones.Backbone) (string, error
 	}
 }
 
-// trained is the number of a backbone's values where it is part of the model.
+// trained returns the number of parameters of a backbone that is trained, else 0.
 func (e *estimator) trained(c models.Config, net backbones.Backbone) int64 {
 	if c.Mode != models.Finetune {
 		return 0
@@ -324,10 +323,10 @@ func (e *estimator) trained(c models.Config, net backbones.Backbone) int64 {
 	return n
 }
 
-// memory is a measured peak of the kind, with the difference of the tables. A
-// probe's has no search in it. Without one it is, in frozen mode, that of a
-// process with a backend and the tables, parameters and scores beside it; what a
-// network's maps take in a training end to end is not known before it was tried: 0.
+// memory returns a measured peak of the kind, with the size of the tables adapted to the cell. The
+// peak of a probe is that of a cell without a search, which is added. Where nothing was measured,
+// it is the formula of the package documentation in frozen mode, else 0: what the activations of a
+// network take in a training end to end is not known before it was tried.
 func (e *estimator) memory(c plan.Cell, net backbones.Backbone, kind string, all []searchSize, parameters int64) int64 {
 	bytes := tableBytes(c.Config, net.Features, c.Manifest)
 	formula := idleMemory + bytes + 4*4*parameters + scoreBytes(all) // values, gradients, two moments
@@ -345,7 +344,7 @@ func (e *estimator) memory(c plan.Cell, net backbones.Backbone, kind string, all
 	return peak
 }
 
-// scoreBytes is the memory of the scores of a search: one block of them.
+// scoreBytes returns the memory of one block of scores of the largest search.
 func scoreBytes(all []searchSize) int64 {
 	most := 0
 	for _, s := range all {
@@ -354,9 +353,9 @@ func scoreBytes(all []searchSize) int64 {
 	return int64(min(most, 64<<20))
 }
 
-// cellDisk is the size of a done cell's files. The rows of the Arrow files are
-// those of their schemas; a line of train.jsonl and cell.json are as long as
-// usual.
+// cellDisk returns the size of the files of a done cell in bytes. The rows of the Arrow files have
+// the sizes of their schemas; train.jsonl has lines of the usual length, cell.json has its usual
+// size.
 func cellDisk(c plan.Cell, images int, all []searchSize, parameters int64) int64 {
 	const (
 		embeddingRow = 8 + 4 + 4 + 1                                  // id, class, split, list
@@ -365,7 +364,7 @@ func cellDisk(c plan.Cell, images int, all []searchSize, parameters int64) int64
 	)
 	bytes := int64(images)*int64(c.Config.Size*4+embeddingRow) + fixed
 	for _, s := range all {
-		if c.Config.Selection != models.SelectPeek { // of which no queries are kept
+		if c.Config.Selection != models.SelectPeek { // whose queries are not kept
 			bytes += int64(s.draws) * int64(s.queries) * queryRow
 		}
 	}
@@ -379,12 +378,12 @@ func cellDisk(c plan.Cell, images int, all []searchSize, parameters int64) int64
 	return bytes
 }
 
-// checkpointStep is the step of the newest checkpoint in a folder, by the names
-// of the files; 0 where there is none.
+// checkpointStep returns the step of the newest checkpoint in a folder by the names of the files, 0
+// where there is none.
 func checkpointStep(dir string) int {
 	files, err := os.ReadDir(dir)
 	if err != nil {
-		return 0 // there is none yet
+		return 0 // there is no folder yet
 	}
 	newest := 0
 	for _, f := range files {

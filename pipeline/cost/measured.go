@@ -23,20 +23,20 @@ import (
 	"bierbench/pipeline/workspace"
 )
 
-// The works that are measured.
+// The works that are measured, each with its amount.
 const (
 	workFeatures = "features" // amount: images
 	workTrain    = "train"    // amount: optimizer steps
-	workInitial  = "initial"  // amount: images, those that are held out included
+	workInitial  = "initial"  // amount: images, with those that are held out
 	workEmbed    = "embed"    // amount: images
 	workEvaluate = "evaluate" // amount: multiply-adds of scores
-	workOverhead = "overhead" // of a cell, in no other work; amount: images of the data set
-	workMemory   = "memory"   // no time; amount: bytes that the size of the data set adds
+	workOverhead = "overhead" // the rest of the time of a cell; amount: images of the data set
+	workMemory   = "memory"   // no time; amount: bytes that grow with the data set
 )
 
-// What a measurement comes from.
+// The bases: what a measurement comes from.
 const (
-	BasisMeasured = "measured" // cells that were done
+	BasisMeasured = "measured" // a cell that was done
 	BasisProbe    = "probe"    // a probe of some steps and images
 )
 
@@ -53,22 +53,23 @@ type measurement struct {
 }
 
 const (
-	// keptMeasurements are the latest of a work, kind and amount that count.
+	// keptMeasurements is how many measurements of a work, kind and amount count: the latest.
 	keptMeasurements = 5
-	// mostMeasurements bounds what a plan reads.
+	// mostMeasurements is the largest number of measurements that a plan uses of a file.
 	mostMeasurements = 4000
-	// tidyBytes is the size from which a file of measurements is looked at for
-	// lines that nobody needs any more.
+	// tidyBytes is the size of a file of measurements from which lines that count no more are
+	// removed.
 	tidyBytes = 256 << 10
-	// likeMachines bounds the files of other machines that a plan reads.
+	// likeMachines is the largest number of files of other machines that a plan reads.
 	likeMachines = 8
 )
 
-// bucket tells amounts apart that differ by more than about a tenth.
+// bucket returns the class of the amount: 20 classes for each factor of 10, which are about 12%
+// wide.
 func (m measurement) bucket() int { return int(math.Round(20 * math.Log10(max(m.Amount, 1)))) }
 
-// keepLatest keeps the last few measurements of every work, kind and amount, and no
-// more than the bound, in their order.
+// keepLatest returns the latest measurements of every work, kind, basis and amount, in their order:
+// keptMeasurements of each, and mostMeasurements in all.
 func keepLatest(all []measurement) []measurement {
 	type key struct {
 		work, of, basis string
@@ -86,14 +87,14 @@ func keepLatest(all []measurement) []measurement {
 	return kept
 }
 
-// measurements are those of this machine, or where it has none of a kind those
-// of machines with the same hardware under another host name.
+// measurements are what was measured on this machine and on others with the same hardware. The
+// latter count where this machine has none of a kind.
 type measurements struct {
 	own, like map[[2]string][]measurement // by work and kind
 	works     map[string][]measurement    // by work, of any kind, own ones last
 }
 
-// newMeasurements sorts measurements of this machine and of others like it.
+// newMeasurements groups the measurements of this machine and of others like it.
 func newMeasurements(own, like []measurement) *measurements {
 	m := &measurements{own: map[[2]string][]measurement{}, like: map[[2]string][]measurement{}, works: map[string][]measurement{}}
 	for _, x := range like {
@@ -107,8 +108,8 @@ func newMeasurements(own, like []measurement) *measurements {
 	return m
 }
 
-// nearest returns the measurements of a kind of work whose amount is nearest to
-// the given one; none where nothing of the kind was measured.
+// nearest returns the measurements of a kind of work whose amount is nearest to the given one; none
+// where the kind was never measured.
 func (m *measurements) nearest(work, of string, amount float64) []measurement {
 	found := m.own[[2]string{work, of}]
 	if len(found) == 0 {
@@ -117,6 +118,8 @@ func (m *measurements) nearest(work, of string, amount float64) []measurement {
 	return nearestAmounts(found, amount)
 }
 
+// nearestAmounts returns the latest measurements with the amount nearest to the given one. Those of
+// cells that were done replace those of probes.
 func nearestAmounts(found []measurement, amount float64) []measurement {
 	if len(found) == 0 {
 		return nil
@@ -136,7 +139,7 @@ func nearestAmounts(found []measurement, amount float64) []measurement {
 	return out[max(0, len(out)-keptMeasurements):]
 }
 
-// of is the median of a number over measurements; 0 where there are none.
+// median returns the median of a number over measurements, 0 where there are none.
 func median(found []measurement, of func(measurement) float64) float64 {
 	if len(found) == 0 {
 		return 0
@@ -149,8 +152,9 @@ func median(found []measurement, of func(measurement) float64) float64 {
 	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
 }
 
-// thisMachine names this machine and what of it decides how long work takes: the
-// hardware, in words that need no open backend, and the host's name.
+// thisMachine returns what decides how long work takes on this machine, in words that need no open
+// backend: the processor, the backend, its device and the number of devices. It also returns the
+// name of the host.
 func thisMachine(w *workspace.Workspace) (hardware, host string) {
 	backend := w.Backend
 	if backend == "" {
@@ -176,10 +180,11 @@ func thisMachine(w *workspace.Workspace) (hardware, host string) {
 	return fmt.Sprintf("%s, %s %s, %d devices", workspace.Processor(), backend, device, w.Devices), host
 }
 
+// measuredDir returns the folder of the measurements.
 func measuredDir(w *workspace.Workspace) string { return filepath.Join(w.Dir, "models", "measured") }
 
-// measuredFiles is the file of a machine's measurements; its name begins with
-// what machines of the same hardware share.
+// measuredFiles returns the file of the measurements of this machine, and the pattern of the files
+// of all machines with the same hardware.
 func measuredFiles(w *workspace.Workspace) (file, like string) {
 	digest := func(s string) string {
 		sum := sha256.Sum256([]byte(s))
@@ -189,7 +194,7 @@ func measuredFiles(w *workspace.Workspace) (file, like string) {
 	return filepath.Join(measuredDir(w), digest(hardware)+"-"+digest(host)+".jsonl"), filepath.Join(measuredDir(w), digest(hardware)+"-*.jsonl")
 }
 
-// readMeasured reads what was measured on this machine and on those like it.
+// readMeasured reads what was measured on this machine and on machines like it.
 func readMeasured(w *workspace.Workspace) (*measurements, error) {
 	file, pattern := measuredFiles(w)
 	own, _, err := readMeasurements(file)
@@ -220,9 +225,8 @@ func readMeasured(w *workspace.Workspace) (*measurements, error) {
 	return newMeasurements(keepLatest(own), keepLatest(like)), nil
 }
 
-// readMeasurements reads a file of measurements, none where there is no file,
-// and its number of lines. A line that is cut or broken counts for nothing: a
-// power cut may leave one.
+// readMeasurements reads a file of measurements and counts its lines; where there is no file, both
+// are empty. A broken line is left out: a power cut may leave one.
 func readMeasurements(file string) (all []measurement, lines int, err error) {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -241,7 +245,7 @@ func readMeasurements(file string) (all []measurement, lines int, err error) {
 	return all, lines, nil
 }
 
-// sound reports whether a measurement can be counted with.
+// sound reports whether the numbers of a measurement can be used.
 func (m measurement) sound() bool {
 	for _, v := range []float64{m.Amount, m.Seconds, m.Seconds / m.Amount, m.Setup, float64(m.Memory)} {
 		if v < 0 || math.IsNaN(v) || math.IsInf(v, 0) {
@@ -282,7 +286,7 @@ func addMeasured(ctx context.Context, w *workspace.Workspace, found []measuremen
 	return nil
 }
 
-// measurementLines writes a line for each measurement.
+// measurementLines returns the measurements as lines of JSON.
 func measurementLines(all []measurement) ([]byte, error) {
 	var lines bytes.Buffer
 	for _, m := range all {
@@ -296,8 +300,8 @@ func measurementLines(all []measurement) ([]byte, error) {
 	return lines.Bytes(), nil
 }
 
-// appendLines appends whole lines in one write, after the end of a line that
-// was cut, and returns the size of the file.
+// appendLines appends whole lines to a file in one write and returns its size. Where the last line
+// of the file is cut, it ends that line first.
 func appendLines(file string, lines []byte) (size int64, err error) {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o666)
 	if err != nil {
@@ -320,8 +324,8 @@ func appendLines(file string, lines []byte) (size int64, err error) {
 	return size + int64(n), err
 }
 
-// tidyMeasurements rewrites a file of which less than half the lines count. The
-// caller holds its claim.
+// tidyMeasurements rewrites a file of which less than half the lines count. The caller holds the
+// claim of the file.
 func tidyMeasurements(file string) error {
 	all, lines, err := readMeasurements(file)
 	if err != nil {

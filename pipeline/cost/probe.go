@@ -18,17 +18,16 @@ import (
 )
 
 const (
-	probeWarmUp = 2    // steps before those that count; the first compiles
-	probeSteps  = 20   // steps that count
-	probeImages = 64   // images of features or of an embedding that count
-	probeRows   = 5000 // most training images of a probe
-	probeSearch = 2048 // vectors that search each other
+	probeWarmUp = 2    // steps before those that are timed; the first compiles
+	probeSteps  = 20   // steps that are timed
+	probeImages = 64   // images that are timed, for features and embeddings
+	probeRows   = 5000 // largest number of training images of a probe
+	probeSearch = 2048 // vectors that are searched among each other
 )
 
-// Probe measures what Estimate lacks for the plan, each kind of work once: some
-// steps of a training, features or embeddings of some images, a search among
-// random vectors. It returns the number of works measured and leaves the run
-// alone.
+// Probe measures what Estimate lacks for the plan, each kind of work once: some steps of a
+// training, features or embeddings of some images, a search among random vectors. It returns the
+// number of works that it measured. It writes nothing into the run.
 func Probe(ctx context.Context, w *workspace.Workspace, p *plan.Plan) (works int, err error) {
 	e, err := newEstimator(w, p)
 	if err != nil {
@@ -51,7 +50,7 @@ func Probe(ctx context.Context, w *workspace.Workspace, p *plan.Plan) (works int
 	return works, nil
 }
 
-// probe is the work of one cell, tried.
+// A probe tries the works of one cell.
 type probe struct {
 	w       *workspace.Workspace
 	cell    plan.Cell
@@ -122,22 +121,21 @@ func probeCell(ctx context.Context, w *workspace.Workspace, e *estimator, c plan
 	return works, nil
 }
 
-// measureSeconds is the time that f takes.
+// measureSeconds returns the seconds that f takes.
 func measureSeconds(f func() error) (float64, error) {
 	began := time.Now()
 	err := f()
 	return time.Since(began).Seconds(), err
 }
 
-// fitLine splits the times of two amounts of work into what is the same for both
-// and what a unit takes.
+// fitLine takes the seconds of two amounts of work apart: seconds = setup + amount * unit.
 func fitLine(amount1, seconds1, amount2, seconds2 float64) (setup, unit float64) {
 	unit = max(seconds2-seconds1, 0) / (amount2 - amount1)
 	return max(seconds1-amount1*unit, 0), unit
 }
 
-// features takes one batch through the network, which compiles it, and then the
-// images that count.
+// features takes one batch through the network, which compiles it, and then the images that are
+// timed.
 func (t *probe) features(ctx context.Context) ([]measurement, error) {
 	c := t.cell.Config
 	extract := func(n int) (float64, error) {
@@ -163,8 +161,8 @@ func (t *probe) features(ctx context.Context) ([]measurement, error) {
 	}}, nil
 }
 
-// training takes some steps and embeds some images. Frozen features are random
-// numbers: they take as long as true ones.
+// training takes some steps and embeds some images. In frozen mode the features are random numbers,
+// which take as long as true ones.
 func (t *probe) training(ctx context.Context) ([]measurement, error) {
 	c := t.cell.Config
 	kind, err := trainKind(c, trainClasses(t.cell.Manifest))
@@ -200,7 +198,7 @@ func (t *probe) training(ctx context.Context) ([]measurement, error) {
 	step := (elapsed[len(elapsed)-1] - elapsed[probeWarmUp-1]) / probeSteps
 	train := measurement{Work: workTrain, Kind: kind, Amount: probeSteps, Seconds: probeSteps * step, Setup: max(elapsed[probeWarmUp-1]-probeWarmUp*step, 0)}
 
-	// Twice: compiling is in both, so that their difference is without it.
+	// Two amounts: both times contain the compilation, and their difference does not.
 	batch := probeImages / 2
 	if c.Mode == models.Frozen {
 		batch = len(rows)
@@ -236,7 +234,7 @@ func (t *probe) training(ctx context.Context) ([]measurement, error) {
 	}, nil
 }
 
-// numbers returns n random numbers.
+// numbers returns n random numbers, standard normal.
 func (t *probe) numbers(n int) []float32 {
 	out := make([]float32, n)
 	for i := range out {
@@ -245,8 +243,7 @@ func (t *probe) numbers(n int) []float32 {
 	return out
 }
 
-// evaluation searches random vectors among themselves, as a leave-one-out
-// protocol does.
+// evaluation searches random vectors among each other, as a leave-one-out protocol does.
 func (t *probe) evaluation(ctx context.Context) ([]measurement, error) {
 	c := t.cell.Config
 	s := retrieval.Search{Width: c.Size, SelfExcluded: true, Recalls: []int{1, 2, 4, 8}, Nearest: plan.NearestPerQuery}

@@ -7,8 +7,8 @@ import (
 	"bierbench/models"
 )
 
-// evaluationSize returns how many images a cell's model is evaluated on, and the
-// searches of that.
+// evaluationSize returns the number of images that a cell's model is evaluated on, and the searches
+// among them.
 func evaluationSize(c models.Config, m datasets.Manifest) (images int, all []searchSize, err error) {
 	if c.Evaluate == models.EvaluateValidation {
 		n := heldOutImages(c, m)
@@ -18,21 +18,21 @@ func evaluationSize(c models.Config, m datasets.Manifest) (images int, all []sea
 	return testImages(m), all, err
 }
 
-// heldOutImages is how many images the held-out classes have, were all classes
-// of one size.
+// heldOutImages returns the number of images of the held-out classes, if all classes have the same
+// size.
 func heldOutImages(c models.Config, m datasets.Manifest) int {
 	return int(math.Round(c.HeldOut * float64(trainImages(m))))
 }
 
-// selectionWork is the work of choosing a model.
+// selectionWork is the work of selecting a model.
 type selectionWork struct {
-	looks  int
-	images int     // embedded in a look
-	scores float64 // multiply-adds of a look's search
+	looks  int     // comparisons of models
+	images int     // that are embedded in a look
+	scores float64 // multiply-adds of the search in a look
 }
 
-// estimateSelection returns the work of a configuration's selection, 0 looks where it
-// selects nothing.
+// estimateSelection returns the work of a configuration's selection; it has no looks where the
+// configuration selects nothing.
 func estimateSelection(c models.Config, m datasets.Manifest) (selectionWork, error) {
 	if !c.Selects() {
 		return selectionWork{}, nil
@@ -46,7 +46,7 @@ func estimateSelection(c models.Config, m datasets.Manifest) (selectionWork, err
 			return selectionWork{}, err
 		}
 		one, w.images = all[0], max(all[0].queries, all[0].gallery)
-		if all[0].queries != all[0].gallery { // not each other
+		if all[0].queries != all[0].gallery { // they are different images
 			w.images = all[0].queries + all[0].gallery
 		}
 	}

@@ -21,10 +21,10 @@ import (
 	"bierbench/runs"
 )
 
-// trainKind names everything of a configuration that changes what a step costs.
-// Options that only change its numbers, the number of steps and the seed are
-// left out, and so is the data set, for a batch has the same size in all; but a
-// loss may have proxies of its classes, the training classes.
+// trainKind returns everything of a configuration that changes what a step costs. Left out are the
+// options that only change its numbers, the number of steps, the seed, and the data set: a batch
+// has the same size in all of them. But a loss may have proxies of its classes, the training
+// classes.
 func trainKind(c models.Config, classes int) (string, error) {
 	on := func(v float64) float64 { // a term of weight 0 may be left out of the step
 		if v > 0 {
@@ -69,10 +69,10 @@ func trainKind(c models.Config, classes int) (string, error) {
 	return strings.Join(append(words, hex.EncodeToString(sum[:4])), " "), nil
 }
 
-// featuresKind names what changes the cost of an image's feature.
+// featuresKind returns what changes the cost of the feature of an image.
 func featuresKind(c models.Config) string { return fmt.Sprintf("%s %dpx", c.Backbone, c.Input) }
 
-// embedKind names what changes the cost of an image's embedding.
+// embedKind returns what changes the cost of the embedding of an image.
 func embedKind(c models.Config) string {
 	if c.Mode == models.Frozen {
 		return fmt.Sprintf("%s frozen %v", c.Backbone, c.Learners)
@@ -80,7 +80,7 @@ func embedKind(c models.Config) string {
 	return fmt.Sprintf("%s finetune %dpx %v", c.Backbone, c.Input, c.Learners)
 }
 
-// evaluateKind names the widths that an evaluation searches by.
+// evaluateKind returns the widths of the vectors that an evaluation searches by.
 func evaluateKind(c models.Config) string {
 	if c.Untrained {
 		return fmt.Sprint([]int{c.Size})
@@ -88,7 +88,7 @@ func evaluateKind(c models.Config) string {
 	return fmt.Sprint(c.Learners)
 }
 
-// overheadKind names what changes the rest of a cell's time.
+// overheadKind returns what changes the rest of the time of a cell.
 func overheadKind(c models.Config) string {
 	if c.Untrained {
 		return c.Backbone + " untrained"
@@ -96,11 +96,12 @@ func overheadKind(c models.Config) string {
 	return fmt.Sprintf("%s %s %d", c.Backbone, c.Mode, c.Size)
 }
 
-// A searchSize is one protocol's: so many searches of queries in a gallery.
+// A searchSize is the size of the searches of a protocol: the number of draws, and that of the
+// queries and the gallery images in each.
 type searchSize struct{ draws, queries, gallery int }
 
-// protocolSearches returns the searches of a data set's protocols, as its manifest
-// gives their sizes.
+// protocolSearches returns the searches of the protocols of a data set, by the counts in its
+// manifest.
 func protocolSearches(m datasets.Manifest) ([]searchSize, error) {
 	set, err := datasets.Lookup(m.Set)
 	if err != nil {
@@ -111,7 +112,7 @@ func protocolSearches(m datasets.Manifest) ([]searchSize, error) {
 		all, classes := testImages(m), m.Classes[string(datasets.Test)]
 		if p.List != 0 {
 			listed := listRows(m, p)
-			classes = max(1, classes*listed/max(all, 1)) // as many images a class in every list
+			classes = max(1, classes*listed/max(all, 1)) // as if all classes had the same number of images
 			all = listed
 		}
 		switch p.Kind {
@@ -126,9 +127,9 @@ func protocolSearches(m datasets.Manifest) ([]searchSize, error) {
 	return out, nil
 }
 
-// listRows is the length of the list that a protocol is about, whose file name
-// ends in the middle word of the protocol's: vehicleid-800-loo, test_list_800.txt.
-// Where the manifest has no such list it is all test images.
+// listRows returns the number of images of the list that a protocol is about. The name of the list
+// ends in the middle word of the protocol: test_list_800.txt and vehicleid-800-loo. Where the
+// manifest has no such list, it is the number of all test images.
 func listRows(m datasets.Manifest, p datasets.Protocol) int {
 	words := strings.Split(p.ID, "-")
 	for _, l := range m.Lists {
@@ -139,19 +140,19 @@ func listRows(m datasets.Manifest, p datasets.Protocol) int {
 	return testImages(m)
 }
 
-// testImages is the number of images that are embedded and searched.
+// testImages returns the number of images that are embedded and searched.
 func testImages(m datasets.Manifest) int {
 	return m.Counts[string(datasets.Test)] + m.Counts[string(datasets.Query)] + m.Counts[string(datasets.Gallery)]
 }
 
+// trainImages returns the number of training images, with those that a cell holds out.
 func trainImages(m datasets.Manifest) int { return m.Counts[string(datasets.Train)] }
 
-// trainClasses is the number of training classes, those that a cell holds out
-// included.
+// trainClasses returns the number of training classes, with those that a cell holds out.
 func trainClasses(m datasets.Manifest) int { return m.Classes[string(datasets.Train)] }
 
-// evaluateAmount is the number of multiply-adds of all scores: the whole vector
-// once, and every learner alone and with those before it.
+// evaluateAmount returns the number of multiply-adds of all scores: of the whole vector, of every
+// learner, and of every learner with those before it.
 func evaluateAmount(c models.Config, all []searchSize) float64 {
 	width := c.Size
 	if !c.Untrained && len(c.Learners) > 1 {
@@ -170,7 +171,7 @@ func evaluateAmount(c models.Config, all []searchSize) float64 {
 	return pairs * float64(width)
 }
 
-// proxiesOfClass is how many proxies of each training class a loss has.
+// proxiesOfClass returns the number of proxies that a loss has for each training class.
 func proxiesOfClass(c models.Config) int {
 	loss, err := losses.For(c.Config)
 	if err != nil || c.Untrained {
@@ -179,8 +180,8 @@ func proxiesOfClass(c models.Config) int {
 	return loss.Proxies()
 }
 
-// headParameters counts the values of the embedding, the regressors and the
-// proxies of the training classes; width is that of the pooled feature.
+// headParameters returns the number of parameters of the embedding, the regressors and the proxies
+// of the training classes. width is that of the pooled feature.
 func headParameters(c models.Config, width, classes int) int64 {
 	if c.Untrained {
 		return 0
@@ -197,8 +198,8 @@ func headParameters(c models.Config, width, classes int) int64 {
 	return int64(n)
 }
 
-// backboneParameters counts the values of a network: those that it draws, or by
-// the size of its file of pretrained weights; 0 where that is not there.
+// backboneParameters returns the number of parameters of a network: of those that it draws, or by
+// the size of its file of pretrained weights; 0 where that file is not there.
 func backboneParameters(w *workspace.Workspace, net backbones.Backbone) int64 {
 	if net.Weights == "" {
 		var n int64
@@ -218,10 +219,10 @@ func backboneParameters(w *workspace.Workspace, net backbones.Backbone) int64 {
 	return info.Size() / 4
 }
 
-// tableBytes is the memory that grows with the data set, bytes: in frozen mode the
-// features, their training and test halves and the device's copy of the former;
-// always the embedding and its copies in a search. (The benchmark of a search of
-// 60,502 x 512 took 858 MB: five copies beside an idle process.)
+// tableBytes returns the memory in bytes that grows with the data set. In frozen mode these are the
+// features, their training and test halves, and the copy of the training half on the device. In
+// both modes it is the embedding with its copies in a search: the benchmark of a search of 60,502 x
+// 512 took 858 MB, which is five copies beside an idle process.
 func tableBytes(c models.Config, width int, m datasets.Manifest) int64 {
 	bytes := int64(testImages(m)) * int64(c.Size) * 4 * (1 + 5)
 	if c.Mode == models.Frozen {
@@ -230,8 +231,8 @@ func tableBytes(c models.Config, width int, m datasets.Manifest) int64 {
 	return bytes
 }
 
-// Remember stores what a done cell took, for the estimates of later plans. What
-// goes wrong with it is no reason to fail the cell.
+// Remember stores what a done cell took, for the estimates of later plans. An error is logged: it
+// is no reason to fail the cell.
 func Remember(ctx context.Context, w *workspace.Workspace, r *runs.Run, c plan.Cell, record runs.Cell) {
 	found, err := cellMeasurements(r, c, record)
 	if err == nil {
@@ -242,7 +243,7 @@ func Remember(ctx context.Context, w *workspace.Workspace, r *runs.Run, c plan.C
 	}
 }
 
-// RememberFeatures stores what features took; they may be computed for no cell.
+// RememberFeatures stores what the computation of features took. It may have been done for no cell.
 func RememberFeatures(ctx context.Context, w *workspace.Workspace, c models.Config, took FeaturesWork) {
 	m := measurement{Work: workFeatures, Kind: featuresKind(c), Amount: float64(took.Images), Seconds: took.Seconds}
 	if err := addMeasured(ctx, w, withBasis([]measurement{m}, BasisMeasured)); err != nil && ctx.Err() == nil {
@@ -250,7 +251,7 @@ func RememberFeatures(ctx context.Context, w *workspace.Workspace, c models.Conf
 	}
 }
 
-// cellMeasurements is what a done cell took, features apart.
+// cellMeasurements returns what a done cell took, without features.
 func cellMeasurements(r *runs.Run, c plan.Cell, record runs.Cell) ([]measurement, error) {
 	kind, err := trainKind(c.Config, trainClasses(c.Manifest))
 	if err != nil {
@@ -290,7 +291,7 @@ func cellMeasurements(r *runs.Run, c plan.Cell, record runs.Cell) ([]measurement
 	return withBasis(found, BasisMeasured), nil
 }
 
-// withBasis says what measurements come from and leaves out those of nothing.
+// withBasis returns the measurements with their basis. Those that measured nothing are left out.
 func withBasis(found []measurement, basis string) []measurement {
 	var out []measurement
 	for _, m := range found {
@@ -302,10 +303,9 @@ func withBasis(found []measurement, basis string) []measurement {
 	return out
 }
 
-// stepTime is the measurement of a training whose i-th step ended elapsed[i]
-// seconds after it began. The first step compiles, and so does the first after
-// a restart: steps that took more than ten times the usual are set-up. With one
-// step only, total tells the two not apart.
+// stepTime returns the measurement of a training whose i-th step ended elapsed[i] seconds after it
+// began. The first step compiles, and so does the first one after a restart: steps that took more
+// than ten times the median are set-up. Of a single step, all of total counts as its time.
 func stepTime(kind string, elapsed []float64, total float64) measurement {
 	m := measurement{Work: workTrain, Kind: kind, Amount: float64(len(elapsed)), Seconds: total}
 	if len(elapsed) < 2 {
@@ -329,9 +329,9 @@ func stepTime(kind string, elapsed []float64, total float64) measurement {
 	return m
 }
 
-// initialKind names what changes the cost of an initialisation but the number
-// of its images. How many steps it takes until it has converged is not known
-// before it was tried, so whatever decides that is in it.
+// initialKind returns what changes the cost of an initialisation besides the number of its images.
+// How many steps it takes to converge is not known before it was tried, so everything that decides
+// this is part of the kind.
 func initialKind(c models.Config) string {
 	hidden := 0
 	if c.Initial == models.InitialAdversarial {
@@ -341,22 +341,24 @@ func initialKind(c models.Config) string {
 		" ", c.InitialRate, " ", c.InitialTolerance, " ", c.InitialLambdaW, " ", c.InitialNormAxis)
 }
 
-// initialImages is how many images an initialisation looks at, those that a
-// cell holds out included.
+// initialImages returns the number of images that an initialisation looks at, with those that a
+// cell holds out.
 func initialImages(m datasets.Manifest) float64 {
 	return float64(min(trainImages(m), models.InitialImages))
 }
 
-// FeaturesBatch is how many images go through a frozen backbone at a time.
+// FeaturesBatch is the number of images that go through a frozen backbone at a time. Measured times
+// are for this number.
 const FeaturesBatch = 32
 
-// FeaturesWork says what it took to compute features; zero when they were cached.
+// FeaturesWork is the work of computing features: how many images took how many seconds. It is zero
+// where the features were cached.
 type FeaturesWork struct {
 	Images  int
 	Seconds float64
 }
 
-// CountClasses counts the different classes.
+// CountClasses returns the number of different classes.
 func CountClasses(classes []int32) int {
 	return len(slices.Compact(slices.Sorted(slices.Values(classes))))
 }

@@ -24,55 +24,56 @@ import (
 
 // The states of a planned cell.
 const (
-	Todo    = "todo"
+	Todo    = "todo" // there is no record
 	Done    = "done"
-	Stale   = "stale"   // recorded with another configuration, other data or other pretrained weights
-	Failed  = "failed"  // failed before; run leaves it alone unless it is told to try again
-	Running = "running" // another process is at it
+	Stale   = "stale"   // the record was made from another configuration, other data or other pretrained weights
+	Failed  = "failed"  // it failed before; Run leaves it alone unless RetryFailed is set
+	Running = "running" // another process is working on it
 
-	Interrupted = "interrupted" // run continues it from its checkpoint
+	Interrupted = "interrupted" // Run continues it from its checkpoint
 )
 
-// NearestPerQuery is the number of gallery images that are stored with each query.
+// NearestPerQuery is the number of gallery images that are stored with each query: the nearest
+// ones.
 const NearestPerQuery = 5
 
-// GalleryDraws is the number of draws that the metrics of VehicleID's protocol
-// 1gallery are means over.
+// GalleryDraws is the number of random galleries that the metrics of VehicleID's protocol 1gallery
+// are means over.
 const GalleryDraws = 10
 
-// Cell is one cell of a suite and its state in a run.
+// A Cell is one cell of a suite and its state in a run.
 type Cell struct {
 	runs.Key
 	Config     models.Config
 	ConfigHash string
 	DataHash   string
-	Base       string // method that the suite compares it with; empty where it names none
+	Base       string // label of the method that the suite compares it with; empty where it names none
 	State      string
-	Why        string    // for stale and failed cells, and for done ones of another build
-	Cost       runs.Cost // what the cell still needs, by Estimate
-	Record     runs.Cell // when the plan was made; zero where there was none
+	Why        string    // the reason, for a stale or failed cell and for a done one of another build
+	Cost       runs.Cost // what the cell still takes; package cost fills it in
+	Record     runs.Cell // as it was when the plan was made; zero where there was none
 	Data       datasets.Entry
 	Manifest   datasets.Manifest
 }
 
-// Plan is the cells of a suite in the order they run.
+// A Plan is the cells of a suite, in the order in which they run.
 type Plan struct {
 	Run   string
 	Suite *suite.Suite
 	Cells []Cell
 
-	Weights   map[string]string // backbone -> SHA-256 of its pretrained weights, where that is known
-	build     runs.Environment  // what cells would be made by now, as far as that is known before the backend is open
+	Weights   map[string]string // SHA-256 of the pretrained weights by backbone, empty where it is not known
+	build     runs.Environment  // of the cells that would be made now, as far as it is known before the backend is open
 	sameBuild bool
 
-	Checkpoints int64 // bytes that a training holds besides its result, by Estimate
+	Checkpoints int64 // most bytes that a training holds besides its result; package cost fills it in
 }
 
 // Options choose the cells of a plan.
 type Options struct {
-	Run       string // ID of the run whose records count
-	Only      string // keeps the cells whose path, or one of its folders, matches the glob; empty keeps all
-	SameBuild bool   // cells of another build of bierbench are stale
+	Run       string // ID of the run with the records
+	Only      string // glob: only the cells whose path, or one of its folders, matches; empty stands for all
+	SameBuild bool   // cells that another build of bierbench made are stale
 }
 
 // Count returns the number of cells in a state.
@@ -86,8 +87,8 @@ func (p *Plan) Count(state string) int {
 	return n
 }
 
-// New resolves a suite in the workspace against the records of a run. All data
-// sets of the suite must be prepared, or with Only those of its cells.
+// New lists the cells of a suite and compares them with the records of a run. Every data set of the
+// suite must be prepared; with Only, those of the cells that match.
 func New(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options) (*Plan, error) {
 	p := &Plan{Run: o.Run, Suite: s, Weights: map[string]string{}, build: w.ExpectedEnvironment(ctx), sameBuild: o.SameBuild}
 	done, err := RecordedCells(w, o.Run)
@@ -123,7 +124,7 @@ func New(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options)
 			}
 			for _, c := range cells {
 				if earlier, ok := planned[c.Key]; ok {
-					return nil, b.Position.Errorf("cell %s is in the block of %s already", c.Path(), earlier.RelativeTo(b.Position))
+					return nil, b.Position.Errorf("cell %s is already in the block of %s", c.Path(), earlier.RelativeTo(b.Position))
 				}
 				planned[c.Key] = b.Position
 				if o.Only != "" && !MatchPath(o.Only, c.Path()) {
@@ -142,13 +143,13 @@ func New(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options)
 	case len(p.Cells) == 0:
 		return nil, fmt.Errorf("suite %s: no cell matches %q", s.Name, o.Only)
 	}
-	for _, a := range absent { // --only may mean: what is there
+	for _, a := range absent { // with --only the missing data sets may be meant to be left out
 		w.Log.Warn("left out", "reason", a)
 	}
 	return p, markRunning(w, p)
 }
 
-// markRunning finds the interrupted cells that another process is at.
+// markRunning finds the interrupted cells that another process is working on.
 func markRunning(w *workspace.Workspace, p *Plan) error {
 	if p.Count(Interrupted) == 0 {
 		return nil
@@ -173,11 +174,11 @@ func markRunning(w *workspace.Workspace, p *Plan) error {
 	return nil
 }
 
-// cellsOf lays out a block on one data set: methods, then sizes, then seeds.
+// cellsOf returns the cells of a block on one data set: by method, then size, then seed.
 func cellsOf(b suite.Block, entry datasets.Entry, manifest datasets.Manifest) ([]Cell, error) {
 	var out []Cell
 	for _, v := range b.Methods {
-		seen := map[int]bool{} // the untrained feature has one size whatever the list says
+		seen := map[int]bool{} // the untrained feature has one size, whatever the sizes of the block
 		for _, size := range b.Sizes {
 			config, err := b.Config(v, size)
 			if err != nil {
@@ -193,7 +194,7 @@ func cellsOf(b suite.Block, entry datasets.Entry, manifest datasets.Manifest) ([
 			}
 			seeds := b.Seeds
 			if config.Untrained {
-				seeds = seeds[:1] // nothing in it is random
+				seeds = seeds[:1] // nothing is random without training
 			}
 			for _, seed := range seeds {
 				c := Cell{
@@ -214,7 +215,8 @@ func cellsOf(b suite.Block, entry datasets.Entry, manifest datasets.Manifest) ([
 	return out, nil
 }
 
-// RecordedCells returns the records of a run, none when there is no such run yet.
+// RecordedCells returns the records of the cells of a run. It returns none where the run does not
+// exist yet.
 func RecordedCells(w *workspace.Workspace, run string) (map[runs.Key]runs.Cell, error) {
 	out := map[runs.Key]runs.Cell{}
 	r, err := w.Runs().Open(run)
@@ -234,8 +236,8 @@ func RecordedCells(w *workspace.Workspace, run string) (map[runs.Key]runs.Cell, 
 	return out, nil
 }
 
-// WeightsDigest is the SHA-256 of a backbone's pretrained weights, empty where
-// it has none or they are not there yet.
+// WeightsDigest returns the SHA-256 of a backbone's pretrained weights. It is empty where the
+// backbone has none or they are not installed.
 func WeightsDigest(w *workspace.Workspace, backbone string) (string, error) {
 	net, err := backbones.Named(backbone)
 	if err != nil || net.Weights == "" {
@@ -248,7 +250,7 @@ func WeightsDigest(w *workspace.Workspace, backbone string) (string, error) {
 	return found.SHA256, err
 }
 
-// configHash is the SHA-256 of a configuration without its seed.
+// configHash returns the SHA-256 of a configuration without its seed.
 func configHash(c models.Config) (string, error) {
 	c.Seed = 0
 	data, err := json.Marshal(c)
@@ -259,8 +261,9 @@ func configHash(c models.Config) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// MatchPath reports whether a cell's path fits a glob. A star in the pattern
-// stays inside one folder name; a pattern without a slash may fit any of them.
+// MatchPath reports whether the path of a cell, or one of its folder names, matches a glob (package
+// path). A star stays inside one folder name, so that a pattern with slashes must match the whole
+// path.
 func MatchPath(glob, cell string) bool {
 	if ok, err := path.Match(glob, cell); err == nil && ok {
 		return true
@@ -273,6 +276,7 @@ func MatchPath(glob, cell string) bool {
 	return false
 }
 
+// pathElements returns the folder names of a path, the last one first.
 func pathElements(p string) []string {
 	var parts []string
 	for p != "." && p != "" {

@@ -13,10 +13,9 @@ import (
 	"bierbench/runs"
 )
 
-// State compares a planned cell with its record. A cell is stale when what it
-// was made from has changed: its configuration, its data or the pretrained
-// weights. Another build of bierbench only makes it stale where the plan asks
-// for one build, else it is said of a done cell.
+// State compares a planned cell with its record. A cell is stale when its configuration, its data
+// or the pretrained weights have changed. Another build of bierbench makes it stale only where the
+// plan asks for one build; else why names it for a done cell.
 func (p *Plan) State(c Cell, old runs.Cell, recorded bool) (state, why string) {
 	if !recorded {
 		return Todo, ""
@@ -45,13 +44,13 @@ func (p *Plan) State(c Cell, old runs.Cell, recorded bool) (state, why string) {
 	}
 }
 
-// changedOptions names the options that differ from a recorded configuration:
-// "steps: 400 -> 1000, shrinkage: 2 -> 3".
+// changedOptions names the options that differ from a recorded configuration: "steps: 400 -> 1000,
+// shrinkage: 2 -> 3".
 func (c Cell) changedOptions(recorded json.RawMessage) string {
 	before, after := map[string]json.RawMessage{}, map[string]json.RawMessage{}
 	planned, err := json.Marshal(c.Config)
 	if err != nil || json.Unmarshal(recorded, &before) != nil || json.Unmarshal(planned, &after) != nil {
-		return "the record's cannot be read"
+		return "that of the record cannot be read"
 	}
 	keys := slices.Collect(maps.Keys(before))
 	for key := range after {
@@ -70,7 +69,7 @@ func (c Cell) changedOptions(recorded json.RawMessage) string {
 	return strings.Join(changes, ", ")
 }
 
-// compactJSON is a JSON value on one line, "unset" for none.
+// compactJSON returns a JSON value on one line, "unset" for none.
 func compactJSON(value json.RawMessage) string {
 	if value == nil {
 		return "unset"
@@ -82,10 +81,9 @@ func compactJSON(value json.RawMessage) string {
 	return out.String()
 }
 
-// buildChanges names what differs between what made a record and what would make
-// it now, as far as both are known: the commit, the Go modules built in, the
-// backend with its plugin, and the number of devices. All of these can change
-// the last bits of a result.
+// buildChanges names what differs between the build that made a record and the one that would make
+// it now: the commit, Go and its modules, the backend with its plugin, and the number of devices.
+// What is not known of either is left out. All of these can change the last bits of a result.
 func buildChanges(old, now runs.Environment) string {
 	var changes []string
 	differ := func(what, was, is string) {
@@ -108,8 +106,8 @@ func buildChanges(old, now runs.Environment) string {
 	return strings.Join(changes, ", ")
 }
 
-// shortCommit cuts a commit's hash to the twelve digits that people use, with its
-// +dirty mark; anything else stays.
+// shortCommit returns the first twelve digits of the hash of a commit, with its +dirty mark. Any
+// other text stays as it is.
 func shortCommit(commit string) string {
 	hash, mark, dirty := strings.Cut(commit, "+")
 	if len(hash) != 40 {

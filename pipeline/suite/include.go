@@ -12,22 +12,22 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// includeKey is the key of a list item that stands for another suite's blocks.
+// includeKey is the key of an item that stands for the blocks of another suite.
 const includeKey = "include"
 
-// mostBlocks bounds a suite: files that include each other twice over would
-// grow without end before any of their cells is looked at.
+// mostBlocks bounds a suite: files that each include the next one twice would grow exponentially
+// before any of their cells is looked at.
 const mostBlocks = 2_000
 
 // source is a suite file that is being read.
 type source struct {
-	file    string // as errors name it
+	file    string // its name in errors
 	builtin bool
-	parent  *source // that includes it; nil for the suite itself
+	parent  *source // the file that includes this one; nil for the suite itself
 }
 
-// blocks reads the items of a suite: blocks, and includes in the place of the
-// blocks they stand for. Errors name file:line.
+// blocks reads the items of a suite. The blocks of an include stand in its place. Errors name
+// file:line.
 func (s *source) blocks(data []byte) ([]Block, error) {
 	items, err := s.items(data)
 	if err != nil {
@@ -64,14 +64,14 @@ func (s *source) blocks(data []byte) ([]Block, error) {
 	return out, nil
 }
 
-// include returns the blocks of another suite, with the keys beside the include
-// set in every one of them.
+// include returns the blocks of another suite, with the keys beside the include set in every one of
+// them.
 func (s *source) include(e entry, overrides []entry) ([]Block, error) {
 	var name string
 	if _, ok := e.node.(*ast.StringNode); !ok || e.decode(&name) != nil || name == "" {
 		return nil, e.at.Errorf("include: want the name of a file or of a built-in suite (%s)", strings.Join(Builtin(), ", "))
 	}
-	for _, o := range overrides { // a misspelled key is wrong whatever is included
+	for _, o := range overrides { // a misspelled key is an error even if no block is included
 		if !slices.Contains(blockKeys(), o.key) && !slices.Contains(optionKeys(), o.key) {
 			return nil, o.at.Errorf("unknown key %q%s", o.key, Suggestion(o.key, itemKeys()))
 		}
@@ -96,7 +96,7 @@ func (s *source) include(e entry, overrides []entry) ([]Block, error) {
 	} else {
 		var info fs.FileInfo
 		if info, err = os.Stat(next.file); err == nil && !info.Mode().IsRegular() {
-			return nil, e.at.Errorf("include %s: %s is no file", name, next.file)
+			return nil, e.at.Errorf("include %s: %s is not a file", name, next.file)
 		}
 		if err == nil {
 			data, err = os.ReadFile(next.file)
@@ -110,7 +110,7 @@ func (s *source) include(e entry, overrides []entry) ([]Block, error) {
 	}
 	blocks, err := next.blocks(data)
 	if err != nil {
-		return nil, err // names the place in the included file
+		return nil, err // the error names the place in the included file
 	}
 	for i := range blocks {
 		for _, o := range overrides {
@@ -119,7 +119,7 @@ func (s *source) include(e entry, overrides []entry) ([]Block, error) {
 			}
 		}
 		if err := blocks[i].complete(); err != nil {
-			return nil, e.at.Errorf("include %s with what is set beside it: %w", name, err)
+			return nil, e.at.Errorf("include %s with the keys beside it: %w", name, err)
 		}
 	}
 	return blocks, nil
@@ -136,7 +136,7 @@ func (s *source) includesItself() bool {
 	return false
 }
 
-// identity is one name for what is read; a built-in suite has its own.
+// identity returns one name for a source. A built-in suite has its own.
 func (s *source) identity() string {
 	if s.builtin {
 		return s.file
@@ -144,7 +144,7 @@ func (s *source) identity() string {
 	return fileIdentity(s.file)
 }
 
-// fileIdentity is one name for a file, whatever path and links lead to it.
+// fileIdentity returns one name for a file, whatever path and links lead to it.
 func fileIdentity(file string) string {
 	if resolved, err := filepath.EvalSymlinks(file); err == nil {
 		file = resolved
@@ -155,7 +155,7 @@ func fileIdentity(file string) string {
 	return file
 }
 
-// chain lists the files that lead to this one.
+// chain lists the files that lead to this one: "a.yaml -> b.yaml".
 func (s *source) chain() string {
 	if s.parent == nil {
 		return s.file
@@ -163,7 +163,7 @@ func (s *source) chain() string {
 	return fmt.Sprintf("%s -> %s", s.parent.chain(), s.file)
 }
 
-// override gives the block one key in place of its own and its methods' word.
+// override sets one key of the block. It also replaces the key where a method has its own.
 func (b *Block) override(e entry) error {
 	if err := b.set(e); err != nil || slices.Contains(blockKeys(), e.key) {
 		return err
@@ -172,7 +172,7 @@ func (b *Block) override(e entry) error {
 	if err != nil {
 		return err
 	}
-	for j := range b.Methods { // the block's word is the last
+	for j := range b.Methods { // else the method's own would count
 		m := &b.Methods[j]
 		m.Options = dropOverridden(m.Options, o)
 	}

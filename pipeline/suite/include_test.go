@@ -96,12 +96,12 @@ func TestIncludeErrors(t *testing.T) {
 		{
 			"an override that does not fit",
 			map[string]string{"a.yaml": "- include: b.yaml\n  steps: 0\n", "b.yaml": oneBlock},
-			"DIR/a.yaml:1: include b.yaml with what is set beside it: DIR/b.yaml:4: method baseline at size 512: steps: 0; want at least 1",
+			"DIR/a.yaml:1: include b.yaml with the keys beside it: DIR/b.yaml:4: method baseline at size 512: steps: 0; want at least 1",
 		},
 		{"a mistake in the included file", map[string]string{"a.yaml": "\n\n- include: b.yaml\n", "b.yaml": oneBlock + "  stepz: 3\n"}, `DIR/b.yaml:5: unknown key "stepz"; did you mean "steps"?`},
 		{"an included file that is no suite", map[string]string{"a.yaml": "- include: b.yaml\n", "b.yaml": "datasets: cub\n"}, "DIR/b.yaml:1: a suite is a list of blocks"},
 		{"a list", map[string]string{"a.yaml": "- include: [quick]\n"}, "DIR/a.yaml:1: include: want the name of a file or of a built-in suite"},
-		{"a folder", map[string]string{"a.yaml": "- include: x\n", "x/b.yaml": oneBlock}, "DIR/a.yaml:1: include x: DIR/x is no file"},
+		{"a folder", map[string]string{"a.yaml": "- include: x\n", "x/b.yaml": oneBlock}, "DIR/a.yaml:1: include x: DIR/x is not a file"},
 		{"nothing but an empty list", map[string]string{"a.yaml": "- include: b.yaml\n", "b.yaml": "[]\n"}, "DIR/a.yaml: the suite has no block"},
 	}
 	for _, c := range cases {

@@ -11,9 +11,9 @@ import (
 // A Method is a named set of options on top of the defaults of its mode.
 type Method struct {
 	Name     string
-	Does     string // one sentence for help texts
-	Learners int    // number of learners when the suite does not say
-	Apply    func(*models.Config)
+	Does     string               // a phrase for help texts
+	Learners int                  // number of learners where the suite gives none
+	Apply    func(*models.Config) // sets its options
 }
 
 // Methods returns the built-in methods in report order.
@@ -29,7 +29,7 @@ func Methods() []Method {
 	}
 }
 
-// methodNamed returns a built-in method; the error names all of them.
+// methodNamed returns the built-in method of a name. The error lists all names.
 func methodNamed(name string) (Method, error) {
 	var names []string
 	for _, m := range Methods() {

@@ -13,25 +13,24 @@ import (
 	"bierbench/models/losses"
 )
 
-// An Option sets one field of models.Config, or learners: a list of sizes or a
-// number of learners.
+// An Option sets one field of models.Config, or learners: the sizes of the learners, or their
+// number.
 type Option struct {
 	Key   string          `json:"key"`
 	Value json.RawMessage `json:"value"`
 	at    Position
 }
 
-// constantsKey is the option whose value is a mapping. Where a method has it
-// beside its block, the method's constants are put over the block's, name by
-// name.
+// constantsKey is the option whose value is a mapping, from the constants of a loss to numbers. The
+// constants of a method are merged into those of its block, name by name.
 const constantsKey = "constants"
 
-// reservedKeys are the fields of models.Config that a block or method decides.
+// reservedKeys are the fields of models.Config that other keys of a block or a method set.
 func reservedKeys() []string {
 	return []string{"backbone", "mode", "input", "size", "seed", "untrained", "learners"}
 }
 
-// optionKeys returns the names of the options of models.Config.
+// optionKeys returns the names of all options, sorted.
 func optionKeys() []string {
 	keys := []string{"learners"}
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[models.Config]()) {
@@ -44,8 +43,8 @@ func optionKeys() []string {
 	return keys
 }
 
-// applyOption sets a field of a configuration. Constants that are there and not
-// in the option stay.
+// applyOption sets a field of a configuration. Constants that the option does not name keep their
+// values.
 func applyOption(c *models.Config, o Option) error {
 	if !slices.Contains(optionKeys(), o.Key) {
 		return o.at.Errorf("unknown key %q%s", o.Key, Suggestion(o.Key, optionKeys()))
@@ -76,7 +75,8 @@ func applyOption(c *models.Config, o Option) error {
 	return nil
 }
 
-// decodeOption reads an option's value, refusing keys that are not known.
+// decodeOption reads the value of an option. A key that is not an option is an error, with a hint
+// from the known keys.
 func decodeOption(e entry, known []string) (Option, error) {
 	if !slices.Contains(optionKeys(), e.key) {
 		return Option{}, e.at.Errorf("unknown key %q%s", e.key, Suggestion(e.key, known))
@@ -104,8 +104,8 @@ func decodeOption(e entry, known []string) (Option, error) {
 	return o, err
 }
 
-// asNumbers returns a value with its words made numbers where they are: YAML 1.2
-// has numbers such as 1e5 that the parser takes for words.
+// asNumbers returns a value with words such as "1e5" made numbers: YAML 1.2 has numbers that the
+// parser takes for words.
 func asNumbers(value any) any {
 	switch v := value.(type) {
 	case string:
@@ -122,8 +122,8 @@ func asNumbers(value any) any {
 	return value
 }
 
-// mergeOption returns options with o in place of the one of its key; of constants, in
-// place of those of its names.
+// mergeOption returns the options with o in place of the one of the same key. Of constants it
+// replaces those of the same names.
 func mergeOption(options []Option, o Option) []Option {
 	i := slices.IndexFunc(options, func(old Option) bool { return old.Key == o.Key })
 	if i < 0 {
@@ -137,8 +137,8 @@ func mergeOption(options []Option, o Option) []Option {
 	return append(slices.Delete(options, i, i+1), o)
 }
 
-// dropOverridden returns options without the one that o overrules; of constants,
-// without those of its names.
+// dropOverridden returns the options without the one that o overrides. Of constants it removes
+// those of the same names.
 func dropOverridden(options []Option, o Option) []Option {
 	i := slices.IndexFunc(options, func(old Option) bool { return old.Key == o.Key })
 	if i < 0 {
@@ -155,7 +155,7 @@ func dropOverridden(options []Option, o Option) []Option {
 	return slices.Delete(options, i, i+1)
 }
 
-// namedValues returns the option's values by name, where it was read as a mapping.
+// namedValues returns the values of an option that is a mapping, by name.
 func (o Option) namedValues() map[string]json.RawMessage {
 	values := map[string]json.RawMessage{}
 	if err := json.Unmarshal(o.Value, &values); err != nil {
@@ -174,8 +174,8 @@ func (o Option) withValues(values map[string]json.RawMessage) Option {
 	return o
 }
 
-// checkConstants reports the first option with a constant that the method's
-// loss does not have, at its place.
+// checkConstants returns an error at the first option with a constant that the loss of the method
+// does not have.
 func checkConstants(c models.Config, label string, options []Option) error {
 	loss, err := losses.Named(c.Loss)
 	if err != nil {

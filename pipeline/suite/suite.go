@@ -18,45 +18,46 @@ import (
 //go:embed suites/*.yaml
 var builtinFiles embed.FS
 
-// A Suite is what one run trains and evaluates.
+// A Suite says what one run trains and evaluates.
 type Suite struct {
 	Name   string  `json:"name"`
 	Blocks []Block `json:"blocks"`
 }
 
-// A Block is data sets x methods x sizes x seeds on one backbone.
+// A Block is the product of data sets, methods, sizes and seeds on one backbone.
 type Block struct {
 	Datasets []string  `json:"datasets"` // cub, sop/grocery, or cub/official+box-s256-jpeg
 	Backbone string    `json:"backbone"`
 	Mode     string    `json:"mode"`
-	Input    int       `json:"input"` // pixels; 0 is the backbone's own
+	Input    int       `json:"input"` // pixels per side; 0 stands for the backbone's own
 	Methods  []Variant `json:"methods"`
-	Sizes    []int     `json:"sizes"`
+	Sizes    []int     `json:"sizes"` // dimensions of the embedding
 	Seeds    []int     `json:"seeds"`
 	Options  []Option  `json:"options,omitempty"` // for every method of the block
 	Position Position  `json:"-"`                 // where the block begins
 }
 
-// A Variant is a method under a label, with options of its own.
+// A Variant is a method under a label, with its own options.
 type Variant struct {
 	Label   string   `json:"label"`
 	Method  string   `json:"method"`
-	Base    string   `json:"base,omitempty"` // label in the block that reports compare it with; empty is DefaultBase
+	Base    string   `json:"base,omitempty"` // label of the method in the block that reports compare it with; empty stands for DefaultBase
 	Options []Option `json:"options,omitempty"`
 	at      Position
 	baseAt  Position
 }
 
-// DefaultBase is the method that reports compare the others with where the
-// suite does not say.
+// DefaultBase is the method that reports compare the others with where the suite names none.
 const DefaultBase = "baseline"
 
-// Position is where a value stands, for error messages.
+// A Position is a line of a suite file, for error messages. The zero Position is that of a value
+// from the command line.
 type Position struct {
 	file string
 	line int
 }
 
+// Errorf returns an error that names the position: "file:line: msg".
 func (p Position) Errorf(format string, args ...any) error {
 	if p.file == "" {
 		return fmt.Errorf(format, args...)
@@ -64,27 +65,27 @@ func (p Position) Errorf(format string, args ...any) error {
 	return fmt.Errorf("%s:%d: %w", p.file, p.line, fmt.Errorf(format, args...))
 }
 
-// RelativeTo names the place to somebody who is at another: its line, and its file
-// where that is another one.
-func (p Position) RelativeTo(from Position) string {
-	if p.file == from.file {
+// RelativeTo names the position in a message about another one: "line 3" in the same file, else
+// "b.yaml:3".
+func (p Position) RelativeTo(other Position) string {
+	if p.file == other.file {
 		return fmt.Sprintf("line %d", p.line)
 	}
 	return fmt.Sprintf("%s:%d", p.file, p.line)
 }
 
-// Builtin returns the names of the suites that come with bierbench.
+// Builtin returns the names of the built-in suites, sorted.
 func Builtin() []string {
 	files, _ := fs.Glob(builtinFiles, "suites/*.yaml") // the pattern is well formed
 	names := make([]string, len(files))
 	for i, f := range files {
 		names[i] = strings.TrimSuffix(filepath.Base(f), ".yaml")
 	}
-	slices.Sort(names) // without the ending the order is another one
+	slices.Sort(names) // Glob sorts with the ending
 	return names
 }
 
-// Load reads a built-in suite by its name, or a YAML file.
+// Load reads a suite: a built-in one by its name, or a YAML file.
 func Load(nameOrFile string) (*Suite, error) {
 	if slices.Contains(Builtin(), nameOrFile) {
 		data, err := builtinFiles.ReadFile("suites/" + nameOrFile + ".yaml")
@@ -104,9 +105,9 @@ func Load(nameOrFile string) (*Suite, error) {
 	return Parse(name, nameOrFile, data)
 }
 
-// Set overrides an option in every block: key=value, as a suite would write
-// them. datasets, backbone, mode, input, methods, sizes and seeds replace the
-// block's; any other key is an option of every method.
+// Set overrides a key in every block: key=value, with the value as in a suite file. datasets,
+// backbone, mode, input, methods, sizes and seeds replace those of the block; any other key is an
+// option of every method.
 func (s *Suite) Set(assignment string) error {
 	key, value, ok := strings.Cut(assignment, "=")
 	if !ok {
@@ -128,7 +129,7 @@ func (s *Suite) Set(assignment string) error {
 	return nil
 }
 
-// Config resolves a variant of the block at one size, without a seed.
+// Config returns the configuration of a variant of the block at one size, without a seed.
 func (b Block) Config(v Variant, size int) (models.Config, error) {
 	c := models.DefaultConfig(b.Mode)
 	c.Backbone, c.Size = b.Backbone, size
@@ -169,7 +170,7 @@ func (b Block) Config(v Variant, size int) (models.Config, error) {
 		if c.Mode != models.Frozen {
 			return c, v.at.Errorf("method %s trains nothing; want mode %s", v.Label, models.Frozen)
 		}
-		// Options of training are no part of it: changing them leaves its cells done.
+		// Options of training do not belong to it: changing them leaves its cells done.
 		features := models.Config{Backbone: c.Backbone, Mode: c.Mode, Input: c.Input, Untrained: true, Size: net.Features, SelectionConfig: models.SelectionConfig{Evaluate: c.Evaluate}}
 		if c.Evaluate == models.EvaluateValidation {
 			features.HeldOut = c.HeldOut

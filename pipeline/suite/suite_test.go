@@ -175,7 +175,7 @@ func TestSuiteErrors(t *testing.T) {
 		{"an input the backbone cannot take", head + "  input: 100\n", "s.yaml:1: "},
 		{"features of a backbone that is trained", "- datasets: [cub]\n  backbone: lite0\n  mode: finetune\n  methods: [features]\n", "s.yaml:4: method features trains nothing; want mode frozen"},
 		{"no methods", "- datasets: [cub]\n  backbone: lite0\n  mode: frozen\n", "s.yaml:1: the block has no methods"},
-		{"a label twice", strings.Replace(head, "[bier]", "[bier, bier]", 1), `s.yaml:4: the label "bier" is there twice`},
+		{"a label twice", strings.Replace(head, "[bier]", "[bier, bier]", 1), `s.yaml:4: the label "bier" is used twice`},
 		{"a label that is a path", strings.Replace(head, "[bier]", "[{label: ../x, method: bier}]", 1), "s.yaml:4: label:"},
 		{"not a list", "datasets: [cub]\n", "s.yaml:1: a suite is a list of blocks"},
 		{"not YAML", "- datasets: [cub\n", "s.yaml:1:"},

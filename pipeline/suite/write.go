@@ -12,11 +12,11 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// plainYAML is what a string must look like to stand without quotes.
+// plainYAML matches the strings that may stand without quotes.
 var plainYAML = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./+-]*$`)
 
-// YAML returns the suite as a suite file: what was included and overridden is
-// resolved, and reading it back gives an equal suite of the file's name.
+// YAML returns the suite as a suite file. Includes and overrides are resolved in it, and a suite
+// that is read from it is equal to this one.
 func (s *Suite) YAML() ([]byte, error) {
 	var out bytes.Buffer
 	for i, b := range s.Blocks {
@@ -49,7 +49,7 @@ func (s *Suite) YAML() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// equal reports whether two suites are the same but for where they were read.
+// equal reports whether two suites are the same, wherever they were read.
 func (s *Suite) equal(other *Suite) bool {
 	a, errA := json.Marshal(s)
 	b, errB := json.Marshal(other)
@@ -71,8 +71,8 @@ func (v Variant) yaml() string {
 	return "{" + strings.Join(fields, ", ") + "}"
 }
 
-// yaml returns the option's value: JSON is YAML but for the exponents of
-// numbers, which want a sign and a point, and words that need no quotes.
+// yaml returns the option's value. JSON is YAML, with two exceptions: the exponents of numbers,
+// which need a sign and a point, and words, which need no quotes.
 func (o Option) yaml() string {
 	var text string
 	if json.Unmarshal(o.Value, &text) == nil && string(o.Value) != "null" {
@@ -101,7 +101,7 @@ func (o Option) yaml() string {
 	return value
 }
 
-// yamlString writes a string as one YAML value.
+// yamlString returns a string as one YAML value.
 func yamlString(s string) string {
 	var read any
 	if plainYAML.MatchString(s) && yaml.Unmarshal([]byte(s), &read) == nil && read == s {

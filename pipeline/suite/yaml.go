@@ -26,8 +26,7 @@ func blockKeys() []string {
 	return []string{"datasets", "backbone", "mode", "input", "methods", "sizes", "seeds"}
 }
 
-// Parse reads a suite: a YAML list of blocks and includes. Errors name
-// file:line.
+// Parse reads a suite from the content of a file. Errors name file:line.
 func Parse(name, file string, data []byte) (*Suite, error) {
 	return (&source{file: file}).suite(name, data)
 }
@@ -44,7 +43,7 @@ func (s *source) suite(name string, data []byte) (*Suite, error) {
 	return &Suite{Name: name, Blocks: blocks}, nil
 }
 
-// items returns the nodes of a suite's list.
+// items returns the items of a suite as YAML nodes.
 func (s *source) items(data []byte) ([]ast.Node, error) {
 	tree, err := parser.ParseBytes(data, 0)
 	if err != nil {
@@ -72,7 +71,7 @@ func parseAssignment(key, value string) (entry, error) {
 	return entry{key: key, node: tree.Docs[0].Body}, nil
 }
 
-// set gives the block one key of its mapping.
+// set sets one key of the block.
 func (b *Block) set(e entry) error {
 	var err error
 	switch e.key {
@@ -100,7 +99,7 @@ func (b *Block) set(e entry) error {
 	case "methods":
 		b.Methods, err = decodeVariants(e)
 	case includeKey:
-		err = e.at.Errorf("include: want it in an item of a suite file")
+		err = e.at.Errorf("include: want this key in an item of a suite file")
 	default:
 		var o Option
 		if o, err = decodeOption(e, itemKeys()); err == nil {
@@ -110,7 +109,8 @@ func (b *Block) set(e entry) error {
 	return err
 }
 
-// complete checks that a block says what it must.
+// complete fills in the defaults and checks the block, with the configuration of every method and
+// size.
 func (b *Block) complete() error {
 	if b.Sizes == nil {
 		b.Sizes = []int{512}
@@ -136,7 +136,7 @@ func (b *Block) complete() error {
 	labels := map[string]bool{}
 	for _, v := range b.Methods {
 		if labels[v.Label] {
-			return v.at.Errorf("the label %q is there twice", v.Label)
+			return v.at.Errorf("the label %q is used twice", v.Label)
 		}
 		labels[v.Label] = true
 		if err := b.checkBase(v); err != nil {
@@ -151,8 +151,8 @@ func (b *Block) complete() error {
 	return nil
 }
 
-// decodeVariants reads the methods of a block: names, or mappings with a label, a
-// method and options.
+// decodeVariants reads the methods of a block: names, or mappings with a label, a method, a base
+// and options.
 func decodeVariants(e entry) ([]Variant, error) {
 	sequence, ok := e.node.(*ast.SequenceNode)
 	if !ok {
@@ -204,7 +204,7 @@ func decodeVariants(e entry) ([]Variant, error) {
 	return out, nil
 }
 
-// checkBase checks that a method is compared with another one of its block.
+// checkBase checks that the base of a method is another method of its block.
 func (b *Block) checkBase(v Variant) error {
 	var others []string
 	for _, other := range b.Methods {
@@ -223,7 +223,7 @@ func (b *Block) checkBase(v Variant) error {
 	return v.baseAt.Errorf("base: the block has no method %q; it has %s", v.Base, strings.Join(others, ", "))
 }
 
-// checkLabel keeps labels to what is a folder name everywhere.
+// checkLabel checks that a label is a valid folder name on every system.
 func checkLabel(label string) error {
 	for _, r := range label {
 		if r != '-' && r != '_' && r != '.' && r != '+' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
@@ -236,6 +236,7 @@ func checkLabel(label string) error {
 	return nil
 }
 
+// decode reads the value of the entry into a variable.
 func (e entry) decode(into any) error {
 	if err := yaml.NodeToValue(e.node, into); err != nil {
 		return e.at.Errorf("%s: %s; want a value of another type", e.key, strings.TrimSpace(e.node.String()))
@@ -243,7 +244,7 @@ func (e entry) decode(into any) error {
 	return nil
 }
 
-// decodeList reads a list of values; a single value is a list of one.
+// decodeList reads a list of values. A single value stands for a list of one.
 func decodeList[T any](e entry) ([]T, error) {
 	if _, ok := e.node.(*ast.SequenceNode); !ok {
 		var one T
@@ -260,7 +261,7 @@ func decodeList[T any](e entry) ([]T, error) {
 	return out, nil
 }
 
-// mappingEntries returns the entries of a YAML mapping in their order.
+// mappingEntries returns the entries of a YAML mapping, in their order.
 func mappingEntries(file string, node ast.Node) ([]entry, error) {
 	var values []*ast.MappingValueNode
 	switch n := node.(type) {
@@ -278,11 +279,12 @@ func mappingEntries(file string, node ast.Node) ([]entry, error) {
 	return entries, nil
 }
 
+// positionOf returns the position of a node.
 func positionOf(file string, node ast.Node) Position {
 	return Position{file: file, line: node.GetToken().Position.Line}
 }
 
-// yamlError gives a syntax error its place and the parser's own words.
+// yamlError returns a syntax error with its place, in the words of the parser.
 func yamlError(file string, err error) error {
 	if syntax, ok := errors.AsType[*yaml.SyntaxError](err); ok {
 		return fmt.Errorf("%s:%d: %s", file, syntax.GetToken().Position.Line, syntax.GetMessage())
@@ -290,8 +292,8 @@ func yamlError(file string, err error) error {
 	return fmt.Errorf("%s: %w", file, err)
 }
 
-// Suggestion returns "; did you mean ...?" for the known word closest to a
-// misspelled one, or nothing when none is close.
+// Suggestion returns "; did you mean ...?" with the known word that is closest to a misspelled one,
+// or nothing where none is close: at most three letters inserted, removed or changed.
 func Suggestion(word string, known []string) string {
 	best, distance := "", 4
 	for _, k := range known {
@@ -305,7 +307,7 @@ func Suggestion(word string, known []string) string {
 	return fmt.Sprintf("; did you mean %q?", best)
 }
 
-// editDistance is Levenshtein's.
+// editDistance returns the Levenshtein distance of two words, in bytes.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -17,9 +17,8 @@ import (
 	"bierbench/runs"
 )
 
-// Environment says what a cell runs on: the program, the machine and the backend,
-// if it is open. weights is the SHA-256 of the pretrained weights, empty where
-// there are none.
+// Environment returns what a cell runs on: the program, the machine and, where it is open, the
+// backend. weights is the SHA-256 of the pretrained weights, empty where there are none.
 func (w *Workspace) Environment(ctx context.Context, weights string) runs.Environment {
 	e := w.buildEnvironment(ctx)
 	e.CPU, e.Weights, e.Command = Processor(), weights, w.Command
@@ -32,8 +31,8 @@ func (w *Workspace) Environment(ctx context.Context, weights string) runs.Enviro
 	return e
 }
 
-// buildEnvironment is the part of the environment that the program brings with it. It is
-// looked up once: git takes longer than a small cell's evaluation.
+// buildEnvironment returns the part of the environment that belongs to the program. It is looked up
+// once: git takes longer than the evaluation of a small cell.
 func (w *Workspace) buildEnvironment(ctx context.Context) runs.Environment {
 	if w.built == nil {
 		info, _ := debug.ReadBuildInfo()
@@ -47,9 +46,9 @@ func (w *Workspace) buildEnvironment(ctx context.Context) runs.Environment {
 	return *w.built
 }
 
-// ExpectedEnvironment is the environment that cells would have now, as far as it is known
-// without opening the backend: a plugin that is hashed anew each time takes too
-// long for a plan.
+// ExpectedEnvironment returns the environment that cells would have now, as far as it is known
+// without opening the backend. A plugin that is not pinned is left out: hashing it takes too long
+// for a plan.
 func (w *Workspace) ExpectedEnvironment(ctx context.Context) runs.Environment {
 	e := w.buildEnvironment(ctx)
 	e.Devices = w.Devices
@@ -67,7 +66,7 @@ func (w *Workspace) ExpectedEnvironment(ctx context.Context) runs.Environment {
 	return e
 }
 
-// numericModules are the modules whose code takes part in a cell's numbers.
+// numericModules returns the modules whose code takes part in the numbers of a cell.
 func numericModules() []string {
 	return []string{
 		"github.com/gomlx/gomlx", "github.com/gomlx/compute", "github.com/gomlx/go-xla", "github.com/apache/arrow/go/v15",
@@ -75,8 +74,8 @@ func numericModules() []string {
 	}
 }
 
-// Version returns what this build of bierbench calls itself: a released
-// version where it is one, and the commit where that is known.
+// Version returns the version of this build of bierbench: a release or devel, and the commit where
+// it is known.
 func Version(ctx context.Context) string {
 	info, _ := debug.ReadBuildInfo()
 	version := "devel"
@@ -89,13 +88,13 @@ func Version(ctx context.Context) string {
 	return version
 }
 
-// ModulePath is the path of bierbench's own module.
+// ModulePath is the path of bierbench's module. It is also the name of the program.
 const ModulePath = "bierbench"
 
-// Unknown stands for what could not be found out.
+// Unknown is the text for what could not be found out.
 const Unknown = "unknown"
 
-// ModuleVersion returns the version of a module that was built in.
+// ModuleVersion returns the version of a module that this program was built with, or Unknown.
 func ModuleVersion(info *debug.BuildInfo, path string) string {
 	if info == nil {
 		return Unknown
@@ -112,9 +111,9 @@ func ModuleVersion(info *debug.BuildInfo, path string) string {
 	return Unknown
 }
 
-// commit returns the revision that this program was built from, with +dirty
-// where files differ from it: as the Go command stamped it, or else as git
-// tells it of the checkout around the working directory.
+// commit returns the revision that this program was built from, with +dirty where files differ from
+// it. It is the one that the Go command stamped, or else that of the checkout around the working
+// directory.
 func commit(ctx context.Context, info *debug.BuildInfo) string {
 	var revision string
 	dirty := false
@@ -146,9 +145,9 @@ func commit(ctx context.Context, info *debug.BuildInfo) string {
 	return revision
 }
 
-// checkout returns the nearest folder at or above the working directory whose
-// go.mod is bierbench's own. A workspace inside another project's repository
-// must not lend that one's commit.
+// checkout returns the nearest folder at or above the working directory with a go.mod, where that
+// is bierbench's own: a workspace inside the repository of another project must not take that one's
+// commit.
 func checkout() (string, bool) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -167,6 +166,7 @@ func checkout() (string, bool) {
 	}
 }
 
+// git returns what a git command prints.
 func git(ctx context.Context, dir string, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, "git", append([]string{"-C", dir, "--no-optional-locks"}, args...)...)
 	output, err := command.Output()
@@ -176,7 +176,8 @@ func git(ctx context.Context, dir string, args ...string) (string, error) {
 	return strings.TrimSpace(string(output)), nil
 }
 
-// Processor returns the model and the number of logical cores in use.
+// Processor returns the model of the processor and the number of logical cores that Go may use, in
+// words.
 func Processor() string {
 	return processorFrom("/proc/cpuinfo")
 }
@@ -196,8 +197,8 @@ func processorFrom(path string) string {
 	return fmt.Sprintf("%s, %d %s", model, runtime.NumCPU(), cores)
 }
 
-// ProcFields yields the "key: value" lines of a file of /proc; none where there
-// is no such file.
+// ProcFields yields the "key: value" lines of a file in /proc. It yields none where the file cannot
+// be read.
 func ProcFields(path string) func(yield func(key, value string) bool) {
 	return func(yield func(key, value string) bool) {
 		content, err := os.ReadFile(path)

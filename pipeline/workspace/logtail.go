@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// tailLines is how many lines of the log go into the record of a failed cell.
+// tailLines is the number of log lines in the record of a failed cell.
 const tailLines = 20
 
 // logTail is a writer that keeps the last lines of a log.
@@ -25,7 +25,7 @@ func (t *logTail) reset() {
 	t.lines = nil
 }
 
-// last returns the lines since reset, tailLines at most.
+// last returns the lines since reset, at most tailLines.
 func (t *logTail) last() []string {
 	t.lock.Lock()
 	defer t.lock.Unlock()
@@ -43,28 +43,28 @@ func (t *logTail) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// tee is a handler that hands every record to two others, each of which has a
-// level of its own.
-type tee struct{ shown, kept slog.Handler }
-
-// ForgetLog begins the log of a cell.
+// ForgetLog forgets the log so far: a cell begins.
 func (w *Workspace) ForgetLog() { w.tail.reset() }
 
-// LastLog returns the last lines that were logged at info and above since
-// ForgetLog, tailLines at most.
+// LastLog returns the last lines that were logged at info and above since ForgetLog, at most
+// tailLines.
 func (w *Workspace) LastLog() []string { return w.tail.last() }
 
-// newTee returns shown with a tail of what is logged at info and above.
+// tee is a handler that hands every record to two others. Each of them has a level of its own.
+type tee struct{ shown, kept slog.Handler }
+
+// newTee returns a handler that shows records by one handler and keeps those at info and above in a
+// tail.
 func newTee(shown slog.Handler, tail *logTail) tee {
 	return tee{shown, slog.NewTextHandler(tail, &slog.HandlerOptions{Level: slog.LevelInfo})}
 }
 
-// Enabled reports whether one of the two wants records of a level.
+// Enabled reports whether one of the two handlers wants records of a level.
 func (t tee) Enabled(ctx context.Context, level slog.Level) bool {
 	return t.shown.Enabled(ctx, level) || t.kept.Enabled(ctx, level)
 }
 
-// Handle hands a record on.
+// Handle hands a record to both.
 func (t tee) Handle(ctx context.Context, r slog.Record) error {
 	var errs [2]error
 	for i, h := range []slog.Handler{t.shown, t.kept} {

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// ResetPeakMemory makes the kernel count this process's peak of resident memory from
-// now on. Where it cannot, the peak stays that of the whole process (proc(5),
+// ResetPeakMemory makes the kernel count the peak of this process's resident memory from now on.
+// Where the kernel cannot, the peak stays that of the whole process (proc(5),
 // /proc/pid/clear_refs).
 func ResetPeakMemory() {
-	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // as said above
+	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // where it fails, the peak is that of the whole process
 }
 
-// PeakMemory returns the most resident memory since ResetPeakMemory in bytes, 0 where
-// the system does not say.
+// PeakMemory returns the peak of resident memory since ResetPeakMemory in bytes, 0 where the system
+// does not tell.
 func PeakMemory() int64 {
 	for key, value := range ProcFields("/proc/self/status") {
 		if key == "VmHWM" {

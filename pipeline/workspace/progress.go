@@ -6,31 +6,39 @@ import (
 	"bierbench/runs"
 )
 
-// Progress is told how a stage goes on; the command draws it. Calls come from
-// one goroutine at a time.
+// Progress is told how far a stage is; the command draws it. Calls come from one goroutine at a
+// time.
 type Progress interface {
-	// Cell begins a cell: the number-th of total that this command may do.
+	// Cell begins a cell: number, from 1, of the total that this command may do.
 	Cell(k runs.Key, number, total int)
-	// CellEnded says how the cell at hand ended: done, or failed with err.
+	// CellEnded ends the cell that was begun last: done where err is nil, else failed.
 	CellEnded(c runs.Cell, number, total int, err error)
-	// Start begins a stage of total units, 0 when their number is not known.
+	// Start begins a stage of total units; 0 stands for an unknown number.
 	Start(stage string, total int)
-	// Advance says that done units of the stage are finished; note is a few
-	// words such as the loss, or empty.
+	// Advance says that done units of the stage are finished. note is a few words such as the loss,
+	// or empty.
 	Advance(done int, note string)
 	// Finish ends the stage.
 	Finish()
 }
 
-// NoProgress is the Progress of those who want none.
+// NoProgress is a Progress that shows nothing.
 type NoProgress struct{}
 
-func (NoProgress) Cell(runs.Key, int, int)              {}
+// Cell does nothing.
+func (NoProgress) Cell(runs.Key, int, int) {}
+
+// CellEnded does nothing.
 func (NoProgress) CellEnded(runs.Cell, int, int, error) {}
 
-func (NoProgress) Start(string, int)   {}
-func (NoProgress) Advance(int, string) {}
-func (NoProgress) Finish()             {}
+// Start does nothing.
+func (NoProgress) Start(string, int) {}
 
-// Timestamp is the time as records keep it.
+// Advance does nothing.
+func (NoProgress) Advance(int, string) {}
+
+// Finish does nothing.
+func (NoProgress) Finish() {}
+
+// Timestamp returns the time now as records keep it: UTC, to the millisecond.
 func Timestamp() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

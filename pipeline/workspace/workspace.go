@@ -16,27 +16,27 @@ import (
 	"bierbench/runs"
 )
 
-// Workspace is a folder with datasets, models, runs and reports, and what is
-// needed to work in it. Backend is opened at first need.
+// A Workspace is a folder with data sets, models, runs and reports, and what is needed to work in
+// it. Fill in the exported fields and call New. The backend is opened when it is first needed.
 type Workspace struct {
 	Dir     string
-	Backend string // xla:cpu, xla:cuda, go, or empty for the best there is
-	Devices int    // of the backend that share the work of a cell; 1 when not given
-	// GPUMemory is the fraction of each GPU's memory that is taken at most; 0
-	// leaves it to the plugin. It does not change a result.
+	Backend string // xla:cpu, xla:cuda or go; empty stands for xla:cuda where there is one, else xla:cpu
+	Devices int    // number of the backend's devices that share the work of a cell; 0 stands for 1
+	// GPUMemory is the fraction of each GPU's memory that is taken at most; 0 leaves it to the
+	// plugin. It does not change a result.
 	GPUMemory float64
 	Cache     cache.Cache
-	Workers   int      // goroutines that decode images
-	Command   []string // the command line, for run records
+	Workers   int      // goroutines that decode images; 0 stands for one per processor
+	Command   []string // the command line, for the records of runs
 	Log       *slog.Logger
 	Progress  Progress
 
 	open  *xla.Backend
-	built *runs.Environment // by build
-	tail  *logTail          // of Log
+	built *runs.Environment // of buildEnvironment; nil before its first call
+	tail  *logTail          // keeps the last lines of Log
 }
 
-// New fills what a caller leaves out.
+// New returns a workspace with defaults for the fields that w leaves out.
 func New(w Workspace) *Workspace {
 	if w.Dir == "" {
 		w.Dir = "."
@@ -64,14 +64,19 @@ func (w *Workspace) Close() {
 	}
 }
 
+// DatasetsDir returns the folder of the prepared data sets.
 func (w *Workspace) DatasetsDir() string { return filepath.Join(w.Dir, "datasets") }
-func (w *Workspace) FeaturesDir() string { return filepath.Join(w.Dir, "models", "features") }
-func (w *Workspace) ReportsDir() string  { return filepath.Join(w.Dir, "reports") }
 
-// Runs returns the workspace's run records.
+// FeaturesDir returns the folder of the cached features.
+func (w *Workspace) FeaturesDir() string { return filepath.Join(w.Dir, "models", "features") }
+
+// ReportsDir returns the folder of the pages.
+func (w *Workspace) ReportsDir() string { return filepath.Join(w.Dir, "reports") }
+
+// Runs returns the store of the run records.
 func (w *Workspace) Runs() runs.Store { return runs.Store{Dir: filepath.Join(w.Dir, "runs")} }
 
-// OpenBackend opens the backend, installing the plugin where it is missing.
+// OpenBackend opens the backend at its first call, and installs the plugin where it is missing.
 func (w *Workspace) OpenBackend(ctx context.Context) (*xla.Backend, error) {
 	if w.open != nil {
 		return w.open, nil
@@ -84,12 +89,12 @@ func (w *Workspace) OpenBackend(ctx context.Context) (*xla.Backend, error) {
 	return b, nil
 }
 
-// ErrNotIngested says that a suite names a data set that is not prepared.
+// ErrNotIngested is the error of a data set that is not prepared in the workspace.
 var ErrNotIngested = errors.New("data set is not prepared")
 
-// Dataset finds the prepared data set that a suite's name means: "cub" is the
-// published release, "sop/grocery" a custom one, and a whole variant such as
-// "cub/official+box-s256-jpeg" is exact.
+// Dataset returns the prepared data set of a name: "cub" is the published release, "sop/grocery"
+// the release called grocery. A variant in full, such as "cub/official+box-s256-jpeg", is needed
+// where several fit.
 func (w *Workspace) Dataset(name string) (datasets.Entry, error) {
 	set, wanted, err := datasets.LookupVariant(name)
 	if err != nil {
@@ -125,7 +130,7 @@ func (w *Workspace) Dataset(name string) (datasets.Entry, error) {
 	}
 }
 
-// releaseOf is the first part of a variant: official of official+box-s256-jpeg.
+// releaseOf returns the first part of a variant: official of official+box-s256-jpeg.
 func releaseOf(variant string) string {
 	if i := strings.LastIndex(variant, "-s"); i >= 0 {
 		variant = variant[:i]
@@ -134,7 +139,7 @@ func releaseOf(variant string) string {
 	return strings.TrimSuffix(variant, "+box")
 }
 
-// isPublished reports whether a variant is of a published release, not a custom one.
+// isPublished reports whether a variant is of a published release, not of a custom one.
 func isPublished(variant string) bool {
 	return slices.Contains([]string{"official", "papers", "public"}, releaseOf(variant))
 }
