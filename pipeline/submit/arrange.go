@@ -13,17 +13,17 @@ import (
 	"bierbench/runs"
 )
 
-// What a task may take is what its cell is expected to take with room for error,
-// rounded up to a class so that cells of about the same needs share an array.
+// A task may take what its cell is expected to take, with room for error, rounded up to a class:
+// cells of about the same needs share an array.
 const (
-	timeFactor   = 2   // a machine may be half as fast as the one that was measured
-	timeExtra    = 120 // seconds, to start, to set up and to save
+	timeFactor   = 2   // the machine may be half as fast as the measured one
+	timeExtra    = 120 // seconds to start, to set up and to save
 	memoryFactor = 1.5
 	memoryExtra  = 256 << 20 // bytes
 )
 
-// timeLimit is the class of a time: 5, 10, 20 or 30 minutes, 1, 2, 4, 8, 12 or 24
-// hours, then whole days; 0 where nothing is known.
+// timeLimit returns the class of a time in seconds: 5, 10, 20 or 30 minutes, 1, 2, 4, 8, 12 or 24
+// hours, then whole days; 0 where the time is not known.
 func timeLimit(seconds float64) int64 {
 	if seconds <= 0 {
 		return 0
@@ -42,8 +42,8 @@ func timeLimit(seconds float64) int64 {
 	return days * day
 }
 
-// memoryLimit is the class of a memory: 1, 2, 3, 4, 6, 8, 12, 16, 24, ... GiB; 0
-// where nothing is known.
+// memoryLimit returns the class of a memory in bytes: 1, 2, 3, 4, 6, 8, 12, 16, 24, ... GiB; 0
+// where the memory is not known.
 func memoryLimit(bytes int64) int64 {
 	if bytes <= 0 {
 		return 0
@@ -59,9 +59,8 @@ func memoryLimit(bytes int64) int64 {
 	return class
 }
 
-// featuresFile returns the key and the file of the features that a cell reads;
-// both are empty for one that trains its backbone. digests keeps the SHA-256 of
-// every backbone's weights.
+// featuresFile returns the key and the file of the features that a cell reads. Both are empty for a
+// cell that trains its backbone. digests caches the SHA-256 of the weights of each backbone.
 func featuresFile(w *workspace.Workspace, c plan.Cell, digests map[string]string) (key, file string, err error) {
 	if c.Config.Mode != models.Frozen {
 		return "", "", nil
@@ -81,16 +80,18 @@ func featuresFile(w *workspace.Workspace, c plan.Cell, digests map[string]string
 	return key, filepath.Join(w.FeaturesDir(), key+".arrow"), nil
 }
 
-// extraction is one cache of features that is not there, and who waits for it.
+// An extraction is the computation of features that are not cached, with the cells that wait for
+// them.
 type extraction struct {
 	key     string
-	cells   int
-	first   string    // path of the first of them
-	cost    runs.Cost // of the dearest cell that reads it: an estimate has the features in one of them
-	builder *Task     // task that builds it, nil where the cell does
+	cells   int       // number of cells that read them
+	first   string    // path of the first of these
+	cost    runs.Cost // largest of these cells, one of which has the features in its estimate
+	builder *Task     // task that computes them; nil where the cell does
 }
 
-// largerCost is the larger of two costs; what is not known of one is not known.
+// largerCost returns the larger seconds and the larger memory of two costs. What is not known of
+// one of them is not known of the result.
 func largerCost(a, b runs.Cost) runs.Cost {
 	out := runs.Cost{Seconds: max(a.Seconds, b.Seconds), Memory: max(a.Memory, b.Memory)}
 	if a.Seconds == 0 || b.Seconds == 0 {
@@ -102,14 +103,15 @@ func largerCost(a, b runs.Cost) runs.Cost {
 	return out
 }
 
-// taskLimits is what makes an array of its own.
+// taskLimits are what the tasks of an array have in common.
 type taskLimits struct {
 	seconds, memory int64
-	key             string // of features that another task builds first
+	key             string // of features that another task computes first
 }
 
-// planExtractions finds the features that cells of a plan read and that are not
-// cached, by their key. keys are those of the cells in cells that read any.
+// planExtractions returns the features that are not cached and that the planned cells read, in the
+// order of the plan. keys holds the extraction of each planned cell that waits for one. cells are
+// the ones to submit; they are counted.
 func planExtractions(w *workspace.Workspace, planned, cells []plan.Cell) (order []*extraction, keys map[runs.Key]*extraction, err error) {
 	missing, digests := map[string]*extraction{}, map[string]string{}
 	keys = map[runs.Key]*extraction{}
@@ -145,9 +147,10 @@ func planExtractions(w *workspace.Workspace, planned, cells []plan.Cell) (order 
 	return order, keys, nil
 }
 
-// arrangeTasks lays some cells of a plan out in arrays of at most limit tasks.
-// Features that are not cached and that several of them read get a task of the
-// first arrays, or are those of a task of building, by key: the cells wait for it.
+// arrangeTasks puts cells of a plan into arrays of at most limit tasks. Features that are not
+// cached and that several of the cells read are computed first: by a task of the first arrays, or
+// by one of building, which holds the tasks of earlier submissions by key. The cells wait for that
+// task.
 func arrangeTasks(w *workspace.Workspace, name string, plan, cells []plan.Cell, building map[string]Task, limit int) ([]Array, error) {
 	order, keys, err := planExtractions(w, plan, cells)
 	if err != nil {
@@ -173,7 +176,7 @@ func arrangeTasks(w *workspace.Workspace, name string, plan, cells []plan.Cell, 
 			if builder = e.builder; builder != nil {
 				n.key = e.key
 			} else {
-				cost = e.cost // this cell builds them, whichever the estimate gave them to
+				cost = e.cost // this cell computes them, whichever cell has them in its estimate
 			}
 		}
 		n.seconds, n.memory = timeLimit(cost.Seconds), memoryLimit(cost.Memory)
@@ -187,11 +190,11 @@ func arrangeTasks(w *workspace.Workspace, name string, plan, cells []plan.Cell, 
 	return out, nil
 }
 
-// arrays sorts tasks into arrays by what they need.
+// arrays collects tasks in arrays by their limits.
 type arrays struct {
 	prefix string
 	limit  int
-	open   map[taskLimits]*Array // with room
+	open   map[taskLimits]*Array // arrays that are not full
 	all    []*Array
 }
 
@@ -199,7 +202,7 @@ func newArrays(prefix string, limit int) *arrays {
 	return &arrays{prefix: prefix, limit: limit, open: map[taskLimits]*Array{}}
 }
 
-// add gives a task its place.
+// add puts a task into an array and returns its place there.
 func (s *arrays) add(n taskLimits, cell, features string) (array string, number int) {
 	a := s.open[n]
 	if a == nil || len(a.Cells) == s.limit {
@@ -214,6 +217,7 @@ func (s *arrays) add(n taskLimits, cell, features string) (array string, number 
 	return a.Name, len(a.Cells)
 }
 
+// named returns the array of a name.
 func (s *arrays) named(name string) *Array {
 	return s.all[slices.IndexFunc(s.all, func(a *Array) bool { return a.Name == name })]
 }

@@ -10,28 +10,28 @@ import (
 
 // An engine carries out the tasks of submissions.
 type engine interface {
-	// limit is the most tasks of one array.
+	// limit returns the largest number of tasks in an array.
 	limit(ctx context.Context) (int, error)
-	// send hands the arrays of a submission over, in their order, and notes in
-	// each the engine's id for it. It saves the submission after each array.
+	// send hands over the arrays of a submission, in their order, and notes the engine's id of
+	// each. It saves the submission after each array.
 	send(ctx context.Context, s *Submission) error
-	// wait returns when the submission's tasks have ended, where the engine ends
-	// with this process; else at once.
+	// wait returns when the submission's tasks have ended, if the engine ends with this process.
+	// Otherwise it returns at once.
 	wait(ctx context.Context, s *Submission) ([]TaskEnd, error)
-	// states says what the engine knows of the tasks of submissions of one run. It
-	// fills in ids that it knows of and the submissions do not.
-	// A task that it knows nothing of is left out; why may give the reason.
+	// states returns what the engine knows of the tasks of submissions of one run. It also fills in
+	// ids that the submissions lack. A task that the engine does not know is left out; why may give
+	// the reason.
 	states(ctx context.Context, submissions []*Submission) (known map[Task]TaskState, why string, err error)
 }
 
 // An EngineKind is one of the ways to carry out a submission.
 type EngineKind struct {
 	Name string
-	Does string // one sentence for help texts
+	Does string // a phrase for help texts
 	open func(w *workspace.Workspace, o Options) engine
 }
 
-// Engines returns every engine: a file and a line each.
+// Engines returns every engine. A new one takes a file and a line here.
 func Engines() []EngineKind {
 	return []EngineKind{
 		{"slurm", "job arrays of a Slurm cluster that this machine may submit to", newSlurm},
@@ -39,6 +39,7 @@ func Engines() []EngineKind {
 	}
 }
 
+// openEngine returns the engine of a name.
 func openEngine(name string, w *workspace.Workspace, o Options) (engine, error) {
 	var names []string
 	for _, kind := range Engines() {
@@ -53,23 +54,23 @@ func openEngine(name string, w *workspace.Workspace, o Options) (engine, error) 
 // A TaskState is what an engine says of a task, in its own words.
 type TaskState struct {
 	State  string
-	Reason string // for a state that does not explain itself, or empty
-	Active bool   // it is waiting, running or will run again
+	Reason string // why the task is in this state; empty where the state explains itself
+	Active bool   // the task waits, runs, or will run again
 }
 
-// A TaskEnd is how a task of this process's own ended.
+// A TaskEnd is the end of a task that ran below this process.
 type TaskEnd struct {
 	Task     string  `json:"task"` // <array>_<number>
 	Cell     string  `json:"cell"`
-	Features bool    `json:"features"` // it built the features that the cell reads
+	Features bool    `json:"features"` // the task computed the features that the cell reads
 	Error    string  `json:"error,omitempty"`
 	Log      string  `json:"log,omitempty"`
 	Seconds  float64 `json:"seconds"`
-	Number   int     `json:"-"` // how many have ended, with this one
+	Number   int     `json:"-"` // of the tasks that have ended, this one included
 	Total    int     `json:"-"`
 }
 
-// CheckEngine says what is wrong with the name of an engine or with options for it.
+// CheckEngine returns an error where the name of an engine or the options for it are wrong.
 func CheckEngine(name string, options []string) error {
 	if _, err := openEngine(name, nil, Options{}); err != nil {
 		return err

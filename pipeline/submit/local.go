@@ -17,13 +17,13 @@ import (
 	"bierbench/pipeline/workspace"
 )
 
-// local does the tasks of a submission in processes of its own, with the scripts
-// that Slurm would get.
+// local runs the tasks of a submission in processes of this machine, by the scripts that Slurm
+// would get.
 type local struct {
 	w         *workspace.Workspace
 	processes int
 	onTask    func(TaskEnd)
-	alive     *claims.File // says to others that this process is at its submission
+	alive     *claims.File // its claim tells others that this process works on its submission
 }
 
 func newLocal(w *workspace.Workspace, o Options) engine {
@@ -34,10 +34,11 @@ func newLocal(w *workspace.Workspace, o Options) engine {
 	return e
 }
 
-// taskVariable tells a script the number of its task, where Slurm does not.
+// taskVariable is the environment variable with the number of the task, where Slurm does not set
+// its own.
 const taskVariable = "BIERBENCH_TASK"
 
-// withoutTask returns an environment in which no task is at work.
+// withoutTask returns an environment without the variables of a task.
 func withoutTask(environment []string) []string {
 	return slices.DeleteFunc(slices.Clone(environment), func(v string) bool {
 		return strings.HasPrefix(v, taskVariable+"=") || strings.HasPrefix(v, "SLURM_ARRAY_TASK_ID=")
@@ -46,10 +47,10 @@ func withoutTask(environment []string) []string {
 
 func (e *local) limit(context.Context) (int, error) { return 1 << 30, nil }
 
-// claimName is held by the process that does a submission.
+// claimName is the claim of the process that carries out a submission.
 func (e *local) claimName(s *Submission) string { return "submission/" + s.Name }
 
-// send has nobody to hand the arrays to: they are called by their names.
+// send takes the claim of the submission. The ids of the arrays are their names.
 func (e *local) send(_ context.Context, s *Submission) (err error) {
 	if e.alive, err = claims.Open(e.w.Runs().Path(s.Run)); err != nil {
 		return err
@@ -63,7 +64,7 @@ func (e *local) send(_ context.Context, s *Submission) (err error) {
 	return s.save()
 }
 
-// process is one task and what it waits for.
+// A process is a task with what it needs.
 type process struct {
 	Task
 	array Array
@@ -72,9 +73,8 @@ type process struct {
 
 func (p process) id() string { return fmt.Sprintf("%s_%d", p.array.Job, p.Number) }
 
-// wait starts every task whose needs are met, in order, and returns how each
-// ended. Tasks that need a failed one are not started. When ctx ends, the running
-// ones are told to save and end.
+// wait starts every task whose needs are met, in order, and returns how each ended. A task that
+// needs a failed one is not started. When ctx ends, the running tasks are told to save and end.
 func (e *local) wait(ctx context.Context, s *Submission) ([]TaskEnd, error) {
 	defer e.alive.Close()
 	var pending []process
@@ -91,7 +91,7 @@ func (e *local) wait(ctx context.Context, s *Submission) ([]TaskEnd, error) {
 	}
 	var ends []TaskEnd
 	total, running := len(pending), 0
-	failed := map[Task]bool{} // of those that have ended
+	failed := map[Task]bool{} // by task that has ended
 	ended := make(chan end)
 	free := make([]int, e.processes) // slots that no process has
 	for i := range free {
@@ -146,24 +146,24 @@ func (e *local) wait(ctx context.Context, s *Submission) ([]TaskEnd, error) {
 	return ends, ctx.Err()
 }
 
-// do runs a task's script in a slot, with its output in the task's log, and keeps its exit
-// code beside that.
+// do runs the script of a task in a slot. The output goes to the task's log, the exit code to a file beside
+// it.
 func (e *local) do(ctx context.Context, s *Submission, p process, slot int) error {
-	// The kernel tells the script when the thread that started it ends: it must
-	// be one that lasts as long. The thread ends with this goroutine.
+	// The kernel signals the script when the thread that started it ends. So the thread must last
+	// as long as the script: it ends with this goroutine.
 	runtime.LockOSThread()
 	log, err := os.Create(s.log(p.array.Job, p.Number))
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Close() }() // the script wrote it
+	defer func() { _ = log.Close() }() // the script has written it
 	command := exec.CommandContext(ctx, s.script(p.array))
 	command.Env = append(e.environment(os.Environ(), "/dev", slot), fmt.Sprintf("%s=%d", taskVariable, p.Number))
 	command.Stdout, command.Stderr = log, log
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
-	// A group of its own keeps the terminal's interrupt from it, which comes to
-	// this process and is passed on once; should this process be killed, the
-	// script is told to save and end, too.
+	// With a process group of its own the script does not get the interrupt of the terminal, which
+	// this process gets and passes on once. Should this process be killed, the kernel tells the
+	// script to save and end.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	err = command.Run()
 	if command.ProcessState == nil {
@@ -176,13 +176,13 @@ func (e *local) do(ctx context.Context, s *Submission, p process, slot int) erro
 	return err
 }
 
-// ending is the file that says how a task ended.
+// ending returns the file that says how a task ended.
 func (e *local) ending(s *Submission, a Array, number int) string {
 	return strings.TrimSuffix(s.log(a.Job, number), ".log") + ".ended"
 }
 
-// states tells from a submission's claim whether its process is there, and from
-// the files of its tasks how far they are.
+// states learns from a submission's claim whether its process is alive, and from the files of its
+// tasks how far they are.
 func (e *local) states(_ context.Context, submissions []*Submission) (map[Task]TaskState, string, error) {
 	known := map[Task]TaskState{}
 	if len(submissions) == 0 {
@@ -211,7 +211,7 @@ func (e *local) states(_ context.Context, submissions []*Submission) (map[Task]T
 				case !errors.Is(err, fs.ErrNotExist):
 					return nil, "", err
 				case !alive:
-					state.State = "left" // by a submit that was interrupted or killed
+					state.State = "left" // not run: submit was interrupted or killed
 				default:
 					if _, err := os.Stat(s.log(a.Job, n)); err == nil {
 						state.State = "running"

@@ -16,9 +16,8 @@ import (
 	"bierbench/pipeline/workspace"
 )
 
-// slurm submits job arrays with sbatch; what becomes of them it asks squeue, and
-// sacct of those that squeue does not remember. Their options and formats are
-// those of Slurm's manual pages since version 20.11.
+// slurm submits job arrays with sbatch. It asks squeue for their states, and sacct for the states
+// of tasks that squeue has forgotten.
 type slurm struct {
 	w       *workspace.Workspace
 	options []string
@@ -26,11 +25,11 @@ type slurm struct {
 
 func newSlurm(w *workspace.Workspace, o Options) engine { return &slurm{w: w, options: o.Options} }
 
-// timeLimitSignal is how long before its time limit a task is told to save and end.
-// Slurm may tell it up to a minute earlier.
+// timeLimitSignal tells a task to save and end 60 seconds before its time limit. Slurm may send it
+// up to a minute earlier.
 const timeLimitSignal = "--signal=B:TERM@60"
 
-// limit reads MaxArraySize, the first task number that is too high.
+// limit returns one less than MaxArraySize, which is the first task number that is too high.
 func (e *slurm) limit(ctx context.Context) (int, error) {
 	if err := checkOptions(e.options); err != nil {
 		return 0, err
@@ -53,7 +52,7 @@ func (e *slurm) limit(ctx context.Context) (int, error) {
 	return 0, errors.New("scontrol show config: no MaxArraySize")
 }
 
-// checkOptions refuses options of sbatch that submit decides.
+// checkOptions refuses the options of sbatch that submit sets itself.
 func checkOptions(options []string) error {
 	for _, o := range options {
 		name, _, _ := strings.Cut(o, "=")
@@ -64,13 +63,13 @@ func checkOptions(options []string) error {
 			return fmt.Errorf("--sbatch %q: want it in one word, such as --partition=gpu or -pgpu", o)
 		case slices.Contains([]string{"--array", "--dependency", "--wrap", "--clusters", "--test-only", "--wait", "--parsable", "--output", "--error"}, name),
 			slices.Contains([]string{"-a", "-d", "-M", "-W", "-o", "-e"}, o[:2]):
-			return fmt.Errorf("--sbatch %q: submit decides this itself", o)
+			return fmt.Errorf("--sbatch %q: submit sets this option itself", o)
 		}
 	}
 	return nil
 }
 
-// send calls sbatch for each array. What the user asks for comes last: it wins.
+// send calls sbatch for each array.
 func (e *slurm) send(ctx context.Context, s *Submission) error {
 	for i := range s.Arrays {
 		a := &s.Arrays[i]
@@ -94,7 +93,7 @@ func (e *slurm) send(ctx context.Context, s *Submission) error {
 	return nil
 }
 
-// arguments is the command line of sbatch for an array.
+// arguments returns the arguments of sbatch for an array.
 func (e *slurm) arguments(s *Submission, a Array) ([]string, error) {
 	logs := strings.ReplaceAll(s.path("logs"), "%", "%%") // sbatch replaces %A and the like
 	out := []string{
@@ -115,10 +114,10 @@ func (e *slurm) arguments(s *Submission, a Array) ([]string, error) {
 		}
 		out = append(out, fmt.Sprintf("--dependency=afterok:%s_%d", job, a.Needs.Number))
 	}
-	return append(append(out, e.options...), s.script(a)), nil
+	return append(append(out, e.options...), s.script(a)), nil // the user's options come last and win
 }
 
-// job is the number of the job that a task belongs to.
+// job returns the number of the job that a task belongs to.
 func (e *slurm) job(s *Submission, t Task) (string, error) {
 	all := []*Submission{s}
 	if t.Submission != s.Name {
@@ -135,18 +134,18 @@ func (e *slurm) job(s *Submission, t Task) (string, error) {
 	return "", fmt.Errorf("submission %s has no job for its array %s", t.Submission, t.Array)
 }
 
-// wait does not: Slurm goes on without this process.
+// wait returns at once: Slurm goes on without this process.
 func (e *slurm) wait(context.Context, *Submission) ([]TaskEnd, error) { return nil, nil }
 
-// states asks squeue, whose controller also remembers what has ended lately, and
-// then sacct, where accounting is on.
+// states asks squeue, which also remembers tasks that ended lately, and then sacct, where
+// accounting is on.
 func (e *slurm) states(ctx context.Context, submissions []*Submission) (map[Task]TaskState, string, error) {
 	if err := adoptJobs(ctx, submissions); err != nil {
 		return nil, "", err
 	}
 	known := map[Task]TaskState{}
-	tasks := map[string]Task{}     // by Slurm's name
-	rest := map[string]TaskState{} // by job
+	tasks := map[string]Task{}     // by Slurm's id, <job>_<task>
+	rest := map[string]TaskState{} // by job, of tasks without a line of their own
 	var jobs []string
 	for _, s := range submissions {
 		for _, a := range s.Arrays {
@@ -164,7 +163,7 @@ func (e *slurm) states(ctx context.Context, submissions []*Submission) (map[Task
 	}
 	list := "--jobs=" + strings.Join(jobs, ",")
 	out, err := slurmOutput(ctx, "squeue", "--noheader", "--array", "--states=all", list, "--format=%F|%K|%T|%r")
-	if err != nil && !strings.Contains(err.Error(), "Invalid job id") { // it has forgotten the only one
+	if err != nil && !strings.Contains(err.Error(), "Invalid job id") { // the only job is forgotten
 		return nil, "", err
 	}
 	for line := range strings.Lines(out) {
@@ -183,7 +182,7 @@ func (e *slurm) states(ctx context.Context, submissions []*Submission) (map[Task
 		return known, "", nil
 	}
 	out, err = slurmOutput(ctx, "sacct", "--noheader", "--parsable2", "--allocations", list, "--format=JobID,State")
-	if err != nil { // accounting is a choice of the cluster's
+	if err != nil { // a cluster need not have accounting
 		return known, err.Error(), nil
 	}
 	for line := range strings.Lines(out) {
@@ -200,8 +199,8 @@ func (e *slurm) states(ctx context.Context, submissions []*Submission) (map[Task
 	return known, "", nil
 }
 
-// adoptJobs finds the jobs of arrays that have none in their record: of a submit that
-// was killed between sbatch's answer and noting it. The script tells whose a job is.
+// adoptJobs finds the jobs of arrays without one: their submit was killed after sbatch had answered
+// and before the job was noted. The script tells which array a job is of.
 func adoptJobs(ctx context.Context, submissions []*Submission) error {
 	arrays := map[string]*Array{} // by script
 	for _, s := range submissions {
@@ -227,8 +226,8 @@ func adoptJobs(ctx context.Context, submissions []*Submission) error {
 	return nil
 }
 
-// spreadJobStates gives the tasks that Slurm has no line for the state of their job's
-// rest: those that were cancelled before they began have one line together.
+// spreadJobStates gives tasks without a line of their own the state of the rest of their job: tasks
+// that were cancelled before they began share one line.
 func spreadJobStates(known map[Task]TaskState, tasks map[string]Task, rest map[string]TaskState) {
 	for id, t := range tasks {
 		job, _, _ := strings.Cut(id, "_")
@@ -239,8 +238,8 @@ func spreadJobStates(known map[Task]TaskState, tasks map[string]Task, rest map[s
 	}
 }
 
-// taskState keeps Slurm's words. A state that is not one of an end is active:
-// there are more of those, and new versions add to them.
+// taskState returns a state in Slurm's words. A state is active unless it is known to be an end:
+// new versions of Slurm add active ones.
 func taskState(state, reason string) TaskState {
 	if reason == "None" {
 		reason = ""
@@ -251,10 +250,10 @@ func taskState(state, reason string) TaskState {
 	return TaskState{State: state, Reason: reason, Active: !slices.Contains(ended, state)}
 }
 
-// slurmTrouble begins the lines of Slurm's programs that say what went wrong.
+// slurmTrouble matches the beginning of the lines in which Slurm's programs say what went wrong.
 var slurmTrouble = regexp.MustCompile(`(?m)^[a-z]+: (error|fatal): `)
 
-// slurmOutput runs one of Slurm's programs. The error of a failed one is what it
+// slurmOutput runs one of Slurm's programs and returns its output. The error holds what the program
 // wrote to stderr.
 func slurmOutput(ctx context.Context, program string, arguments ...string) (string, error) {
 	command := exec.CommandContext(ctx, program, arguments...)

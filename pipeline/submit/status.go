@@ -12,17 +12,17 @@ import (
 	"bierbench/runs"
 )
 
-// RunStatus is where the cells of a run stand.
+// RunStatus is the state of the cells of a run.
 type RunStatus struct {
 	Run      string         `json:"run"`
 	Counts   map[string]int `json:"counts"` // cells by state
 	Cells    []CellStatus   `json:"cells"`
-	Features []TaskStatus   `json:"features,omitempty"` // tasks that build features, of the latest submission that has any
+	Features []TaskStatus   `json:"features,omitempty"` // tasks that compute features, of the latest submission with such tasks
 	Notes    []string       `json:"notes,omitempty"`    // what could not be found out
 }
 
-// CellStatus is the state of a cell by its record and its claim, and beside it
-// what the engine says of the task that it was submitted with last.
+// CellStatus is the state of a cell by its record and its claim, with the task that it was
+// submitted with last.
 type CellStatus struct {
 	Cell  string      `json:"cell"`
 	State string      `json:"state"` // done, failed, running, interrupted or planned
@@ -30,8 +30,8 @@ type CellStatus struct {
 	Task  *TaskStatus `json:"task,omitempty"`
 }
 
-// TaskStatus is what an engine says of a task. State is in the engine's words
-// and empty where it does not know the task any more.
+// TaskStatus is what an engine says of a task. State is in the engine's words, and empty where the
+// engine does not know the task any more.
 type TaskStatus struct {
 	Task
 	Engine   string `json:"engine"`
@@ -40,19 +40,18 @@ type TaskStatus struct {
 	Reason   string `json:"reason,omitempty"`
 	Active   bool   `json:"active"`
 	Log      string `json:"log"`
-	Features string `json:"features,omitempty"` // key of the features that it builds
+	Features string `json:"features,omitempty"` // key of the features that the task computes
 }
 
-// States returns the states of a CellStatus in the order in which they are
-// summed up.
+// States returns the states of a CellStatus, in the order in which they are summed up.
 func (*RunStatus) States() []string {
 	return []string{plan.Done, plan.Failed, plan.Running, plan.Interrupted, notStarted}
 }
 
-// notStarted is the state of a cell without a record that nobody is at.
+// notStarted is the state of a cell that has no record and that no process is working on.
 const notStarted = "planned"
 
-// LatestRun is the run that was submitted last or, where none was, made last.
+// LatestRun returns the run that was submitted last or, where none was submitted, created last.
 func LatestRun(w *workspace.Workspace) (string, error) {
 	infos, err := w.Runs().List()
 	if err != nil {
@@ -79,8 +78,8 @@ func LatestRun(w *workspace.Workspace) (string, error) {
 	return latest.ID, nil
 }
 
-// Status looks at every cell of a run: its record, whether a process holds its
-// claim, and what the engine says that it was submitted to last.
+// Status looks at every cell of a run: its record, whether a process holds its claim, and what the
+// engine says of its latest task.
 func Status(ctx context.Context, w *workspace.Workspace, run string) (*RunStatus, error) {
 	r, err := w.Runs().Open(run)
 	if err != nil {
@@ -127,8 +126,9 @@ func Status(ctx context.Context, w *workspace.Workspace, run string) (*RunStatus
 	return out, nil
 }
 
-// cellState is what a record and a claim say. Only who holds the claim runs a
-// cell: a record says running until it is ended, also that of a killed process.
+// cellState returns the state of a cell by its record and its claim. The process that holds the
+// claim works on the cell: a record says running until the cell ends, even after its process was
+// killed.
 func cellState(record runs.Cell, recorded, held bool) string {
 	switch {
 	case recorded && record.Status == runs.Done:
@@ -144,9 +144,9 @@ func cellState(record runs.Cell, recorded, held bool) string {
 	}
 }
 
-// taskStates returns the state of the task that each cell was submitted with
-// last, by the cell's path, and adds the tasks of features to the status. why is
-// the reason for which an engine does not know a task any more.
+// taskStates returns the state of the latest task of each cell, by the cell's path, and adds the
+// tasks that compute features to the status. why is the reason why an engine does not know a task
+// any more.
 func taskStates(ctx context.Context, w *workspace.Workspace, submissions []*Submission, out *RunStatus) (tasks map[string]*TaskStatus, why string, err error) {
 	known := map[Task]TaskState{}
 	for _, kind := range Engines() {

@@ -13,16 +13,14 @@ import (
 	"bierbench/pipeline/workspace"
 )
 
-// submissionSchema is the version of submission.json.
+// submissionSchema is the version of the format of submission.json.
 const submissionSchema = 1
 
-// submissionFile is a submission's record. It is written before the engine gets
-// the first array and again after each.
+// submissionFile is the file with a submission's record. It is written before the engine gets the
+// first array, and again after each array.
 const submissionFile = "submission.json"
 
-// A Submission is tasks that an engine got at one time. Its folder,
-// runs/<run>/submissions/<name>/, also holds the suite as it was resolved, the
-// cells and the script of each array, and the tasks' logs.
+// A Submission is what an engine gets at one time. The package documentation shows its folder.
 type Submission struct {
 	Schema  int       `json:"schema"`
 	Run     string    `json:"run"`
@@ -37,37 +35,38 @@ type Submission struct {
 	dir     string
 }
 
-// An Array is tasks with the same needs. Task n, counted from 1, is that of
-// Cells[n-1]: it does the cell or, in an array that has Features, builds the
-// cached features with the key Features[n-1], which the cell and others read.
+// An Array is tasks with the same limits. Task n, counted from 1, is about Cells[n-1]. It does that
+// cell; in an array with Features it computes the features with the key Features[n-1], which that
+// cell and others read.
 type Array struct {
-	Name      string   `json:"name"`              // features, cells-01, ...: its files are <name>.sh and <name>.txt
-	Job       string   `json:"job,omitempty"`     // the engine's id; empty until the engine has it
-	Seconds   int64    `json:"seconds,omitempty"` // time limit of a task; 0 where its need is not known
-	Memory    int64    `json:"memory,omitempty"`  // memory limit of a task, bytes; 0 where its need is not known
-	Needs     *Task    `json:"needs,omitempty"`   // task that must have succeeded before
-	Arguments []string `json:"arguments,omitempty"`
+	Name      string   `json:"name"`                // features-01, cells-01, ...: its files are <name>.sh and <name>.txt
+	Job       string   `json:"job,omitempty"`       // the engine's id; empty until the engine has it
+	Seconds   int64    `json:"seconds,omitempty"`   // time limit of a task; 0 stands for none
+	Memory    int64    `json:"memory,omitempty"`    // memory limit of a task in bytes; 0 stands for none
+	Needs     *Task    `json:"needs,omitempty"`     // task that must succeed first
+	Arguments []string `json:"arguments,omitempty"` // command line that handed it over
 	Features  []string `json:"features,omitempty"`
 	Cells     []string `json:"cells"` // paths
 }
 
-// A Task is one of an array.
+// A Task is a task of an array.
 type Task struct {
 	Submission string `json:"submission"`
 	Array      string `json:"array"`
 	Number     int    `json:"number"` // from 1
 }
 
+// path returns a file in the folder of the submission.
 func (s *Submission) path(name string) string { return filepath.Join(s.dir, name) }
 
-// script and list are the files of an array, log that of one of its tasks.
+// script and cellsFile return the files of an array, log that of a task.
 func (s *Submission) script(a Array) string    { return s.path(a.Name + ".sh") }
 func (s *Submission) cellsFile(a Array) string { return s.path(a.Name + ".txt") }
 func (s *Submission) log(id string, number int) string {
 	return filepath.Join(s.dir, "logs", fmt.Sprintf("%s_%d.log", id, number))
 }
 
-// array finds an array by its name.
+// array returns the array of a name.
 func (s *Submission) array(name string) (Array, bool) {
 	for _, a := range s.Arrays {
 		if a.Name == name {
@@ -89,12 +88,13 @@ func (s *Submission) save() error {
 	return nil
 }
 
+// submissionsDir returns the folder of the submissions of a run.
 func submissionsDir(w *workspace.Workspace, run string) string {
 	return filepath.Join(w.Runs().Path(run), "submissions")
 }
 
-// readSubmissions returns those of a run, oldest first. A folder without a record
-// is of one that was killed before an engine got anything.
+// readSubmissions returns the submissions of a run, oldest first. A folder without a record is left
+// out: its submit was killed before the engine got anything.
 func readSubmissions(w *workspace.Workspace, run string) ([]*Submission, error) {
 	dir, err := filepath.Abs(submissionsDir(w, run))
 	if err != nil {
@@ -128,9 +128,10 @@ func readSubmissions(w *workspace.Workspace, run string) ([]*Submission, error) 
 	return out, nil
 }
 
+// submissionName returns the name of the n-th submission.
 func submissionName(n int) string { return fmt.Sprintf("%03d", n) }
 
-// lastNumber is the highest number of a submission's folder, 0 without one.
+// lastNumber returns the highest number of a submission folder, 0 where there is none.
 func lastNumber(entries []fs.DirEntry) int {
 	last := 0
 	for _, e := range entries {
@@ -141,8 +142,7 @@ func lastNumber(entries []fs.DirEntry) int {
 	return last
 }
 
-// newSubmission makes the folder of a run's next submission. The caller holds
-// the run's claim of submitting.
+// newSubmission makes the folder of a run's next submission. The caller holds submittingClaim.
 func newSubmission(w *workspace.Workspace, run string) (*Submission, error) {
 	dir, err := filepath.Abs(submissionsDir(w, run))
 	if err != nil {

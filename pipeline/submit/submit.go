@@ -22,42 +22,42 @@ import (
 	"bierbench/pipeline/workspace"
 )
 
-// Options choose what Submit hands to which engine.
+// Options choose the cells that Submit hands over, and the engine.
 type Options struct {
 	Plan        plan.Options
 	Engine      string        // one of Engines
-	Options     []string      // of sbatch, for the engine slurm
-	Processes   int           // at a time, for the engine local; 1 when not given
+	Options     []string      // further options of sbatch, for the engine slurm
+	Processes   int           // number at a time, for the engine local; 0 stands for 1
 	RetryFailed bool          // also submit the cells that failed before
-	Checkpoint  time.Duration // between checkpoints of a training; 0 is DefaultCheckpoint
-	OnTask      func(TaskEnd) // is told of each task that ends here, from one goroutine
+	Checkpoint  time.Duration // between checkpoints of a training; 0 stands for pipeline.DefaultCheckpoint
+	OnTask      func(TaskEnd) // called from one goroutine with each task that ends here; may be nil
 }
 
-// Result is what a Submit did.
+// Result is what Submit did.
 type Result struct {
 	Run        string    `json:"run"`
 	Engine     string    `json:"engine"`
 	Submission string    `json:"submission"` // empty where nothing was left to submit
 	Dir        string    `json:"dir"`
 	Cells      int       `json:"cells"`
-	Done       int       `json:"done"`     // before
-	Failed     int       `json:"failed"`   // before, and left alone
-	Active     int       `json:"active"`   // waiting or running in an engine by an earlier submission
-	Running    int       `json:"running"`  // claimed by a process that no engine knows of
-	Sent       int       `json:"sent"`     // cells
-	Features   int       `json:"features"` // tasks that build features before
+	Done       int       `json:"done"`     // cells that were done before
+	Failed     int       `json:"failed"`   // cells that failed before and were left alone
+	Active     int       `json:"active"`   // cells that wait or run in an engine, of earlier submissions
+	Running    int       `json:"running"`  // cells that are claimed by a process that no engine knows of
+	Sent       int       `json:"sent"`     // cells that were handed over now
+	Features   int       `json:"features"` // tasks that compute features first
 	Arrays     []Array   `json:"arrays"`
 	Ended      []TaskEnd `json:"ended,omitempty"` // tasks that ended here, with the engine local
 }
 
-// submittingClaim is the claim of a run while a submission is put together, so that
-// two of them do not send the same cells.
+// submittingClaim is the claim of a run while a submission is put together: two of them must not
+// send the same cells.
 const submittingClaim = "submissions"
 
-// Submit hands the cells of a suite to an engine: those that are neither done nor
-// failed, nor with an engine already. Features that several of them read and that
-// are not cached are built by a task of their own first. Nothing is done twice if
-// a cell is submitted and run at once: claims see to that.
+// Submit hands the cells of a suite to an engine, without those that are done, have failed, or are
+// with an engine already. Features that are not cached and that several cells read are computed
+// first, by a task of their own. Claims keep a cell that is submitted and run at once from being
+// done twice.
 func Submit(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options) (*Result, error) {
 	if o.Plan.Run == "" {
 		o.Plan.Run = s.Name
@@ -75,7 +75,7 @@ func Submit(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Optio
 	return result, err
 }
 
-// submitSuite makes a submission and hands it over; nil where nothing is to be done.
+// submitSuite makes a submission and hands it over. It returns nil where there is nothing to do.
 func submitSuite(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options, e engine, result *Result) (*Submission, error) {
 	limit, err := e.limit(ctx)
 	if err != nil {
@@ -104,7 +104,8 @@ func submitSuite(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o 
 	if err != nil || len(cells) == 0 {
 		return nil, err
 	}
-	// What the tasks would each install, or stop for, comes before them.
+	// Weights and plugin are installed here: a task would install them again, or stop for want of
+	// them.
 	if err = pipeline.NeedWeights(ctx, w, cells); err != nil {
 		return nil, fmt.Errorf("suite %s: %w", s.Name, err)
 	}
@@ -134,7 +135,7 @@ func submitSuite(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o 
 	result.Submission, result.Dir, result.Arrays = submission.Name, submission.dir, submission.Arrays
 	for _, a := range submission.Arrays {
 		switch {
-		case a.Job == "": // send did not come to it
+		case a.Job == "": // it was not sent
 		case a.Features != nil:
 			result.Features += len(a.Cells)
 		default:
@@ -144,7 +145,7 @@ func submitSuite(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o 
 	return submission, err
 }
 
-// cellsToSend returns the cells of a plan that are left to submit.
+// cellsToSend returns the cells of a plan that are left to submit, and counts the others in result.
 func cellsToSend(p *plan.Plan, retryFailed bool, active *activeTasks, claimed *claims.File, result *Result) ([]plan.Cell, error) {
 	result.Cells = len(p.Cells)
 	var cells []plan.Cell
@@ -168,16 +169,16 @@ func cellsToSend(p *plan.Plan, retryFailed bool, active *activeTasks, claimed *c
 	return cells, nil
 }
 
-// activeTasks is what engines have of a run: its cells, and by key the tasks that
-// build features.
+// activeTasks are the tasks of a run that wait or run in engines: the cells by path, and the tasks
+// that compute features by key.
 type activeTasks struct {
 	cells    map[string]bool
 	features map[string]Task
 }
 
-// findActiveTasks asks the engines of a run's earlier submissions. An engine that
-// cannot be asked is an error for a submission to itself; for another one claims
-// keep the two apart.
+// findActiveTasks asks the engines of the earlier submissions of a run. Where the engine of the new
+// submission cannot be asked, that is an error. For another engine it is a warning: claims keep the
+// two apart.
 func findActiveTasks(ctx context.Context, w *workspace.Workspace, run string, o Options) (*activeTasks, error) {
 	submissions, err := readSubmissions(w, run)
 	if err != nil {
@@ -194,9 +195,9 @@ func findActiveTasks(ctx context.Context, w *workspace.Workspace, run string, o 
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case err != nil && kind.Name == o.Engine:
-			return nil, fmt.Errorf("which cells are with %s already: %w", kind.Name, err)
+			return nil, fmt.Errorf("ask %s which cells it has already: %w", kind.Name, err)
 		case err != nil:
-			w.Log.Warn("which cells an engine has already is not known", "engine", kind.Name, "error", err)
+			w.Log.Warn("an engine cannot be asked which cells it has already", "engine", kind.Name, "error", err)
 		}
 		for _, s := range own {
 			for _, a := range s.Arrays {
@@ -216,8 +217,8 @@ func findActiveTasks(ctx context.Context, w *workspace.Workspace, run string, o 
 	return out, nil
 }
 
-// writeSubmission fills a submission's folder with all that its tasks need: this
-// program as it is now, the suite as it was resolved, lists of cells and scripts.
+// writeSubmission fills a submission's folder with all that its tasks need: a copy of this program,
+// the suite as it was resolved, the lists of cells and the scripts.
 func writeSubmission(w *workspace.Workspace, submission *Submission, s *suite.Suite, o Options) error {
 	program, err := keptProgram(filepath.Dir(submission.dir))
 	if err != nil {
@@ -227,7 +228,7 @@ func writeSubmission(w *workspace.Workspace, submission *Submission, s *suite.Su
 	if err != nil {
 		return err
 	}
-	submission.Program, submission.Suite = program, submission.path(s.Name+".yaml") // a suite's name is its file's
+	submission.Program, submission.Suite = program, submission.path(s.Name+".yaml") // a run of this file has the name of the suite
 	if err = workspace.WriteFile(submission.Suite, suite, 0o644); err != nil {
 		return err
 	}
@@ -272,8 +273,8 @@ func writeSubmission(w *workspace.Workspace, submission *Submission, s *suite.Su
 	return nil
 }
 
-// taskScript is the shell script of an array. It becomes the command, so that
-// signals reach that.
+// taskScript returns the shell script of an array. It ends by becoming the command, so that signals
+// reach the command.
 func taskScript(list, cache string, command []string) string {
 	for i, word := range command {
 		command[i] = shellQuoted(word)
@@ -292,15 +293,15 @@ exec %s --only "$cell"
 `, shellQuoted(list), taskVariable, shellQuoted(cache), strings.Join(command, " "))
 }
 
-// shellQuoted is a word as a shell reads it back.
+// shellQuoted returns a word in quotes, as a shell reads it back.
 func shellQuoted(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// keptProgram copies this program below dir, once for each version of it, and
-// returns the copy. Tasks run it hours later, when the original may be another
-// version, or gone: go tool runs programs from a cache that is cleaned up. It is
-// no link: a link would follow a file that is written anew in its place.
+// keptProgram copies this program below dir, once for each version of it, and returns the path of
+// the copy. Tasks run the copy hours later, when the original may be of another version, or gone:
+// "go tool" runs programs from a cache that is cleaned up. A link would not do, because it follows
+// a file that is rewritten in place.
 func keptProgram(dir string) (string, error) {
 	own, err := os.Executable()
 	if err != nil {
@@ -310,7 +311,7 @@ func keptProgram(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = f.Close() }() // only read
+	defer func() { _ = f.Close() }() // it was only read
 	h := sha256.New()
 	if _, err = io.Copy(h, f); err != nil {
 		return "", err
