@@ -9,8 +9,8 @@ import (
 	"bierbench/runs"
 )
 
-// addLearners adds one draw's share of every learner's R@K. whole is the
-// metrics of the same search over all learners.
+// addLearners adds the share of one draw to R@K of every learner. whole holds the metrics of the
+// same search with all learners.
 func addLearners(ctx context.Context, b *xla.Backend, s retrieval.Search, sizes []int, whole map[string]float64, draws int, e *runs.Evaluation) error {
 	recalls, err := retrieval.LearnerRecalls(ctx, b, s, sizes, whole)
 	if err != nil {
@@ -34,8 +34,8 @@ func addLearners(ctx context.Context, b *xla.Backend, s retrieval.Search, sizes 
 	return nil
 }
 
-// correlationRecord is what is kept of an embedding's correlations. The numbers
-// of blocks are for drawing: they are rounded.
+// correlationRecord returns the correlations of an embedding as a record keeps them. The blocks are
+// for drawing, so their numbers are rounded.
 func correlationRecord(c *retrieval.Correlations) *runs.Correlation {
 	blocks := &runs.DimensionBlocks{Sizes: c.Blocks}
 	for _, row := range c.BlockMatrix {
@@ -54,8 +54,8 @@ func correlationRecord(c *retrieval.Correlations) *runs.Correlation {
 	}
 }
 
-// roundedShares returns the distribution of boosting weights with four decimals:
-// without, it is twice as long as text.
+// roundedShares returns the distribution of boosting weights, rounded to four decimals, which
+// halves its length as text.
 func roundedShares(bins [][2][]float64) [][2][]float64 {
 	out := make([][2][]float64, len(bins))
 	for m, kinds := range bins {
@@ -68,4 +68,5 @@ func roundedShares(bins [][2][]float64) [][2][]float64 {
 	return out
 }
 
+// round4 rounds to four decimals.
 func round4(v float64) float64 { return math.Round(v*1e4) / 1e4 }

@@ -21,40 +21,40 @@ import (
 	"bierbench/runs"
 )
 
-// binsEvery is how many steps lie between two lines of train.jsonl that hold
-// the distribution of the boosting weights: it is ten times as long as the rest.
+// binsEvery is the number of steps between two lines of train.jsonl that hold the distribution of
+// the boosting weights: such a line is ten times as long as the others.
 const binsEvery = 20
 
-// attempt is one try at a cell: what it works with, and the record it fills.
+// attempt is one attempt to do a cell: what it works with, and the record that it fills in.
 type attempt struct {
 	w          *workspace.Workspace
 	run        *runs.Run
-	latest     *backbones.Features // the latest ones that a cell of this run has read
+	latest     *backbones.Features // the features that a cell of this run has read last
 	cell       plan.Cell
-	checkpoint time.Duration // between two of a training
+	checkpoint time.Duration // time between two checkpoints of a training
 	backend    *xla.Backend
-	weights    cache.Weights // zero for a backbone without
+	weights    cache.Weights // zero for a backbone without pretrained weights
 	data       *datasets.Dataset
-	rows       rowDivision // of its rows
+	rows       rowDivision // rows of data
 	record     runs.Cell
 	trained    float64 // seconds of training in earlier attempts
 	looked     float64 // seconds of comparing models in earlier attempts
-	before     float64 // seconds of the model's initialisation, the features it read included
+	before     float64 // seconds of the initialisation of the model, with the features it read
 
 	tensorBoard bool               // write live event files
 	live        *export.LiveEvents // nil where there are none
 }
 
-// runCell trains and evaluates one cell, whose claim the caller holds, and
-// writes its record. An interrupted cell is left running, with a checkpoint,
-// and is continued by the next run.
+// runCell trains and evaluates one cell and writes its record. The caller holds the claim of the
+// cell. The record of an interrupted cell says running; the next run continues the cell from its
+// checkpoint.
 func runCell(ctx context.Context, w *workspace.Workspace, r *runs.Run, latest *backbones.Features, c plan.Cell, o RunOptions) (runs.Cell, error) {
 	began := time.Now()
 	w.ForgetLog()
 	workspace.ResetPeakMemory()
 	if c.State == plan.Todo || c.State == plan.Stale {
-		// What an older configuration left must not be taken for this one's. An
-		// interrupted or failed cell goes on from its own checkpoint.
+		// The files of an older configuration must not be taken for this one's. An interrupted or
+		// failed cell goes on from its own checkpoint.
 		if err := os.RemoveAll(r.CellDir(c.Key)); err != nil {
 			return runs.Cell{}, fmt.Errorf("cell %s: %w", c.Path(), err)
 		}
@@ -104,8 +104,8 @@ func runCell(ctx context.Context, w *workspace.Workspace, r *runs.Run, latest *b
 	return a.record, nil
 }
 
-// addTotals adds to the seconds of a cell's stages their total, and the overhead:
-// what of it belongs to no stage.
+// addTotals adds to the seconds of the stages of a cell their total, and as overhead the time that
+// belongs to no stage.
 func addTotals(timing map[string]float64, total float64) {
 	rest := total
 	for _, seconds := range timing {
@@ -114,7 +114,7 @@ func addTotals(timing map[string]float64, total float64) {
 	timing["total"], timing["overhead"] = total, rest
 }
 
-// fill does the work of a cell and fills its record.
+// fill does the work of a cell and fills in its record.
 func (a *attempt) fill(ctx context.Context) (err error) {
 	w, c := a.w, a.cell
 	if a.backend, err = w.OpenBackend(ctx); err != nil {
@@ -211,7 +211,7 @@ func (a *attempt) trainAndEmbed(ctx context.Context, features backbones.Features
 	return values, nil
 }
 
-// embedData is what some images are embedded from.
+// embedData returns what the embeddings of some rows are computed from.
 func (a *attempt) embedData(features backbones.Features, rows []int) models.EmbedData {
 	return models.EmbedData{
 		Images: len(rows), Features: featureRows(features, rows), Workers: a.w.Workers,
@@ -222,8 +222,7 @@ func (a *attempt) embedData(features backbones.Features, rows []int) models.Embe
 	}
 }
 
-// embeddings puts the vectors of some images together with what is known of
-// these.
+// embeddings returns the vectors of some rows with id, class, split and list of each row.
 func (a *attempt) embeddings(rows []int, values []float32) *runs.Embeddings {
 	e := &runs.Embeddings{Width: a.cell.Config.Size, Values: values}
 	for _, i := range rows {
@@ -235,8 +234,8 @@ func (a *attempt) embeddings(rows []int, values []float32) *runs.Embeddings {
 	return e
 }
 
-// train takes the model from its last checkpoint to the last step; s compares
-// models on the way and may be nil.
+// train trains the model from its last checkpoint to the last step. s compares models on the way;
+// it may be nil.
 func (a *attempt) train(ctx context.Context, m *models.Model, features backbones.Features, s *selector) error {
 	c := a.cell
 	checkpoints := filepath.Join(a.run.CellDir(c.Key), "checkpoint")
@@ -321,7 +320,7 @@ func (a *attempt) classes(rows []int) []int32 {
 	return out
 }
 
-// featureRows copies the features of some rows; none in, none out.
+// featureRows copies the features of some rows. It returns nil where there are no features.
 func featureRows(f backbones.Features, rows []int) []float32 {
 	if f.Width == 0 {
 		return nil

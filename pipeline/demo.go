@@ -16,7 +16,7 @@ type DemoResult struct {
 	Ingest []IngestResult  `json:"ingest"`
 	Run    *RunResult      `json:"run"`
 	Report *reports.Report `json:"-"`
-	Files  []string        `json:"files"` // of the report
+	Files  []string        `json:"files"` // files of the report
 }
 
 // Demo does the whole job on the miniature data sets: set-up, raw data, ingest,

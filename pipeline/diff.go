@@ -14,27 +14,26 @@ import (
 	"bierbench/runs"
 )
 
-// DiffOptions choose a comparison.
+// DiffOptions choose what Diff compares.
 type DiffOptions struct {
-	A       string   // run ID, the base
-	Others  []string // run IDs that are compared with A; empty to compare the methods inside A
-	Base    string   // the method to compare with, where there are no others; also empty: the bases of the suite
+	A       string   // ID of the run to compare with
+	Others  []string // IDs of the runs that are compared with A; none: the methods of A are compared
+	Base    string   // without Others: the method to compare with; empty stands for the bases of the suite
 	Compare runs.CompareOptions
-	// NoPictures leaves out the flipped queries, which are thumbnails of the data
-	// sets' images.
+	// NoPictures leaves out the flipped queries, which show thumbnails of the data sets' images.
 	NoPictures bool
-	Write      bool // also write reports/diff-<a>-<b>.../
+	Write      bool // writes the pages to reports/diff-<a>-<b>.../
 }
 
-// Difference is a comparison with what its page shows besides.
+// Difference is a comparison with the other contents of its page.
 type Difference struct {
 	*runs.Diff
 	Curves *reports.DiffCurves
 	Flips  *reports.DiffFlips
-	Files  []string // written
+	Files  []string // that were written
 }
 
-// Diff compares runs with the first, or the methods of one.
+// Diff compares runs with the first one, or the methods of one run.
 func Diff(ctx context.Context, w *workspace.Workspace, o DiffOptions) (*Difference, error) {
 	var opened []*runs.Run
 	for _, id := range append([]string{o.A}, o.Others...) {
@@ -77,12 +76,12 @@ func Diff(ctx context.Context, w *workspace.Workspace, o DiffOptions) (*Differen
 	return &d, err
 }
 
-// longestFolder is the length in bytes of a folder's name; file systems allow
-// 255, and temporary files need some.
+// longestFolder is the largest length in bytes of the name of a folder. File systems allow 255, and
+// temporary files need some of them.
 const longestFolder = 200
 
-// folderName joins names with dashes. One that is too long for a file system
-// ends in a digest of all names.
+// folderName joins names with dashes. Where the result is too long for a file system, it ends in a
+// digest of all names.
 func folderName(kind string, names []string) string {
 	name := strings.Join(append([]string{kind}, names...), "-")
 	if len(name) <= longestFolder {

@@ -21,8 +21,8 @@ import (
 // The states of a Check.
 const (
 	CheckOK       = "ok"
-	CheckOptional = "optional" // not there, and needed by some suites only
-	CheckProblem  = "problem"  // bierbench cannot work so
+	CheckOptional = "optional" // missing, but needed by some suites only
+	CheckProblem  = "problem"  // bierbench cannot work with it
 )
 
 // A Check is one thing that Doctor looked at.
@@ -48,11 +48,12 @@ func (d *Diagnosis) OK() bool {
 	return true
 }
 
+// ok adds a check that is ok.
 func (d *Diagnosis) ok(name, format string, args ...any) {
 	d.Checks = append(d.Checks, Check{Name: name, State: CheckOK, Found: fmt.Sprintf(format, args...)})
 }
 
-// fault adds what is wrong; a MissingError brings its own fix.
+// fault adds a check that is not ok. A MissingError has its own fix.
 func (d *Diagnosis) fault(state, name string, err error, fix string) {
 	found := err.Error()
 	if missing, ok := errors.AsType[*cache.MissingError](err); ok {
@@ -64,8 +65,8 @@ func (d *Diagnosis) fault(state, name string, err error, fix string) {
 	d.Checks = append(d.Checks, Check{Name: name, State: state, Found: found, Fix: fix})
 }
 
-// Doctor looks at the machine, what is installed and the workspace. It hashes
-// the plugin and the weights and installs nothing.
+// Doctor looks at the machine, at what is installed and at the workspace. It hashes the plugin and
+// the weights, and installs nothing.
 func Doctor(ctx context.Context, w *workspace.Workspace) (*Diagnosis, error) {
 	d := &Diagnosis{}
 	info, _ := debug.ReadBuildInfo()
@@ -93,6 +94,7 @@ func Doctor(ctx context.Context, w *workspace.Workspace) (*Diagnosis, error) {
 	return d, ctx.Err()
 }
 
+// addWeightsFault adds what is wrong with pretrained weights.
 func addWeightsFault(w *workspace.Workspace, d *Diagnosis, name string, err error) {
 	state := CheckProblem
 	if _, ok := errors.AsType[*cache.MissingError](err); ok {
@@ -101,7 +103,7 @@ func addWeightsFault(w *workspace.Workspace, d *Diagnosis, name string, err erro
 	d.fault(state, "weights "+name, err, fmt.Sprintf(`run "bierbench setup --weights %s"`, name))
 }
 
-// checkBackend looks at the plugins and opens the backend that a run would use.
+// checkBackend looks at the plugins, and opens the backend that a run would use.
 func checkBackend(ctx context.Context, w *workspace.Workspace, d *Diagnosis) error {
 	usable := w.Backend == xla.Go
 	if p, err := w.Cache.FindPlugin(); err != nil {
@@ -153,7 +155,7 @@ func checkBackend(ctx context.Context, w *workspace.Workspace, d *Diagnosis) err
 // gib is a gibibyte, in bytes.
 const gib = 1 << 30
 
-// checkMemory reads what the kernel says of the machine's memory, in KiB.
+// checkMemory reads the size of the memory from the kernel, in KiB.
 func checkMemory(w *workspace.Workspace, d *Diagnosis) {
 	kib := map[string]float64{}
 	for key, value := range workspace.ProcFields("/proc/meminfo") {
@@ -168,7 +170,7 @@ func checkMemory(w *workspace.Workspace, d *Diagnosis) {
 	d.ok("memory", "%.1f GiB, %.1f GiB available", kib["MemTotal"]*1024/gib, kib["MemAvailable"]*1024/gib)
 }
 
-// checkWorkspace says what is in the workspace and whether it can be written.
+// checkWorkspace checks that the workspace can be written, and lists what it holds.
 func checkWorkspace(w *workspace.Workspace, d *Diagnosis) {
 	info, err := os.Stat(w.Dir)
 	switch {
@@ -208,6 +210,7 @@ func checkWorkspace(w *workspace.Workspace, d *Diagnosis) {
 	}
 }
 
+// orNone joins names by commas; none stands for no names.
 func orNone(names []string, none string) string {
 	if len(names) == 0 {
 		return none
@@ -215,7 +218,7 @@ func orNone(names []string, none string) string {
 	return strings.Join(names, ", ")
 }
 
-// shortDigest is the beginning of a hash, enough to tell it by eye.
+// shortDigest returns the beginning of a digest, enough to tell it by eye.
 func shortDigest(digest string) string {
 	return digest[:min(12, len(digest))]
 }

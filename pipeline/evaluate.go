@@ -20,11 +20,11 @@ import (
 	"bierbench/runs"
 )
 
-// gallerySeed draws VehicleID's galleries: they belong to the protocol, not to a
-// run's seed.
+// gallerySeed is the seed of VehicleID's galleries: they belong to the protocol, not to the seed of
+// a run.
 const gallerySeed = 2018
 
-// normalized returns the pooled features of some rows with unit length.
+// normalized returns the pooled features of some rows, each with length 1.
 func normalized(f backbones.Features, rows []int) []float32 {
 	values := featureRows(f, rows)
 	for lo := 0; lo < len(values); lo += f.Width {
@@ -41,10 +41,10 @@ func normalized(f backbones.Features, rows []int) []float32 {
 	return values
 }
 
-// evaluateTest measures the embedding on every protocol of its data set and writes
-// the queries of each, unless the model was chosen by its results on them: then
-// nothing is to be tested with them. at is the state of the model; test[i] is the
-// data set's row of embedding row i.
+// evaluateTest evaluates an embedding by every protocol of its data set and writes the queries of
+// each. It writes no queries where the model was chosen by its results on them: nothing is to be
+// tested with such queries. at is the state of the model; test[i] is the row in the data set of row
+// i of the embedding.
 func evaluateTest(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *runs.Run, k runs.Key, c models.Config, at string,
 	data *datasets.Dataset, test []int, e runs.Embeddings,
 ) ([]runs.Evaluation, *runs.Correlation, error) {
@@ -87,7 +87,8 @@ func learnerSizes(c models.Config) []int {
 	return c.Learners
 }
 
-// evaluateProtocol runs the searches of one protocol: one, or one per draw.
+// evaluateProtocol runs the searches of one protocol: one search, or one for each draw. Metrics are
+// means over the draws.
 func evaluateProtocol(ctx context.Context, b *xla.Backend, p datasets.Protocol,
 	data *datasets.Dataset, test []int, e runs.Embeddings, sizes []int,
 ) (runs.Evaluation, []runs.Query, error) {
@@ -144,10 +145,11 @@ func protocolRows(p datasets.Protocol, e runs.Embeddings) []int {
 	return rows
 }
 
-// searchRows is one search: which rows are queries and which are the gallery.
+// searchRows is one search: its queries and its gallery, as rows of an embedding.
 type searchRows struct{ queries, gallery []int }
 
-// protocolSearches applies a protocol to the rows of e that take part.
+// protocolSearches returns the searches of a protocol among the rows of e that take part. data and
+// test are needed for KindOneGallery alone.
 func protocolSearches(p datasets.Protocol, data *datasets.Dataset, test, rows []int, e runs.Embeddings) []searchRows {
 	switch p.Kind {
 	case datasets.KindQueryGallery:
@@ -172,8 +174,8 @@ func protocolSearches(p datasets.Protocol, data *datasets.Dataset, test, rows []
 	}
 }
 
-// drawGallery picks one image of every class as the gallery: classes in
-// ascending order, their images sorted by name, the pick by PCG(2018, draw).
+// drawGallery draws one image of every class as the gallery; the others are the queries. Classes
+// are in ascending order, their images sorted by name, and the draw is by PCG(2018, draw).
 func drawGallery(rows []int, classes []int32, name func(int) string, draw int) searchRows {
 	members := map[int32][]int{}
 	for _, i := range rows {
@@ -203,7 +205,8 @@ func drawGallery(rows []int, classes []int32, name func(int) string, draw int) s
 	return s
 }
 
-// searchOf gathers the vectors of a search; leave-one-out shares them.
+// searchOf gathers the vectors of a search. Queries and gallery share them where they are the same
+// rows.
 func searchOf(e runs.Embeddings, queries, gallery []int) retrieval.Search {
 	gather := func(rows []int) (values []float32, ids []int64, classes []int32) {
 		for _, i := range rows {
@@ -232,8 +235,8 @@ func valuesAt(values, indices []int) []int {
 	return out
 }
 
-// Evaluate computes the metrics of every done cell of a run again from its
-// stored embeddings, and rewrites its queries and its record.
+// Evaluate computes the metrics of every done cell of a run again from its stored embeddings. It
+// rewrites the queries and the record of the cell.
 func Evaluate(ctx context.Context, w *workspace.Workspace, run string) (cells int, err error) {
 	r, err := w.Runs().Open(run)
 	if err != nil {
@@ -259,6 +262,7 @@ func Evaluate(ctx context.Context, w *workspace.Workspace, run string) (cells in
 	return cells, nil
 }
 
+// evaluateCell evaluates the stored embeddings of one cell.
 func evaluateCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *runs.Run, cell runs.Cell) error {
 	var config models.Config
 	if err := json.Unmarshal(cell.Config, &config); err != nil {
@@ -280,8 +284,8 @@ func evaluateCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r
 	return r.WriteCell(cell)
 }
 
-// openCellData opens the data set of a cell, as it was when the cell was made, and
-// returns its rows that the stored embeddings are of.
+// openCellData opens the data set of a cell and returns the rows that the stored embeddings are of.
+// The data set must be as it was when the cell was made.
 func openCellData(w *workspace.Workspace, cell runs.Cell, c models.Config, e runs.Embeddings) (data *datasets.Dataset, test []int, err error) {
 	data, err = datasets.Open(filepath.Join(w.DatasetsDir(), cell.Dataset, cell.Variant))
 	if err != nil {

@@ -12,28 +12,27 @@ import (
 type ExportOptions struct {
 	TensorBoard string // folder for event files
 	MLflow      string // folder of an MLflow file store
-	Models      string // folder for the model and the embeddings of a cell, or a folder of such folders
+	Models      string // folder for the model and the embeddings of a cell, or for folders of several cells
 
-	// Cell is the path of the one cell whose model is exported, into the folder
-	// Models itself, or a glob over paths or one of their folder names. Empty
-	// stands for all; the cells that are done go to folders named by their paths.
+	// Cell is the path of the one cell whose model is exported, into the folder Models itself. Or
+	// it is a glob for paths or one of their folder names, or empty, which stands for all cells;
+	// then the cells that are done go to folders named by their paths.
 	Cell string
-	// Force replaces the model of another cell in the folder.
+	// Force lets the model of another cell in the folder be replaced.
 	Force bool
 }
 
 // ExportResult is what Export wrote.
 type ExportResult struct {
 	Run         string          `json:"run"`
-	Cells       int             `json:"cells"`                 // with a record, whatever their state; for models those that were exported
+	Cells       int             `json:"cells"`                 // that have a record; with Models alone, those that were exported
 	TensorBoard []string        `json:"tensorboard,omitempty"` // the event files
 	MLflow      string          `json:"mlflow,omitempty"`      // the experiment's folder
 	Models      []ExportedModel `json:"models,omitempty"`
 	Skipped     []SkippedModel  `json:"skipped,omitempty"` // cells that are not done
 }
 
-// Export writes a run for other programs. What an earlier export of it wrote is
-// replaced.
+// Export writes a run for other programs. It replaces what an earlier export of the run wrote.
 func Export(ctx context.Context, w *workspace.Workspace, id string, o ExportOptions) (*ExportResult, error) {
 	r, err := w.Runs().Open(id)
 	if err != nil {

@@ -15,16 +15,16 @@ import (
 	"bierbench/runs"
 )
 
-// ExportedModel is one cell's model and embeddings in a folder of their own.
+// ExportedModel is the model and the embeddings of one cell in a folder of their own.
 type ExportedModel struct {
 	Cell       string `json:"cell"` // its path
 	Dir        string `json:"dir"`
-	Parameters int    `json:"parameters"` // of the test-time model; 0 for a cell without training
-	Images     int    `json:"images"`     // with an embedding
-	Bytes      int64  `json:"bytes"`      // of all files but the card
+	Parameters int    `json:"parameters"` // number in the test-time model; 0 for a cell without training
+	Images     int    `json:"images"`     // number of embeddings
+	Bytes      int64  `json:"bytes"`      // size of all files but the card
 }
 
-// SkippedModel is a cell that has nothing to export yet.
+// SkippedModel is a cell that is not done, so that it has no model to export.
 type SkippedModel struct {
 	Cell string `json:"cell"`
 	Why  string `json:"why"`
@@ -68,7 +68,7 @@ func exportModels(ctx context.Context, w *workspace.Workspace, r *runs.Run, cell
 	return nil, nil, fmt.Errorf("no cell matches %q; \"bierbench show %s\" lists them", o.Cell, r.Record.ID)
 }
 
-// cellNamed finds the record of a cell by its path.
+// cellNamed returns the record of the cell with a path.
 func cellNamed(r *runs.Run, cells []runs.Cell, path string) (runs.Cell, error) {
 	var known []string
 	for _, c := range cells {
@@ -89,12 +89,12 @@ func cellNamed(r *runs.Run, cells []runs.Cell, path string) (runs.Cell, error) {
 	return runs.Cell{}, fmt.Errorf("there is no cell %q%s", path, hint)
 }
 
-// doCells names the command that does the cells of a run which are not done.
+// doCells returns the command that does the cells of a run that are not done.
 func doCells(r *runs.Run) string {
 	return fmt.Sprintf("run \"bierbench run %s --run %s\"", filepath.Join(r.Dir, suiteFile), r.Record.ID)
 }
 
-// exportable says why a cell cannot be exported.
+// exportable returns an error where a cell cannot be exported: it is not done.
 func exportable(r *runs.Run, c runs.Cell) error {
 	switch c.Status {
 	case runs.Done:
@@ -105,8 +105,7 @@ func exportable(r *runs.Run, c runs.Cell) error {
 	return fmt.Errorf("cell %s is not done, it is running or was interrupted; %s", c.Path(), doCells(r))
 }
 
-// evaluatedModel is the folder with the checkpoint of the model that a cell's
-// embeddings are of.
+// evaluatedModel returns the folder with the checkpoint of the model whose embeddings a cell has.
 func evaluatedModel(r *runs.Run, c runs.Cell) string {
 	if c.Selection != nil {
 		return filepath.Join(r.CellDir(c.Key), chosenDir)
@@ -114,10 +113,10 @@ func evaluatedModel(r *runs.Run, c runs.Cell) string {
 	return filepath.Join(r.CellDir(c.Key), "checkpoint")
 }
 
-// testModel reads the model of a done cell; nil for a cell without training.
+// testModel reads the model of a done cell; it returns nil for a cell without training.
 func testModel(r *runs.Run, c runs.Cell, config models.Config) (*models.TestModel, error) {
 	if config.Untrained {
-		return nil, nil //nolint:nilnil // there is none, and that is no error
+		return nil, nil //nolint:nilnil // a cell without training has no model
 	}
 	m, err := models.ReadTestModel(evaluatedModel(r, c), config)
 	if errors.Is(err, models.ErrNoCheckpoint) {
@@ -127,14 +126,14 @@ func testModel(r *runs.Run, c runs.Cell, config models.Config) (*models.TestMode
 		return nil, err
 	}
 	if c.ModelDigest != "" && m.Digest != c.ModelDigest {
-		return nil, fmt.Errorf("%s is a model of digest %s, the cell's has %s", m.Path, m.Digest, c.ModelDigest)
+		return nil, fmt.Errorf("%s is a model of digest %s, that of the cell has %s", m.Path, m.Digest, c.ModelDigest)
 	}
 	return &m, nil
 }
 
-// exportModel writes the model and the embeddings of a done cell into dir, which
-// then is whole or as it was. An earlier export of the same cell is replaced by
-// the same bytes; one of another cell with force.
+// exportModel writes the model and the embeddings of a done cell into dir, as a whole or not at
+// all. It replaces an earlier export of the same cell by the same bytes, and with force that of
+// another cell.
 func exportModel(ctx context.Context, w *workspace.Workspace, r *runs.Run, c runs.Cell, dir string, force bool) (e ExportedModel, err error) {
 	var config models.Config
 	if err = json.Unmarshal(c.Config, &config); err != nil {

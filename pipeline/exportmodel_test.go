@@ -69,8 +69,8 @@ func TestReplaceFolder(t *testing.T) {
 		{name: "another cell, by force", before: map[string]string{cardFile: card(other), modelFile: "old"}, force: true},
 		{name: "a user's file", before: map[string]string{cardFile: card(mine), "notes.txt": "mine"}, force: true, want: "holds notes.txt, which export did not write"},
 		{name: "no export", before: map[string]string{"main.go": "package main"}, want: "holds main.go"},
-		{name: "without a card", before: map[string]string{idsFile: "ids"}, force: true, want: "is no whole export"},
-		{name: "another card", before: map[string]string{cardFile: "{}"}, force: true, want: "is not a model's card"},
+		{name: "without a card", before: map[string]string{idsFile: "ids"}, force: true, want: "is not a whole export"},
+		{name: "another card", before: map[string]string{cardFile: "{}"}, force: true, want: "is not the card of a model"},
 		{name: "failure, no folder", fails: broken, want: "disk is full"},
 		{name: "failure, the same cell", before: map[string]string{cardFile: card(mine), idsFile: "old"}, fails: broken, want: "disk is full"},
 	} {

@@ -24,7 +24,7 @@ const (
 	embeddingsFile = "embeddings.arrow"
 )
 
-// writeArrays writes the embeddings as NumPy files, row i of each is one image.
+// writeArrays writes the embeddings as NumPy files. Row i of each file is the same image.
 func writeArrays(ctx context.Context, dir string, e runs.Embeddings) error {
 	n := len(e.IDs)
 	word := binary.LittleEndian
@@ -48,10 +48,10 @@ func writeArrays(ctx context.Context, dir string, e runs.Embeddings) error {
 	return nil
 }
 
-// writeArray writes an array in NumPy's format, version 1.0, in C order
-// (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html): a
-// magic string, the version, the header's length, a Python dictionary padded to
-// a multiple of 64 bytes, the elements. put appends element i to b.
+// writeArray writes an array in version 1.0 of NumPy's format, in C order
+// (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html): a magic string, the
+// version, the length of the header, the header, the elements. The header is a Python dictionary,
+// padded so that the elements begin at a multiple of 64 bytes. put appends element i to b.
 func writeArray(w io.Writer, kind string, shape []int, put func(b []byte, i int) []byte) error {
 	const magic, align = "\x93NUMPY\x01\x00", 64
 	size, dims := 1, ""

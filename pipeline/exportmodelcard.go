@@ -20,11 +20,11 @@ import (
 	"bierbench/runs"
 )
 
-// modelCardSchema is the version of model.json.
+// modelCardSchema is the version of the format of model.json.
 const modelCardSchema = 1
 
-// ModelCard is what another program needs to use an exported model, and where it
-// comes from: model.json.
+// ModelCard is the file model.json: what another program needs in order to use an exported model,
+// and where the model comes from.
 type ModelCard struct {
 	Schema int    `json:"schema"`
 	Run    string `json:"run"`
@@ -42,13 +42,13 @@ type ModelCard struct {
 	Initialisation *runs.Initialisation `json:"initialisation,omitempty"`
 	Selection      *runs.Selection      `json:"selection,omitempty"`
 	Digests        DigestCard           `json:"digests"`
-	Evaluations    []runs.Evaluation    `json:"evaluations"` // as reported, of embeddings.arrow
-	Rows           string               `json:"rows"`        // of the arrays, in words
+	Evaluations    []runs.Evaluation    `json:"evaluations"` // as reported, on embeddings.arrow
+	Rows           string               `json:"rows"`        // order of the rows of the arrays, in words
 	Environment    runs.Environment     `json:"environment"`
 	Files          []FileCard           `json:"files"`
 }
 
-// InputCard says how a network's input is made of an image.
+// InputCard says how the input of a network is made from an image.
 type InputCard struct {
 	Pixels   int      `json:"pixels"` // per side of the network's input
 	Prepared Prepared `json:"prepared"`
@@ -63,7 +63,7 @@ type InputCard struct {
 	Values   string     `json:"values"`
 }
 
-// Prepared says what was done to the published images when they were ingested.
+// Prepared says what Ingest did to the published images.
 type Prepared struct {
 	Variant string `json:"variant"`
 	Box     bool   `json:"box"`  // cropped to the bounding box
@@ -73,7 +73,7 @@ type Prepared struct {
 	Resize  string `json:"resize"`
 }
 
-// NetworkCard says which backbone gives the pooled feature.
+// NetworkCard says which backbone computes the pooled feature.
 type NetworkCard struct {
 	Name     string `json:"name"`
 	Features int    `json:"features"`
@@ -83,28 +83,28 @@ type NetworkCard struct {
 	Tensors  string `json:"tensors,omitempty"`
 }
 
-// FeaturesCard is the workspace's file of the pooled features, with every image
-// of the data set, found by id.
+// FeaturesCard names the workspace's file of the pooled features of every image of the data set.
+// Images are found by id.
 type FeaturesCard struct {
 	Key  string `json:"key"`
 	File string `json:"file"` // relative to the workspace
 }
 
-// EmbeddingCard says how a pooled feature becomes a vector.
+// EmbeddingCard says how an embedding is computed from a pooled feature.
 type EmbeddingCard struct {
 	Size      int       `json:"size"`
 	Weights   string    `json:"weights,omitempty"`  // name of the matrix [features, size]
 	Biases    string    `json:"biases,omitempty"`   // name of the vector [size]
-	Learners  []int     `json:"learners,omitempty"` // columns of each slice, in order
+	Learners  []int     `json:"learners,omitempty"` // number of columns of each slice, in order
 	Scale     string    `json:"scale,omitempty"`
 	Factors   []float64 `json:"factors,omitempty"` // of the slices
 	NormFloor float64   `json:"norm_floor"`
 	Rule      string    `json:"rule"`
 }
 
-// DigestCard are digests of what the model is and comes from, hexadecimal.
+// DigestCard holds hexadecimal digests of the model and of what it was made from.
 type DigestCard struct {
-	Model  string `json:"model,omitempty"` // of the parameters in training, with those that are not exported
+	Model  string `json:"model,omitempty"` // of all parameters in training, also of those that are not exported
 	Config string `json:"config"`
 	Data   string `json:"data"`
 }
@@ -127,8 +127,8 @@ const (
 		"embeddings.arrow also has its split (query and gallery where the set has them) and list"
 )
 
-// newModelCard returns the card of a cell but for its files. m is nil for a cell
-// without training.
+// newModelCard returns the card of a cell without its list of files. m is nil for a cell without
+// training.
 func newModelCard(r *runs.Run, c runs.Cell, config models.Config, m *models.TestModel, e runs.Embeddings) (*ModelCard, error) {
 	net, err := backbones.Named(config.Backbone)
 	if err != nil {
@@ -171,10 +171,10 @@ func newModelCard(r *runs.Run, c runs.Cell, config models.Config, m *models.Test
 	return card, nil
 }
 
-// preparation is the end of a variant's name: crop, padding, size and storage.
+// preparation matches the end of the name of a variant: crop, padding, size and storage.
 var preparation = regexp.MustCompile(`(\+box)?(\+pad)?-s(\d+)-(jpeg|rgb)$`)
 
-// preparedBy reads how images were prepared from the variant's name.
+// preparedBy reads from the name of a variant how its images were prepared.
 func preparedBy(variant string) (Prepared, error) {
 	found := preparation.FindStringSubmatch(variant)
 	if found == nil {
@@ -210,7 +210,7 @@ func (c *ModelCard) seal(dir string) error {
 	return workspace.WriteFile(filepath.Join(dir, cardFile), []byte(text.String()), 0o644)
 }
 
-// cardOf hashes a file.
+// cardOf returns the size and the digest of a file.
 func cardOf(path string) (FileCard, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -233,7 +233,7 @@ func readModelCard(dir string) (*ModelCard, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if c.Schema < 1 || c.Run == "" || c.Cell == "" {
-		return nil, fmt.Errorf("%s is not a model's card", path)
+		return nil, fmt.Errorf("%s is not the card of a model", path)
 	}
 	return &c, nil
 }

@@ -11,7 +11,7 @@ import (
 	"bierbench/pipeline/workspace"
 )
 
-// copyWhole copies a file. A link would tie a user's file to the run's.
+// copyWhole copies a file. A link would tie the exported file to that of the run.
 func copyWhole(from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {
@@ -24,13 +24,13 @@ func copyWhole(from, to string) error {
 	return errors.Join(err, in.Close())
 }
 
-// exportFiles are the names that an exported folder may hold.
+// exportFiles returns the names that an exported folder may hold.
 func exportFiles() []string {
 	return []string{cardFile, modelFile, valuesFile, idsFile, classesFile, embeddingsFile}
 }
 
-// replaceFolder has write fill a folder beside dir, and puts it in dir's place.
-// Whatever fails, dir then is as it was.
+// replaceFolder lets write fill a folder beside dir, and puts that in the place of dir. If anything
+// fails, dir stays as it was.
 func replaceFolder(dir string, card *ModelCard, force bool, write func(dir string) error) (err error) {
 	dir, err = filepath.Abs(dir)
 	if err != nil {
@@ -70,8 +70,8 @@ func replaceFolder(dir string, card *ModelCard, force bool, write func(dir strin
 	return workspace.SyncDir(parent)
 }
 
-// checkTarget says why a folder cannot be replaced, and whether there is one. No
-// file is lost that export did not write.
+// checkTarget returns an error where a folder must not be replaced, and whether it exists. A file
+// that export did not write is never removed.
 func checkTarget(dir string, card *ModelCard, force bool) (there bool, err error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -90,7 +90,7 @@ func checkTarget(dir string, card *ModelCard, force bool) (there bool, err error
 	}
 	former, err := readModelCard(dir)
 	if err != nil {
-		return true, fmt.Errorf("%s is no whole export: %w; name another folder or remove it", dir, err)
+		return true, fmt.Errorf("%s is not a whole export: %w; name another folder or remove it", dir, err)
 	}
 	if (former.Run != card.Run || former.Cell != card.Cell) && !force {
 		return true, fmt.Errorf("%s holds the model of %s/%s; --force replaces it", dir, former.Run, former.Cell)

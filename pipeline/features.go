@@ -18,12 +18,12 @@ import (
 	"bierbench/pipeline/workspace"
 )
 
-// pooledFeatures returns the backbone's pooled feature of every row of a data set, from
-// the cache or computed into it. Processes that need the same features wait for
-// the one that computes them; what a killed one has computed is kept.
+// pooledFeatures returns the pooled feature of every row of a data set, from the cache or computed
+// into it. Processes that need the same features wait for the one that computes them. What a killed
+// process has computed is kept.
 //
-// They stay in memory as latest: reading them takes longer than everything else
-// that a small cell needs beside its own work. Callers must not change them.
+// The features stay in memory as latest: reading them takes longer than everything else that a
+// small cell needs beside its own work. Callers must not change them.
 func pooledFeatures(ctx context.Context, w *workspace.Workspace, latest *backbones.Features, data *datasets.Dataset, c models.Config,
 	weights cache.Weights,
 ) (backbones.Features, cost.FeaturesWork, error) {
@@ -36,7 +36,7 @@ func pooledFeatures(ctx context.Context, w *workspace.Workspace, latest *backbon
 	if latest.Key == key {
 		return *latest, none, nil
 	}
-	*latest = backbones.Features{} // no two of them at a time
+	*latest = backbones.Features{} // the memory holds one set of features at a time
 	path := filepath.Join(w.FeaturesDir(), key+".arrow")
 	f, err := backbones.ReadFeatures(path, key)
 	if err == nil {
@@ -83,7 +83,7 @@ func pooledFeatures(ctx context.Context, w *workspace.Workspace, latest *backbon
 	return f, took, nil
 }
 
-// claimFeatures waits until no other process computes the features of a key.
+// claimFeatures waits until no other process computes the features of a key, and takes their claim.
 func claimFeatures(ctx context.Context, w *workspace.Workspace, key, stage string) (release func(), err error) {
 	c, err := claims.Open(w.FeaturesDir())
 	if err != nil {
@@ -101,8 +101,8 @@ func claimFeatures(ctx context.Context, w *workspace.Workspace, key, stage strin
 	return c.Close, nil
 }
 
-// ExtractFeatures sees to it that the features which a cell reads are cached. A cell
-// that trains its backbone reads none.
+// ExtractFeatures computes the features that a cell reads, unless they are cached. A cell that
+// trains its backbone reads none.
 func ExtractFeatures(ctx context.Context, w *workspace.Workspace, cell plan.Cell) error {
 	if cell.Config.Mode != models.Frozen {
 		return nil

@@ -15,35 +15,35 @@ import (
 	"bierbench/runs"
 )
 
-// The states of a followed cell that its record does not tell; the others are
-// runs.Running, runs.Done and runs.Failed.
+// The states of a followed cell that no record has; the others are runs.Running, runs.Done and
+// runs.Failed.
 const (
-	FollowPlanned     = "planned"     // it has no record, or its record was removed to do it again
-	FollowInterrupted = "interrupted" // the record says running, but no process is at it
+	FollowPlanned     = "planned"     // it has no record, or the record was removed because the cell is done again
+	FollowInterrupted = "interrupted" // the record says running, but no process is working on it
 )
 
-// A Follower watches a run that other processes work at. It reads what they
-// leave in the run's folder and writes nothing.
+// A Follower watches a run that other processes work on. It reads the files in the folder of the
+// run and writes nothing.
 type Follower struct {
 	w     *workspace.Workspace
 	id    string
 	only  string // path of the one cell to follow; empty for all
 	run   *runs.Run
-	file  fs.FileInfo // of run.json as read
+	file  fs.FileInfo // of run.json when it was read last
 	cells map[string]*followedCell
 }
 
+// followedCell is what a Follower knows of a cell.
 type followedCell struct {
-	file   fs.FileInfo // of the record as read; nil where there is none
+	file   fs.FileInfo // of the record when it was read last; nil where there is none
 	record runs.Cell
 	state  string
-	steps  fs.FileInfo // of train.jsonl as read
-	offset int64       // of it, up to which it is read
-	last   int         // the step seen last
+	steps  fs.FileInfo // of train.jsonl when it was read last
+	offset int64       // of the end of what was read of it, in bytes
+	last   int         // number of the step that was seen last
 }
 
-// Followed is what a Follower saw of one cell: its state has changed, or training
-// has gone on.
+// Followed is a change that a Follower saw: a new state of a cell, or a step of its training.
 type Followed struct {
 	Cell   string // path
 	State  string // the new state; empty for a step
@@ -62,10 +62,10 @@ type FollowSummary struct {
 	Planned     int    `json:"planned"`
 }
 
-// Ended reports whether no cell is left to do.
+// Ended reports whether every cell is done or failed.
 func (s FollowSummary) Ended() bool { return s.Done+s.Failed == s.Cells }
 
-// Follow begins to watch a run that is there, or one of its planned cells.
+// Follow begins to watch an existing run, or one of its planned cells.
 func Follow(w *workspace.Workspace, id, cell string) (*Follower, error) {
 	f := &Follower{w: w, id: id, only: cell, cells: map[string]*followedCell{}}
 	keys, err := f.keys()
@@ -78,7 +78,7 @@ func Follow(w *workspace.Workspace, id, cell string) (*Follower, error) {
 	return f, nil
 }
 
-// keys returns the cells to follow; a run may get more of them.
+// keys returns the cells to follow. A run may get more of them.
 func (f *Follower) keys() ([]runs.Key, error) {
 	if f.run != nil {
 		file, err := os.Stat(filepath.Join(f.run.Dir, "run.json"))
@@ -108,15 +108,15 @@ func (f *Follower) keys() ([]runs.Key, error) {
 	return nil, nil
 }
 
-// isUnchanged reports whether a file has not been written since. Records are replaced,
-// never written in place.
+// isUnchanged reports whether a file is the same as before. Records are replaced, never written in
+// place.
 func isUnchanged(a, b fs.FileInfo) bool {
 	return a != nil && b != nil && os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }
 
-// Poll returns what has changed since the last Poll, in the run's order: each new
-// state, and of each cell that trains the latest step. The first Poll says which
-// cells are running or interrupted, and of a single cell its state.
+// Poll returns what has changed since the last Poll, in the order of the run: each new state, and
+// the latest step of each cell that trains. The first Poll returns the cells that are running or
+// interrupted; of a single cell, its state.
 func (f *Follower) Poll() ([]Followed, FollowSummary, error) {
 	keys, err := f.keys()
 	if err != nil {
@@ -174,10 +174,10 @@ func (f *Follower) Poll() ([]Followed, FollowSummary, error) {
 	return seen, summary, nil
 }
 
-// followClaims are the run's claims, or nothing where it has none.
+// followClaims are the claims of a run; empty where the run has no file of claims.
 type followClaims struct{ *claims.File }
 
-// claimed opens the run's claims without making them.
+// claimed opens the run's claims, and makes no file of claims where there is none.
 func (f *Follower) claimed() (followClaims, error) {
 	if _, err := os.Stat(filepath.Join(f.run.Dir, claims.FileName)); errors.Is(err, fs.ErrNotExist) {
 		return followClaims{}, nil
@@ -186,13 +186,14 @@ func (f *Follower) claimed() (followClaims, error) {
 	return followClaims{c}, err
 }
 
+// close closes the file of claims, where there is one.
 func (c followClaims) close() {
 	if c.File != nil {
 		c.File.Close()
 	}
 }
 
-// look brings a cell's record and state up to date.
+// look brings the record and the state of a cell up to date.
 func (f *Follower) look(c *followedCell, k runs.Key, held followClaims) error {
 	if err := f.read(c, k); err != nil {
 		return err
@@ -213,8 +214,8 @@ func (f *Follower) look(c *followedCell, k runs.Key, held followClaims) error {
 		c.state = runs.Running
 		return nil
 	}
-	// It may have ended between the two looks: a claim is given back after the
-	// record is written.
+	// The cell may have ended between the two looks: its claim is given back after the record is
+	// written.
 	if err := f.read(c, k); err != nil {
 		return err
 	}
@@ -229,7 +230,7 @@ func (f *Follower) look(c *followedCell, k runs.Key, held followClaims) error {
 	return nil
 }
 
-// read reads a cell's record if it is another one than before.
+// read reads a cell's record, unless it has not changed.
 func (f *Follower) read(c *followedCell, k runs.Key) error {
 	file, err := os.Stat(filepath.Join(f.run.CellDir(k), "cell.json"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -247,13 +248,13 @@ func (f *Follower) read(c *followedCell, k runs.Key) error {
 		return err
 	}
 	if !there {
-		file = nil // removed in the meantime
+		file = nil // removed meanwhile
 	}
 	c.file, c.record = file, record
 	return nil
 }
 
-// step returns the latest training step, nil if none has come since.
+// step returns the latest training step, nil where there is no new one.
 func (c *followedCell) step(path string) (*runs.TrainStep, error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -268,7 +269,7 @@ func (c *followedCell) step(path string) (*runs.TrainStep, error) {
 		return nil, err
 	}
 	if c.steps == nil || !os.SameFile(info, c.steps) || info.Size() < c.offset {
-		c.offset = 0 // another file: training began anew or continues from a checkpoint
+		c.offset = 0 // another file: training began again or continues from a checkpoint
 	}
 	c.steps = info
 	added, err := io.ReadAll(io.NewSectionReader(file, c.offset, info.Size()-c.offset))

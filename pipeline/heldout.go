@@ -12,20 +12,20 @@ import (
 	"bierbench/models"
 )
 
-// validationProtocol is what the training images of held-out classes are
-// evaluated by, behind the name of the set: leave-one-out among them.
+// validationProtocol follows the name of the set in the name of the protocol for held-out classes:
+// leave-one-out among their training images.
 const validationProtocol = "-validation"
 
-// rowDivision is the rows of a data set as one configuration uses them.
+// rowDivision is the division of the rows of a data set by one configuration.
 type rowDivision struct {
-	train   []int // of the classes that are trained on
-	heldOut []int // training images of the classes that are not
-	test    []int // what the model is evaluated on, in the file's order
+	train   []int // rows of the classes that are trained on
+	heldOut []int // rows of the training classes that are held out
+	test    []int // rows that the model is evaluated on, ascending
 }
 
-// divideRows splits a data set. Which classes are held out depends on the training
-// classes and the share alone: it is the same for every method and every seed,
-// so that settings are compared on the same images.
+// divideRows divides the rows of a data set. The held-out classes depend on the training classes
+// and the share alone. They are the same for every method and every seed, so that settings are
+// compared on the same images.
 func divideRows(data *datasets.Dataset, c models.Config) (rowDivision, error) {
 	p := rowDivision{train: data.Rows(datasets.Train), test: data.Rows(datasets.Test, datasets.Query, datasets.Gallery)}
 	if !c.HoldsOut() {
@@ -54,8 +54,8 @@ func divideRows(data *datasets.Dataset, c models.Config) (rowDivision, error) {
 	return p, nil
 }
 
-// heldOutClasses draws the share of the classes that are held out, at least two
-// of them, and returns them in ascending order.
+// heldOutClasses draws the share of the classes that is held out, at least two classes, and returns
+// them in ascending order.
 func heldOutClasses(classes []int32, share float64) ([]int32, error) {
 	distinct := slices.Compact(slices.Sorted(slices.Values(classes)))
 	n := max(2, int(math.Round(share*float64(len(distinct)))))
@@ -70,7 +70,7 @@ func heldOutClasses(classes []int32, share float64) ([]int32, error) {
 	return held, nil
 }
 
-// protocolsOf returns what a configuration's model is evaluated by.
+// protocolsOf returns the protocols that a configuration's model is evaluated by.
 func protocolsOf(set datasets.Set, c models.Config) []datasets.Protocol {
 	if c.Evaluate != models.EvaluateValidation {
 		return set.Protocols
@@ -78,7 +78,7 @@ func protocolsOf(set datasets.Set, c models.Config) []datasets.Protocol {
 	return []datasets.Protocol{validationProtocolOf(set)}
 }
 
-// validationProtocolOf is the protocol of the images of held-out training classes.
+// validationProtocolOf returns the protocol of the images of held-out training classes.
 func validationProtocolOf(set datasets.Set) datasets.Protocol {
 	return datasets.Protocol{ID: set.Name + validationProtocol, Kind: datasets.KindLeaveOneOut, Recalls: set.Protocols[0].Recalls}
 }

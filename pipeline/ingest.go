@@ -17,12 +17,12 @@ import (
 type IngestResult struct {
 	Dir      string             `json:"dir"`
 	Manifest *datasets.Manifest `json:"manifest"`
-	Fresh    bool               `json:"fresh"` // written now; else it was up to date
+	Fresh    bool               `json:"fresh"` // it was written now; else it was up to date
 	Seconds  float64            `json:"seconds"`
 }
 
-// Ingest prepares data sets from their raw folders: names, or "all" for every
-// set found in o.Raw.
+// Ingest prepares data sets from their raw folders. names are those of sets; "all" alone stands for
+// every set that is found in o.Raw.
 func Ingest(ctx context.Context, w *workspace.Workspace, names []string, o datasets.IngestOptions) ([]IngestResult, error) {
 	if len(names) == 1 && names[0] == "all" {
 		found, err := datasets.LocateAll(o.Raw)
@@ -63,6 +63,7 @@ func Ingest(ctx context.Context, w *workspace.Workspace, names []string, o datas
 	return results, nil
 }
 
+// ingestOne prepares one data set.
 func ingestOne(ctx context.Context, w *workspace.Workspace, set datasets.Set, o datasets.IngestOptions) (IngestResult, error) {
 	began := time.Now()
 	o.Out = w.DatasetsDir()
@@ -85,8 +86,8 @@ func ingestOne(ctx context.Context, w *workspace.Workspace, set datasets.Set, o 
 	return IngestResult{Dir: dir, Manifest: m, Fresh: m.Fresh, Seconds: time.Since(began).Seconds()}, nil
 }
 
-// Verify checks prepared data sets; a name means all variants of a set, or one
-// as in cub/official-s256-jpeg.
+// Verify checks prepared data sets. A name stands for all variants of a set, or for one, as in
+// cub/official-s256-jpeg.
 func Verify(ctx context.Context, w *workspace.Workspace, names []string) ([]*datasets.Report, error) {
 	var entries []datasets.Entry
 	for _, name := range names {
@@ -123,7 +124,7 @@ func Verify(ctx context.Context, w *workspace.Workspace, names []string) ([]*dat
 	return reports, errors.Join(errs...)
 }
 
-// preparedVariants returns the prepared data sets that a name means, at least one.
+// preparedVariants returns the prepared data sets that a name stands for, at least one.
 func preparedVariants(w *workspace.Workspace, name string) ([]datasets.Entry, error) {
 	set, wanted, err := datasets.LookupVariant(name)
 	if err != nil {
@@ -149,14 +150,14 @@ func preparedVariants(w *workspace.Workspace, name string) ([]datasets.Entry, er
 	return out, nil
 }
 
-// Inspected is what Inspect found of one prepared data set.
+// Inspected is what Inspect found out about one prepared data set.
 type Inspected struct {
 	datasets.Inspection
-	Sheet string `json:"contact_sheet"` // path of the PNG
+	Sheet string `json:"contact_sheet"` // path of the PNG file
 }
 
-// Inspect sums up prepared data sets and draws a contact sheet of each into
-// the workspace's reports folder.
+// Inspect sums up prepared data sets, and draws a contact sheet of each into the workspace's
+// reports folder.
 func Inspect(ctx context.Context, w *workspace.Workspace, name string) ([]Inspected, error) {
 	entries, err := preparedVariants(w, name)
 	if err != nil {
@@ -176,6 +177,7 @@ func Inspect(ctx context.Context, w *workspace.Workspace, name string) ([]Inspec
 	return out, nil
 }
 
+// inspectOne sums up one prepared data set.
 func inspectOne(w *workspace.Workspace, e datasets.Entry) (Inspected, error) {
 	data, err := datasets.Open(e.Dir)
 	if err != nil {

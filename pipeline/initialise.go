@@ -10,13 +10,12 @@ import (
 	"bierbench/runs"
 )
 
-// initialise optimises the embedding matrices of a model that has not taken a
-// step, where its configuration asks for that, and writes the curve; for one
-// that has, it reads what was written then. Either way the record gets the
-// summary. features are those of the training rows in frozen mode.
+// initialise optimises the embedding matrices of a model before its first step, where the
+// configuration asks for it, and writes the curve. For a model that has taken steps, it reads the
+// curve that was written then. Either way the record gets the summary. features are those of the
+// training rows in frozen mode.
 //
-// A process that is killed before the first checkpoint does it again, to the
-// same bits.
+// After a kill before the first checkpoint, the initialisation is done again, to the same bits.
 func (a *attempt) initialise(ctx context.Context, m *models.Model, features []float32) error {
 	c := a.cell.Config
 	if !c.Initialises() {
@@ -65,8 +64,8 @@ func (a *attempt) initialise(ctx context.Context, m *models.Model, features []fl
 	return nil
 }
 
-// initialFeatures returns the features of the training rows by the pretrained
-// backbone that training will change, at the cell's input.
+// initialFeatures returns the features of the training rows by the pretrained backbone that
+// training will change, at the input size of the cell.
 func (a *attempt) initialFeatures(ctx context.Context) ([]float32, error) {
 	c := a.cell.Config
 	c.Mode = models.Frozen

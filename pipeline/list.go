@@ -21,7 +21,7 @@ type ListedDataset struct {
 	Digest  string `json:"digest"`
 }
 
-// ListedRun is a run and how far it is.
+// ListedRun is a run with the counts of its cells.
 type ListedRun struct {
 	ID      string    `json:"id"`
 	Suite   string    `json:"suite"`
@@ -29,7 +29,7 @@ type ListedRun struct {
 	Planned int       `json:"planned"`
 	Done    int       `json:"done"`
 	Failed  int       `json:"failed"`
-	Peeked  int       `json:"peeked,omitempty"` // of the done cells, whose model was chosen by its test results
+	Peeked  int       `json:"peeked,omitempty"` // number of done cells whose model was chosen by its test results
 }
 
 // List returns what the workspace holds.

@@ -9,9 +9,8 @@ import (
 	"bierbench/runs"
 )
 
-// Noise measures what seeds do to the results of runs and how many seeds a
-// difference needs, writes reports/noise-<run>.../ and returns the paths of its
-// files.
+// Noise measures how much the results of runs vary with the seed, and how many seeds a difference
+// needs. It writes reports/noise-<run>.../ and returns the paths of the files.
 func Noise(ctx context.Context, w *workspace.Workspace, ids []string, o runs.NoiseOptions) (*reports.NoiseReport, []string, error) {
 	rows := []runs.SeedNoise{}
 	for _, id := range ids {

@@ -11,21 +11,21 @@ import (
 	"bierbench/reports"
 )
 
-// pictures reads thumbnails from the prepared data sets of a workspace. A data set
-// is opened at its first picture.
+// pictures reads thumbnails from the prepared data sets of a workspace. Each data set is opened at
+// its first picture.
 type pictures struct {
 	dir    string
 	albums map[reports.PictureSet]*album
 }
 
-// album is an open data set and its rows by id; or why there is none.
+// album is an open data set and its rows by id, or the reason why there is none.
 type album struct {
 	data *datasets.Dataset
 	rows map[int64]int
 	err  error
 }
 
-// newPictures returns the pictures of the workspace's data sets, to be closed.
+// newPictures returns the pictures of the workspace's data sets. The caller closes them.
 func newPictures(w *workspace.Workspace) *pictures {
 	return &pictures{dir: w.DatasetsDir(), albums: map[reports.PictureSet]*album{}}
 }
@@ -64,7 +64,7 @@ func (p *pictures) Thumbnail(set reports.PictureSet, id int64) (*reports.Thumbna
 	}, nil
 }
 
-// open opens a data set that has the digest of set.
+// open opens a data set, which must have the digest of set.
 func (p *pictures) open(set reports.PictureSet) *album {
 	data, err := datasets.Open(filepath.Join(p.dir, set.Dataset, set.Variant))
 	if errors.Is(err, fs.ErrNotExist) {

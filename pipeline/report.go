@@ -13,17 +13,16 @@ import (
 	"bierbench/runs"
 )
 
-// ReportOptions choose a report.
+// ReportOptions choose what a report shows, and where it is written.
 type ReportOptions struct {
-	Dir        string // that it is written to; reports/<run>[-<run>...] when empty
-	NoPictures bool   // without thumbnails of the data sets' images
-	// Tolerance is by how much a mean may miss a published number that it
-	// reproduces, a fraction of at least 0; nil: there are no verdicts.
+	Dir        string // folder that it is written to; empty stands for reports/<run>[-<run>...]
+	NoPictures bool   // leaves out the thumbnails of the data sets' images
+	// Tolerance is the largest difference between a mean and the published number that it
+	// reproduces, a fraction of at least 0. With nil the report has no verdicts.
 	Tolerance *float64
 }
 
-// Report writes the report of one run or several and returns it with the paths
-// of its files.
+// Report writes the report of one or several runs, and returns it with the paths of its files.
 func Report(ctx context.Context, w *workspace.Workspace, ids []string, ro ReportOptions) (*reports.Report, []string, error) {
 	var opened []*runs.Run
 	for _, id := range ids {

@@ -19,18 +19,18 @@ import (
 	"bierbench/runs"
 )
 
-// RescoreOptions choose what is scored again, and by whose rules.
+// RescoreOptions choose the cells that are scored again, and the dialects: the rules of evaluation
+// programs.
 type RescoreOptions struct {
-	// Cell is the path of one cell, or a glob over paths or one of their folder
-	// names. Empty stands for all.
+	// Cell is the path of one cell, or a glob for paths or one of their folder names. Empty stands
+	// for all cells.
 	Cell     string
-	Dialects []retrieval.Dialect // none: all; ours is always among them
+	Dialects []retrieval.Dialect // none stands for all; ours is always among them
 }
 
-// Rescore scores the stored embeddings of a run's cells by the rules of several
-// evaluation programs. Nothing is written. Cells that cannot be scored are rows
-// with a reason; where that is all of them, or the one that was named, it is the
-// error.
+// Rescore scores the stored embeddings of a run's cells by the rules of several evaluation
+// programs. It writes nothing. A cell that cannot be scored is a row with the reason. Where no cell
+// can be scored, the reason is the error.
 func Rescore(ctx context.Context, w *workspace.Workspace, run string, o RescoreOptions) (*reports.Rescoring, error) {
 	r, err := w.Runs().Open(run)
 	if err != nil {
@@ -80,7 +80,7 @@ func Rescore(ctx context.Context, w *workspace.Workspace, run string, o RescoreO
 	return reports.NewRescoring(run, ours.Name, rows), nil
 }
 
-// chooseCells returns the cells that a path or a glob names.
+// chooseCells returns the cells that a path or a glob stands for.
 func chooseCells(r *runs.Run, cells []runs.Cell, name string) ([]runs.Cell, error) {
 	if name != "" && !strings.ContainsAny(name, "*?[") {
 		c, err := cellNamed(r, cells, name)
@@ -101,7 +101,7 @@ func chooseCells(r *runs.Run, cells []runs.Cell, name string) ([]runs.Cell, erro
 	return nil, fmt.Errorf("no cell matches %q; \"bierbench show %s\" lists them", name, r.Record.ID)
 }
 
-// rescoreCell scores a cell on every protocol that it was evaluated by.
+// rescoreCell scores a cell by every protocol that it was evaluated by.
 func rescoreCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *runs.Run, c runs.Cell, dialects []retrieval.Dialect) ([]reports.Rescored, error) {
 	if err := exportable(r, c); err != nil {
 		return nil, err
@@ -148,8 +148,8 @@ func rescoreCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r 
 	return rows, nil
 }
 
-// storedSearches applies a protocol to stored embeddings. They say all of it but
-// the names by which gallery images are drawn: only those take the data set.
+// storedSearches returns the searches of a protocol among stored embeddings. Only KindOneGallery
+// needs the data set, for the names by which gallery images are drawn.
 func storedSearches(w *workspace.Workspace, c runs.Cell, config models.Config, p datasets.Protocol, e runs.Embeddings) ([]searchRows, error) {
 	rows := protocolRows(p, e)
 	if p.Kind != datasets.KindOneGallery {
@@ -163,8 +163,8 @@ func storedSearches(w *workspace.Workspace, c runs.Cell, config models.Config, p
 	return protocolSearches(p, data, test, rows, e), nil
 }
 
-// rescoreProtocol scores the searches of one protocol by every dialect: means
-// over draws, as evaluateProtocol does.
+// rescoreProtocol scores the searches of one protocol by every dialect. Scores are means over the
+// draws, as in evaluateProtocol.
 func rescoreProtocol(ctx context.Context, b *xla.Backend, p datasets.Protocol, config models.Config,
 	e runs.Embeddings, splits []searchRows, dialects []retrieval.Dialect,
 ) ([]reports.Rescored, error) {

@@ -19,47 +19,47 @@ import (
 	"bierbench/runs"
 )
 
-// RunOptions choose what Run does of a suite.
+// RunOptions choose the cells that Run does, and how.
 type RunOptions struct {
-	ID          string        // of the run; empty is the suite's name
-	Only        string        // glob over cell paths or one of their folder names
+	ID          string        // of the run; empty stands for the name of the suite
+	Only        string        // glob for the paths of cells or one of their folder names; empty stands for all
 	FailFast    bool          // stop at the first failed cell
-	RetryFailed bool          // also do the cells that failed before
-	SameBuild   bool          // cells of another build of bierbench are stale
-	TensorBoard bool          // event files grow in the folder of each cell while it trains
-	Checkpoint  time.Duration // between checkpoints of a training; 0 is DefaultCheckpoint
+	RetryFailed bool          // does the cells that failed before, too
+	SameBuild   bool          // cells that another build of bierbench made are stale
+	TensorBoard bool          // writes event files into the folder of each cell while it trains
+	Checkpoint  time.Duration // between checkpoints of a training; 0 stands for DefaultCheckpoint
 }
 
-// DefaultCheckpoint is the most training time that a kill may cost.
+// DefaultCheckpoint is the time between checkpoints: the most training time that a kill costs.
 const DefaultCheckpoint = 30 * time.Second
 
-// RunResult is what a Run did.
+// RunResult is what Run did.
 type RunResult struct {
 	Run       string       `json:"run"`
 	Dir       string       `json:"dir"`
-	Cells     int          `json:"cells"`
+	Cells     int          `json:"cells"` // of the plan
 	Before    int          `json:"done_before"`
 	Done      int          `json:"done"`      // by this command
-	Elsewhere int          `json:"elsewhere"` // done by other processes in the meantime
+	Elsewhere int          `json:"elsewhere"` // done by other processes meanwhile
 	Failed    []FailedCell `json:"failed"`    // now, or before and left alone
 	Seconds   float64      `json:"seconds"`
 }
 
-// FailedCell names a cell that failed and why.
+// FailedCell is a cell that failed, and why.
 type FailedCell struct {
 	Cell   string   `json:"cell"`
 	Error  string   `json:"error"`
-	Log    []string `json:"log,omitempty"` // the last lines before it failed
-	Before bool     `json:"before"`        // it failed in an earlier command and was left alone
+	Log    []string `json:"log,omitempty"` // the last lines of the log before it failed
+	Before bool     `json:"before"`        // it failed in an earlier run and was left alone
 }
 
-// Run does every cell of the suite that is not done, and nothing else. One
-// failed cell does not stop the rest. When ctx is cancelled it saves the cell
-// at hand and returns ctx's error; running again continues it.
+// Run does the cells of the suite that are not done, and nothing else. A failed cell does not stop
+// the others. When ctx is cancelled, Run saves the cell it is working on and returns the error of
+// ctx; the next Run continues the cell.
 //
-// Several processes may run one suite in one workspace: each cell is claimed
-// by the one that does it. Run returns when no cell is left, also none that
-// another process is at; the cell of a process that dies is taken over.
+// Several processes may run one suite in one workspace: each cell is claimed by the process that
+// does it. Run returns when no cell is left to do, including cells that another process is working
+// on. It takes over the cell of a process that dies.
 func Run(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o RunOptions) (*RunResult, error) {
 	began := time.Now()
 	if o.ID == "" {
@@ -106,21 +106,21 @@ func Run(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o RunOptio
 	return q.result, err
 }
 
-// queue is the cells that a Run has yet to do.
+// queue is the cells that a Run still has to do.
 type queue struct {
 	w       *workspace.Workspace
 	run     *runs.Run
 	plan    *plan.Plan
 	options RunOptions
 	claims  *claims.File
-	latest  backbones.Features // the latest ones that a cell has read
+	latest  backbones.Features // the features that a cell has read last
 	pending []plan.Cell
-	total   int // cells at the start
-	ended   int
+	total   int // number of cells at the start
+	ended   int // number of cells that have ended
 	result  *RunResult
 }
 
-// work does the pending cells, those first that nobody else is at.
+// work does the pending cells. Cells that other processes have claimed come last.
 func (q *queue) work(ctx context.Context) (err error) {
 	if q.claims, err = claims.Open(q.run.Dir); err != nil {
 		return err
@@ -152,7 +152,7 @@ func (q *queue) work(ctx context.Context) (err error) {
 		if len(busy) == len(q.pending) {
 			if !waiting {
 				waiting = true
-				q.w.Log.Info("waiting for cells that other processes are at", "cells", len(busy), "first", busy[0].Path())
+				q.w.Log.Info("waiting for cells that other processes are working on", "cells", len(busy), "first", busy[0].Path())
 			}
 			select {
 			case <-ctx.Done():
@@ -165,8 +165,8 @@ func (q *queue) work(ctx context.Context) (err error) {
 	return nil
 }
 
-// do does a cell whose claim is held, unless another process has done it since
-// the plan was made.
+// do does a cell, unless another process has done it since the plan was made. The caller holds the
+// claim of the cell.
 func (q *queue) do(ctx context.Context, c plan.Cell) (failed bool, err error) {
 	record, recorded, err := q.run.Cell(c.Key)
 	if err != nil {
@@ -179,7 +179,7 @@ func (q *queue) do(ctx context.Context, c plan.Cell) (failed bool, err error) {
 		q.ended++
 		q.result.Elsewhere++
 		return false, nil
-	case c.State == plan.Failed && !tried: // it has failed since
+	case c.State == plan.Failed && !tried: // it has failed since the plan was made
 		q.fail(c, record)
 		return true, nil
 	}
@@ -199,13 +199,14 @@ func (q *queue) do(ctx context.Context, c plan.Cell) (failed bool, err error) {
 	return err != nil, nil
 }
 
+// fail counts a failed cell.
 func (q *queue) fail(c plan.Cell, record runs.Cell) {
 	q.ended++
 	q.result.Failed = append(q.result.Failed, FailedCell{Cell: c.Path(), Error: record.Error, Log: record.Log})
 }
 
-// NeedWeights checks before the first cell that every backbone's weights are
-// there or can be installed, so that a run does not fail hours later.
+// NeedWeights installs the pretrained weights of every backbone before the first cell, so that a
+// run does not fail hours later for want of them.
 func NeedWeights(ctx context.Context, w *workspace.Workspace, cells []plan.Cell) error {
 	seen := map[string]bool{}
 	for _, c := range cells {
@@ -227,18 +228,18 @@ func NeedWeights(ctx context.Context, w *workspace.Workspace, cells []plan.Cell)
 	return nil
 }
 
-// runRecordClaim is the claim of a run's record, while it is read and rewritten.
+// runRecordClaim is the claim of a run's record while it is read and rewritten.
 const runRecordClaim = "run.json"
 
-// suiteFile is the resolved suite as a suite file, beside the record.
+// suiteFile is the resolved suite, beside the record of a run.
 const suiteFile = "suite.yaml"
 
-// OpenRun opens the plan's run, creating it where there is none. The record
-// keeps the suite as resolved by the latest run command that had work to do.
+// OpenRun opens the plan's run, and creates it where there is none. The record keeps the suite as
+// the latest run command with work to do resolved it.
 func OpenRun(ctx context.Context, w *workspace.Workspace, p *plan.Plan, work bool) (*runs.Run, error) {
 	r, err := w.Runs().Open(p.Run)
 	if err == nil && !work && maps.Equal(r.Record.Bases, withBases(r.Record.Bases, p.Cells)) {
-		return r, nil // the record stays as it is
+		return r, nil // the record does not change
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -282,8 +283,8 @@ func OpenRun(ctx context.Context, w *workspace.Workspace, p *plan.Plan, work boo
 	return r, nil
 }
 
-// appendNewCells appends the cells that are not there yet: those of earlier commands
-// stay planned, in their order, which is that of reports.
+// appendNewCells appends the cells that are not in keys yet. Cells of earlier commands stay
+// planned, in their order, which is the order of reports.
 func appendNewCells(keys []runs.Key, cells []plan.Cell) []runs.Key {
 	there := map[runs.Key]bool{}
 	for _, k := range keys {
@@ -297,8 +298,8 @@ func appendNewCells(keys []runs.Key, cells []plan.Cell) []runs.Key {
 	return keys
 }
 
-// withBases returns the bases with those of the planned cells in place of what
-// earlier commands said of their groups.
+// withBases returns the bases of all groups. Those of the planned cells replace what earlier
+// commands said of their groups.
 func withBases(bases map[string]string, cells []plan.Cell) map[string]string {
 	out := map[string]string{}
 	maps.Copy(out, bases)

@@ -14,32 +14,33 @@ import (
 	"bierbench/runs"
 )
 
-// chosenDir is the folder of the chosen model, in a cell's folder. A done cell
-// has it where the model was selected, with that model alone.
+// chosenDir is the folder of the chosen model, in the folder of a cell. It is there where the
+// configuration selects a model; that of a done cell holds this model alone.
 const chosenDir = "selected"
 
-// selector compares the models that a training goes through, and keeps the best.
+// A selector compares the models of a training and keeps the best one. A comparison is called a
+// look.
 //
-// A look ends with three things written and synced, in this order: the model,
-// where it is the best so far; its line; the checkpoint of its step. What a kill
-// cuts off is done again from the checkpoint before, to the same bits. A best
-// model that a later one replaces stays for one look more: a broken checkpoint
-// leads back to the one before, and then it may be the best again.
+// A look ends with three writes, each of them synced, in this order: the model, where it is the
+// best so far; the line of the look; the checkpoint of its step. What a kill cuts off is done again
+// from the checkpoint before, to the same bits. A best model that a later one replaces is kept for
+// one more look: where the last checkpoint is broken, training goes back to the one before, and
+// that model may be the best again.
 type selector struct {
 	attempt  *attempt
 	model    *models.Model
 	features backbones.Features
-	protocol datasets.Protocol // of the images that models are compared on
-	rows     []int             // these images
-	dir      string            // of the chosen model
+	protocol datasets.Protocol // that models are compared by
+	rows     []int             // that models are compared on
+	dir      string            // of the models that are kept
 	log      *runs.LookLog
 	embedder *models.Embedder
 	looks    []runs.Look
-	before   float64 // seconds of looks of earlier attempts
-	seconds  float64 // of this attempt's
+	before   float64 // seconds of the looks of earlier attempts
+	seconds  float64 // seconds of the looks of this attempt
 }
 
-// newSelector returns nil where the configuration selects nothing.
+// newSelector returns the selector of an attempt, nil where the configuration selects nothing.
 func (a *attempt) newSelector(m *models.Model, features backbones.Features) (*selector, error) {
 	if !a.cell.Config.Selects() {
 		return nil, nil
@@ -64,14 +65,14 @@ func (a *attempt) newSelector(m *models.Model, features backbones.Features) (*se
 	return s, nil
 }
 
-// looksAt reports whether the model of a step is compared.
+// looksAt reports whether there is a look at a step.
 func (s *selector) looksAt(step int) bool {
 	c := s.attempt.cell.Config
 	return step == c.Steps || step%c.SelectEvery == 0
 }
 
-// usable reports a checkpoint that the training cannot go on from: the best of
-// the looks before it, or one of these looks, is gone.
+// usable returns an error for a checkpoint that training cannot continue from: one of the looks
+// before it, or the best model of these looks, is missing.
 func (s *selector) usable(step int) error {
 	all, err := runs.ReadLooks(s.attempt.run.LooksPath(s.attempt.cell.Key))
 	if err != nil {
@@ -85,7 +86,7 @@ func (s *selector) usable(step int) error {
 			earlier = append(earlier, l)
 		}
 	}
-	for i := 1; i < step; i++ { // that at the step itself may have been cut off
+	for i := 1; i < step; i++ { // the look at the step itself may have been cut off
 		if s.looksAt(i) && !there[i] {
 			return fmt.Errorf("%s has no look of step %d", s.attempt.run.LooksPath(s.attempt.cell.Key), i)
 		}
@@ -97,7 +98,7 @@ func (s *selector) usable(step int) error {
 	return models.CheckChosen(s.dir, best.Step)
 }
 
-// open goes on after a step, 0 for a training that begins.
+// open prepares the selector to continue after a step; 0 for a training that begins.
 func (s *selector) open(step int) (err error) {
 	path := s.attempt.run.LooksPath(s.attempt.cell.Key)
 	if s.log, err = runs.OpenLooks(path, step); err != nil {
@@ -116,7 +117,7 @@ func (s *selector) open(step int) (err error) {
 	return err
 }
 
-// close may be called for one that is nil or was not opened.
+// close frees the selector. The selector may be nil, and it need not have been opened.
 func (s *selector) close() {
 	if s == nil {
 		return
@@ -126,17 +127,17 @@ func (s *selector) close() {
 	}
 	if s.embedder != nil {
 		if err := s.embedder.Free(); err != nil {
-			s.attempt.w.Log.Warn("memory of a selection is not free", "error", err)
+			s.attempt.w.Log.Warn("the memory of a selection cannot be freed", "error", err)
 		}
 	}
 }
 
+// best returns the best of some looks, false where there are none.
 func (s *selector) best(looks []runs.Look) (runs.Look, bool) {
 	return runs.Best(looks, s.attempt.cell.Config.SelectBy)
 }
 
-// tidy removes the models that are neither the best nor were so before the
-// last look.
+// tidy removes all models but the best one and the one that was best before the last look.
 func (s *selector) tidy() error {
 	var keep []int
 	for _, looks := range [][]runs.Look{s.looks, s.looks[:max(0, len(s.looks)-1)]} {
@@ -147,8 +148,8 @@ func (s *selector) tidy() error {
 	return models.KeepChosen(s.dir, keep...)
 }
 
-// look compares the model with those before it, unless that was done before the
-// training was interrupted.
+// look compares the model of a step with those before it, unless it was done before the training
+// was interrupted.
 func (s *selector) look(ctx context.Context, step int) error {
 	if n := len(s.looks); n > 0 && s.looks[n-1].Step >= step {
 		return nil
@@ -191,8 +192,8 @@ func (s *selector) look(ctx context.Context, step int) error {
 // lookMetrics are the metrics of a look.
 func lookMetrics() []string { return []string{"R@1", "MAP@R"} }
 
-// choose gives the model the variables of the best look, removes the other
-// models and returns the record.
+// choose loads the model of the best look, removes the others and returns the record of the
+// selection.
 func (s *selector) choose() (*runs.Selection, error) {
 	c := s.attempt.cell.Config
 	best, ok := s.best(s.looks)
@@ -211,7 +212,7 @@ func (s *selector) choose() (*runs.Selection, error) {
 		Optimistic: c.Selection == models.SelectPeek || c.Evaluate == models.EvaluateValidation,
 	}
 	if c.Selection == models.SelectPeek {
-		record.TestLooks = len(s.looks) + 1 // and the evaluation of the chosen one
+		record.TestLooks = len(s.looks) + 1 // and the evaluation of the chosen model
 	}
 	return record, nil
 }

@@ -14,8 +14,8 @@ import (
 
 // SetupOptions choose what Setup installs besides the plugin.
 type SetupOptions struct {
-	// Weights are names, or name=FILE for a file to take in. Empty: all weights
-	// that can be installed without a file.
+	// Weights are names, or name=FILE for a file that is taken into the cache. Without any, Setup
+	// installs all weights that need no file.
 	Weights []string
 }
 
@@ -30,8 +30,7 @@ type SetupResult struct {
 	Seconds    float64        `json:"seconds"`
 }
 
-// SetupWeights is one kind of pretrained weights: where it lies, or what to do
-// to have it.
+// SetupWeights is one kind of pretrained weights: where they are, or how to get them.
 type SetupWeights struct {
 	Name   string `json:"name"`
 	Path   string `json:"path,omitempty"`
@@ -39,9 +38,8 @@ type SetupWeights struct {
 	Fix    string `json:"fix,omitempty"` // empty where the weights are there
 }
 
-// Setup installs what the workspace's backend and the named weights need,
-// checks every hash, and opens the backend once. What is there already is not
-// installed again.
+// Setup installs what the workspace's backend and the named weights need, checks every hash, and
+// opens the backend once. What is installed already is left alone.
 func Setup(ctx context.Context, w *workspace.Workspace, o SetupOptions) (*SetupResult, error) {
 	began := time.Now()
 	result := &SetupResult{Cache: w.Cache.Dir}

@@ -9,8 +9,8 @@ import (
 	"bierbench/runs"
 )
 
-// Trend reads a metric of runs, writes reports/trend-<run>-<run>.../ and returns
-// the paths of its files.
+// Trend reads a metric of several runs, writes reports/trend-<run>-<run>.../ and returns the paths
+// of the files.
 func Trend(ctx context.Context, w *workspace.Workspace, ids []string, metric string) (*reports.Trend, []string, error) {
 	var opened []*runs.Run
 	for _, id := range ids {

@@ -23,57 +23,56 @@ import (
 	"bierbench/runs"
 )
 
-// VerifyOptions choose what VerifyResume does.
+// VerifyOptions choose the cell that VerifyResume does, and the kills.
 type VerifyOptions struct {
-	Only    string   // glob of the cell; of several that match, the first is taken
-	Kills   int      // how often the process is killed, at least 1
-	Seed    uint64   // of the moments of the kills
-	Program []string // starts bierbench; the workspace and the run are appended
-	// OnKill is told of each kill; it may be nil.
+	Only    string   // glob for the cell; the first cell that matches is taken
+	Kills   int      // number of kills, at least 1
+	Seed    uint64   // of the random moments of the kills
+	Program []string // command line that starts bierbench; the workspace and the run are appended
+	// OnKill is called with each kill; it may be nil.
 	OnKill func(k Kill)
 }
 
 // Kill is one SIGKILL.
 type Kill struct {
 	Number int     `json:"number"`
-	Stage  string  `json:"stage"` // set-up, features, train, evaluate or write: what the files say it hit
-	After  float64 `json:"after"` // seconds since the process began
+	Stage  string  `json:"stage"` // set-up, features, train, evaluate or write, by the files of the run
+	After  float64 `json:"after"` // seconds after the process began
 }
 
-// VerifyResult says whether a killed and continued cell ended as an
-// uninterrupted one did.
+// VerifyResult says whether a cell that was killed and continued ended as an uninterrupted one did.
 type VerifyResult struct {
 	Cell      string         `json:"cell"`
 	Kills     []Kill         `json:"kills"`
-	Stages    map[string]int `json:"stages"` // kills in each stage
-	Runs      int            `json:"runs"`   // killed and continued to the end, and compared
+	Stages    map[string]int `json:"stages"` // number of kills in each stage
+	Runs      int            `json:"runs"`   // number of runs that were killed, continued to the end and compared
 	Equal     bool           `json:"equal"`
-	Different []string       `json:"different"` // names of what differs
+	Different []string       `json:"different"` // names of the results that differ
 	Seconds   float64        `json:"seconds"`
 }
 
-// The stages that a kill can hit, as VerifyResume aims at them in turn.
+// The stages that a kill can hit. VerifyResume aims at them in turn.
 const (
 	stageSetUp    = "set-up"
 	stageFeatures = "features"
-	stageTrain    = "train" // with the selection of a model
+	stageTrain    = "train" // selection of a model included
 	stageEvaluate = "evaluate"
 	stageWrite    = "write"
 	stageAnywhere = "anywhere"
 )
 
-// verifyPatience is how long a process may take beyond the uninterrupted one
-// before VerifyResume gives up on it.
+// verifyPatience is how many times as long as the uninterrupted process another one may take, plus
+// a minute, before VerifyResume gives up.
 const verifyPatience = 10
 
-// mostFiles bounds how many files a process may write before one of them is
-// where it is killed: the record and some of about ten checkpoints.
+// mostFiles is one more than the largest number of files that a process may write before the one at
+// which it is killed: the record and some of about ten checkpoints.
 const mostFiles = 4
 
-// VerifyResume does one cell of a suite without interruption, then again with
-// the process killed at random moments and started anew, and compares the two:
-// metrics, the model's digest, embeddings and queries. It works in a folder of
-// its own beside the workspace's and removes it.
+// VerifyResume does one cell of a suite without interruption. Then it does the cell again, kills
+// the process at random moments and restarts it, and compares the results: metrics, the digest of
+// the model, embeddings and queries. It works in a folder of its own inside the workspace and
+// removes it.
 func VerifyResume(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o VerifyOptions) (*VerifyResult, error) {
 	began := time.Now()
 	p, err := plan.New(ctx, w, s, plan.Options{Run: s.Name, Only: o.Only})
@@ -97,19 +96,20 @@ func VerifyResume(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o
 	return result, nil
 }
 
-// verification is a VerifyResume under way.
+// verification is the state of a VerifyResume.
 type verification struct {
 	options VerifyOptions
-	dir     string // of the workspace it works in
-	suite   string // file
+	dir     string // its own workspace
+	suite   string // path of the suite file
 	key     runs.Key
 	cell    string
 	random  *rand.Rand
-	whole   time.Duration // the uninterrupted run took
+	whole   time.Duration // time of the uninterrupted run
 	every   time.Duration // between checkpoints
-	old     []string      // files that earlier processes left half written
+	old     []string      // temporary files that earlier processes have left
 }
 
+// newVerification fills the folder of a verification.
 func newVerification(w *workspace.Workspace, s *suite.Suite, o VerifyOptions, c plan.Cell, dir string) (*verification, error) {
 	raw, err := filepath.Abs(w.DatasetsDir())
 	if err != nil {
@@ -129,7 +129,7 @@ func newVerification(w *workspace.Workspace, s *suite.Suite, o VerifyOptions, c 
 	return v, os.WriteFile(v.suite, text, 0o644)
 }
 
-// verify compares one uninterrupted run with as many killed ones as it takes.
+// verify compares one uninterrupted run with killed ones, until there were enough kills.
 func (v *verification) verify(ctx context.Context) (*VerifyResult, error) {
 	r := &VerifyResult{Cell: v.cell, Kills: []Kill{}, Stages: map[string]int{}, Different: []string{}}
 	start := time.Now()
@@ -137,14 +137,14 @@ func (v *verification) verify(ctx context.Context) (*VerifyResult, error) {
 		return nil, err
 	}
 	v.whole = time.Since(start)
-	v.every = v.whole / 10 // a kill in training then loses little, and finds checkpoints being written
+	v.every = v.whole / 10 // so a kill in training costs little, and may hit a checkpoint being written
 	want, err := v.outcome("whole")
 	if err != nil {
 		return nil, err
 	}
 	for n := 1; len(r.Kills) < v.options.Kills; n++ {
 		run := fmt.Sprintf("killed-%d", n)
-		// The features are made again, so that kills hit that too.
+		// The features are computed again, so that kills hit that as well.
 		if err = os.RemoveAll(filepath.Join(v.dir, "models")); err != nil {
 			return nil, err
 		}
@@ -177,8 +177,8 @@ func (v *verification) verify(ctx context.Context) (*VerifyResult, error) {
 	return r, nil
 }
 
-// killed takes a run to its end, killing its process up to five times, and no
-// more often than is asked for in all.
+// killed takes a run to its end and kills its process on the way: up to five times, and no more
+// often than VerifyOptions asks for in all.
 func (v *verification) killed(ctx context.Context, run string, r *VerifyResult) error {
 	for _, aim := range []string{stageFeatures, stageTrain, stageWrite, stageAnywhere, stageEvaluate} {
 		if len(r.Kills) == v.options.Kills {
@@ -201,7 +201,7 @@ func (v *verification) killed(ctx context.Context, run string, r *VerifyResult) 
 	return v.finish(ctx, run)
 }
 
-// command is a process that does the cell in a run.
+// command returns the process that does the cell in a run.
 func (v *verification) command(ctx context.Context, run string, output io.Writer) *exec.Cmd {
 	args := append(slices.Clone(v.options.Program[1:]), "run", v.suite, "--run", run, "--only", v.cell,
 		"--checkpoint", v.every.String(), "-C", v.dir, "--log-level", "warn")
@@ -210,7 +210,7 @@ func (v *verification) command(ctx context.Context, run string, output io.Writer
 	return c
 }
 
-// finish lets a run come to its end.
+// finish starts the process of a run and waits for its end.
 func (v *verification) finish(ctx context.Context, run string) error {
 	var output strings.Builder
 	if err := v.command(ctx, run, &output).Run(); err != nil {
@@ -219,8 +219,8 @@ func (v *verification) finish(ctx context.Context, run string) error {
 	return nil
 }
 
-// kill starts the run's process and kills it at a random moment, or once what
-// it is aimed at has begun. done is true when the process ended before.
+// kill starts the run's process and kills it at a random moment, or a random time after the stage
+// that it aims at has begun. done is true where the process ended before.
 func (v *verification) kill(ctx context.Context, run, aim string) (k Kill, done bool, err error) {
 	c := v.command(ctx, run, io.Discard)
 	v.old = v.unfinished(run)
@@ -231,8 +231,8 @@ func (v *verification) kill(ctx context.Context, run, aim string) (k Kill, done 
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
 	x := v.random.Float64()
-	// Half of the cell is done already when a kill is aimed anywhere. What has a
-	// stage for its aim comes after that has begun, mostly soon: it may be short.
+	// A kill that is aimed anywhere finds half of the cell done already. A kill that is aimed at a
+	// stage comes after the stage has begun, mostly soon: the stage may be short.
 	moment, poll := time.Duration(x*float64(v.whole)/2), 2*time.Millisecond
 	switch aim {
 	case stageAnywhere:
@@ -241,8 +241,8 @@ func (v *verification) kill(ctx context.Context, run, aim string) (k Kill, done 
 	default:
 		moment = time.Duration(x * x * x * float64(v.whole) / 20)
 	}
-	files := v.random.IntN(mostFiles) // to let be written before the one that is hit
-	if aim == stageWrite {            // it takes about a millisecond
+	files := v.random.IntN(mostFiles) // number of files that are written before the one that is hit
+	if aim == stageWrite {            // writing a file takes about a millisecond
 		moment, poll = 0, 100*time.Microsecond
 	}
 	var reached time.Time
@@ -288,8 +288,8 @@ func (v *verification) kill(ctx context.Context, run, aim string) (k Kill, done 
 	return k, false, nil
 }
 
-// stage says by the files of a run what its process is at, or was at when it
-// was killed.
+// stage returns the stage that the process of a run is in, or was in when it was killed, by the
+// files of the run.
 func (v *verification) stage(run string) string {
 	there := func(pattern ...string) bool {
 		found, err := filepath.Glob(filepath.Join(append([]string{v.dir}, pattern...)...))
@@ -323,7 +323,7 @@ func (v *verification) unfinished(run string) []string {
 	return files
 }
 
-// outcome is what must be equal: the metrics and the model's digest in the
+// outcome returns what must be equal, by name: the metrics and the digest of the model in the
 // record, and the digests of embeddings and queries.
 func (v *verification) outcome(run string) (map[string]string, error) {
 	r, err := (runs.Store{Dir: filepath.Join(v.dir, "runs")}).Open(run)
@@ -350,7 +350,7 @@ func (v *verification) outcome(run string) (map[string]string, error) {
 	}
 	if c.Selection != nil {
 		for i := range c.Selection.Looks {
-			c.Selection.Looks[i].Seconds = 0 // they differ
+			c.Selection.Looks[i].Seconds = 0 // it always differs
 		}
 		selection, err := json.Marshal(c.Selection)
 		if err != nil {
@@ -360,7 +360,7 @@ func (v *verification) outcome(run string) (map[string]string, error) {
 	}
 	files := []string{r.EmbeddingsPath(v.key)}
 	for _, e := range c.Evaluations {
-		if e.At != runs.AtPeek { // of which none are kept
+		if e.At != runs.AtPeek { // whose queries are not kept
 			files = append(files, r.QueriesPath(v.key, e.Protocol))
 		}
 	}
