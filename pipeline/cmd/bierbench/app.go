@@ -17,11 +17,11 @@ import (
 	"bierbench/pipeline/workspace"
 )
 
-// app is what all commands share: the global flags and where output goes.
-// Results go to stdout, logs and progress bars to stderr.
+// app is what all commands share: the global flags and the outputs. Results go to stdout, logs and
+// progress bars to stderr.
 type app struct {
 	stdout, stderr *os.File
-	args           []string // of the command line
+	args           []string // the command line, without the program
 	dir            string
 	backend        string
 	devices        int
@@ -29,14 +29,14 @@ type app struct {
 	json           bool
 	quiet          bool
 	logLevel       string
-	printed        bool // a result is on stdout
+	printed        bool // a result has been printed
 
 	open     *workspace.Workspace
-	progress *progress // on stderr; nil where there is none
-	events   *events   // on stdout, with --json while the command works; else nil
+	progress *progress // bars on stderr; nil where none are shown
+	events   *events   // on stdout, of a streaming command with --json; else nil
 }
 
-// newRootCommand lists every command, one line each.
+// newRootCommand returns the root command with every command.
 func newRootCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "bierbench",
@@ -89,7 +89,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 regression (diff --fail), 130 interrupted
 	return root
 }
 
-// workspace returns the workspace that the global flags describe.
+// workspace returns the workspace that the global flags describe, the same one at each call.
 func (a *app) workspace() (*workspace.Workspace, error) {
 	if a.open != nil {
 		return a.open, nil
@@ -113,7 +113,7 @@ func (a *app) workspace() (*workspace.Workspace, error) {
 	var to io.Writer = a.stderr
 	terminal := newScreen(a.stderr)
 	if terminal != nil {
-		to = terminal // above the bars
+		to = terminal // which writes above the bars
 	}
 	log := slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level}))
 	cache, err := cache.Default()
@@ -134,6 +134,7 @@ func (a *app) workspace() (*workspace.Workspace, error) {
 	return a.open, nil
 }
 
+// close removes the bars and closes the workspace.
 func (a *app) close() {
 	a.endProgress()
 	if a.open != nil {
@@ -141,15 +142,14 @@ func (a *app) close() {
 	}
 }
 
-// endProgress takes the bars away, so that other output has the terminal.
+// endProgress removes the bars: other output follows on the terminal.
 func (a *app) endProgress() {
 	if a.progress != nil {
 		a.progress.close()
 	}
 }
 
-// print writes a result: as the last event or a JSON value with --json, else by
-// text.
+// print prints a result: with --json as the last event or as a JSON value, else by text.
 func (a *app) print(value any, text func(w io.Writer) error) error {
 	a.printed = true
 	a.endProgress()
@@ -164,9 +164,8 @@ func (a *app) print(value any, text func(w io.Writer) error) error {
 	return text(a.stdout)
 }
 
-// printError is how --json says that a command failed: on stdout, unless a result
-// is there already. So stdout is one JSON value, or ends with one event that says
-// how the command ended.
+// printError says as JSON that a command failed: on stdout or, if a result was printed already, on
+// stderr. So stdout is one JSON value, or ends with the event that says how the command ended.
 func (a *app) printError(cmd *cobra.Command, err error, code int) {
 	out := a.stdout
 	if a.printed {
@@ -176,10 +175,10 @@ func (a *app) printError(cmd *cobra.Command, err error, code int) {
 	if streams(cmd) {
 		value = errorEvent{event: newEvent(eventError), Error: err.Error(), Code: code}
 	}
-	_ = json.NewEncoder(out).Encode(value) // there is nobody else to tell
+	_ = json.NewEncoder(out).Encode(value) // nothing is left to report an error to
 }
 
-// completeRuns offers the IDs of the workspace's runs to a shell.
+// completeRuns offers the IDs of the workspace's runs to the completion of a shell.
 func (a *app) completeRuns(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	w, err := a.workspace()
 	if err != nil {
@@ -196,14 +195,14 @@ func (a *app) completeRuns(*cobra.Command, []string, string) ([]cobra.Completion
 	return ids, cobra.ShellCompDirectiveNoFileComp
 }
 
-// alignColumns aligns tab-separated lines.
+// alignColumns prints tab-separated lines with their columns aligned.
 func alignColumns(w io.Writer, lines func(w io.Writer)) error {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	lines(t)
 	return t.Flush()
 }
 
-// checkedArgs turns a mistake in the number of arguments into a usage error.
+// checkedArgs checks the arguments of a command; a mistake is a usage error.
 func checkedArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {

@@ -16,7 +16,7 @@ func newDemoCommand(a *app) *cobra.Command {
 		Short: "Do everything once on small generated data sets: set-up, ingest, training, report",
 		Long: `demo installs what is missing, writes miniature raw data sets in the five published
 layouts, ingests them, trains baseline, BIER and A-BIER on each with two seeds,
-evaluates them, and writes a report. Running it again does only what is not done.`,
+evaluates them, and writes a report. Running it again does only what is left to do.`,
 		Example: `  bierbench demo
   bierbench -C DIR demo`,
 		Args: checkedArgs(cobra.NoArgs),
@@ -37,6 +37,7 @@ evaluates them, and writes a report. Running it again does only what is not done
 	}
 }
 
+// printDemo prints the tables of the report, then the run.
 func printDemo(out io.Writer, r *pipeline.DemoResult) error {
 	if err := r.Report.Text(out); err != nil {
 		return err

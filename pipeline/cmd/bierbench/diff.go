@@ -97,11 +97,11 @@ is not better. Other rows without a verdict do not fail.`,
 	f := cmd.Flags()
 	f.StringVar(&o.Base, "base", "", "compare all methods of one run with `METHOD`")
 	f.StringVar(&format, "format", format, "text, md, html or json")
-	f.BoolVar(&o.NoPictures, "no-pictures", false, "without thumbnails of the data sets' images")
+	f.BoolVar(&o.NoPictures, "no-pictures", false, "leave out the thumbnails of the data sets' images")
 	f.BoolVar(&fail, "fail", false, "exit with code 3 when a row is worse, or a group has no result in B")
 	f.StringArrayVar(&limits, "threshold", nil, "with --fail, `METRIC=POINTS`: a row that is worse by no more does not fail; repeatable")
 	f.BoolVar(&schema, "schema", false, "print the JSON Schema of --format json")
 	f.StringSliceVar(&o.Compare.Metrics, "metrics", o.Compare.Metrics, "metrics to compare, or all")
-	f.IntVar(&o.Compare.Resamples, "resamples", o.Compare.Resamples, "bootstrap resamples of each row; 0: 10,000, or as many more as a long table needs")
+	f.IntVar(&o.Compare.Resamples, "resamples", o.Compare.Resamples, "bootstrap resamples of each row; 0 stands for 10,000, or more where a long table needs them")
 	return cmd
 }

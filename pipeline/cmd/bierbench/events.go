@@ -31,14 +31,14 @@ submit, verify, show --follow) prints events: one JSON object a line, each with
   cell      a cell changed its state: "cell" (its path), "state" (started, done,
             failed; with show --follow also planned, running, interrupted), "number" and
             "total" (of the cells that this command does), when done "seconds" and
-            "metrics" (protocol -> metric -> fraction) and "chosen" (how the model was,
-            where it is not the last), when failed "error"
+            "metrics" (protocol -> metric -> fraction) and "chosen" (how the model was
+            chosen, where it is not the last), when failed "error"
   progress  how far a stage is, at most once a second: "stage", "done", "total" (0
             where it is not known), "note" (such as the loss); none with --quiet
   step      show --follow only: a training step, at most once a second and cell:
             "cell", "step", "loss", "learning_rate", "training_seconds"
   task      submit --engine local only: a task ended: "task" (its id), "cell",
-            "features" (it built the features that the cell reads), "state" (done or
+            "features" (it computed the features that the cell reads), "state" (done or
             failed), "number" and "total", "seconds", when failed "error" and "log"
             (a file)
   result    the last line of a command that did its work: "result", the value that
@@ -49,17 +49,19 @@ submit, verify, show --follow) prints events: one JSON object a line, each with
 A run with failed cells ends with its result; the exit code is 1 all the same, and
 the error is on stderr. All other commands print one JSON value with --json.`
 
-// newEventsTopic is the help topic about events: a command that does nothing.
+// newEventsTopic returns the help topic about events: a command that does nothing.
 func newEventsTopic() *cobra.Command {
 	return &cobra.Command{Use: "events", Short: "What commands print with --json while they work", Long: eventsHelp}
 }
 
-// The fields of every event. What an event does not have is left out.
+// event holds the fields of every event. The other types add theirs; a field without a value is
+// left out.
 type event struct {
 	Time  time.Time `json:"time"`
 	Event string    `json:"event"`
 }
 
+// cellEvent is a new state of a cell.
 type cellEvent struct {
 	event
 	Cell    string                        `json:"cell"`
@@ -68,10 +70,11 @@ type cellEvent struct {
 	Total   int                           `json:"total,omitempty"`
 	Seconds float64                       `json:"seconds,omitempty"`
 	Metrics map[string]map[string]float64 `json:"metrics,omitempty"`
-	Chosen  string                        `json:"chosen,omitempty"` // how the evaluated model was, where it is not the last
+	Chosen  string                        `json:"chosen,omitempty"` // how the evaluated model was chosen, where it is not the last
 	Error   string                        `json:"error,omitempty"`
 }
 
+// progressEvent is the progress of a stage.
 type progressEvent struct {
 	event
 	Stage string `json:"stage"`
@@ -80,6 +83,7 @@ type progressEvent struct {
 	Note  string `json:"note,omitempty"`
 }
 
+// stepEvent is a step of a training.
 type stepEvent struct {
 	event
 	Cell    string  `json:"cell"`
@@ -89,6 +93,7 @@ type stepEvent struct {
 	Seconds float64 `json:"training_seconds"`
 }
 
+// taskEvent is the end of a task.
 type taskEvent struct {
 	event
 	Task     string  `json:"task"`
@@ -102,28 +107,31 @@ type taskEvent struct {
 	Log      string  `json:"log,omitempty"`
 }
 
+// resultEvent is the result of a command.
 type resultEvent struct {
 	event
 	Result any `json:"result"`
 }
 
+// errorEvent is the error of a command.
 type errorEvent struct {
 	event
 	Error string `json:"error"`
 	Code  int    `json:"code"`
 }
 
-// events writes events, and is the Progress of a command that streams them.
+// events writes events. It is the Progress of a command that prints them.
 type events struct {
-	quiet bool // no progress
+	quiet bool // leave out progress
 
 	mu      sync.Mutex
 	encoder *json.Encoder
 	cell    string
 	stage   progressEvent
-	said    time.Time // when the stage's progress was last told
+	said    time.Time // when the last progress of the stage was told
 }
 
+// newEvents returns a writer of events.
 func newEvents(out io.Writer, quiet bool) *events {
 	return &events{quiet: quiet, encoder: json.NewEncoder(out)}
 }
@@ -137,14 +145,13 @@ func streaming(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// streams reports whether a command line prints events with --json: always, or
-// because it follows something.
+// streams reports whether a command prints events with --json: it always does, or it follows a run.
 func streams(cmd *cobra.Command) bool {
 	follow := cmd.Flags().Lookup("follow")
 	return cmd.Annotations["events"] != "" || (follow != nil && follow.Value.String() == "true")
 }
 
-// newEvent is the head of an event.
+// newEvent returns the common fields of an event that happens now.
 func newEvent(kind string) event { return event{Time: time.Now().UTC(), Event: kind} }
 
 // emit writes one event.
@@ -174,7 +181,7 @@ func (e *events) CellEnded(c runs.Cell, number, total int, err error) {
 	e.tell(told)
 }
 
-// task tells that a task of an engine ended.
+// task tells that a task has ended.
 func (e *events) task(t submit.TaskEnd) {
 	told := taskEvent{
 		event: newEvent(eventTask), Task: t.Task, Cell: t.Cell, Features: t.Features, State: runs.Done,
@@ -186,7 +193,7 @@ func (e *events) task(t submit.TaskEnd) {
 	e.tell(told)
 }
 
-// metricsByProtocol are those of a cell by protocol.
+// metricsByProtocol returns the metrics of a cell.
 func metricsByProtocol(c runs.Cell) map[string]map[string]float64 {
 	found := map[string]map[string]float64{}
 	for _, evaluation := range c.Evaluations {
@@ -212,9 +219,9 @@ func (e *events) Advance(done int, note string) {
 	e.tell(e.stage)
 }
 
-// Finish has nothing to tell: what comes next says it.
+// Finish tells nothing: the next event shows that the stage has ended.
 func (*events) Finish() {}
 
-// tell writes an event on the way. Where that fails, so does the result at the end,
-// which says it.
+// tell writes an event while the command works. Where that fails, writing the result fails as well,
+// and that error is returned.
 func (e *events) tell(value any) { _ = e.emit(value) }

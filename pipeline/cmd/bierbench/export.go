@@ -75,6 +75,7 @@ turns it into a data base first:
 	return cmd
 }
 
+// printExport prints what was written, and the commands that read it.
 func printExport(out io.Writer, r *pipeline.ExportResult, o pipeline.ExportOptions) error {
 	for _, s := range r.Skipped {
 		fmt.Fprintf(out, "left out: %s\n", s.Why)

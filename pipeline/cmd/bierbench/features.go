@@ -15,7 +15,7 @@ func newFeaturesCommand(a *app) *cobra.Command {
 	var f suiteFlags
 	cmd := &cobra.Command{
 		Use:   "features [SUITE]",
-		Short: "Build the cached features that the cells of a suite read",
+		Short: "Compute the features that the cells of a suite read",
 		Long: `features does what the first frozen cell of a backbone and data set would do: it
 takes every image through the backbone once and keeps what comes out. submit has a
 task do this before cells that would wait for each other.

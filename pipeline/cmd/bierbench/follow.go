@@ -11,11 +11,10 @@ import (
 	"bierbench/runs"
 )
 
-// followEvery is how often a followed run is looked at.
+// followEvery is the time between two looks at a followed run.
 const followEvery = time.Second
 
-// follow prints what happens to a run, or to one of its cells, until no cell is
-// left to do.
+// follow prints what happens to a run or to one of its cells, until every cell has ended.
 func (a *app) follow(ctx context.Context, w *workspace.Workspace, run, cell string) error {
 	f, err := pipeline.Follow(w, run, cell)
 	if err != nil {
@@ -54,7 +53,7 @@ func (a *app) follow(ctx context.Context, w *workspace.Workspace, run, cell stri
 	}
 }
 
-// followedEvent is what a Follower saw as an event.
+// followedEvent returns a change that a Follower saw, as an event.
 func followedEvent(s pipeline.Followed) any {
 	if s.Step != nil {
 		return stepEvent{
@@ -71,6 +70,7 @@ func followedEvent(s pipeline.Followed) any {
 	return e
 }
 
+// printFollowed prints a change that a Follower saw.
 func printFollowed(out io.Writer, s pipeline.Followed) error {
 	line := fmt.Sprintf("%-11s %s", s.State, s.Cell)
 	switch {
@@ -85,6 +85,7 @@ func printFollowed(out io.Writer, s pipeline.Followed) error {
 	return err
 }
 
+// printSummary prints the number of cells in each state.
 func printSummary(out io.Writer, s pipeline.FollowSummary) error {
 	_, err := fmt.Fprintf(out, "run %s: %d of %d cells done, %d failed, %d running, %d interrupted, %d not begun\n",
 		s.Run, s.Done, s.Cells, s.Failed, s.Running, s.Interrupted, s.Planned)

@@ -38,7 +38,7 @@ Where that folder already holds the same, nothing is written.`,
 				}
 			}
 			if cmd.Flags().Changed("crop") && o.Precropped {
-				return usageError{fmt.Errorf("--precropped and --crop: images that are box crops already are not cropped again")}
+				return usageError{fmt.Errorf("--precropped and --crop: images that are cropped to their boxes already cannot be cropped again")}
 			}
 			o.Out = w.Dir // replaced by the workspace's folder; here only to check the rest
 			if err = o.Validate(); err != nil {
@@ -60,17 +60,17 @@ Where that folder already holds the same, nothing is written.`,
 	f.BoolVar(&o.AllowMissing, "allow-missing", false, "ingest the images that exist and list the rest")
 	f.StringVar(&o.Custom, "custom", "", "`NAME` of lists that match no published release; it goes into every record")
 	f.StringVar(&o.Crop, "crop", o.Crop, "none or box")
-	f.BoolVar(&o.Precropped, "precropped", false, "the images are box crops already")
+	f.BoolVar(&o.Precropped, "precropped", false, "the images are already cropped to their boxes")
 	f.IntVar(&o.Size, "size", o.Size, "shortest side of a stored image, `pixels`; smaller images stay as they are")
-	f.BoolVar(&o.Pad, "pad", false, "longest side to --size, padded to a white square")
+	f.BoolVar(&o.Pad, "pad", false, "scale the longest side to --size and pad the image to a white square")
 	f.StringVar(&o.Store, "store", o.Store, "jpeg, or rgb (raw pixels; needs --pad)")
 	f.IntVar(&o.Workers, "workers", o.Workers, "goroutines that decode images")
-	f.Float64Var(&o.MaxQuarantine, "max-quarantine", o.MaxQuarantine, "share of broken images that is no error")
+	f.Float64Var(&o.MaxQuarantine, "max-quarantine", o.MaxQuarantine, "largest share of broken images that is not an error")
 	return cmd
 }
 
-// checkSets returns a usage error where an argument such as cub or sop/grocery
-// names no data set.
+// checkSets returns a usage error for an argument, such as cub or sop/grocery, that names no data
+// set.
 func checkSets(args []string) error {
 	for _, arg := range args {
 		name, _, _ := strings.Cut(arg, "/")
@@ -81,6 +81,7 @@ func checkSets(args []string) error {
 	return nil
 }
 
+// datasetNames returns the names of the data sets.
 func datasetNames() []string {
 	var out []string
 	for _, s := range datasets.All() {
@@ -89,11 +90,13 @@ func datasetNames() []string {
 	return out
 }
 
+// setNames returns the names of the data sets in words.
 func setNames() string {
 	n := datasetNames()
 	return strings.Join(n[:len(n)-1], ", ") + " or " + n[len(n)-1]
 }
 
+// printIngest prints the counts of each data set, and what was left out.
 func printIngest(out io.Writer, results []pipeline.IngestResult) error {
 	for _, r := range results {
 		m := r.Manifest

@@ -54,7 +54,7 @@ func newInspectCommand(a *app) *cobra.Command {
 	}
 }
 
-// formatRange prints a range with its median.
+// formatRange returns a range with its median as text.
 func formatRange(low, median, high int) string {
 	return fmt.Sprintf("%d..%d (median %d)", low, high, median)
 }

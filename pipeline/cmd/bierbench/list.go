@@ -29,6 +29,7 @@ func newListCommand(a *app) *cobra.Command {
 	}
 }
 
+// printListing prints the data sets and the runs.
 func printListing(out io.Writer, l *pipeline.Listing) error {
 	return alignColumns(out, func(out io.Writer) {
 		if len(l.Datasets) == 0 {

@@ -9,15 +9,15 @@ import (
 	"bierbench/models/losses"
 )
 
-// helpWidth is where the lines of a help topic end.
+// helpWidth is the largest width of a line in a help topic.
 const helpWidth = 88
 
-// newLossesTopic is the help topic about losses: a command that does nothing.
+// newLossesTopic returns the help topic about losses: a command that does nothing.
 func newLossesTopic() *cobra.Command {
 	return &cobra.Command{Use: "losses", Short: "The metric losses, their constants, and what boosting reweights", Long: lossesHelp()}
 }
 
-// lossesHelp describes every loss from the table that trains it.
+// lossesHelp describes every loss, from the table that training uses.
 func lossesHelp() string {
 	var b strings.Builder
 	b.WriteString(`A suite's "loss: NAME" chooses one, "constants: {NAME: VALUE}" sets its constants.
@@ -47,8 +47,8 @@ pairs or triplets.`)
 	return b.String()
 }
 
-// wrapWords breaks a text between words into lines of at most width characters;
-// a longer word has a line of its own.
+// wrapWords breaks a text between words into lines of at most width bytes. A longer word has a line
+// of its own.
 func wrapWords(text string, width int) []string {
 	var lines []string
 	line := ""

@@ -19,9 +19,9 @@ func main() {
 	os.Exit(code)
 }
 
-// interruptible returns a context that an interrupt cancels. "go tool" passes an
-// interrupt on, so one Ctrl-C can come twice: a second one within the grace period
-// is ignored, a later one ends the process at once.
+// interruptible returns a context that an interrupt or SIGTERM cancels. "go tool" passes an
+// interrupt on, so that one Ctrl-C can come twice: a second one within the grace period is ignored.
+// A later one ends the process at once.
 func interruptible(parent context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() {
@@ -45,13 +45,13 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// errRegression says that diff --fail found a row that became worse.
+// errRegression is the error of diff --fail where a row became worse.
 var errRegression = errors.New("at least one metric is worse")
 
-// errLost says that diff --fail found a group that has results in A only.
+// errLost is the error of diff --fail where a group has results in A only.
 var errLost = errors.New("at least one group has results in A and none in B")
 
-// reportedError is a failure that the command has told the user about already.
+// reportedError is an error that the command has already printed.
 type reportedError struct{ error }
 
 func (e reportedError) Unwrap() error { return e.error }
@@ -91,7 +91,7 @@ func execute(ctx context.Context, stdout, stderr *os.File, args []string) int {
 	return code
 }
 
-// shellCommand is a command line as one types it into a shell.
+// shellCommand returns a command line as one would type it into a shell.
 func shellCommand(args []string) string {
 	words := []string{"bierbench"}
 	for _, a := range args {

@@ -87,7 +87,7 @@ corrected for their number (Holm): such a row needs more seeds.`,
 	f.StringVar(&format, "format", format, "text, md, html, csv or json")
 	f.StringVar(&o.Method, "method", "", "measure the noise of `METHOD` only")
 	f.StringSliceVar(&o.Metrics, "metrics", o.Metrics, "metrics to measure")
-	f.Float64SliceVar(&points, "differences", points, "percentage points for which seeds are counted")
-	f.IntVar(&o.Rows, "rows", o.Rows, "rows of the table in which a difference is to be found")
+	f.Float64SliceVar(&points, "differences", points, "differences in percentage points; noise says how many seeds each needs")
+	f.IntVar(&o.Rows, "rows", o.Rows, "number of rows of the table that has the difference")
 	return cmd
 }

@@ -59,7 +59,7 @@ the first of them.
 	return cmd
 }
 
-// printPlan writes a line for each cell, then the totals.
+// printPlan prints a line for each cell, then the totals.
 func printPlan(out io.Writer, p *plan.Plan, t cost.Total, probed bool) error {
 	var table strings.Builder
 	err := alignColumns(&table, func(out io.Writer) {
@@ -105,7 +105,7 @@ func printPlan(out io.Writer, p *plan.Plan, t cost.Total, probed bool) error {
 	return err
 }
 
-// costTime is a cell's time, with its basis where that is a probe.
+// costTime returns a cell's time as text. A time that comes from a probe is marked.
 func costTime(c runs.Cost) string {
 	switch c.Basis {
 	case "":
@@ -116,7 +116,7 @@ func costTime(c runs.Cost) string {
 	return humanSeconds(c.Seconds)
 }
 
-// costBytes is a size, or "?" where it is not known.
+// costBytes returns a size as text, "?" where it is not known.
 func costBytes(n int64) string {
 	if n == 0 {
 		return "?"
@@ -124,23 +124,24 @@ func costBytes(n int64) string {
 	return humanBytes(n)
 }
 
-// plannedSuite is plan --json: sizes in bytes, times in seconds.
+// plannedSuite is the output of plan --json: sizes in bytes, times in seconds.
 type plannedSuite struct {
 	Run   string        `json:"run"`
 	Suite string        `json:"suite"`
 	Cells []plannedCell `json:"cells"`
 	Total cost.Total    `json:"total"`
-	Fits  bool          `json:"fits"` // on the disk
+	Fits  bool          `json:"fits"` // the disk has room
 }
 
-// plannedCell is one cell of plan --json.
+// plannedCell is a cell of plan --json.
 type plannedCell struct {
 	Cell  string     `json:"cell"`
 	State string     `json:"state"`
 	Why   string     `json:"why,omitempty"`
-	Cost  *runs.Cost `json:"cost,omitempty"` // of what is not done; seconds are 0 where basis is empty
+	Cost  *runs.Cost `json:"cost,omitempty"` // none for a done cell; seconds are 0 where basis is empty
 }
 
+// newPlannedSuite returns a plan for plan --json.
 func newPlannedSuite(p *plan.Plan, t cost.Total) plannedSuite {
 	out := plannedSuite{Run: p.Run, Suite: p.Suite.Name, Cells: make([]plannedCell, len(p.Cells)), Total: t, Fits: t.Fits()}
 	for i, c := range p.Cells {

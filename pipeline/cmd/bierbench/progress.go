@@ -11,30 +11,29 @@ import (
 	"bierbench/runs"
 )
 
-// How often the bars are drawn at most, how often they are drawn though nothing
-// has advanced (the time goes on and the terminal may have another size), and how
-// often a line is logged where there is no terminal.
+// The bars are drawn at most every drawEvery, and at least every refreshEvery: the time goes on,
+// and the size of the terminal may change. Where there is no terminal, a line is logged every
+// logEvery.
 const (
 	drawEvery    = 100 * time.Millisecond
 	refreshEvery = time.Second
 	logEvery     = time.Minute
 )
 
-// progress draws two bars on a terminal, one for the run and one for the stage at
-// hand; elsewhere it logs a line a minute. A goroutine keeps both alive while a
-// stage says nothing; close ends it.
+// progress draws two bars on a terminal, one for the run and one for its current stage; elsewhere
+// it logs a line a minute. A goroutine updates them while a stage says nothing; close ends it.
 type progress struct {
-	out    io.Writer // of the lines about cells
+	out    io.Writer // for the lines about cells
 	screen *screen   // nil where there is no terminal
 	log    *slog.Logger
 
 	mu    sync.Mutex
-	run   position // cells that ended, of those to do
-	cell  string   // path of the cell at hand
+	run   position // number of cells that have ended, of those to do
+	cell  string   // path of the current cell
 	stage string
-	at    position // of the stage
+	at    position // how far the stage is
 	note  string
-	first position // where the stage was at its first advance: it may continue one that was interrupted
+	first position // how far the stage was at its first advance, which is not 0 where it continues an interrupted one
 	drawn time.Time
 
 	stop func() // nil while the goroutine does not run
@@ -46,7 +45,8 @@ type position struct {
 	began       time.Time
 }
 
-// newProgress reports to a terminal, or where screen is nil to a log and a file.
+// newProgress returns a progress on a terminal. Where screen is nil, it prints lines to out and
+// logs.
 func newProgress(out io.Writer, screen *screen, log *slog.Logger) *progress {
 	if screen != nil {
 		out = screen
@@ -105,7 +105,7 @@ func (p *progress) Advance(done int, note string) {
 	p.draw(false)
 }
 
-// Finish takes the stage's bar away.
+// Finish removes the stage's bar.
 func (p *progress) Finish() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,7 +113,7 @@ func (p *progress) Finish() {
 	p.draw(false)
 }
 
-// start begins to keep the bars or the log alive.
+// start starts the goroutine that updates the bars or logs.
 func (p *progress) start() {
 	if p.stop != nil {
 		return
@@ -142,6 +142,7 @@ func (p *progress) start() {
 	}
 }
 
+// tick draws the bars again, or logs a line.
 func (p *progress) tick() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -164,8 +165,8 @@ func (p *progress) tick() {
 	p.log.Info("progress", words...)
 }
 
-// close ends the goroutine and takes the bars away. What comes after it on the
-// terminal stands at the beginning of a line.
+// close ends the goroutine and removes the bars. The next output on the terminal begins at the
+// start of a line.
 func (p *progress) close() {
 	p.mu.Lock()
 	stop := p.stop
@@ -182,8 +183,8 @@ func (p *progress) close() {
 	}
 }
 
-// words splits the stage into its kind and what it is about: a cell that is in the
-// run's line already is left out.
+// words splits the name of the stage into its kind and what it is about. A cell that the run's bar
+// names already is left out.
 func (p *progress) words() (kind, about string) {
 	kind, about, _ = strings.Cut(p.stage, " ")
 	if about == p.cell {
@@ -192,7 +193,7 @@ func (p *progress) words() (kind, about string) {
 	return kind, about
 }
 
-// draw shows both lines, unless they were shown a moment ago and may wait.
+// draw draws both bars. Unless now is set, it leaves them alone for drawEvery after the last time.
 func (p *progress) draw(now bool) {
 	if p.screen == nil || (!now && time.Since(p.drawn) < drawEvery) {
 		return
@@ -203,7 +204,7 @@ func (p *progress) draw(now bool) {
 	if p.run.total > 0 {
 		elapsed := time.Since(p.run.began)
 		words := []string{"cells, " + formatSeconds(elapsed)}
-		if p.run.done > 0 { // by this process or by others that share the run
+		if p.run.done > 0 { // by this process or by others that work on the run
 			left := elapsed / time.Duration(p.run.done) * time.Duration(p.run.total-p.run.done)
 			words = append(words, "about "+formatSeconds(left)+" left")
 		}
@@ -219,10 +220,10 @@ func (p *progress) draw(now bool) {
 		lines = append(lines, barLine(p.at, append(words, about), columns))
 	}
 	if len(lines) > 1 && rows < 3 {
-		lines = lines[1:] // no room to go up and down
+		lines = lines[1:] // the terminal has no room for two
 	}
 	p.screen.draw(lines)
 }
 
-// formatSeconds writes a duration as 1m5s.
+// formatSeconds returns a duration in whole seconds, as 1m5s.
 func formatSeconds(d time.Duration) string { return d.Round(time.Second).String() }

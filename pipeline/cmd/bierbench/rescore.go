@@ -65,12 +65,12 @@ more than 0.1 point.`,
 	return cmd
 }
 
-// newDialectsTopic is the help topic about dialects: a command that does nothing.
+// newDialectsTopic returns the help topic about dialects: a command that does nothing.
 func newDialectsTopic() *cobra.Command {
 	return &cobra.Command{Use: "dialects", Short: "What other evaluation programs call R@1 and MAP@R, and where they differ", Long: dialectsHelp()}
 }
 
-// dialectsHelp describes every dialect from the table that scores by it.
+// dialectsHelp describes every dialect, from the table that scoring uses.
 func dialectsHelp() string {
 	var b strings.Builder
 	b.WriteString(`"bierbench rescore RUN" scores stored embeddings by these rules. R@K is a mean of hits

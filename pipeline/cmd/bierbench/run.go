@@ -14,13 +14,14 @@ import (
 	"bierbench/runs"
 )
 
-// suiteFlags are what plan and run share.
+// suiteFlags are the flags that choose and change the cells of a suite.
 type suiteFlags struct {
 	only, id  string
 	set       []string
 	sameBuild bool
 }
 
+// add adds all of the flags.
 func (f *suiteFlags) add(cmd *cobra.Command) {
 	f.addChoice(cmd)
 	cmd.Flags().StringVar(&f.id, "run", "", "`ID` of the run (default: the suite's name)")
@@ -33,12 +34,13 @@ func (f *suiteFlags) addChoice(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.set, "set", nil, "override `key=value` in every block of the suite; may be repeated")
 }
 
+// plan returns the options of a plan.
 func (f *suiteFlags) plan() plan.Options {
 	return plan.Options{Run: f.id, Only: f.only, SameBuild: f.sameBuild}
 }
 
-// load reads the suite named on the command line, applies the overrides, and
-// returns it with the workspace.
+// load reads the suite that is named on the command line and applies the overrides. It also returns
+// the workspace.
 func (f *suiteFlags) load(a *app, args []string) (*workspace.Workspace, *suite.Suite, error) {
 	name := "quick"
 	if len(args) == 1 {
@@ -60,6 +62,7 @@ func (f *suiteFlags) load(a *app, args []string) (*workspace.Workspace, *suite.S
 	return w, s, err
 }
 
+// suiteHelp says what a suite on the command line may be.
 func suiteHelp() string {
 	const width = 84
 	text, line := "", "SUITE is a YAML file or built in; the default is quick. Built in are"
@@ -117,8 +120,8 @@ one workspace: they share the cells.
 	return cmd
 }
 
-// recallText is R@1 in percent on the first protocol of a cell, with how its model
-// was chosen where it is not the last.
+// recallText returns R@1 of a cell by its first protocol, in percent. It says how the model was
+// chosen, where it is not the last.
 func recallText(cell runs.Cell) string {
 	if len(cell.Evaluations) == 0 {
 		return ""
@@ -131,6 +134,7 @@ func recallText(cell runs.Cell) string {
 	return line
 }
 
+// printRun prints how many cells are done, and which failed.
 func printRun(out io.Writer, r *pipeline.RunResult) error {
 	if r.Before == r.Cells {
 		fmt.Fprintf(out, "run %s: all %d cells are done already, nothing to do\n", r.Run, r.Cells)
@@ -160,7 +164,7 @@ func printRun(out io.Writer, r *pipeline.RunResult) error {
 	return nil
 }
 
-// failedCellsError is the error of a run with failed cells.
+// failedCellsError returns the error of a run with failed cells.
 func failedCellsError(r *pipeline.RunResult) error {
 	if len(r.Failed) == 0 {
 		return nil

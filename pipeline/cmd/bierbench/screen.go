@@ -13,19 +13,18 @@ import (
 	"golang.org/x/term"
 )
 
-// screen is a terminal whose last lines are drawn over. What is written to it
-// appears above them.
+// A screen is a terminal whose last lines are drawn again and again. What is written to it appears
+// above these lines.
 //
-// Between two drawings the cursor rests at the first column of the first of them.
-// So the next drawing begins at the right place even where the terminal was made
-// narrower and has wrapped them since, whether or not it moves text when its size
-// changes.
+// Between two drawings the cursor stays in the first column of the first line. So the next drawing
+// begins at the right place even where the terminal became narrower and has wrapped the lines,
+// whether or not it moves text when its size changes.
 type screen struct {
 	out  io.Writer
 	size func() (columns, rows int)
 
 	mu    sync.Mutex
-	lines []string // that are drawn, none of them wrapped
+	lines []string // as drawn; none of them is wrapped
 }
 
 // newScreen returns the screen of a terminal, nil for any other file.
@@ -42,7 +41,7 @@ func newScreen(f *os.File) *screen {
 	}}
 }
 
-// Write puts whole lines above those that are drawn over.
+// Write puts whole lines above the drawn ones.
 func (s *screen) Write(text []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,7 +52,7 @@ func (s *screen) Write(text []byte) (int, error) {
 	b.Write(text)
 	if len(s.lines) > 0 {
 		columns, _ := s.size()
-		for i, line := range s.lines { // it may have become narrower
+		for i, line := range s.lines { // the terminal may have become narrower
 			s.lines[i] = fitColumns(line, columns-1)
 		}
 		b.WriteString(drawSequence(s.lines))
@@ -64,7 +63,7 @@ func (s *screen) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// draw puts lines in the place of those drawn before.
+// draw replaces the drawn lines.
 func (s *screen) draw(lines []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,7 +71,7 @@ func (s *screen) draw(lines []string) {
 		return
 	}
 	s.lines = lines
-	_, _ = io.WriteString(s.out, drawSequence(lines)) // bars that cannot be drawn are no reason to stop
+	_, _ = io.WriteString(s.out, drawSequence(lines)) // the command goes on without bars
 }
 
 // Control sequences, ECMA-48.
@@ -81,7 +80,7 @@ const (
 	eraseBelow = "\x1b[J" // from the cursor to the end of the screen
 )
 
-// drawSequence is what draws lines from the cursor on and brings it back.
+// drawSequence returns the text that draws lines from the cursor on and moves the cursor back.
 func drawSequence(lines []string) string {
 	if len(lines) == 0 {
 		return "\r" + eraseBelow
@@ -93,12 +92,12 @@ func drawSequence(lines []string) string {
 	return s
 }
 
-// barLine is one line: a bar, a count and words, as many as fit. It leaves the last
-// column free, where some terminals wrap already.
+// barLine returns a line with a bar, a count and as many words as fit. The last column stays free,
+// because some terminals wrap there.
 func barLine(at position, words []string, columns int) string {
 	total := at.total
 	if total <= 0 {
-		total = -1 // not known
+		total = -1 // unknown
 	}
 	var said []string
 	for _, w := range words {
@@ -107,10 +106,10 @@ func barLine(at position, words []string, columns int) string {
 		}
 	}
 	b := progressbar.NewOptions(total,
-		progressbar.OptionSetWriter(io.Discard), // its text is taken instead
+		progressbar.OptionSetWriter(io.Discard), // its text is read instead
 		progressbar.OptionSetWidth(min(columns/8, 20)),
 		progressbar.OptionShowCount(),
-		progressbar.OptionSetSpinnerChangeInterval(0), // else a bar of unknown length starts a goroutine
+		progressbar.OptionSetSpinnerChangeInterval(0), // otherwise a bar of unknown length starts a goroutine
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionShowDescriptionAtLineEnd(),
@@ -126,7 +125,7 @@ func barLine(at position, words []string, columns int) string {
 	return fitColumns(printable(text), columns-1)
 }
 
-// fitColumns cuts a line that is wider than some columns.
+// fitColumns cuts a line that is too wide.
 func fitColumns(line string, columns int) string {
 	if uniseg.StringWidth(line) <= columns {
 		return line
@@ -145,7 +144,7 @@ func fitColumns(line string, columns int) string {
 	return b.String()
 }
 
-// printable replaces what a terminal would take as a command.
+// printable replaces control characters, which a terminal would obey.
 func printable(line string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

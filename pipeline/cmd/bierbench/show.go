@@ -62,6 +62,7 @@ ends when no planned cell is left.`,
 	return cmd
 }
 
+// printCells prints a line for each cell.
 func printCells(out io.Writer, cells []runs.Cell) error {
 	return alignColumns(out, func(out io.Writer) {
 		for _, c := range cells {
@@ -74,6 +75,7 @@ func printCells(out io.Writer, cells []runs.Cell) error {
 	})
 }
 
+// printCell prints the record of a cell.
 func printCell(out io.Writer, c runs.Cell) error {
 	var config bytes.Buffer // the record is indented
 	if err := json.Compact(&config, c.Config); err != nil {
@@ -117,7 +119,7 @@ func printCell(out io.Writer, c runs.Cell) error {
 	})
 }
 
-// stateOf marks an evaluation of a model that is not the last.
+// stateOf returns a mark for an evaluation of a model that is not the last.
 func stateOf(e runs.Evaluation) string {
 	if e.At == runs.AtLast {
 		return ""

@@ -43,6 +43,7 @@ The default is the run that was submitted last.`,
 	}
 }
 
+// printStatus prints a line for each cell, then the totals.
 func printStatus(out io.Writer, s *submit.RunStatus) error {
 	err := alignColumns(out, func(out io.Writer) {
 		for _, t := range s.Features {
@@ -71,8 +72,8 @@ func printStatus(out io.Writer, s *submit.RunStatus) error {
 	return nil
 }
 
-// taskWords is "slurm 12_3 PENDING (Dependency)"; the state is "-" where the
-// engine does not know the task any more.
+// taskWords returns the state of a task as text: "slurm 12_3 PENDING (Dependency)". The state is
+// "-" where the engine does not know the task any more.
 func taskWords(t submit.TaskStatus) string {
 	words := fmt.Sprintf("%s %s %s", t.Engine, t.ID, t.State)
 	if t.State == "" {

@@ -96,7 +96,7 @@ system that all machines share. Follow the tasks with "bierbench status".
 	return cmd
 }
 
-// printTask says how a task ended.
+// printTask prints how a task ended.
 func printTask(out io.Writer, t submit.TaskEnd) {
 	what, how := t.Cell, fmt.Sprintf("done, %.1f s", t.Seconds)
 	if t.Features {
@@ -111,6 +111,7 @@ func printTask(out io.Writer, t submit.TaskEnd) {
 	fmt.Fprintf(out, "[%d/%d] %s: %s\n", t.Number, t.Total, what, how)
 }
 
+// printSubmission prints what was submitted, and what was left out.
 func printSubmission(out io.Writer, r *submit.Result) error {
 	left := fmt.Sprintf("%d done, %d failed before, %d with an engine already, %d running", r.Done, r.Failed, r.Active, r.Running)
 	if r.Submission == "" {
@@ -139,6 +140,7 @@ func printSubmission(out io.Writer, r *submit.Result) error {
 	return err
 }
 
+// printArrays prints a line for each array.
 func printArrays(out io.Writer, r *submit.Result) {
 	for _, a := range r.Arrays {
 		limits := "no limit known"

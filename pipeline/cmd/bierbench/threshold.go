@@ -10,12 +10,11 @@ import (
 	"bierbench/runs"
 )
 
-// thresholds are by how many percentage points a metric may fall; one that is
-// not there must not fall at all.
+// thresholds are the percentage points that each metric may fall by. A metric without a threshold
+// must not fall at all.
 type thresholds map[string]float64
 
-// parseThresholds reads METRIC=POINTS of each limit. metrics are those that are
-// compared.
+// parseThresholds reads limits of the form METRIC=POINTS. metrics are those that are compared.
 func parseThresholds(limits, metrics []string) (thresholds, error) {
 	t := thresholds{}
 	for _, limit := range limits {
@@ -35,10 +34,10 @@ func parseThresholds(limits, metrics []string) (thresholds, error) {
 	return t, nil
 }
 
-// check returns errRegression where a row is worse and fell by more than its
-// metric may, and errLost where A has results of a group and B has none.
+// check returns errRegression where a row is worse and fell by more than the threshold of its
+// metric, and errLost where A has results of a group and B has none.
 func (t thresholds) check(d *runs.Diff) error {
-	// Points are fractions times 100: half a millionth is rounding, not a fall.
+	// A delta is a fraction, here times 100: half a millionth of a point comes from rounding.
 	const dust = 5e-7
 	switch {
 	case slices.ContainsFunc(d.Rows, func(c runs.Comparison) bool {

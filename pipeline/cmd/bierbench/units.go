@@ -6,8 +6,7 @@ import (
 	"strconv"
 )
 
-// humanSeconds writes a time as people say it: 0.42 s, 12 s, 1 min 20 s,
-// 2 h 5 min, 3 d 4 h.
+// humanSeconds returns a time as people say it: 0.42 s, 12 s, 1 min 20 s, 2 h 5 min, 3 d 4 h.
 func humanSeconds(s float64) string {
 	const minute, hour, day = 60, 3600, 86400
 	pair := func(large, small string, size, part int) string {
@@ -31,7 +30,7 @@ func humanSeconds(s float64) string {
 	}
 }
 
-// humanBytes writes a number of bytes with two or three digits: 310 MB, 1.2 GB.
+// humanBytes returns a number of bytes with two or three digits: 310 MB, 1.2 GB.
 func humanBytes(n int64) string {
 	value, unit := float64(n), 0
 	units := []string{"bytes", "kB", "MB", "GB", "TB", "PB", "EB"}

@@ -64,11 +64,11 @@ takes the first.
 	}
 	f.addChoice(cmd)
 	cmd.Flags().IntVar(&o.Kills, "kills", 5, "`N` kills")
-	cmd.Flags().Uint64Var(&o.Seed, "seed", 0, "of the random moments")
+	cmd.Flags().Uint64Var(&o.Seed, "seed", 0, "seed of the random moments")
 	return cmd
 }
 
-// backendArguments are the global flags that decide what a cell computes on.
+// backendArguments returns the global flags that decide what a cell computes on.
 func (a *app) backendArguments() []string {
 	args := []string{"--devices", fmt.Sprint(a.devices)}
 	if a.backend != "" {
@@ -80,6 +80,7 @@ func (a *app) backendArguments() []string {
 	return args
 }
 
+// printVerifyResume prints the kills and what differs.
 func printVerifyResume(out io.Writer, r *pipeline.VerifyResult) error {
 	var stages []string
 	for _, name := range slices.Sorted(maps.Keys(r.Stages)) {
