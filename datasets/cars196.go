@@ -23,9 +23,8 @@ const (
 	carsUnlabelled = "devkit/cars_test_annos.mat"
 )
 
-// The published counts of Cars-196. Classes 1..98 train, 99..196 test; the
-// field test and the two annotation files of the devkit are the split of
-// classification, which is not ours.
+// The published counts of Cars-196. Classes 1..98 train and 99..196 test. The field test and the
+// two annotation files of the devkit are another split, that of classification.
 const (
 	carsClasses     = 196
 	carsImages      = 16185
@@ -46,20 +45,19 @@ func cars196() Set {
 	}
 }
 
-// carsReader holds what the files read so far have said.
+// carsReader holds what was read so far.
 type carsReader struct {
 	root, custom string
 	layout       *Layout
 	classes      []string
-	names        map[string]string // image -> place
-	test         int               // images with test = 1
+	names        map[string]string // "file:row n" by image name
+	test         int               // number of images with test = 1
 }
 
-// readCars196 reads the papers' layout, car_ims/ with cars_annos.mat, or that
-// of the devkit, cars_train/ and cars_test/ with their annotations. Where the
-// lists of both are there, the image folders decide. Row ids count through the
-// annotations: through cars_annos.mat, or through the devkit's training
-// annotations and on through its test annotations.
+// readCars196 reads the layout of the papers, car_ims/ with cars_annos.mat, or that of the devkit,
+// cars_train/ and cars_test/ with their annotations. Where the lists of both are there, the image
+// folders decide. Row ids count through cars_annos.mat, or through the training annotations of the
+// devkit and on through its test annotations.
 func readCars196(ctx context.Context, root, custom string) (*Layout, error) {
 	r := &carsReader{
 		root: root, custom: custom, names: map[string]string{},
@@ -87,6 +85,7 @@ func readCars196(ctx context.Context, root, custom string) (*Layout, error) {
 	return r.layout, r.check()
 }
 
+// readPapers reads the layout of the papers.
 func (r *carsReader) readPapers(ctx context.Context) error {
 	variables, err := r.parse(carsAnnos)
 	if err != nil {
@@ -98,6 +97,7 @@ func (r *carsReader) readPapers(ctx context.Context) error {
 	return r.readRows(ctx, carsAnnos, variables, "relative_im_path", "")
 }
 
+// readDevkit reads the layout of the devkit.
 func (r *carsReader) readDevkit(ctx context.Context) error {
 	test := firstFile(r.root, "devkit/"+carsTestAnnos, carsTestAnnos)
 	if test == "" {
@@ -135,7 +135,7 @@ func (r *carsReader) readDevkit(ctx context.Context) error {
 	return nil
 }
 
-// parse reads a MAT-file and takes it into the lists.
+// parse reads a MAT-file and adds it to the lists.
 func (r *carsReader) parse(name string) ([]*matfile.Array, error) {
 	full := r.path(name)
 	f, err := os.Open(full)
@@ -152,15 +152,17 @@ func (r *carsReader) parse(name string) ([]*matfile.Array, error) {
 	return matfile.Parse(full, data)
 }
 
+// path returns the place of a file on disk.
 func (r *carsReader) path(name string) string {
 	return filepath.Join(r.root, filepath.FromSlash(name))
 }
 
+// errorf returns a FormatError about a file.
 func (r *carsReader) errorf(name, format string, args ...any) error {
 	return &FormatError{File: r.path(name), Msg: fmt.Sprintf(format, args...)}
 }
 
-// variable returns the variable of that name and class.
+// variable returns the variable of a name, which must have the class.
 func (r *carsReader) variable(file string, variables []*matfile.Array, name string, class matfile.Class) (*matfile.Array, error) {
 	for _, v := range variables {
 		if v.Name == name {
@@ -173,6 +175,7 @@ func (r *carsReader) variable(file string, variables []*matfile.Array, name stri
 	return nil, r.errorf(file, "variable %s is missing", name)
 }
 
+// readClasses reads the variable class_names of a file.
 func (r *carsReader) readClasses(file string, variables []*matfile.Array) error {
 	v, err := r.variable(file, variables, "class_names", matfile.Cell)
 	if err != nil {
@@ -197,8 +200,8 @@ func (r *carsReader) readClasses(file string, variables []*matfile.Array) error 
 	return nil
 }
 
-// readRows reads the variable annotations of a file. Its image names are in
-// the field named image, relative to folder.
+// readRows reads the variable annotations of a file. The field named image holds the names of the
+// images, relative to folder.
 func (r *carsReader) readRows(ctx context.Context, file string, variables []*matfile.Array, image, folder string) error {
 	v, err := r.variable(file, variables, "annotations", matfile.Struct)
 	if err != nil {
@@ -283,7 +286,7 @@ func (r *carsReader) row(v *matfile.Array, i int, image, folder string) (Row, er
 	}, nil
 }
 
-// expectedFolder names the folder that an image is expected in.
+// expectedFolder says where an image is expected.
 func expectedFolder(folder string) string {
 	if folder == "" {
 		return "car_ims/"
@@ -291,7 +294,7 @@ func expectedFolder(folder string) string {
 	return folder + " without a folder in its name"
 }
 
-// check compares what was read with itself and with the published counts.
+// check checks the counts against the published ones, and that every class has an image.
 func (r *carsReader) check() error {
 	file := r.layout.Lists[len(r.layout.Lists)-1].Name
 	images := make([]int, len(r.classes)+1)

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// The contact sheet in pixels.
+// The sizes of the contact sheet, in pixels and in images.
 const (
 	sheetCell    = 128 // side of an image's cell
 	sheetGap     = 6
@@ -23,8 +23,9 @@ const (
 	sheetLabel   = 20 // height of a class's line
 )
 
-// ContactSheet writes a PNG with a few images of a few classes, a line of text above each class: split, number,
-// name, images of the class. The sheet of a data set is the same every time.
+// ContactSheet writes a PNG with a few images of a few classes. A line of text above each class
+// says its split, number, name and number of images. The sheet of a data set is the same every
+// time.
 func ContactSheet(d *Dataset, w io.Writer) error {
 	rows := d.sheetRows()
 	width := sheetGap + sheetColumns*(sheetCell+sheetGap)
@@ -47,13 +48,14 @@ func ContactSheet(d *Dataset, w io.Writer) error {
 	return png.Encode(w, sheet)
 }
 
+// sheetRow is a class on the sheet.
 type sheetRow struct {
 	show   []int // rows of the data set
-	images int   // of the class
+	images int   // number of images of the class
 }
 
-// sheetRows picks classes evenly over the data set, so that every split and region of the lists is seen, and
-// images evenly over each class.
+// sheetRows picks classes evenly over the data set, so that every split and every region of the
+// lists is on the sheet, and images evenly over each class.
 func (d *Dataset) sheetRows() []sheetRow {
 	var classes [][]int
 	for i := range d.Len() {
@@ -76,7 +78,7 @@ func (d *Dataset) sheetRows() []sheetRow {
 	return rows
 }
 
-// drawCell draws row i whole, its longest side sheetCell, into the cell at x, y.
+// drawCell draws the whole image of row i, its longest side sheetCell, into the cell at x, y.
 func (d *Dataset) drawCell(sheet *image.RGBA, i, x, y int) error {
 	r, err := d.decodeRow(i)
 	if err != nil {
@@ -92,7 +94,8 @@ func (d *Dataset) drawCell(sheet *image.RGBA, i, x, y int) error {
 	return nil
 }
 
-// drawLabel writes a line of text with its base line at y. The font has ASCII alone: other letters become "?".
+// drawLabel draws a line of text with its base line at y. The font has only ASCII: other letters
+// become "?".
 func drawLabel(sheet draw.Image, x, y int, text string, width int) {
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {

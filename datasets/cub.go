@@ -15,7 +15,7 @@ const (
 	cubImages      = 11788
 	cubClasses     = 200
 	cubTrainImages = 5864
-	cubFlagTrain   = 5994 // rows with flag 1 in train_test_split.txt, a split that is not ours
+	cubFlagTrain   = 5994 // rows with flag 1 in train_test_split.txt, which is the split of classification
 )
 
 // cub is Caltech-UCSD Birds 200-2011 (Wah et al. 2011). Its train classes are
@@ -31,7 +31,7 @@ func cub() Set {
 	}
 }
 
-// cubReader holds what the lists read so far have said.
+// cubReader holds what was read so far.
 type cubReader struct {
 	root, custom string
 	classes      []string // by class id - 1
@@ -39,7 +39,7 @@ type cubReader struct {
 	lists        []List
 }
 
-// readCUB reads classes.txt, images.txt and the three lists of one row per image.
+// readCUB reads classes.txt, images.txt and the three lists with a row for each image.
 func readCUB(ctx context.Context, root, custom string) (*Layout, error) {
 	err := needLists(cubTitle, root, "images.txt", "image_class_labels.txt", "train_test_split.txt", "bounding_boxes.txt", "classes.txt")
 	if err != nil {
@@ -58,6 +58,7 @@ func readCUB(ctx context.Context, root, custom string) (*Layout, error) {
 	}, nil
 }
 
+// readClasses reads classes.txt.
 func (r *cubReader) readClasses(ctx context.Context) error {
 	l := &listFile{root: r.root, name: "classes.txt"}
 	seen := map[string]int{}
@@ -82,6 +83,7 @@ func (r *cubReader) readClasses(ctx context.Context) error {
 	return nil
 }
 
+// readImages reads images.txt.
 func (r *cubReader) readImages(ctx context.Context) error {
 	l := &listFile{root: r.root, name: "images.txt"}
 	seen := map[string]int{}
@@ -106,7 +108,7 @@ func (r *cubReader) readImages(ctx context.Context) error {
 	return nil
 }
 
-// readPerImage reads a list of one row per image of images.txt.
+// readPerImage reads a list with a row for each image of images.txt.
 func (r *cubReader) readPerImage(ctx context.Context, name, what string, row func(l *listFile, line, id int, rest string) error) (*listFile, error) {
 	l := &listFile{root: r.root, name: name}
 	list, err := l.readNumbered(ctx, what, func(line, id int, rest string) error {
@@ -125,6 +127,7 @@ func (r *cubReader) readPerImage(ctx context.Context, name, what string, row fun
 	return l, nil
 }
 
+// readLabels reads image_class_labels.txt.
 func (r *cubReader) readLabels(ctx context.Context) error {
 	images := make([]int, len(r.classes))
 	l, err := r.readPerImage(ctx, "image_class_labels.txt", "<class id>", func(l *listFile, line, id int, rest string) error {
@@ -190,6 +193,7 @@ func (r *cubReader) readFlags(ctx context.Context) error {
 	return l.wantCount(l.last, "images with flag 1", flagged, cubFlagTrain, cubTitle)
 }
 
+// readBoxes reads bounding_boxes.txt. A box is rounded outwards to whole pixels.
 func (r *cubReader) readBoxes(ctx context.Context) error {
 	_, err := r.readPerImage(ctx, "bounding_boxes.txt", "<x> <y> <width> <height>", func(l *listFile, line, id int, rest string) error {
 		fields := strings.Split(rest, " ")
@@ -215,5 +219,5 @@ func (r *cubReader) readBoxes(ctx context.Context) error {
 	return err
 }
 
-// maxCoordinate bounds the coordinates of boxes.
+// maxCoordinate is the largest absolute value of a coordinate of a box.
 const maxCoordinate = 1 << 20

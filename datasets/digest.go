@@ -8,7 +8,8 @@ import (
 	"hash"
 )
 
-// A contentDigest sums up what a data set holds: set, release, options, each row with its image, and what is left out.
+// A contentDigest sums up what a data set holds: set, release, options, each row with its image,
+// and what is left out.
 type contentDigest struct{ h hash.Hash }
 
 func newDigest(m Manifest) (contentDigest, error) {
@@ -24,7 +25,7 @@ func newDigest(m Manifest) (contentDigest, error) {
 	return d, nil
 }
 
-// row adds a row of the data set; rows come in the order in which they are stored.
+// row adds a row of the data set. Rows come in the order in which they are stored.
 func (d contentDigest) row(s stored) {
 	d.number(s.row.ID)
 	d.text(s.row.Name)

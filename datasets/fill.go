@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// writeDataset reads the images of rows and writes a whole data set into dir; m receives what was found.
+// writeDataset reads the images of rows and writes a whole data set into dir. It fills in m.
 func writeDataset(ctx context.Context, dir string, folder *os.Root, m *Manifest, rows []*Row, o IngestOptions, l sizeLimits) error {
 	w, err := newWriter(dir, *m, rows, l)
 	if err != nil {
@@ -71,11 +71,11 @@ func writeDataset(ctx context.Context, dir string, folder *os.Root, m *Manifest,
 	return m.write(dir)
 }
 
-// An imageOutcome is what became of a row's image.
+// An imageOutcome is what became of the image of a row.
 type imageOutcome struct {
 	stored
 	bad   error // the image is broken
-	fatal error // the ingest cannot go on
+	fatal error // the list is wrong, or the image cannot be read: the ingest ends
 }
 
 // readOne reads and prepares the image of a row.
@@ -109,8 +109,8 @@ func readFile(folder *os.Root, row *Row) ([]byte, error) {
 	return data, nil
 }
 
-// inOrder runs work on every item with n workers and hands the results to use one by one, in the order of the
-// items. At most 4n results wait. The first error of use, or of ctx, ends it.
+// inOrder runs work on every item with n workers. It hands the results to use one by one, in the
+// order of the items. At most 4n results wait. The first error of use or of ctx ends it.
 func inOrder[In, Out any](ctx context.Context, items []In, n int, work func(In) Out, use func(Out) error) error {
 	type job struct {
 		item   In

@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	minSide    = 8         // pixels: a smaller image shows nothing and is quarantined
-	pixelLimit = 100 << 20 // of one image: more is taken for a damaged header
-	byteLimit  = 256 << 20 // of one image file
+	minSide    = 8         // pixels of a side: a smaller image shows nothing and is quarantined
+	pixelLimit = 100 << 20 // pixels of one image: a larger one is taken for a damaged header
+	byteLimit  = 256 << 20 // bytes of one image file
 
-	storedQuality = 95 // of the JPEGs that are stored
+	storedQuality = 95 // quality of the JPEGs that are stored
 )
 
 // A picture is a decoded source image, turned upright.
@@ -27,7 +27,8 @@ type picture struct {
 	jpeg bool // the file is a JPEG of three components and upright: it can be stored as it is
 }
 
-// decodeImage reads a JPEG or PNG and turns it upright by its EXIF orientation. An error says what is wrong with data.
+// decodeImage reads a JPEG or PNG and turns it upright by its EXIF orientation. The error says what
+// is wrong with the data.
 func decodeImage(data []byte) (picture, error) {
 	isJPEG := bytes.HasPrefix(data, []byte{0xff, 0xd8, 0xff})
 	if !isJPEG && !bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")) {
@@ -65,7 +66,7 @@ func decodeImage(data []byte) (picture, error) {
 	return p, nil
 }
 
-// decodeError says in plain words what the decoder found.
+// decodeError returns an error of a decoder in plain words.
 func decodeError(err error) error {
 	short := strings.HasSuffix(err.Error(), "short Huffman data") || strings.HasSuffix(err.Error(), "not enough pixel data")
 	if short || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
@@ -74,7 +75,7 @@ func decodeError(err error) error {
 	return fmt.Errorf("broken image: %w", err)
 }
 
-// describeForeign describes data that is neither a JPEG nor a PNG.
+// describeForeign says what data is that is neither a JPEG nor a PNG.
 func describeForeign(data []byte) string {
 	if len(data) == 0 {
 		return "file is empty"
@@ -176,8 +177,9 @@ func orientationTIFF(data []byte) int {
 	return 0
 }
 
-// turnUpright undoes an EXIF orientation of 2 to 8: the first row and column of the stored pixels lie
-// 2 top right, 3 bottom right, 4 bottom left, 5 left top, 6 right top, 7 right bottom, 8 left bottom.
+// turnUpright undoes an EXIF orientation of 2 to 8. The orientation says where the first row and
+// the first column of the stored pixels lie: 2 top right, 3 bottom right, 4 bottom left, 5 left
+// top, 6 right top, 7 right bottom, 8 left bottom.
 func turnUpright(r raster, orientation int) raster {
 	in := r.pixels()
 	width, height := r.width, r.height
@@ -210,7 +212,7 @@ func turnUpright(r raster, orientation int) raster {
 	return rgbRaster(out, width, height)
 }
 
-// encodeJPEG writes pixels [height][width][3] as a JPEG.
+// encodeJPEG returns pixels [height][width][3] as a JPEG.
 func encodeJPEG(pixels []uint8, width, height, quality int) ([]byte, error) {
 	m := image.NewRGBA(image.Rect(0, 0, width, height))
 	for i := range width * height {

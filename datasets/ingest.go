@@ -13,12 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Ingest prepares a data set: it reads the official lists and every image they name and writes Arrow files to
-// o.Out/<set>/<variant>, the folder it returns. Where that folder already holds the same (same lists, options
-// and bytes of every source file) nothing is written and Manifest.Fresh is false.
+// Ingest prepares a data set: it reads the official lists and every image that they name, and
+// writes Arrow files to o.Out/<set>/<variant>, the folder it returns. Where that folder already
+// holds the same data (the same lists, options and bytes of every source file), it writes nothing,
+// and Manifest.Fresh is false.
 //
-// The folder appears whole or not at all: everything is written to a hidden folder beside it, the manifest last,
-// which then takes its place. What an interrupted run left is removed by the next.
+// The folder appears whole or not at all. Everything is written to a hidden folder beside it, the
+// manifest last, and that folder takes its place. What an interrupted Ingest left is removed by the
+// next.
 func Ingest(ctx context.Context, set Set, o IngestOptions) (*Manifest, string, error) {
 	m, dir, err := ingestSet(ctx, set, o, standardLimits())
 	if err != nil {
@@ -27,6 +29,7 @@ func Ingest(ctx context.Context, set Set, o IngestOptions) (*Manifest, string, e
 	return m, dir, nil
 }
 
+// ingestSet is Ingest with limits for tests.
 func ingestSet(ctx context.Context, set Set, o IngestOptions, l sizeLimits) (*Manifest, string, error) {
 	if err := o.Validate(); err != nil {
 		return nil, "", err
@@ -96,7 +99,7 @@ func ingestSet(ctx context.Context, set Set, o IngestOptions, l sizeLimits) (*Ma
 	return &m, dir, nil
 }
 
-// hiddenDir names a folder beside dir that is no data set.
+// hiddenDir returns the name of a folder beside dir that is not a data set.
 func hiddenDir(dir, purpose string) string {
 	return filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+"."+purpose)
 }
@@ -113,8 +116,8 @@ func replaceDir(dir, partial string) error {
 	return errors.Join(syncDir(filepath.Dir(dir)), os.RemoveAll(old))
 }
 
-// lockDir keeps other processes from ingesting the same set into the same workspace. The system lifts it when the
-// process ends, however it ends.
+// lockDir keeps other processes from ingesting the same set into the same workspace. The system
+// lifts the lock when the process ends, however it ends.
 func lockDir(dir string) (unlock func(), err error) {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -130,7 +133,8 @@ func lockDir(dir string) (unlock func(), err error) {
 	return func() { _ = d.Close() }, nil
 }
 
-// sortedRows returns the rows of a layout by (split, class, id) and refuses an id that comes twice.
+// sortedRows returns the rows of a layout by (split, class, id). An id that comes twice is an
+// error.
 func sortedRows(layout *Layout) ([]*Row, error) {
 	rank := make(map[Split]int)
 	for i, s := range splitOrder() {
@@ -154,8 +158,8 @@ func sortedRows(layout *Layout) ([]*Row, error) {
 	return rows, nil
 }
 
-// existingRows splits rows into those whose image exists and the names of the rest. It does not leave folder: a path
-// or a symbolic link that leads out of it is an error.
+// existingRows returns the rows whose image exists, and the names of the other images. A path or a
+// symbolic link that leads out of folder is an error.
 func existingRows(ctx context.Context, folder *os.Root, rows []*Row, allowMissing bool) (found []*Row, missing []string, err error) {
 	var first *Row
 	missing = []string{}
@@ -190,10 +194,10 @@ func existingRows(ctx context.Context, folder *os.Root, rows []*Row, allowMissin
 	return found, missing, nil
 }
 
-// tooManyBroken says that more images are broken than are allowed.
+// tooManyBroken returns the error of more broken images than are allowed.
 func tooManyBroken(broken []Quarantined, seen, total int, share float64) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d of the first %d of %d images are broken, allowed are %g%% (--max-quarantine):", len(broken), seen, total, 100*share)
+	fmt.Fprintf(&b, "%d of the first %d of %d images are broken, more than the %g%% that --max-quarantine allows:", len(broken), seen, total, 100*share)
 	for _, q := range broken[:min(len(broken), 10)] {
 		fmt.Fprintf(&b, "\n  %s: %s: %s", q.Line, q.Name, q.Reason)
 	}

@@ -19,7 +19,7 @@ func TestIngestQuarantine(t *testing.T) {
 			s.write(t, s.rows[4].File, c.data)
 			o := s.options(t)
 			_, _, err := Ingest(t.Context(), s.set(), o)
-			wantError(t, err, "ingest cub: 1 of the first 20 of 20 images are broken, allowed are 0.1% (--max-quarantine):", "list.txt:5: "+s.rows[4].Name+": "+c.reason)
+			wantError(t, err, "ingest cub: 1 of the first 20 of 20 images are broken, more than the 0.1% that --max-quarantine allows:", "list.txt:5: "+s.rows[4].Name+": "+c.reason)
 			if left := contents(t, o.Out); len(left) > 0 {
 				t.Errorf("files were left: %v", slices.Collect(maps.Keys(left)))
 			}

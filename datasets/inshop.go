@@ -15,9 +15,9 @@ const (
 	inshopBoxes     = "list_bbox_inshop.txt"
 )
 
-// inshop is the In-shop Clothes Retrieval Benchmark of DeepFashion (Liu et al.
-// 2016). A class is an item_id: 99 published items have images in more than
-// one category folder. The superclass is the category folder of the image.
+// inshop is the In-shop Clothes Retrieval Benchmark of DeepFashion (Liu et al. 2016). A class is an
+// item_id: 99 published items have images in more than one category folder. The superclass is the
+// category folder of an image.
 func inshop() Set {
 	return Set{
 		Name: "inshop", Title: inshopTitle, Folders: []string{"In-shop Clothes Retrieval Benchmark"},
@@ -27,7 +27,7 @@ func inshop() Set {
 	}
 }
 
-// inshopPlaces returns where a list may lie, the published places first.
+// inshopPlaces returns the paths where a list may be, the published one first.
 func inshopPlaces(name string) []string {
 	if name == inshopPartition {
 		return []string{"Eval/" + name, name, "Anno/" + name}
@@ -35,7 +35,7 @@ func inshopPlaces(name string) []string {
 	return []string{"Anno/" + name, name}
 }
 
-// inshopReader holds what the lists read so far have said.
+// inshopReader holds what was read so far.
 type inshopReader struct {
 	root, custom string
 	layout       *Layout
@@ -44,21 +44,22 @@ type inshopReader struct {
 	items        map[int]inshopItem
 }
 
+// inshopItem is a class.
 type inshopItem struct {
 	training bool
-	place    string
+	place    string // "file:line" of its first row
 }
 
-// inshopFolder is one of the places where the images are found.
+// inshopFolder is a folder where the images may be.
 type inshopFolder struct {
-	path  string // below the data set's folder, what the img/ of the lists stands for
+	path  string // below the data set's folder; the img/ of the lists stands for it
 	high  bool   // high resolution; else at most 256x256, padded
 	words string
 }
 
-// inshopFolders returns the places of the images, the one to take first: the
-// benchmark's results are those of the padded 256x256 images in img, and the
-// high resolution gives other ones.
+// inshopFolders returns the folders where the images may be, the preferred one first. The results
+// of the benchmark are those of the padded 256x256 images in img; images of high resolution give
+// other ones.
 func inshopFolders() []inshopFolder {
 	return []inshopFolder{
 		{path: "Img/img", words: "Img/img"},
@@ -68,9 +69,8 @@ func inshopFolders() []inshopFolder {
 	}
 }
 
-// readInShop reads list_eval_partition.txt and, where it is there,
-// list_bbox_inshop.txt. The boxes refer to the 256x256 images: with the
-// high-resolution images rows have no box.
+// readInShop reads list_eval_partition.txt and, where it is there, list_bbox_inshop.txt. The boxes
+// refer to the 256x256 images: with images of high resolution, rows have no box.
 func readInShop(ctx context.Context, root, custom string) (*Layout, error) {
 	name := firstFile(root, inshopPlaces(inshopPartition)...)
 	if name == "" {
@@ -92,7 +92,7 @@ func readInShop(ctx context.Context, root, custom string) (*Layout, error) {
 	return r.layout, nil
 }
 
-// findFolder picks the folder of the images and says so in Layout.Found.
+// findFolder picks the folder of the images and names it in Layout.Found.
 func (r *inshopReader) findFolder() {
 	var there []string
 	for _, f := range inshopFolders() {
@@ -115,8 +115,7 @@ func (r *inshopReader) findFolder() {
 	}
 }
 
-// exactFolder is isFolder with case counted on every file system: img and
-// Img/img are two layouts.
+// exactFolder is isFolder with case counted on every file system: img and Img/img are two layouts.
 func exactFolder(root, name string) bool {
 	for part := range strings.SplitSeq(name, "/") {
 		entries, err := os.ReadDir(root)
@@ -128,8 +127,7 @@ func exactFolder(root, name string) bool {
 	return true
 }
 
-// readCounted reads a list whose first line is its number of rows and whose second
-// is head.
+// readCounted reads a list with the number of rows in its first line and head in its second.
 func (r *inshopReader) readCounted(ctx context.Context, name, head string, row func(l *listFile, line int, text string, fields []string) error) (*listFile, error) {
 	l := &listFile{root: r.root, name: name}
 	want, rows := 0, 0
@@ -169,6 +167,7 @@ func (r *inshopReader) readCounted(ctx context.Context, name, head string, row f
 	return l, nil
 }
 
+// readPartition reads list_eval_partition.txt and checks its counts.
 func (r *inshopReader) readPartition(ctx context.Context, name string) error {
 	l, err := r.readCounted(ctx, name, "image_name item_id evaluation_status", r.row)
 	if err != nil || r.custom != "" {
@@ -237,9 +236,8 @@ func (r *inshopReader) row(l *listFile, line int, text string, fields []string) 
 	return nil
 }
 
-// readBoxes reads list_bbox_inshop.txt: a box for each image of the partition.
-// Its numbers are decimal, whatever zeros they begin with, and its corners are
-// taken as points: x_1 <= x < x_2.
+// readBoxes reads list_bbox_inshop.txt: a box for each image of the partition. Its numbers are
+// decimal, with or without leading zeros, and its corners are points: x_1 <= x < x_2.
 func (r *inshopReader) readBoxes(ctx context.Context, name string) error {
 	const head = "image_name clothes_type pose_type x_1 y_1 x_2 y_2"
 	seen := make([]int, len(r.layout.Rows))

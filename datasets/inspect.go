@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Inspection is what there is to know about a prepared data set at a glance.
+// Inspection sums up a prepared data set.
 type Inspection struct {
 	Set         string         `json:"set"`
 	Release     string         `json:"release"`
@@ -25,9 +25,9 @@ type SplitSummary struct {
 	Images       int   `json:"images"`
 	Classes      int   `json:"classes"`
 	Superclasses int   `json:"superclasses"`
-	PerClass     Range `json:"per_class"`    // images of a class
-	Width        Range `json:"width"`        // of the originals in pixels
-	Height       Range `json:"height"`       // of the originals in pixels
+	PerClass     Range `json:"per_class"`    // images per class
+	Width        Range `json:"width"`        // of the originals, pixels
+	Height       Range `json:"height"`       // of the originals, pixels
 	StoredBytes  Range `json:"stored_bytes"` // of a stored image
 }
 
@@ -38,7 +38,7 @@ type Range struct {
 	Max    int `json:"max"`
 }
 
-// newRange sorts values.
+// newRange returns the range of values, which it sorts.
 func newRange(values []int) Range {
 	if len(values) == 0 {
 		return Range{}

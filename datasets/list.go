@@ -16,8 +16,8 @@ import (
 	"unicode/utf8"
 )
 
-// The longest line and the largest list that are read, in bytes. The longest
-// published line has 95 bytes, the largest published list 5 MB.
+// The length of a line and of a list that is still read, in bytes. The longest published line has
+// 95 bytes, the largest published list 5 MB.
 const (
 	maxLineBytes = 4 << 10
 	maxListBytes = 256 << 20
@@ -41,9 +41,9 @@ func (l *listFile) errorf(line int, format string, args ...any) error {
 	return &FormatError{File: l.path(), Line: line, Msg: fmt.Sprintf(format, args...)}
 }
 
-// read calls row with each line in turn, without its line end, and returns the
-// SHA-256 of the whole file, hexadecimal. Lines end in LF or CRLF, the last one
-// may lack its end, and empty lines may follow the last one.
+// read calls row with each line, without its line end, and returns the SHA-256 of the whole file,
+// hexadecimal. Lines end in LF or CRLF; the last one may lack its end, and empty lines may follow
+// it.
 func (l *listFile) read(ctx context.Context, row func(line int, text string) error) (string, error) {
 	f, err := os.Open(l.path())
 	if err != nil {
@@ -91,7 +91,7 @@ func (l *listFile) read(ctx context.Context, row func(line int, text string) err
 	return hex.EncodeToString(digest.Sum(nil)), ctx.Err()
 }
 
-// isControl says whether r cannot be part of a line.
+// isControl reports whether r must not be part of a line.
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 // readNumbered reads a list of "<id> <rest>" lines whose ids count up from 1.
@@ -115,8 +115,8 @@ func (l *listFile) readNumbered(ctx context.Context, what string, row func(line,
 	return List{Name: l.name, SHA256: sum, Rows: rows}, err
 }
 
-// wantRows checks the length of a list against the published one. head is the
-// number of lines before the first row.
+// wantRows checks the number of rows of a list against the published one. head is the number of
+// lines before the first row.
 func (l *listFile) wantRows(got, want, head int, title string) error {
 	const hint = "a list of another set in this layout needs --custom NAME"
 	switch {
@@ -128,12 +128,12 @@ func (l *listFile) wantRows(got, want, head int, title string) error {
 	return nil
 }
 
-// wantCount is the error of a count that the published release contradicts.
+// wantCount returns the error of a count that differs from the published one.
 func (l *listFile) wantCount(line int, what string, got, want int, title string) error {
 	return l.errorf(line, "%s: want %d as in %s, got %d", what, want, title, got)
 }
 
-// needLists checks that the lists are there and names all that are not.
+// needLists checks that the lists exist. Its error names all that do not.
 func needLists(title, root string, names ...string) error {
 	var missing []string
 	for _, name := range names {
@@ -167,20 +167,20 @@ func firstFile(root string, names ...string) string {
 	return ""
 }
 
-// isFolder says whether the slash path below root is a folder.
+// isFolder reports whether the slash path below root is a folder.
 func isFolder(root, name string) bool {
 	info, err := os.Stat(filepath.Join(root, filepath.FromSlash(name)))
 	return err == nil && info.IsDir()
 }
 
-// parseNumber reads a decimal number of at most 31 bits, leading zeros allowed.
+// parseNumber reads a decimal number of at most 31 bits; leading zeros are allowed.
 func parseNumber(text string) (int, bool) {
 	n, err := strconv.ParseUint(text, 10, 31)
 	return int(n), err == nil
 }
 
-// badPath returns why a path in a list is not one below the data set's folder,
-// or "".
+// badPath says why a path in a list does not lead to a file below the data set's folder; "" for a
+// good path.
 func badPath(p string) string {
 	if fs.ValidPath(p) && p != "." && !strings.ContainsAny(p, "\\\x00") {
 		return ""
@@ -196,7 +196,7 @@ func badPath(p string) string {
 	return "is not a clean path"
 }
 
-// quote returns text quoted, cut where it is long.
+// quote returns text in quotes; a long one is cut.
 func quote(text string) string {
 	const longest = 100
 	if len(text) > longest {

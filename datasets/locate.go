@@ -46,9 +46,9 @@ func Locate(set Set, raw string) (string, error) {
 	return "", ambiguousError(set, found)
 }
 
-// LocateAll returns every data set in raw, in the order of All, looked for in
-// raw itself and two levels below it. A folder that looks like a data set is
-// not searched further. Two folders for one set are an error that names them.
+// LocateAll returns every data set in raw, in the order of All. It looks in raw itself and two
+// levels below it, but not inside a folder that looks like a data set. Two folders for one set are
+// an error that names both.
 func LocateAll(raw string) ([]Located, error) {
 	info, err := os.Stat(raw)
 	if err != nil {
@@ -101,13 +101,12 @@ func LocateAll(raw string) ([]Located, error) {
 	return all, nil
 }
 
-// ambiguousError is the error of several folders for one set.
+// ambiguousError returns the error of several folders for one set.
 func ambiguousError(set Set, found []string) error {
-	return fmt.Errorf("%s is there more than once: %s; name one of them", set.Title, strings.Join(found, " and "))
+	return fmt.Errorf("there is more than one folder of %s: %s; name one of them", set.Title, strings.Join(found, " and "))
 }
 
-// subfolders returns the folders in dir, links to folders included, by name.
-// Hidden ones are left out.
+// subfolders returns the folders in dir by name, with links to folders and without hidden ones.
 func subfolders(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -20,13 +20,13 @@ const (
 	preprocessing = 1
 )
 
-// Manifest describes a prepared data set. It is manifest.json.
+// Manifest describes a prepared data set: the content of manifest.json.
 type Manifest struct {
 	Schema  int     `json:"schema"`
 	Set     string  `json:"set"`
 	Release string  `json:"release"` // "official", VehicleID "papers" or "public", or the custom name
 	Variant string  `json:"variant"` // name of the folder: release, crop, padding, size, storage
-	Layout  string  `json:"layout"`  // which of the published layouts was found, in words
+	Layout  string  `json:"layout"`  // the published layout that was found, in words
 	Options Options `json:"options"`
 	Lists   []List  `json:"lists"` // the list files that were read
 
@@ -40,16 +40,16 @@ type Manifest struct {
 	Missing    []string      `json:"missing"`    // names of listed images that do not exist
 	Quarantine []Quarantined `json:"quarantine"` // images that could not be read
 
-	Digest      string `json:"digest"` // of content and options: not of paths, times, workers or the tool's version
+	Digest      string `json:"digest"` // of content and options, not of paths, times, workers or the version of the tool
 	Subset      bool   `json:"subset"` // images were missing or quarantined
 	ToolVersion string `json:"tool_version"`
 
-	Fresh bool `json:"-"` // the folder was written just now, not found up to date
+	Fresh bool `json:"-"` // the folder was written now; else it was up to date
 }
 
 // Options are the choices that decide what is stored.
 type Options struct {
-	Custom        string `json:"custom,omitempty"` // name of a release that is not a published one
+	Custom        string `json:"custom,omitempty"` // name of a release that is not published
 	Crop          string `json:"crop"`             // none or box
 	Precropped    bool   `json:"precropped"`       // the source images were box crops already
 	Size          int    `json:"size"`             // pixels
@@ -71,10 +71,10 @@ type Quarantined struct {
 	Name   string `json:"name"`
 	Line   string `json:"line"` // of the list that names it
 	Reason string `json:"reason"`
-	SHA256 string `json:"sha256"` // of the broken file: once it is replaced, the data set is out of date
+	SHA256 string `json:"sha256"` // of the broken file: when the file changes, the data set is out of date
 }
 
-// listRecord is List as manifest.json has it.
+// listRecord is List as it is in manifest.json.
 type listRecord struct {
 	Name   string `json:"name"`
 	SHA256 string `json:"sha256"`
@@ -87,8 +87,9 @@ func (l List) MarshalJSON() ([]byte, error) { return json.Marshal(listRecord(l))
 // UnmarshalJSON reads what MarshalJSON wrote.
 func (l *List) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, (*listRecord)(l)) }
 
-// ProtocolSuffix returns what a protocol's name needs behind it, so that only equal things are compared:
-// "+box" for box crops, "+subset" where images are missing, "+NAME" for a custom release.
+// ProtocolSuffix returns what follows the name of a protocol, so that only results on equal data
+// are compared: "+box" for box crops, "+subset" where images are missing, "+NAME" for a custom
+// release.
 func (m Manifest) ProtocolSuffix() string {
 	suffix := ""
 	if m.Options.Precropped || m.Options.Crop == CropBox {
@@ -142,11 +143,11 @@ func (m Manifest) write(dir string) error {
 	return writeFile(filepath.Join(dir, manifestName), append(data, '\n'))
 }
 
-// Entry is a prepared data set of a workspace.
+// Entry is a prepared data set in a workspace.
 type Entry struct{ Set, Variant, Dir string }
 
-// Prepared returns the data sets in a workspace's datasets folder, sorted by set and variant. A folder without a
-// manifest is none, and a folder that does not exist holds none.
+// Prepared returns the data sets in a workspace's datasets folder, sorted by set and variant. A
+// folder without a manifest is not a data set. A datasets folder that does not exist holds none.
 func Prepared(dir string) ([]Entry, error) {
 	var entries []Entry
 	sets, err := os.ReadDir(dir)
@@ -167,7 +168,7 @@ func Prepared(dir string) ([]Entry, error) {
 		for _, variant := range variants {
 			path := filepath.Join(dir, set.Name(), variant.Name())
 			if variant.Name()[0] == '.' {
-				continue // of an ingest that was cut short
+				continue // left by an interrupted ingest
 			}
 			if _, err = os.Stat(filepath.Join(path, manifestName)); err == nil {
 				entries = append(entries, Entry{set.Name(), variant.Name(), path})

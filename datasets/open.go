@@ -15,9 +15,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 )
 
-// A Dataset is an open, prepared data set. Everything but the images is in memory; an image is read from its
-// part when it is asked for. Rows are numbered from 0 in the order of the files: by split, class and id.
-// It may be used by several goroutines at once.
+// A Dataset is an open, prepared data set. Everything but the images is in memory; an image is read
+// from its part when it is asked for. Rows are numbered from 0 in the order of the files: by split,
+// class and id. Several goroutines may use a Dataset at once.
 type Dataset struct {
 	Manifest Manifest
 
@@ -25,8 +25,8 @@ type Dataset struct {
 	parts []*os.File
 }
 
-// Open opens the data set in dir: it checks the index against its digest and the parts against their sizes.
-// Verify checks all of it.
+// Open opens the data set in dir. It checks the digest of the index and the sizes of the parts;
+// Verify checks everything.
 func Open(dir string) (*Dataset, error) {
 	m, err := ReadManifest(dir)
 	if err != nil {
@@ -90,37 +90,37 @@ func (d *Dataset) Close() error {
 	return errors.Join(all...)
 }
 
-// Len is the number of images.
+// Len returns the number of images.
 func (d *Dataset) Len() int { return len(d.rows) }
 
-// ID is the official lists' number of row i.
+// ID returns the number of row i in the official lists.
 func (d *Dataset) ID(i int) int64 { return d.rows[i].row.ID }
 
-// Name is the path or name of row i in the lists.
+// Name returns the path or name of row i in the lists.
 func (d *Dataset) Name(i int) string { return d.rows[i].row.Name }
 
-// Class is the class number of row i in the lists.
+// Class returns the class number of row i in the lists.
 func (d *Dataset) Class(i int) int32 { return d.rows[i].row.Class }
 
-// ClassName is the name of row i's class.
+// ClassName returns the name of row i's class.
 func (d *Dataset) ClassName(i int) string { return d.rows[i].row.ClassName }
 
-// Superclass is the name of row i's super class, empty where the set has none.
+// Superclass returns the name of row i's super class, empty where the set has none.
 func (d *Dataset) Superclass(i int) string { return d.rows[i].row.Superclass }
 
-// Split is the split of row i.
+// Split returns the split of row i.
 func (d *Dataset) Split(i int) Split { return d.rows[i].row.Split }
 
-// List has a bit for each of VehicleID's test lists that row i is in: 1 = 800, 2 = 1600, 4 = 2400.
+// List returns the test lists of VehicleID that row i is in, as bits: 1 = 800, 2 = 1600, 4 = 2400.
 func (d *Dataset) List(i int) uint8 { return d.rows[i].row.List }
 
-// Size is the width and height of row i's original image, upright, in pixels.
+// Size returns the width and height of row i's original image, upright, in pixels.
 func (d *Dataset) Size(i int) (width, height int) { return d.rows[i].width, d.rows[i].height }
 
-// Box is row i's box in its original image, clipped to it, or nil.
+// Box returns row i's box in its original image, clipped to the image, or nil.
 func (d *Dataset) Box(i int) *Box { return d.rows[i].box }
 
-// SHA256 is the digest of the source file of row i.
+// SHA256 returns the digest of the source file of row i.
 func (d *Dataset) SHA256(i int) [32]byte { return d.rows[i].source }
 
 // Image returns row i's image as it is stored: a JPEG, or RGB [Size][Size][3] in a data set with raw pixels.
@@ -129,7 +129,7 @@ func (d *Dataset) Image(i int) ([]byte, error) {
 	return data, d.read(i, data)
 }
 
-// read reads row i's image into data, which has its size.
+// read reads row i's image into data, which has the size of the image.
 func (d *Dataset) read(i int, data []byte) error {
 	s := d.rows[i]
 	if _, err := d.parts[s.part].ReadAt(data, s.offset); err != nil {
@@ -149,7 +149,8 @@ func (d *Dataset) Rows(splits ...Split) []int {
 	return rows
 }
 
-// TestHash sums up what an evaluation of rows sees: id, class, split, list and stored image of each, in the order given.
+// TestHash returns a digest of what an evaluation of rows depends on: id, class, split, list and
+// stored image of each, in the given order.
 func (d *Dataset) TestHash(rows []int) string {
 	sum := contentDigest{sha256.New()}
 	for _, i := range rows {
@@ -191,8 +192,8 @@ func checkSum(f *os.File, p Part) error {
 	return nil
 }
 
-// eachRecord calls use for each batch of an Arrow file; the batch is valid until use returns. Arrow's reader
-// panics on a file that is damaged in places, which becomes an error here.
+// eachRecord calls use with each batch of an Arrow file; the batch is valid until use returns.
+// Arrow's reader panics on some damaged files, which becomes an error here.
 func eachRecord(f *os.File, use func(batch int, r arrow.Record) error) (err error) {
 	name := filepath.Base(f.Name())
 	defer func() {
@@ -226,7 +227,7 @@ func sameColumns(got, want *arrow.Schema) bool {
 	})
 }
 
-// appendShared appends the columns of sharedFields.
+// appendShared appends the rows of a batch, from the columns of sharedFields.
 func appendShared(rows []stored, r arrow.Record) []stored {
 	id, name, class := r.Column(0).(*array.Int64), r.Column(1).(*array.String), r.Column(2).(*array.Int32)
 	className, superclass, split := dictionaryWords(r.Column(3)), dictionaryWords(r.Column(4)), dictionaryWords(r.Column(5))
@@ -249,7 +250,7 @@ func appendShared(rows []stored, r arrow.Record) []stored {
 	return rows
 }
 
-// dictionaryWords returns the function that looks up a row's value of a dictionary column.
+// dictionaryWords returns a function that returns the value of a dictionary column in row i.
 func dictionaryWords(column arrow.Array) func(i int) string {
 	d := column.(*array.Dictionary)
 	values := d.Dictionary().(*array.String)

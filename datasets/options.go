@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// The values of IngestOptions that name a choice.
+// The values of the options Crop and Store.
 const (
 	CropNone = "none" // Crop: the whole image
 	CropBox  = "box"  // Crop: the lists' box, clipped to the image
 
-	StoreJPEG = "jpeg" // Store: a JPEG, decoded again whenever it is used
-	StoreRGB  = "rgb"  // Store: raw pixels [Size][Size][3], larger and faster
+	StoreJPEG = "jpeg" // Store: a JPEG, which is decoded at each use
+	StoreRGB  = "rgb"  // Store: raw pixels [Size][Size][3], which are larger and faster to use
 )
 
 // IngestOptions say what Ingest reads and how it stores images. Start from DefaultIngestOptions.
@@ -25,31 +25,35 @@ type IngestOptions struct {
 	AllowMissing  bool    // ingest the images that exist and list the rest
 	MaxQuarantine float64 // share of the images that may be broken
 
-	Custom     string // name of lists that match no published release
-	Precropped bool   // the images are box crops already: the lists' boxes do not apply to them
+	Custom     string // name of a release that is not published
+	Precropped bool   // the images are already cropped to their boxes, so that the boxes of the lists do not apply
 	Crop       string // CropNone or CropBox
 
-	// Size in pixels: an image whose shortest side is longer is reduced to it; none is enlarged.
+	// Size in pixels: an image whose shortest side is longer is reduced to it. No image is
+	// enlarged.
 	Size int
-	// Pad scales the longest side to Size instead, up or down, and centres the image on a white square.
+	// Pad scales the longest side to Size instead, up or down, and centres the image on a white
+	// square.
 	Pad bool
-	// Store is StoreJPEG or StoreRGB. Raw pixels have one size for all images, so StoreRGB needs Pad:
-	// cutting images to a square would lose pixels that were asked for.
+	// Store is StoreJPEG or StoreRGB. Raw pixels have one size for all images, so StoreRGB needs
+	// Pad: cutting images to a square would lose pixels.
 	Store string
 
 	Workers     int                   // goroutines that decode; the result does not depend on it
 	Progress    func(done, total int) // nil: none. Called from one goroutine at a time
-	ToolVersion string                // goes into the files, not into the digest
+	ToolVersion string                // is stored in the files and is not part of the digest
 }
 
-// DefaultIngestOptions returns whole images, reduced to a shortest side of 256 pixels, as JPEG.
+// DefaultIngestOptions returns the options for whole images, reduced to a shortest side of 256
+// pixels, as JPEG.
 func DefaultIngestOptions() IngestOptions {
 	return IngestOptions{Crop: CropNone, Size: 256, Store: StoreJPEG, Workers: runtime.GOMAXPROCS(0), MaxQuarantine: 0.001}
 }
 
 var customName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$`)
 
-// Validate says which option is out of its range and what it may be.
+// Validate returns an error for the first option that is out of its range. The error says what the
+// option may be.
 func (o IngestOptions) Validate() error {
 	switch {
 	case o.Raw == "":
@@ -78,7 +82,7 @@ func (o IngestOptions) Validate() error {
 	return nil
 }
 
-// options are the part of o that decides what is stored.
+// options returns the part of o that decides what is stored.
 func (o IngestOptions) options() Options {
 	return Options{
 		Custom: o.Custom, Crop: o.Crop, Precropped: o.Precropped, Size: o.Size, Pad: o.Pad, Store: o.Store,
@@ -86,7 +90,8 @@ func (o IngestOptions) options() Options {
 	}
 }
 
-// variant names the folder of a release that is ingested with options o: <release>[+box][+pad]-s<size>-<store>.
+// variant returns the name of the folder of a release that is ingested with options o:
+// <release>[+box][+pad]-s<size>-<store>.
 func (o Options) variant(release string) string {
 	v := release
 	if o.Precropped || o.Crop == CropBox {

@@ -7,15 +7,16 @@ import (
 	"math/rand/v2"
 )
 
-// A View is what a network sees of an image: Size x Size pixels, cut from the image after its shortest side was
-// clamped to [Size, round(Size*256/224)]: enlarged if it is smaller, reduced if it is larger, else left alone.
+// A View is what a network sees of an image: Size x Size pixels. They are cut from the image after
+// its shortest side was clamped to [Size, round(Size*256/224)]: a smaller image is enlarged, a
+// larger one reduced, any other left alone.
 type View struct {
 	Size   int
-	Random *rand.Rand // nil: the centre. Else a random crop and, every other time, its mirror image
+	Random *rand.Rand // nil: the central crop; else a random crop, mirrored with probability 1/2
 }
 
-// Pixels writes view v of row i to dst, RGB [v.Size][v.Size][3]. Three numbers are drawn from v.Random for each
-// call, whatever the image, so that one image's size does not shift the draws of the next.
+// Pixels writes view v of row i to dst, RGB [v.Size][v.Size][3]. Each call draws three numbers from
+// v.Random, whatever the image, so that the size of one image does not shift the draws of the next.
 func (d *Dataset) Pixels(i int, v View, dst []uint8) error {
 	if v.Size < 1 || len(dst) != v.Size*v.Size*3 {
 		return fmt.Errorf("pixels of row %d: dst has %d bytes, want %d x %d x 3", i, len(dst), v.Size, v.Size)

@@ -6,8 +6,9 @@ import (
 	"fmt"
 )
 
-// prepareImage turns a source file into what is stored of it. The first error is what is wrong with the image, for
-// the quarantine; the second is what is wrong with the list, which no image can be blamed for.
+// prepareImage turns a source file into the row that is stored. bad is what is wrong with the
+// image, for the quarantine. fatal is what is wrong with the list, which is not the fault of an
+// image.
 func prepareImage(row *Row, data []byte, o Options) (s stored, bad, fatal error) {
 	s = stored{row: row, source: sha256.Sum256(data)}
 	p, bad := decodeImage(data)
@@ -45,7 +46,7 @@ func prepareImage(row *Row, data []byte, o Options) (s stored, bad, fatal error)
 			width, height = scaleShortest(width, height, o.Size)
 			keep = false
 		}
-		// A small image in a file of megabytes carries something else, and is written anew.
+		// A small image in a file of megabytes carries something else: it is encoded again.
 		if keep && int64(len(data)) <= standardLimits().batch {
 			s.image = bytes.Clone(data)
 			return s.withDigest(), nil, nil
@@ -61,18 +62,18 @@ func prepareImage(row *Row, data []byte, o Options) (s stored, bad, fatal error)
 	return s.withDigest(), nil, nil
 }
 
-// withDigest notes the size and the digest of the image.
+// withDigest returns the row with the size and the digest of its image.
 func (s stored) withDigest() stored {
 	s.size, s.sum = len(s.image), sha256.Sum256(s.image)
 	return s
 }
 
-// clip returns the part of b inside an image. Nothing is left where X0 >= X1 or Y0 >= Y1.
+// clip returns the part of b inside an image. It is empty where X0 >= X1 or Y0 >= Y1.
 func (b Box) clip(width, height int) Box {
 	return Box{max(b.X0, 0), max(b.Y0, 0), min(b.X1, width), min(b.Y1, height)}
 }
 
-// scaleShortest returns the size at which the shortest side is side pixels long, the other rounded.
+// scaleShortest returns the size of an image whose shortest side is scaled to side pixels.
 func scaleShortest(width, height, side int) (int, int) {
 	if width < height {
 		return side, scaleLength(height, side, width)
@@ -80,12 +81,12 @@ func scaleShortest(width, height, side int) (int, int) {
 	return scaleLength(width, side, height), side
 }
 
-// scaleLength is length*to/from, rounded half up, at least 1.
+// scaleLength returns length*to/from, rounded half up, at least 1.
 func scaleLength(length, to, from int) int {
 	return max((2*length*to+from)/(2*from), 1)
 }
 
-// padToSquare scales r so that its longest side is size and centres it on white, [size][size][3].
+// padToSquare scales r so that its longest side is size, and centres it on white: [size][size][3].
 func padToSquare(r raster, size int) []uint8 {
 	width, height := size, size
 	if r.width > r.height {

@@ -4,8 +4,8 @@ import (
 	"image"
 )
 
-// A raster is a picture that hands out its pixels row by row as 8-bit RGB, so that a large photograph is
-// reduced without ever being held as RGB.
+// A raster is a picture that returns its pixels row by row as 8-bit RGB, so that a large photograph
+// is reduced without ever being in memory as RGB.
 type raster struct {
 	width, height int
 	// read writes the pixels [x0, x1) of row y to dst, [x1-x0][3].
@@ -29,15 +29,15 @@ func (r raster) pixels() []uint8 {
 	return all
 }
 
-// rgbRaster is the raster of pixels [height][width][3].
+// rgbRaster returns the raster of pixels [height][width][3].
 func rgbRaster(pixels []uint8, width, height int) raster {
 	return raster{width, height, func(y, x0, x1 int, dst []uint8) {
 		copy(dst, pixels[(y*width+x0)*3:(y*width+x1)*3])
 	}}
 }
 
-// imageRaster reads any decoded image. Gray is repeated in all channels, 16-bit values keep their high byte,
-// transparency is laid over white.
+// imageRaster returns the raster of any decoded image. Gray is repeated in all channels, 16-bit
+// values keep their high byte, transparency is laid over white.
 func imageRaster(m image.Image) raster {
 	b := m.Bounds()
 	r := raster{width: b.Dx(), height: b.Dy()}

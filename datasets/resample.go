@@ -2,10 +2,11 @@ package datasets
 
 import "math"
 
-// weightBits is the precision of a weight: 8 bits of a pixel and a weight's 22 fit a signed 32-bit sum.
+// weightBits is the precision of a weight: the 8 bits of a pixel and the 22 of a weight fit a
+// signed 32-bit sum.
 const weightBits = 22
 
-// roundingHalf rounds a weighted sum to the nearest pixel value.
+// roundingHalf is added to a weighted sum to round it to the nearest pixel value.
 const roundingHalf int32 = 1 << (weightBits - 1)
 
 // taps are the source pixels and weights of each output pixel along one axis.
@@ -16,10 +17,11 @@ type taps struct {
 	count  []int // [outputs] source pixels that count
 }
 
-// triangleTaps lays a triangle filter over an axis of in pixels that becomes out pixels, for the outputs [from, to).
-// The filter's support is one source pixel when enlarging and is scaled by in/out when reducing, which is
-// Pillow's BILINEAR: weights are normalised, then rounded to 22 bits. Products are converted to float64 so that
-// no compiler fuses them into a sum, which would round differently.
+// triangleTaps returns the taps of a triangle filter along an axis of in pixels that becomes out
+// pixels, for the outputs [from, to). The support of the filter is one source pixel when enlarging,
+// and is scaled by in/out when reducing. This is Pillow's BILINEAR: weights are normalised, then
+// rounded to 22 bits. Products are converted to float64 so that no compiler fuses them into a sum,
+// which would be rounded differently.
 func triangleTaps(in, out, from, to int) taps {
 	scale := float64(in) / float64(out)
 	support := max(scale, 1)
@@ -46,8 +48,9 @@ func triangleTaps(in, out, from, to int) taps {
 	return t
 }
 
-// resample scales r to width x height pixels and returns the window w of the result, [w.height][w.width][3].
-// Rows first, then columns, each rounded to 8 bits: integer arithmetic, the same on every machine.
+// resample scales r to width x height pixels and returns the window w of the result,
+// [w.height][w.width][3]. It filters rows, then columns, and rounds each to 8 bits: integer
+// arithmetic, the same on every machine.
 func resample(r raster, width, height int, w Box) []uint8 {
 	outW, outH := w.X1-w.X0, w.Y1-w.Y0
 	out := make([]uint8, outW*outH*3)
@@ -55,7 +58,7 @@ func resample(r raster, width, height int, w Box) []uint8 {
 	return out
 }
 
-// resampleInto is resample into out, [w.height][w.width][3].
+// resampleInto is resample with the result in out, [w.height][w.width][3].
 func resampleInto(out []uint8, r raster, width, height int, w Box) {
 	outW, outH := w.X1-w.X0, w.Y1-w.Y0
 	if width == r.width && height == r.height {
@@ -91,7 +94,7 @@ func resampleInto(out []uint8, r raster, width, height int, w Box) {
 	}
 }
 
-// reduceRow filters one row: in is [source width][3], out [len(t.first)][3].
+// reduceRow filters one row: in is [source width][3], out is [len(t.first)][3].
 func reduceRow(out, in []uint8, t taps) {
 	out = out[:3*len(t.first)]
 	for i, first := range t.first {
@@ -109,8 +112,8 @@ func reduceRow(out, in []uint8, t taps) {
 	}
 }
 
-// blendRows adds up rows by weight; all have the length of out and of sum, which is scratch. Up to four rows, all that
-// a reduction by less than two needs, are added in one pass.
+// blendRows adds up rows by weight. All of them have the length of out and of sum, which is scratch
+// space. Up to four rows, all that a reduction by less than two needs, are added in one pass.
 func blendRows(out []uint8, rows [][]uint8, weight []int32, sum []int32) {
 	n := len(out)
 	if len(rows) <= 4 {
@@ -143,8 +146,8 @@ func blendRows(out []uint8, rows [][]uint8, weight []int32, sum []int32) {
 	}
 }
 
-// clipPixel turns a weighted sum into a pixel. Rounded weights may add up to a few 2^-22 more than 1, no more than
-// the sum's sign bit allows: 255 * (2^22 + width) + 2^21 < 2^31 for any width below 2^21.
+// clipPixel turns a weighted sum into a pixel. Rounded weights may add up to a few 2^-22 more than
+// 1, which the sum has room for: 255 * (2^22 + width) + 2^21 < 2^31 for any width below 2^21.
 func clipPixel(v int32) uint8 {
 	return uint8(min(v>>weightBits, 255))
 }

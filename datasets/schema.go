@@ -9,18 +9,18 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 )
 
-// A stored is one row as it is written.
+// stored is one row as it is written.
 type stored struct {
 	row           *Row
 	width, height int      // pixels of the original, upright
 	box           *Box     // clipped to the original, nil where there is none
 	source        [32]byte // SHA-256 of the source file
-	image         []byte   // as it is stored; nil once it is written
+	image         []byte   // as it is stored; nil after it is written
 	size          int      // of image in bytes
 	sum           [32]byte // SHA-256 of image
 
-	part   int   // where image lies: number of the part,
-	offset int64 // position in its file in bytes
+	part   int   // number of the part that holds image
+	offset int64 // position of image in the file of the part, bytes
 }
 
 // sharedFields are the columns that the parts and the index have in common.
@@ -50,8 +50,8 @@ func partSchema(o Options, metadata arrow.Metadata) *arrow.Schema {
 	return arrow.NewSchema(append(sharedFields(), arrow.Field{Name: "image", Type: image}), &metadata)
 }
 
-// indexSchema is the schema of the index: image_sha256 is of the stored image, which lies in part-<part>.arrow,
-// offset bytes from its start, size bytes long.
+// indexSchema is the schema of the index. image_sha256 is the digest of the stored image, which
+// lies in part-<part>.arrow: size bytes from offset on.
 func indexSchema(metadata arrow.Metadata) *arrow.Schema {
 	return arrow.NewSchema(append(sharedFields(),
 		arrow.Field{Name: "image_sha256", Type: &arrow.FixedSizeBinaryType{ByteWidth: 32}},
@@ -61,7 +61,7 @@ func indexSchema(metadata arrow.Metadata) *arrow.Schema {
 	), &metadata)
 }
 
-// metadata is what the files say about themselves.
+// metadata returns what the files say about themselves.
 func (m Manifest) metadata() (arrow.Metadata, error) {
 	options, err := json.Marshal(m.Options)
 	if err != nil {
@@ -118,7 +118,8 @@ func (d dictionary) column(rows []stored, value func(*Row) string) arrow.Array {
 	return array.NewDictionaryArray(t, b.NewArray(), d.values)
 }
 
-// dictionaries are those of the dictionary columns. They hold all values of the data set, in every part alike.
+// dictionaries are those of the dictionary columns. Every part has the same ones, with all values
+// of the data set.
 type dictionaries struct{ className, superclass, split dictionary }
 
 // newDictionaries collects the values of rows. The splits are always all four, in their order.

@@ -9,9 +9,8 @@ import (
 // Split is the part of a data set that an image belongs to.
 type Split string
 
-// The splits, in the order in which prepared files are sorted. Sets that are
-// evaluated by leaving one out have train and test; In-Shop has train, query
-// and gallery.
+// The splits, in the order in which prepared files are sorted. Sets that are evaluated by leaving
+// one out have train and test; In-Shop has train, query and gallery.
 const (
 	Train   Split = "train"
 	Test    Split = "test"
@@ -19,17 +18,16 @@ const (
 	Gallery Split = "gallery"
 )
 
-// Box is a rectangle in pixels of the original image, 0-based and half-open:
-// X0 <= x < X1 and Y0 <= y < Y1. As read from a list it may lie partly outside
-// its image.
+// Box is a rectangle in pixels of the original image, 0-based and half-open: X0 <= x < X1 and Y0 <=
+// y < Y1. As read from a list, it may lie partly outside its image.
 type Box struct{ X0, Y0, X1, Y1 int }
 
 // Row is one image of the official lists.
 type Row struct {
-	ID         int64  // the list's own number, or else the 1-based row in the official list
+	ID         int64  // the number in the list or, where it has none, the 1-based row
 	Name       string // the list's path or name, leading zeros kept
 	File       string // image file, slash path relative to Layout.Root
-	Class      int32  // the list's own class number
+	Class      int32  // the class number in the list
 	ClassName  string // never empty
 	Superclass string // empty where the set has none
 	Split      Split
@@ -49,7 +47,7 @@ type List struct {
 type Layout struct {
 	Set      string // name of the set
 	Root     string // folder that List.Name and Row.File are relative to
-	Found    string // which of the layouts in use was found, in words
+	Found    string // the layout that was found, in words
 	Release  string // "official", VehicleID "papers" or "public", or the custom name
 	Lists    []List
 	Rows     []Row // in the order of the lists
@@ -60,7 +58,7 @@ type Layout struct {
 type Protocol struct {
 	ID      string // such as "cub-loo"
 	Kind    string // KindLeaveOneOut, KindQueryGallery or KindOneGallery
-	List    uint8  // bit of Row.List that a test image must have; 0 = all test images
+	List    uint8  // bit of Row.List that a test image must have; 0 stands for all test images
 	Recalls []int  // the K of R@K, ascending
 }
 
@@ -70,23 +68,23 @@ const (
 	KindLeaveOneOut = "loo"
 	// KindQueryGallery searches the query images in the gallery images.
 	KindQueryGallery = "qg"
-	// KindOneGallery draws one image per class as the gallery, the rest are queries.
+	// KindOneGallery draws one image of each class as the gallery; the others are queries.
 	KindOneGallery = "1gallery"
 )
 
 // Set is one of the benchmarks.
 type Set struct {
-	Name      string   // as typed on the command line
-	Title     string   // as printed
+	Name      string   // on the command line and in suites
+	Title     string   // in texts
 	Folders   []string // published top folder names, such as "CUB_200_2011", the usual one first
 	Protocols []Protocol
 
-	// Read reads the official lists in the folder root. With custom empty every
-	// count is checked against the published releases; with a custom name those
-	// counts alone are not, everything else is. It does not touch images.
+	// Read reads the official lists in the folder root. With an empty custom every count is checked
+	// against the published releases. With a custom name these counts are not checked, but
+	// everything else is. It opens no image.
 	Read func(ctx context.Context, root, custom string) (*Layout, error)
 
-	// Looks says whether dir looks like this set's top folder.
+	// Looks reports whether dir looks like this set's top folder.
 	Looks func(dir string) bool
 }
 
@@ -122,7 +120,7 @@ func LookupVariant(name string) (set Set, variant string, err error) {
 	return set, variant, err
 }
 
-// FormatError is bad input with its place.
+// FormatError is an error in the input, with its place.
 type FormatError struct {
 	File string
 	Line int // 1-based; 0 where the whole file is meant

@@ -8,11 +8,11 @@ import (
 
 const sopTitle = "Stanford Online Products"
 
-// sopHead is the line that some copies lack.
+// sopHead is the first line of the lists, which some copies lack.
 const sopHead = "image_id class_id super_class_id path"
 
-// sopCounts are the published counts of one list. Class ids go on from the
-// training list in the test list.
+// sopCounts are the published counts of one list. Class ids go on from the training list to the
+// test list.
 type sopCounts struct{ rows, firstClass, lastClass int }
 
 // sop is Stanford Online Products (Oh Song et al. 2016).
@@ -25,15 +25,15 @@ func sop() Set {
 	}
 }
 
-// sopReader holds what the lists read so far have said.
+// sopReader holds what was read so far.
 type sopReader struct {
 	root, custom string
 	layout       *Layout
-	paths        map[string]int32 // path -> index of its row
+	paths        map[string]int32 // index of the row by path
 	classes      map[int]*sopClass
 	lastClass    int
 	supers       map[int]sopSuper
-	bySuper      map[string]int // folder -> super class id
+	bySuper      map[string]int // super class id by folder
 	heads        int
 }
 
@@ -67,6 +67,7 @@ func readSOP(ctx context.Context, root, custom string) (*Layout, error) {
 	return r.layout, nil
 }
 
+// readList reads one list and checks its counts.
 func (r *sopReader) readList(ctx context.Context, name string, split Split, want sopCounts) error {
 	l := &listFile{root: r.root, name: name}
 	head, before := 0, len(r.layout.Rows)
@@ -100,6 +101,7 @@ func (r *sopReader) readList(ctx context.Context, name string, split Split, want
 	return r.checkClasses(l, split, want)
 }
 
+// row reads "<image_id> <class_id> <super_class_id> <path>".
 func (r *sopReader) row(l *listFile, line int, text string, split Split) error {
 	fields := strings.Fields(text)
 	var v [3]int
@@ -168,8 +170,8 @@ func (r *sopReader) check(l *listFile, line, class, super int, split Split, fold
 	return nil
 }
 
-// checkClasses checks that the class ids seen so far have no gap, and in a
-// published list which they are and how many images they have.
+// checkClasses checks that the class ids so far have no gap. In a published list it also checks
+// which ids there are, and the number of images of each class.
 func (r *sopReader) checkClasses(l *listFile, split Split, want sopCounts) error {
 	if len(r.classes) != r.lastClass {
 		for id := 1; ; id++ {

@@ -2,8 +2,8 @@ package datasets
 
 import "fmt"
 
-// Thumbnail returns row i whole as a JPEG of the given quality, 1 to 100, reduced so that its longest side is at
-// most side pixels.
+// Thumbnail returns the whole image of row i as a JPEG of the given quality, 1 to 100, reduced so
+// that its longest side is at most side pixels.
 func (d *Dataset) Thumbnail(i, side, quality int) (jpeg []byte, width, height int, err error) {
 	r, err := d.decodeRow(i)
 	if err != nil {

@@ -9,11 +9,12 @@ import (
 	"slices"
 )
 
-// matchingManifest returns the manifest of the data set in dir if it was made from the same lists with the same options, else nil.
+// matchingManifest returns the manifest of the data set in dir if it was made from the same lists
+// with the same options, else nil.
 func matchingManifest(dir string, m Manifest) *Manifest {
 	old, err := ReadManifest(dir)
 	if err != nil {
-		return nil // there is none, or it is of no use
+		return nil // there is no data set, or a broken one
 	}
 	same := old.Set == m.Set && old.Release == m.Release && old.Layout == m.Layout && old.Options == m.Options &&
 		old.Unlisted == m.Unlisted && slices.Equal(old.Lists, m.Lists) && slices.Equal(old.Missing, m.Missing)
@@ -23,12 +24,13 @@ func matchingManifest(dir string, m Manifest) *Manifest {
 	return old
 }
 
-// sourcesUnchanged reports whether the data set in dir, made from the same lists, has the bytes that the source files
-// of rows have now. It reads all of them: a time stamp proves nothing.
+// sourcesUnchanged reports whether the data set in dir, made from the same lists, was made from the
+// bytes that the source files of rows have now. It reads all of them: equal time stamps prove
+// nothing.
 func sourcesUnchanged(ctx context.Context, folder *os.Root, dir string, m Manifest, rows []*Row, o IngestOptions) (bool, error) {
 	d, err := Open(dir)
 	if err != nil {
-		return false, nil // what cannot be opened is written anew
+		return false, nil // a data set that cannot be opened is written again
 	}
 	defer d.Close()
 	if len(rows) != d.Len()+len(m.Quarantine) || float64(len(m.Quarantine)) > o.MaxQuarantine*float64(len(rows)) {

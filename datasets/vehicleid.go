@@ -15,9 +15,9 @@ const (
 	vehicleNames  = "attribute/model_names.txt"
 )
 
-// vehicleid is PKU VehicleID (Liu et al. 2016). A class is a vehicle; its
-// superclass is the vehicle's model, where the attribute lists say one. A test
-// image carries the bits of the test lists that it is in.
+// vehicleid is PKU VehicleID (Liu et al. 2016). A class is a vehicle. Its superclass is the model
+// of the vehicle, where the attribute lists name one. A test image has the bits of the test lists
+// that it is in.
 func vehicleid() Set {
 	return Set{
 		Name: "vehicleid", Title: vehicleTitle, Folders: []string{"VehicleID_V1.0"},
@@ -49,6 +49,7 @@ type vehicleList struct {
 	bit   uint8 // of Row.List; 0 = training
 }
 
+// vehicleLists returns the split lists.
 func vehicleLists() []vehicleList {
 	return []vehicleList{
 		{"train", "train_test_split/train_list.txt", 0},
@@ -66,16 +67,16 @@ func (c vehicleCount) String() string {
 	return fmt.Sprintf("%d images of %d vehicles", c.images, c.vehicles)
 }
 
-// vehicleRelease is a published release: the counts of img2vid.txt that go with
-// it and of the split lists in the order of vehicleLists.
+// vehicleRelease is a published release: the counts of img2vid.txt that go with it, and those of
+// the split lists in the order of vehicleLists.
 type vehicleRelease struct {
 	name   string
 	images []vehicleCount
 	lists  [4]vehicleCount
 }
 
-// vehicleReleases returns the release of the papers and the re-cleaned one that
-// is handed out today. The paper states 221,763 images of 26,267 vehicles.
+// vehicleReleases returns the release of the papers and the cleaned one that is handed out today.
+// The paper states 221,763 images of 26,267 vehicles.
 func vehicleReleases() []vehicleRelease {
 	public := vehicleCount{221567, 26328}
 	return []vehicleRelease{
@@ -84,17 +85,18 @@ func vehicleReleases() []vehicleRelease {
 	}
 }
 
-// vehicleReader holds what the lists read so far have said.
+// vehicleReader holds what was read so far.
 type vehicleReader struct {
 	root     string
 	layout   *Layout
 	images   []vehicleImage // in the order of img2vid.txt
-	byName   map[int]int    // the name's number -> index in images
-	vehicles map[int]string // vehicle id -> place in img2vid.txt
+	byName   map[int]int    // index in images by the number in the name
+	vehicles map[int]string // "file:line" in img2vid.txt by vehicle id
 	splits   map[int]vehicleSplit
-	models   map[int]string // vehicle id -> name of its model
+	models   map[int]string // name of the model by vehicle id
 }
 
+// vehicleImage is a row of img2vid.txt.
 type vehicleImage struct {
 	name     string
 	vehicle  int
@@ -102,6 +104,7 @@ type vehicleImage struct {
 	lists    uint8
 }
 
+// vehicleSplit says which lists a vehicle is in.
 type vehicleSplit struct {
 	training bool
 	place    string
@@ -145,7 +148,7 @@ func readVehicleID(ctx context.Context, root, custom string) (*Layout, error) {
 	return r.layout, nil
 }
 
-// releaseOf names the published release whose counts these are.
+// releaseOf returns the name of the published release with these counts.
 func (r *vehicleReader) releaseOf(total vehicleCount, counts [4]vehicleCount) (string, error) {
 	const hint = "another set in this layout needs --custom NAME"
 	known := vehicleReleases()
@@ -178,8 +181,8 @@ func (r *vehicleReader) releaseOf(total vehicleCount, counts [4]vehicleCount) (s
 	return "", fmt.Errorf("%s in %s: the split lists mix two releases: %s", vehicleTitle, r.root, strings.Join(mixed, ", "))
 }
 
-// readPairs reads a list of "<7-digit image name> <vehicle id>" lines. number is
-// the name's number.
+// readPairs reads a list of "<7-digit image name> <vehicle id>" lines. number is the number in the
+// name.
 func (r *vehicleReader) readPairs(ctx context.Context, l *listFile, row func(line, number int, name string, vehicle int) error) error {
 	rows := 0
 	sum, err := l.read(ctx, func(line int, text string) error {
@@ -199,6 +202,7 @@ func (r *vehicleReader) readPairs(ctx context.Context, l *listFile, row func(lin
 	return err
 }
 
+// readImages reads img2vid.txt.
 func (r *vehicleReader) readImages(ctx context.Context) (vehicleCount, error) {
 	l := &listFile{root: r.root, name: vehicleImages}
 	err := r.readPairs(ctx, l, func(line, n int, name string, vehicle int) error {
@@ -215,6 +219,7 @@ func (r *vehicleReader) readImages(ctx context.Context) (vehicleCount, error) {
 	return vehicleCount{len(r.images), len(r.vehicles)}, err
 }
 
+// readSplit reads one split list.
 func (r *vehicleReader) readSplit(ctx context.Context, list vehicleList) (vehicleCount, error) {
 	l := &listFile{root: r.root, name: list.name}
 	training := list.bit == 0

@@ -21,7 +21,7 @@ type Report struct {
 	Set      string    `json:"set"`
 	Variant  string    `json:"variant"`
 	Parts    int       `json:"parts"`
-	Images   int       `json:"images"` // that were decoded
+	Images   int       `json:"images"` // number of images that were decoded
 	Digest   string    `json:"digest"`
 	Problems []Problem `json:"problems"`
 }
@@ -29,7 +29,7 @@ type Report struct {
 // Problem is one thing that is wrong with a data set.
 type Problem struct {
 	Part string `json:"part"`
-	Row  int    `json:"row"` // in the part; -1: the file as a whole
+	Row  int    `json:"row"` // in the part; -1 stands for the whole file
 	Msg  string `json:"msg"`
 }
 
@@ -41,9 +41,9 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s: row %d: %s", p.Part, p.Row, p.Msg)
 }
 
-// Verify reads all of the data set in dir: it re-hashes the parts, compares every row with the index, decodes
-// every image and counts again. The error names the first problems; the report has them all. It is nil when the
-// data set cannot even be opened.
+// Verify reads the whole data set in dir: it hashes the parts, compares every row with the index,
+// decodes every image and counts again. The report has all problems, the error the first ones. The
+// report is nil where the data set cannot be opened.
 func Verify(ctx context.Context, dir string, progress func(done, total int)) (*Report, error) {
 	d, err := Open(dir)
 	if err != nil {
@@ -73,18 +73,20 @@ func Verify(ctx context.Context, dir string, progress func(done, total int)) (*R
 	return v.report, nil
 }
 
+// verifier is the state of a Verify.
 type verifier struct {
 	d        *Dataset
 	report   *Report
-	done     int // rows
+	done     int // number of rows
 	progress func(done, total int)
 }
 
+// problem adds a problem to the report.
 func (v *verifier) problem(part string, row int, format string, args ...any) {
 	v.report.Problems = append(v.report.Problems, Problem{part, row, fmt.Sprintf(format, args...)})
 }
 
-// files looks for Arrow files that the manifest does not know.
+// files looks for Arrow files that the manifest does not name.
 func (v *verifier) files(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -102,7 +104,7 @@ func (v *verifier) files(dir string) error {
 	return nil
 }
 
-// totals checks order, counts and digest of the index against the manifest.
+// totals checks the order, the counts and the digest of the index against the manifest.
 func (v *verifier) totals() {
 	m := v.d.Manifest
 	counts, classes := map[string]int{}, map[string]int{}
@@ -146,7 +148,8 @@ func (s stored) before(t stored) bool {
 	return s.row.ID < t.row.ID
 }
 
-// part checks one part: its digest, columns, metadata, and each row with its image. An error is ctx's alone.
+// part checks one part: its digest, columns and metadata, and each row with its image. Only an
+// error of ctx is returned.
 func (v *verifier) part(ctx context.Context, part int) error {
 	p, f := v.d.Manifest.Parts[part], v.d.parts[part]
 	if err := checkSum(f, p); err != nil {
@@ -203,7 +206,7 @@ func (v *verifier) part(ctx context.Context, part int) error {
 	return nil
 }
 
-// image decodes a stored image and says what is wrong with it, or nothing.
+// image decodes a stored image and returns what is wrong with it, or "".
 func (v *verifier) image(s stored) string {
 	r, err := v.d.decodeStored(s.image)
 	if err != nil {
@@ -215,14 +218,14 @@ func (v *verifier) image(s stored) string {
 	return ""
 }
 
-// equal compares all that a part holds with what the index says of it.
+// equal reports whether a row of a part is the same as in the index.
 func (s stored) equal(t stored) bool {
 	sameBox := s.box == nil && t.box == nil || s.box != nil && t.box != nil && *s.box == *t.box
 	return *s.row == *t.row && sameBox && s.width == t.width && s.height == t.height && s.source == t.source &&
 		s.size == len(t.image) && s.sum == sha256.Sum256(t.image)
 }
 
-// imageValue is the image of row i of a batch.
+// imageValue returns the image of row i of a batch.
 func imageValue(column arrow.Array, i int) []byte {
 	switch c := column.(type) {
 	case *array.Binary:

@@ -17,12 +17,13 @@ import (
 
 // sizeLimits bound what is written at a time.
 type sizeLimits struct {
-	batch int64 // bytes of images and names in a record batch; a larger image has a batch of its own
+	batch int64 // bytes of images and names in a record batch; a larger image gets a batch of its own
 	part  int64 // bytes of a part
 	index int   // rows in a record batch of the index
 }
 
-// standardLimits keep a batch small, because Arrow readers may load it whole to show one row.
+// standardLimits returns the limits of Ingest. Batches are small because Arrow readers may load a
+// whole batch to show one row.
 func standardLimits() sizeLimits {
 	return sizeLimits{batch: 4 << 20, part: 256 << 20, index: 4096}
 }
@@ -30,8 +31,8 @@ func standardLimits() sizeLimits {
 // partReserve is kept free in a part for its footer and the padding of one batch.
 const partReserve = 1 << 20
 
-// A writer writes the parts and the index of a data set. Rows come in the order in which they are stored.
-// A batch ends before the first class that does not fit into it whole.
+// A writer writes the parts and the index of a data set. Rows come in the order in which they are
+// stored. A batch ends before the first class that does not fit into it.
 type writer struct {
 	dir         string
 	limits      sizeLimits
@@ -41,7 +42,7 @@ type writer struct {
 
 	batch      []stored
 	bytes      int64 // of batch
-	classStart int   // first row of batch that has the class of its last
+	classStart int   // first row of batch with the class of its last row
 
 	part      *arrowFile // nil: none is open
 	index     *arrowFile
@@ -49,7 +50,7 @@ type writer struct {
 	parts     []Part
 }
 
-// newWriter starts the files in dir, which is empty.
+// newWriter starts the files in dir, an empty folder.
 func newWriter(dir string, m Manifest, rows []*Row, l sizeLimits) (*writer, error) {
 	metadata, err := m.metadata()
 	if err != nil {
@@ -115,8 +116,8 @@ func (w *writer) flush(n int) error {
 	return w.flushIndex(w.limits.index)
 }
 
-// locateImages notes where the images of the batch that was just written lie. They are the batch's last buffer,
-// which Arrow pads with zeros to a multiple of 8 bytes.
+// locateImages notes where the images of the batch that was just written lie. They are the last
+// buffer of the batch, which Arrow pads with zeros to a multiple of 8 bytes.
 func (w *writer) locateImages(rows []stored) error {
 	var total int64
 	for i := range rows {
@@ -127,7 +128,7 @@ func (w *writer) locateImages(rows []stored) error {
 		rows[i].part, rows[i].offset = len(w.parts), at
 		at += int64(rows[i].size)
 	}
-	// The position follows from the format alone, so that the first image is read back to be sure.
+	// The position follows from the format. To be sure, the first image is read back.
 	first := rows[0]
 	got := make([]byte, first.size)
 	if err := w.part.readAt(got, first.offset); err != nil {
@@ -142,7 +143,8 @@ func (w *writer) locateImages(rows []stored) error {
 	return nil
 }
 
-// flushIndex writes the rows that the index lacks in batches of n rows, and what is left once there are none to come.
+// flushIndex writes the rows that the index lacks, in batches of n rows. Fewer than n rows are
+// left.
 func (w *writer) flushIndex(n int) error {
 	for len(w.unindexed) >= n {
 		if err := w.index.write(w.dicts.indexRecord(w.indexSchema, w.unindexed[:n])); err != nil {
@@ -196,7 +198,7 @@ func (w *writer) abandon() {
 // partName is the file name of part i.
 func partName(i int) string { return fmt.Sprintf("part-%04d.arrow", i) }
 
-// An arrowFile is an Arrow file while it is written: under a temporary name, hashed on the way.
+// An arrowFile is an Arrow file while it is written. Its bytes are hashed on the way.
 type arrowFile struct {
 	name   string
 	file   *newFile
@@ -207,6 +209,7 @@ type arrowFile struct {
 	arrow  *ipc.FileWriter
 }
 
+// createArrow starts an Arrow file.
 func createArrow(dir, name string, schema *arrow.Schema) (*arrowFile, error) {
 	f := &arrowFile{name: name, hash: sha256.New()}
 	var err error
@@ -227,7 +230,7 @@ func (f *arrowFile) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Seek tells the Arrow writer its position, all that it asks for.
+// Seek tells the Arrow writer its position; it asks for nothing else.
 func (f *arrowFile) Seek(offset int64, whence int) (int64, error) {
 	if offset != 0 || whence != io.SeekCurrent {
 		return 0, errors.New("datasets: an Arrow file is written from start to end")
@@ -235,11 +238,13 @@ func (f *arrowFile) Seek(offset int64, whence int) (int64, error) {
 	return f.size, nil
 }
 
+// write writes a batch.
 func (f *arrowFile) write(r arrow.Record) error {
 	f.rows += int(r.NumRows())
 	return f.wrap(f.arrow.Write(r))
 }
 
+// readAt reads back what was written.
 func (f *arrowFile) readAt(p []byte, offset int64) error {
 	if err := f.buffer.Flush(); err != nil {
 		return f.wrap(err)
@@ -262,6 +267,7 @@ func (f *arrowFile) close() (Part, error) {
 	return Part{Name: f.name, SHA256: hex.EncodeToString(f.hash.Sum(nil)), Bytes: f.size, Rows: f.rows}, f.wrap(err)
 }
 
+// wrap adds the name of the file to an error.
 func (f *arrowFile) wrap(err error) error {
 	if err == nil {
 		return nil

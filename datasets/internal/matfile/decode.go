@@ -38,18 +38,18 @@ const (
 	maxDims        = 32
 	maxElements    = 1 << 28
 	flagComplex    = 0x0800
-	deflateMaximum = 1032 // deflate packs at most so many bytes into one
+	deflateMaximum = 1032 // the most bytes that deflate packs into one
 )
 
-// decoder reads elements from data, which is the file or the unpacked content
-// of one compressed element of it.
+// decoder reads elements from data, which is a file or the unpacked content of one compressed
+// element of it.
 type decoder struct {
 	file   string
 	data   []byte
 	packed bool   // data was unpacked
-	base   int64  // then: offset in the file of the compressed element
+	base   int64  // of unpacked data: offset of the compressed element in the file
 	budget int    // bytes that may still be unpacked
-	empty  *Array // what an element without content stands for
+	empty  *Array // the array that an element without content stands for
 }
 
 // element is the tag of a data element and where its content lies in data.
@@ -148,7 +148,7 @@ func (d *decoder) unpack(pos int, packed []byte) (*decoder, error) {
 	return &decoder{file: d.file, data: buf.Bytes(), packed: true, base: int64(pos), empty: d.empty}, nil
 }
 
-// noEOF says that the data ended early.
+// noEOF returns io.ErrUnexpectedEOF for io.EOF.
 func noEOF(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
@@ -326,8 +326,7 @@ func (d *decoder) text(a *Array, pos, end int) (int, error) {
 	return e.next, nil
 }
 
-// numbers reads the content of a numeric array, which may be stored in any
-// smaller numeric type.
+// numbers reads the content of a numeric array, which may be stored in a smaller numeric type.
 func (d *decoder) numbers(a *Array, pos, end int) (int, error) {
 	e, err := d.element(pos, end)
 	if err != nil {
@@ -348,8 +347,8 @@ func (d *decoder) numbers(a *Array, pos, end int) (int, error) {
 	return e.next, nil
 }
 
-// numberType returns the size of a numeric type in bytes and how to read one;
-// 0 for other types.
+// numberType returns the size of a numeric type in bytes and the function that reads a number; 0
+// for other types.
 func numberType(kind uint32) (int, func([]byte) float64) {
 	le := binary.LittleEndian
 	switch kind {

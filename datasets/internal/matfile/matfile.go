@@ -40,7 +40,7 @@ func (c Class) String() string {
 	return fmt.Sprintf("class %d", uint8(c))
 }
 
-// Numeric says whether the class holds numbers.
+// Numeric reports whether the class holds numbers.
 func (c Class) Numeric() bool { return c >= Double && c <= Uint64 }
 
 // Array is one array of a file. Contents are column-major, as in the file.
@@ -54,10 +54,10 @@ type Array struct {
 	Elements []*Array  // cell: one per element; struct: len(Fields) per element, element by element
 }
 
-// Error is bad input with its place in the file.
+// Error is an error in a file, with its place.
 type Error struct {
 	File   string
-	Offset int64 // in bytes from the start of the file; inside a compressed element the offset of that element
+	Offset int64 // in bytes from the start of the file; for the content of a compressed element, the offset of that element
 	Msg    string
 }
 
@@ -66,13 +66,12 @@ func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Offse
 
 const (
 	headerBytes = 128
-	// MaxBytes bounds a file and what its compressed elements unpack to. The
-	// largest published annotation file is 0.4 MB and unpacks to 8 MB.
+	// MaxBytes is the largest size of a file, and of what its compressed elements unpack to
+	// together. The largest published annotation file has 0.4 MB and unpacks to 8 MB.
 	MaxBytes = 32 << 20
 )
 
-// Parse reads the variables of a file. name is its name for errors, data the
-// whole file.
+// Parse reads the variables of a file. name is its name in errors, data the whole file.
 func Parse(name string, data []byte) ([]*Array, error) {
 	d := &decoder{file: name, data: data, budget: MaxBytes, empty: &Array{Class: Double, Dims: []int{0, 0}}}
 	if err := d.header(); err != nil {

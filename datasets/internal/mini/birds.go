@@ -1,6 +1,6 @@
 package mini
 
-// build is where the parts of a bird are. It looks to the left.
+// build is the shapes and places of the parts of a bird that looks to the left.
 type build struct {
 	body, tail, beak shape
 	headX, headY     float64
@@ -9,7 +9,7 @@ type build struct {
 	neck, legs       shape
 }
 
-// birds are seen from the side: the set cub.
+// birds are seen from the side, the set cub.
 func birds() family {
 	red, blue, yellow := namedColour{"crimson", colour{196, 46, 52}}, namedColour{"blue", colour{52, 92, 190}}, namedColour{"golden", colour{232, 190, 52}}
 	white, black, green := namedColour{"white", colour{236, 234, 226}}, namedColour{"black", colour{44, 42, 48}}, namedColour{"olive", colour{112, 140, 60}}

@@ -1,6 +1,6 @@
 package mini
 
-// cars are seen from the side: the set cars196.
+// cars are seen from the side, the set cars196.
 func cars() family {
 	red, blue, silver := namedColour{"Ruby", colour{186, 36, 40}}, namedColour{"Cobalt", colour{38, 76, 168}}, namedColour{"Silver", colour{188, 192, 198}}
 	cream, green, orange := namedColour{"Ivory", colour{236, 226, 196}}, namedColour{"Pine", colour{34, 104, 74}}, namedColour{"Amber", colour{232, 138, 36}}

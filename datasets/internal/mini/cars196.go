@@ -6,8 +6,9 @@ import (
 	"fmt"
 )
 
-// writeCars writes the layout of Cars-196 with its one image folder: car_ims/ and cars_annos.mat. The first classes
-// are the train split; the field test is the classification split, which is another.
+// writeCars writes the layout of Cars-196 with one image folder: car_ims/ and cars_annos.mat. The
+// first half of the classes is the train split; the field test is another split, that of
+// classification.
 func writeCars(ctx context.Context, f *folder) error {
 	classes := f.classes(2 * f.options.Classes)
 	r := namedStream(f.options.Seed, "cars196/lists")

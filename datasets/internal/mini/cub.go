@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// writeCUB writes the layout of CUB-200-2011: five lists that share an image id, and a folder per class. The first
-// classes are the train split. train_test_split.txt is the classification split, drawn at random as in the original.
+// writeCUB writes the layout of CUB-200-2011: five lists that share an image id, and a folder per
+// class. The first half of the classes is the train split. train_test_split.txt is the split of
+// classification, drawn at random.
 func writeCUB(ctx context.Context, f *folder) error {
 	classes := f.classes(2 * f.options.Classes)
 	r := namedStream(f.options.Seed, "cub/lists")
@@ -41,7 +42,8 @@ func writeCUB(ctx context.Context, f *folder) error {
 	)
 }
 
-// capitals starts every word of a class name with a capital, as CUB's file names do and its folders do not.
+// capitals starts every word of a class name with a capital. The names of CUB's image files do,
+// those of its folders do not.
 func capitals(name string) string {
 	words := strings.Split(name, "_")
 	for i, w := range words {

@@ -7,7 +7,7 @@ type attributes struct {
 	shape, pattern, pair, part int // indices into the family's shapes, patterns(), pairs and parts
 }
 
-// namedColour is a colour with the word that class names use.
+// namedColour is a colour with the word for it in the names of classes.
 type namedColour struct {
 	name string
 	colour
@@ -24,7 +24,7 @@ type family struct {
 	figure func(k looks, r *random) []layer
 }
 
-// looks is what a figure is drawn from: the attributes with their colours looked up.
+// looks is what a figure is drawn from: the attributes, with their colours.
 type looks struct {
 	attributes
 	a, b colour

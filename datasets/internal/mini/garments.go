@@ -1,6 +1,6 @@
 package mini
 
-// garments hang or are worn flat: the set inshop. A shape is a category folder.
+// garments hang or are worn flat, the set inshop. A shape is a category folder.
 func garments() family {
 	plum, sky, sand := namedColour{"plum", colour{122, 48, 104}}, namedColour{"sky", colour{120, 178, 222}}, namedColour{"sand", colour{214, 190, 148}}
 	coal, coral, mint := namedColour{"coal", colour{52, 54, 60}}, namedColour{"coral", colour{236, 112, 92}}, namedColour{"mint", colour{150, 214, 176}}
@@ -13,7 +13,7 @@ func garments() family {
 	}
 }
 
-// garment draws a piece of clothing whose seams and sleeves hang a little differently each time.
+// garment draws a piece of clothing. Its seams and sleeves hang a little differently each time.
 func garment(k looks, r *random) []layer {
 	dark := colour{36, 32, 38}
 	fabric, trim := k.patterned(0.28), plain(k.b.blend(dark, 0.2))

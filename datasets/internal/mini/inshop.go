@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// writeInShop writes the layout of the In-shop Clothes Retrieval Benchmark: lists with two head lines and padded
-// columns, and images in a folder per sex, category and item. Train and test items alternate as they come; half of a
-// test item's images are queries. Every eighth item has images under two categories, as some originals have.
+// writeInShop writes the layout of the In-shop Clothes Retrieval Benchmark: lists with two head
+// lines and padded columns, and images in a folder per sex, category and item. Train and test items
+// are in random order; half of the images of a test item are queries. Every eighth item has images
+// under two categories, as some originals have.
 func writeInShop(ctx context.Context, f *folder) error {
 	classes := f.classes(2 * f.options.Classes)
 	r := namedStream(f.options.Seed, "inshop/lists")

@@ -7,18 +7,18 @@ import (
 	"runtime"
 )
 
-// Options say how large the miniature sets are and where their randomness starts.
+// Options choose the size of the miniature sets and the start of their randomness.
 type Options struct {
 	Seed    uint64
-	Classes int // of the train split and as many of the test split, for each set
-	Images  int // fewest images of a class; a class has up to 2 more
-	Workers int // goroutines that draw; 0 is one per processor
+	Classes int // number in the train split of each set, and as many in its test split
+	Images  int // smallest number of images in a class; a class has up to 2 more
+	Workers int // goroutines that draw; 0 stands for one per processor
 }
 
 // Default returns the options of the demonstration: 24 + 24 classes with 8 to 10 images each.
 func Default() Options { return Options{Seed: 1, Classes: 24, Images: 8} }
 
-// Validate says which option has no meaning.
+// Validate returns an error for the first option that is out of its range.
 func (o Options) Validate() error {
 	switch {
 	case o.Classes < 3 || o.Classes > 100: // VehicleID has three nested lists; the attributes tell 200 apart with ease
@@ -31,7 +31,7 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// String describes what decides the bytes, the number of workers left out.
+// String describes the options that decide the bytes: all but the number of workers.
 func (o Options) String() string {
 	return fmt.Sprintf("seed %d, %d train and %d test classes, %d to %d images a class", o.Seed, o.Classes, o.Classes, o.Images, o.Images+2)
 }
@@ -55,9 +55,9 @@ func sets() []set {
 	}
 }
 
-// Write makes the five sets under dir, which is created where it does not exist. A set becomes visible under its name
-// when it is whole. A set that is there already, written with the same options, is left alone; any other folder of the
-// same name is an error.
+// Write writes the five sets below dir, which it creates where it does not exist. A set appears
+// under its name when it is whole. A set that is there already, written with the same options, is
+// left alone; any other folder of its name is an error.
 func Write(ctx context.Context, dir string, o Options) error {
 	if err := o.Validate(); err != nil {
 		return err

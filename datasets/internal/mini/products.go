@@ -1,6 +1,6 @@
 package mini
 
-// products are things of a household: the set sop. A shape is a super class.
+// products are things of a household, the set sop. A shape is a super class.
 func products() family {
 	teal, rose, navy := namedColour{"teal", colour{40, 150, 150}}, namedColour{"rose", colour{214, 108, 134}}, namedColour{"navy", colour{44, 54, 112}}
 	lemon, brown, pearl := namedColour{"lemon", colour{230, 214, 90}}, namedColour{"brown", colour{128, 84, 52}}, namedColour{"pearl", colour{228, 224, 218}}
@@ -14,7 +14,7 @@ func products() family {
 	}
 }
 
-// product draws one thing; its badge (button, two buttons or a tag) sits on its largest face.
+// product draws one thing. Its badge (a button, two buttons or a tag) sits on its largest face.
 func product(k looks, r *random) []layer {
 	dark := colour{40, 36, 36}
 	frame, sway := k.b.blend(dark, 0.35), r.between(-0.05, 0.05)

@@ -9,7 +9,7 @@ import (
 // random is a stream of random numbers with the draws that the drawing needs.
 type random struct{ *rand.Rand }
 
-// namedStream returns the stream of that name: adding a stage does not shift the others.
+// namedStream returns the stream of a name: adding a stage does not shift the others.
 func namedStream(seed uint64, name string) *random {
 	hash := fnv.New64a()
 	hash.Write([]byte(name))
@@ -54,8 +54,8 @@ func (r *random) deal(n int) []bool {
 	return half
 }
 
-// mul is the product of a and b, rounded: the conversion keeps the compiler from fusing it with a following addition,
-// which some processors would round otherwise than others.
+// mul is the product of a and b, rounded. The conversion keeps the compiler from fusing it with the
+// next addition, which some processors round differently.
 func mul(a, b float64) float64 { return float64(a * b) }
 
 // clamp limits v to [0, 1].

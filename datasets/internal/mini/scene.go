@@ -109,7 +109,7 @@ func (s *scene) object(layers []layer) {
 	}
 }
 
-// cover is how much of a pixel lies inside an outline at that distance from its centre.
+// cover returns how much of a pixel lies inside an outline that is distance away from its centre.
 func (s *scene) cover(distance float64) float64 {
 	switch half := s.pose.perPixel / 2; {
 	case distance >= half:

@@ -71,7 +71,7 @@ func union(shapes ...shape) shape {
 	}
 }
 
-// intersection is the part of s that lies within the outline.
+// intersection is the part of s that lies inside the outline.
 func intersection(s, outline shape) shape {
 	return func(x, y float64) float64 { return max(s(x, y), outline(x, y)) }
 }

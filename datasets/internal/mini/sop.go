@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// writeSOP writes the layout of Stanford Online Products: two lists whose ids go on from one to the other, each
-// ordered by super class, and a folder per super class.
+// writeSOP writes the layout of Stanford Online Products: two lists, each ordered by super class,
+// whose ids go on from one to the other, and a folder per super class.
 func writeSOP(ctx context.Context, f *folder) error {
 	train := f.options.Classes
 	classes := f.classes(2 * train)

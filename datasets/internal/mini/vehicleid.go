@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// writeVehicleID writes the layout of PKU VehicleID: images named by a number with leading zeros, lists of image and
-// vehicle without a final newline and with later images first, and attribute tables in which names come first. Each
-// test list holds the one before. Two more vehicles are in no split list.
+// writeVehicleID writes the layout of PKU VehicleID. Images are named by a number with leading
+// zeros. Lists of image and vehicle have no final newline and begin with the last image. Names come
+// first in the attribute tables. Each test list contains the one before. Two more vehicles are in
+// no split list.
 func writeVehicleID(ctx context.Context, f *folder) error {
 	const unlisted = 2
 	n := f.options.Classes

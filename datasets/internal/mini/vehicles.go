@@ -1,7 +1,7 @@
 package mini
 
-// vehicles are seen from the front, as by a traffic camera: the set vehicleid. Shape and pattern are the model; what
-// tells vehicles of one model and colour apart is behind the windscreen.
+// vehicles are seen from the front, as by a traffic camera, the set vehicleid. Shape and pattern
+// make the model. What tells vehicles of one model and colour apart is behind the windscreen.
 func vehicles() family {
 	black, blue, grey := namedColour{"black", colour{46, 46, 50}}, namedColour{"blue", colour{46, 82, 150}}, namedColour{"gray", colour{132, 136, 142}}
 	red, white, yellow := namedColour{"red", colour{178, 40, 40}}, namedColour{"white", colour{232, 234, 236}}, namedColour{"yellow", colour{226, 186, 50}}

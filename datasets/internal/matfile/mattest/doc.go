@@ -1,3 +1,3 @@
-// Package mattest writes MAT-files of version 5 for tests. It shares no code
-// with the reader and can write what a reader must refuse.
+// Package mattest writes MAT-files of version 5 for tests. It shares no code with the reader, and it
+// can write files that the reader must refuse.
 package mattest
