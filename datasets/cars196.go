@@ -129,7 +129,8 @@ func (r *carsReader) readDevkit(ctx context.Context) error {
 			want = carsImages - carsDevkitTrain
 		}
 		if rows := len(r.layout.Rows) - before; r.custom == "" && rows != want {
-			return r.errorf(part.name, "annotations, want the %d of %s (another set in this layout needs --custom NAME), got %d", want, carsTitle, rows)
+			return r.errorf(part.name, "annotations, want the %d of %s (another set in this layout needs --custom NAME), got %d",
+				want, carsTitle, rows)
 		}
 	}
 	return nil

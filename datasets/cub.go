@@ -109,7 +109,9 @@ func (r *cubReader) readImages(ctx context.Context) error {
 }
 
 // readPerImage reads a list with a row for each image of images.txt.
-func (r *cubReader) readPerImage(ctx context.Context, name, what string, row func(l *listFile, line, id int, rest string) error) (*listFile, error) {
+func (r *cubReader) readPerImage(ctx context.Context, name, what string,
+	row func(l *listFile, line, id int, rest string) error,
+) (*listFile, error) {
 	l := &listFile{root: r.root, name: name}
 	list, err := l.readNumbered(ctx, what, func(line, id int, rest string) error {
 		if id > len(r.rows) {
@@ -137,12 +139,14 @@ func (r *cubReader) readLabels(ctx context.Context) error {
 		}
 		row := &r.rows[id-1]
 		if folder := path.Dir(row.Name); folder != r.classes[class-1] {
-			return l.errorf(line, "class %d is %s in classes.txt, but %s has image %d in %s", class, quote(r.classes[class-1]), row.Line, id, quote(folder))
+			return l.errorf(line, "class %d is %s in classes.txt, but %s has image %d in %s",
+				class, quote(r.classes[class-1]), row.Line, id, quote(folder))
 		}
 		row.Class, row.ClassName = int32(class), r.classes[class-1]
 		row.Split = splitOfHalf(class, len(r.classes))
 		if train := id <= cubTrainImages; r.custom == "" && train != (row.Split == Train) {
-			return l.errorf(line, "class of image %d: want classes 1..%d for ids 1..%d and no others, got %d", id, cubClasses/2, cubTrainImages, class)
+			return l.errorf(line, "class of image %d: want classes 1..%d for ids 1..%d and no others, got %d",
+				id, cubClasses/2, cubTrainImages, class)
 		}
 		images[class-1]++
 		return nil

@@ -16,8 +16,8 @@ type rawSet struct {
 	rows []Row
 }
 
-// newRawSet has 3 train and 2 test classes of 4 images, in an order that is not the order of the files; every
-// image has a size of its own.
+// newRawSet has 3 train and 2 test classes of 4 images, in an order that is not the order of the
+// files; every image has a size of its own.
 func newRawSet(tb testing.TB) *rawSet {
 	tb.Helper()
 	s := &rawSet{root: tb.TempDir()}

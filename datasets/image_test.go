@@ -179,7 +179,8 @@ func TestDecodeColours(t *testing.T) {
 		want [3]int
 		off  int // tolerance
 	}{
-		// Pillow 11 on the file it wrote: Image.open(...).convert("RGB").getpixel; decoders round differently.
+		// Pillow 11 on the file it wrote: Image.open(...).convert("RGB").getpixel; decoders round
+		// differently.
 		{"CMYK with Adobe's inversion, upper half", cmyk, 5, [3]int{245, 53, 34}, 4},
 		{"CMYK, lower half", cmyk, 18, [3]int{19, 164, 195}, 4},
 		{"grayscale JPEG is repeated in three channels", jpegOf(t, gray), 5, [3]int{90, 90, 90}, 1},

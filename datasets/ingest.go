@@ -197,7 +197,8 @@ func existingRows(ctx context.Context, folder *os.Root, rows []*Row, allowMissin
 // tooManyBroken returns the error of more broken images than are allowed.
 func tooManyBroken(broken []Quarantined, seen, total int, share float64) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d of the first %d of %d images are broken, more than the %g%% that --max-quarantine allows:", len(broken), seen, total, 100*share)
+	fmt.Fprintf(&b, "%d of the first %d of %d images are broken, more than the %g%% that --max-quarantine allows:",
+		len(broken), seen, total, 100*share)
 	for _, q := range broken[:min(len(broken), 10)] {
 		fmt.Fprintf(&b, "\n  %s: %s: %s", q.Line, q.Name, q.Reason)
 	}

@@ -101,7 +101,8 @@ func TestIngestMissing(t *testing.T) {
 	}
 	o := s.options(t)
 	_, _, err := Ingest(t.Context(), s.set(), o)
-	// In the order of the data set, class 2 (row 9 holds 4, row 2 holds 5) comes first: both are test classes, 4 before 5.
+	// In the order of the data set, class 2 (row 9 holds 4, row 2 holds 5) comes first: both are
+	// test classes, 4 before 5.
 	wantError(t, err, "list.txt:10: no "+s.rows[9].File+"; 2 of 20 images are missing", "--allow-missing")
 	o.AllowMissing = true
 	m, d := s.ingest(t, o)

@@ -2,7 +2,8 @@ package datasets
 
 import "testing"
 
-// The miniature sets go through the whole of it in each of the five layouts: lists, boxes, files, Verify.
+// The miniature sets go through the whole of it in each of the five layouts: lists, boxes, files,
+// Verify.
 func TestIngestMini(t *testing.T) {
 	raw := t.TempDir()
 	if err := WriteMini(t.Context(), raw, MiniOptions{Seed: 1, Classes: 3, Images: 2}); err != nil {

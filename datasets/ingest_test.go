@@ -54,7 +54,8 @@ func TestIngestRows(t *testing.T) {
 	}
 }
 
-// The same input gives the same bytes in every file, wherever it lies, whenever it was written, with any number of workers.
+// The same input gives the same bytes in every file, wherever it lies, whenever it was written,
+// with any number of workers.
 func TestIngestSameBytes(t *testing.T) {
 	small := sizeLimits{batch: 12 << 10, part: partReserve + 24<<10, index: 7}
 	var first map[string]string
@@ -93,7 +94,8 @@ func TestIngestSameBytes(t *testing.T) {
 	}
 }
 
-// The digest follows from content and options: not from the tool's version, but from a pixel, a class or an option.
+// The digest follows from content and options: not from the tool's version, but from a pixel, a
+// class or an option.
 func TestIngestDigest(t *testing.T) {
 	s := newRawSet(t)
 	o := s.options(t)

@@ -128,7 +128,9 @@ func exactFolder(root, name string) bool {
 }
 
 // readCounted reads a list with the number of rows in its first line and head in its second.
-func (r *inshopReader) readCounted(ctx context.Context, name, head string, row func(l *listFile, line int, text string, fields []string) error) (*listFile, error) {
+func (r *inshopReader) readCounted(ctx context.Context, name, head string,
+	row func(l *listFile, line int, text string, fields []string) error,
+) (*listFile, error) {
 	l := &listFile{root: r.root, name: name}
 	want, rows := 0, 0
 	sum, err := l.read(ctx, func(line int, text string) error {

@@ -39,7 +39,8 @@ func Locate(set Set, raw string) (string, error) {
 	}
 	switch len(found) {
 	case 0:
-		return "", fmt.Errorf("no %s in %s: want the published folder (%s) or the folder that holds it", set.Title, raw, strings.Join(set.Folders, ", "))
+		return "", fmt.Errorf("no %s in %s: want the published folder (%s) or the folder that holds it",
+			set.Title, raw, strings.Join(set.Folders, ", "))
 	case 1:
 		return found[0], nil
 	}

@@ -16,7 +16,8 @@ const (
 	indexName = "index.arrow"
 	// schemaVersion is the version of the folder's layout and columns.
 	schemaVersion = 1
-	// preprocessing is the version of what is done to pixels; it rises when the same options give other pixels.
+	// preprocessing is the version of what is done to pixels; it rises when the same options give
+	// other pixels.
 	preprocessing = 1
 )
 

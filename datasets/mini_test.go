@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The readers of the five layouts must find in the miniature sets what was written: 24 train and 24 test classes, no
-// class in both, 8 to 10 images each, and every box inside its image.
+// The readers of the five layouts must find in the miniature sets what was written: 24 train and 24
+// test classes, no class in both, 8 to 10 images each, and every box inside its image.
 func TestWriteMiniReads(t *testing.T) {
 	dir := t.TempDir()
 	o := DefaultMini()
@@ -92,7 +92,8 @@ func checkMiniImage(t *testing.T, root string, row Row) {
 	}
 }
 
-// checkMiniLists: each of VehicleID's test lists holds the one before, with a third, two thirds and all 24 vehicles.
+// checkMiniLists: each of VehicleID's test lists holds the one before, with a third, two thirds and
+// all 24 vehicles.
 func checkMiniLists(t *testing.T, layout *Layout) {
 	t.Helper()
 	vehicles := map[uint8]map[int32]bool{1: {}, 2: {}, 4: {}}

@@ -123,7 +123,8 @@ func (d *Dataset) Box(i int) *Box { return d.rows[i].box }
 // SHA256 returns the digest of the source file of row i.
 func (d *Dataset) SHA256(i int) [32]byte { return d.rows[i].source }
 
-// Image returns row i's image as it is stored: a JPEG, or RGB [Size][Size][3] in a data set with raw pixels.
+// Image returns row i's image as it is stored: a JPEG, or RGB [Size][Size][3] in a data set with
+// raw pixels.
 func (d *Dataset) Image(i int) ([]byte, error) {
 	data := make([]byte, d.rows[i].size)
 	return data, d.read(i, data)

@@ -311,7 +311,8 @@ func TestInspect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// By hand: ids 80 to 87 and 92 to 95 train; a width is 60 + id, the heights of a class are 40, 45, 50, 55.
+	// By hand: ids 80 to 87 and 92 to 95 train; a width is 60 + id, the heights of a class are 40,
+	// 45, 50, 55.
 	if len(in.Splits) != 2 || in.Splits[0].Classes != 3 || in.Splits[0].PerClass != (Range{4, 4, 4}) ||
 		in.Splits[0].Width != (Range{140, 145, 155}) || in.Splits[1].Height != (Range{40, 45, 55}) || in.Splits[0].Superclasses != 1 {
 		t.Errorf("inspection is %+v", in)

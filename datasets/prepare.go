@@ -19,7 +19,8 @@ func prepareImage(row *Row, data []byte, o Options) (s stored, bad, fatal error)
 	if row.Box != nil && !o.Precropped {
 		b := row.Box.clip(p.width, p.height)
 		if b.X0 >= b.X1 || b.Y0 >= b.Y1 {
-			return s, nil, fmt.Errorf("%s: box %d,%d-%d,%d does not touch the image %s of %d x %d pixels; if the images are box crops already, say so with --precropped",
+			return s, nil, fmt.Errorf("%s: box %d,%d-%d,%d does not touch the image %s of %d x %d pixels; "+
+				"if the images are already cropped to their boxes, say so with --precropped",
 				row.Line, row.Box.X0, row.Box.Y0, row.Box.X1, row.Box.Y1, row.File, p.width, p.height)
 		}
 		s.box = &b

@@ -74,8 +74,9 @@ func imageRaster(m image.Image) raster {
 	return r
 }
 
-// rowYCbCr writes the pixels [x0, x1) of row y, in m's own coordinates, as RGB: JFIF's full-range BT.601 in 16-bit
-// fixed point, the arithmetic of color.YCbCrToRGB, with chroma repeated over the samples it covers.
+// rowYCbCr writes the pixels [x0, x1) of row y, in m's own coordinates, as RGB: JFIF's full-range
+// BT.601 in 16-bit fixed point, the arithmetic of color.YCbCrToRGB, with chroma repeated over the
+// samples it covers.
 func rowYCbCr(m *image.YCbCr, y, x0, x1 int, dst []uint8) {
 	luma := m.Y[m.YOffset(x0, y):][:x1-x0]
 	shift := 0 // log2 of the luma samples that share a chroma sample, horizontally

@@ -118,7 +118,8 @@ func TestRowYCbCr(t *testing.T) {
 }
 
 func TestViewSizes(t *testing.T) {
-	// Expected from the rule: the shortest side is clamped to [N, round(N*256/224)], then N x N from the centre.
+	// Expected from the rule: the shortest side is clamped to [N, round(N*256/224)], then N x N
+	// from the centre.
 	for _, c := range []struct {
 		why                 string
 		width, height, size int
@@ -143,8 +144,8 @@ func TestViewSizes(t *testing.T) {
 	}
 }
 
-// A random view is a window of the scaled image or its mirror image; both and many places occur, and every
-// call draws three numbers.
+// A random view is a window of the scaled image or its mirror image; both and many places occur,
+// and every call draws three numbers.
 func TestViewRandom(t *testing.T) {
 	const size = 16
 	r := rgbRaster(patterned(40, 18), 40, 18)
@@ -175,7 +176,8 @@ func TestViewRandom(t *testing.T) {
 	if random.Uint64() != beside.Uint64() {
 		t.Error("a view does not draw three numbers")
 	}
-	// 150 views are equally likely; 400 draws show 139 of them on average. Half of the draws, 200 +- 10, are mirrored.
+	// 150 views are equally likely; 400 draws show 139 of them on average. Half of the draws, 200
+	// +- 10, are mirrored.
 	if len(seen) < 120 || kinds["mirrored"] < 150 || kinds["mirrored"] > 250 {
 		t.Errorf("%d different views, %v", len(seen), kinds)
 	}

@@ -189,7 +189,8 @@ func (r *sopReader) checkClasses(l *listFile, split Split, want sopCounts) error
 	for id := 1; id <= r.lastClass; id++ {
 		c := r.classes[id]
 		if (c.split == split) != (id >= want.firstClass) {
-			return l.errorf(l.last, "classes of the %s list, want %d..%d, but %s has class %s", split, want.firstClass, want.lastClass, c.place, strconv.Itoa(id))
+			return l.errorf(l.last, "classes of the %s list, want %d..%d, but %s has class %s",
+				split, want.firstClass, want.lastClass, c.place, strconv.Itoa(id))
 		}
 		if c.images < 2 || c.images > 12 {
 			return l.errorf(l.last, "images of class %d, want 2 to 12 as in %s, got %d", id, sopTitle, c.images)

@@ -11,7 +11,9 @@ import (
 
 // addLearners adds the share of one draw to R@K of every learner. whole holds the metrics of the
 // same search with all learners.
-func addLearners(ctx context.Context, b *xla.Backend, s retrieval.Search, sizes []int, whole map[string]float64, draws int, e *runs.Evaluation) error {
+func addLearners(ctx context.Context, b *xla.Backend, s retrieval.Search, sizes []int, whole map[string]float64,
+	draws int, e *runs.Evaluation,
+) error {
 	recalls, err := retrieval.LearnerRecalls(ctx, b, s, sizes, whole)
 	if err != nil {
 		return err

@@ -48,7 +48,9 @@ type attempt struct {
 // runCell trains and evaluates one cell and writes its record. The caller holds the claim of the
 // cell. The record of an interrupted cell says running; the next run continues the cell from its
 // checkpoint.
-func runCell(ctx context.Context, w *workspace.Workspace, r *runs.Run, latest *backbones.Features, c plan.Cell, o RunOptions) (runs.Cell, error) {
+func runCell(ctx context.Context, w *workspace.Workspace, r *runs.Run, latest *backbones.Features, c plan.Cell,
+	o RunOptions,
+) (runs.Cell, error) {
 	began := time.Now()
 	w.ForgetLog()
 	workspace.ResetPeakMemory()
@@ -162,7 +164,8 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 		return err
 	}
 	evaluated := time.Now()
-	a.record.Evaluations, a.record.Correlation, err = evaluateTest(ctx, w, a.backend, a.run, c.Key, c.Config, a.record.Selection.At(), a.data, test, *embedding)
+	a.record.Evaluations, a.record.Correlation, err = evaluateTest(ctx, w, a.backend, a.run, c.Key, c.Config,
+		a.record.Selection.At(), a.data, test, *embedding)
 	if err != nil {
 		return err
 	}

@@ -286,7 +286,9 @@ func evaluateCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r
 
 // openCellData opens the data set of a cell and returns the rows that the stored embeddings are of.
 // The data set must be as it was when the cell was made.
-func openCellData(w *workspace.Workspace, cell runs.Cell, c models.Config, e runs.Embeddings) (data *datasets.Dataset, test []int, err error) {
+func openCellData(w *workspace.Workspace, cell runs.Cell, c models.Config,
+	e runs.Embeddings,
+) (data *datasets.Dataset, test []int, err error) {
 	data, err = datasets.Open(filepath.Join(w.DatasetsDir(), cell.Dataset, cell.Variant))
 	if err != nil {
 		return nil, nil, err
@@ -297,7 +299,8 @@ func openCellData(w *workspace.Workspace, cell runs.Cell, c models.Config, e run
 		}
 	}()
 	if data.Manifest.Digest != cell.DataHash {
-		return nil, nil, fmt.Errorf("data set %s/%s has digest %s; the cell was made from %s", cell.Dataset, cell.Variant, data.Manifest.Digest, cell.DataHash)
+		return nil, nil, fmt.Errorf("data set %s/%s has digest %s; the cell was made from %s",
+			cell.Dataset, cell.Variant, data.Manifest.Digest, cell.DataHash)
 	}
 	rows, err := divideRows(data, c)
 	if err != nil {

@@ -31,7 +31,9 @@ type SkippedModel struct {
 }
 
 // exportModels writes the models that o asks for.
-func exportModels(ctx context.Context, w *workspace.Workspace, r *runs.Run, cells []runs.Cell, o ExportOptions) ([]ExportedModel, []SkippedModel, error) {
+func exportModels(ctx context.Context, w *workspace.Workspace, r *runs.Run, cells []runs.Cell,
+	o ExportOptions,
+) ([]ExportedModel, []SkippedModel, error) {
 	if o.Cell != "" && !strings.ContainsAny(o.Cell, "*?[") {
 		c, err := cellNamed(r, cells, o.Cell)
 		if err == nil {
@@ -100,7 +102,8 @@ func exportable(r *runs.Run, c runs.Cell) error {
 	case runs.Done:
 		return nil
 	case runs.Failed:
-		return fmt.Errorf("cell %s failed: %s; run \"bierbench run %s --run %s --retry-failed\"", c.Path(), c.Error, filepath.Join(r.Dir, suiteFile), r.Record.ID)
+		return fmt.Errorf("cell %s failed: %s; run \"bierbench run %s --run %s --retry-failed\"",
+			c.Path(), c.Error, filepath.Join(r.Dir, suiteFile), r.Record.ID)
 	}
 	return fmt.Errorf("cell %s is not done, it is running or was interrupted; %s", c.Path(), doCells(r))
 }
@@ -134,7 +137,9 @@ func testModel(r *runs.Run, c runs.Cell, config models.Config) (*models.TestMode
 // exportModel writes the model and the embeddings of a done cell into dir, as a whole or not at
 // all. It replaces an earlier export of the same cell by the same bytes, and with force that of
 // another cell.
-func exportModel(ctx context.Context, w *workspace.Workspace, r *runs.Run, c runs.Cell, dir string, force bool) (e ExportedModel, err error) {
+func exportModel(ctx context.Context, w *workspace.Workspace, r *runs.Run, c runs.Cell, dir string,
+	force bool,
+) (e ExportedModel, err error) {
 	var config models.Config
 	if err = json.Unmarshal(c.Config, &config); err != nil {
 		return e, fmt.Errorf("cell %s: config: %w", c.Path(), err)

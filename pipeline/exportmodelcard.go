@@ -149,7 +149,8 @@ func newModelCard(r *runs.Run, c runs.Cell, config models.Config, m *models.Test
 			Crop:         cropRule, Channels: backbone.Channels, Mean: backbone.Mean, Scale: backbone.Scale, Values: inputRule,
 		},
 		Network: NetworkCard{
-			Name: net.Name, Features: net.Features, InFile: config.Mode == models.Finetune, Weights: c.Environment.Weights, Network: backbone.Network,
+			Name: net.Name, Features: net.Features, InFile: config.Mode == models.Finetune, Weights: c.Environment.Weights,
+			Network: backbone.Network,
 		},
 		Embedding: EmbeddingCard{Size: e.Width, NormFloor: losses.NormFloor, Rule: unitRule},
 		Training:  c.Config, Initialisation: c.Initialisation, Selection: c.Selection,

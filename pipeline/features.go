@@ -79,7 +79,8 @@ func pooledFeatures(ctx context.Context, w *workspace.Workspace, latest *backbon
 	*latest = f
 	took := cost.FeaturesWork{Images: computed, Seconds: time.Since(began).Seconds()}
 	cost.RememberFeatures(ctx, w, c, took)
-	w.Log.Info("features computed", "dataset", data.Manifest.Set, "backbone", c.Backbone, "images", computed, "images/s", float64(computed)/took.Seconds)
+	w.Log.Info("features computed", "dataset", data.Manifest.Set, "backbone", c.Backbone, "images", computed, "images/s",
+		float64(computed)/took.Seconds)
 	return f, took, nil
 }
 

@@ -60,7 +60,8 @@ func heldOutClasses(classes []int32, share float64) ([]int32, error) {
 	distinct := slices.Compact(slices.Sorted(slices.Values(classes)))
 	n := max(2, int(math.Round(share*float64(len(distinct)))))
 	if len(distinct)-n < 2 {
-		return nil, fmt.Errorf("held_out: %g of %d training classes leaves %d to train on; want at least 2", share, len(distinct), max(len(distinct)-n, 0))
+		return nil, fmt.Errorf("held_out: %g of %d training classes leaves %d to train on; want at least 2",
+			share, len(distinct), max(len(distinct)-n, 0))
 	}
 	seed := sha256.Sum256([]byte("held out"))
 	random := rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[:]), binary.LittleEndian.Uint64(seed[8:])))

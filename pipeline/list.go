@@ -51,7 +51,10 @@ func List(w *workspace.Workspace) (*Listing, error) {
 		return nil, err
 	}
 	for _, i := range infos {
-		l.Runs = append(l.Runs, ListedRun{ID: i.ID, Suite: i.Record.Suite, Created: i.Record.Created, Planned: i.Planned, Done: i.Done, Failed: i.Failed, Peeked: i.Peeked})
+		l.Runs = append(l.Runs, ListedRun{
+			ID: i.ID, Suite: i.Record.Suite, Created: i.Record.Created, Planned: i.Planned,
+			Done: i.Done, Failed: i.Failed, Peeked: i.Peeked,
+		})
 	}
 	return l, nil
 }

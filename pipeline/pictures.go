@@ -68,7 +68,8 @@ func (p *pictures) Thumbnail(set reports.PictureSet, id int64) (*reports.Thumbna
 func (p *pictures) open(set reports.PictureSet) *album {
 	data, err := datasets.Open(filepath.Join(p.dir, set.Dataset, set.Variant))
 	if errors.Is(err, fs.ErrNotExist) {
-		return &album{err: fmt.Errorf("no pictures, because data set %s/%s is not prepared in this workspace (\"bierbench ingest %s\" prepares it)",
+		return &album{err: fmt.Errorf("no pictures, because data set %s/%s is not prepared in this workspace "+
+			"(\"bierbench ingest %s\" prepares it)",
 			set.Dataset, set.Variant, set.Dataset)}
 	}
 	if err != nil {

@@ -102,7 +102,9 @@ func chooseCells(r *runs.Run, cells []runs.Cell, name string) ([]runs.Cell, erro
 }
 
 // rescoreCell scores a cell by every protocol that it was evaluated by.
-func rescoreCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *runs.Run, c runs.Cell, dialects []retrieval.Dialect) ([]reports.Rescored, error) {
+func rescoreCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *runs.Run, c runs.Cell,
+	dialects []retrieval.Dialect,
+) ([]reports.Rescored, error) {
 	if err := exportable(r, c); err != nil {
 		return nil, err
 	}
@@ -150,7 +152,9 @@ func rescoreCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r 
 
 // storedSearches returns the searches of a protocol among stored embeddings. Only KindOneGallery
 // needs the data set, for the names by which gallery images are drawn.
-func storedSearches(w *workspace.Workspace, c runs.Cell, config models.Config, p datasets.Protocol, e runs.Embeddings) ([]searchRows, error) {
+func storedSearches(w *workspace.Workspace, c runs.Cell, config models.Config, p datasets.Protocol,
+	e runs.Embeddings,
+) ([]searchRows, error) {
 	rows := protocolRows(p, e)
 	if p.Kind != datasets.KindOneGallery {
 		return protocolSearches(p, nil, nil, rows, e), nil

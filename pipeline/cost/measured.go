@@ -191,7 +191,8 @@ func measuredFiles(w *workspace.Workspace) (file, like string) {
 		return hex.EncodeToString(sum[:6])
 	}
 	hardware, host := thisMachine(w)
-	return filepath.Join(measuredDir(w), digest(hardware)+"-"+digest(host)+".jsonl"), filepath.Join(measuredDir(w), digest(hardware)+"-*.jsonl")
+	return filepath.Join(measuredDir(w), digest(hardware)+"-"+digest(host)+".jsonl"),
+		filepath.Join(measuredDir(w), digest(hardware)+"-*.jsonl")
 }
 
 // readMeasured reads what was measured on this machine and on machines like it.

@@ -196,7 +196,10 @@ func (t *probe) training(ctx context.Context) ([]measurement, error) {
 		return nil, err
 	}
 	step := (elapsed[len(elapsed)-1] - elapsed[probeWarmUp-1]) / probeSteps
-	train := measurement{Work: workTrain, Kind: kind, Amount: probeSteps, Seconds: probeSteps * step, Setup: max(elapsed[probeWarmUp-1]-probeWarmUp*step, 0)}
+	train := measurement{
+		Work: workTrain, Kind: kind, Amount: probeSteps, Seconds: probeSteps * step,
+		Setup: max(elapsed[probeWarmUp-1]-probeWarmUp*step, 0),
+	}
 
 	// Two amounts: both times contain the compilation, and their difference does not.
 	batch := probeImages / 2

@@ -61,7 +61,10 @@ func checkOptions(options []string) error {
 			return fmt.Errorf("--sbatch %q: want an option of sbatch, such as --partition=gpu", o)
 		case !strings.HasPrefix(o, "--") && strings.ContainsAny(o, " ="):
 			return fmt.Errorf("--sbatch %q: want it in one word, such as --partition=gpu or -pgpu", o)
-		case slices.Contains([]string{"--array", "--dependency", "--wrap", "--clusters", "--test-only", "--wait", "--parsable", "--output", "--error"}, name),
+		case slices.Contains([]string{
+			"--array", "--dependency", "--wrap", "--clusters", "--test-only", "--wait", "--parsable",
+			"--output", "--error",
+		}, name),
 			slices.Contains([]string{"-a", "-d", "-M", "-W", "-o", "-e"}, o[:2]):
 			return fmt.Errorf("--sbatch %q: submit sets this option itself", o)
 		}

@@ -121,7 +121,8 @@ func Status(ctx context.Context, w *workspace.Workspace, run string) (*RunStatus
 		out.Cells = append(out.Cells, cell)
 	}
 	if forgotten > 0 && why != "" {
-		out.Notes = append(out.Notes, fmt.Sprintf("tasks of cells that are not done and whose state is not kept any more: %d (%s)", forgotten, why))
+		out.Notes = append(out.Notes, fmt.Sprintf("tasks of cells that are not done and whose state is not kept any more: %d (%s)",
+			forgotten, why))
 	}
 	return out, nil
 }
@@ -147,7 +148,9 @@ func cellState(record runs.Cell, recorded, held bool) string {
 // taskStates returns the state of the latest task of each cell, by the cell's path, and adds the
 // tasks that compute features to the status. why is the reason why an engine does not know a task
 // any more.
-func taskStates(ctx context.Context, w *workspace.Workspace, submissions []*Submission, out *RunStatus) (tasks map[string]*TaskStatus, why string, err error) {
+func taskStates(ctx context.Context, w *workspace.Workspace, submissions []*Submission,
+	out *RunStatus,
+) (tasks map[string]*TaskStatus, why string, err error) {
 	known := map[Task]TaskState{}
 	for _, kind := range Engines() {
 		own := slices.DeleteFunc(slices.Clone(submissions), func(s *Submission) bool { return s.Engine != kind.Name })

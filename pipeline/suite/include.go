@@ -104,7 +104,8 @@ func (s *source) include(e entry, overrides []entry) ([]Block, error) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, e.at.Errorf("include %s: there is no file %s, and no built-in suite of that name (%s)", name, next.file, strings.Join(Builtin(), ", "))
+		return nil, e.at.Errorf("include %s: there is no file %s, and no built-in suite of that name (%s)",
+			name, next.file, strings.Join(Builtin(), ", "))
 	case err != nil:
 		return nil, e.at.Errorf("include %s: %w", name, err)
 	}

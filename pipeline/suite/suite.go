@@ -171,7 +171,10 @@ func (b Block) Config(v Variant, size int) (models.Config, error) {
 			return c, v.at.Errorf("method %s trains nothing; want mode %s", v.Label, models.Frozen)
 		}
 		// Options of training do not belong to it: changing them leaves its cells done.
-		features := models.Config{Backbone: c.Backbone, Mode: c.Mode, Input: c.Input, Untrained: true, Size: net.Features, SelectionConfig: models.SelectionConfig{Evaluate: c.Evaluate}}
+		features := models.Config{
+			Backbone: c.Backbone, Mode: c.Mode, Input: c.Input, Untrained: true, Size: net.Features,
+			SelectionConfig: models.SelectionConfig{Evaluate: c.Evaluate},
+		}
 		if c.Evaluate == models.EvaluateValidation {
 			features.HeldOut = c.HeldOut
 		}

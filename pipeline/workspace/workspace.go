@@ -126,7 +126,8 @@ func (w *Workspace) Dataset(name string) (datasets.Entry, error) {
 		return datasets.Entry{}, fmt.Errorf("%w: %s is not in %s: run \"bierbench ingest %s --raw DIR%s\"",
 			ErrNotIngested, name, w.DatasetsDir(), set.Name, custom)
 	default:
-		return datasets.Entry{}, fmt.Errorf("data set %s is prepared in %d variants: name one of %s", name, len(fits), strings.Join(variants, ", "))
+		return datasets.Entry{}, fmt.Errorf("data set %s is prepared in %d variants: name one of %s",
+			name, len(fits), strings.Join(variants, ", "))
 	}
 }
 

@@ -11,12 +11,12 @@ type build struct {
 
 // birds are seen from the side, the set cub.
 func birds() family {
-	red, blue, yellow := namedColour{"crimson", colour{196, 46, 52}}, namedColour{"blue", colour{52, 92, 190}}, namedColour{"golden", colour{232, 190, 52}}
-	white, black, green := namedColour{"white", colour{236, 234, 226}}, namedColour{"black", colour{44, 42, 48}}, namedColour{"olive", colour{112, 140, 60}}
+	red, blue, yellow := swatch{"crimson", colour{196, 46, 52}}, swatch{"blue", colour{52, 92, 190}}, swatch{"golden", colour{232, 190, 52}}
+	white, black, green := swatch{"white", colour{236, 234, 226}}, swatch{"black", colour{44, 42, 48}}, swatch{"olive", colour{112, 140, 60}}
 	return family{
 		shapes: []string{"Finch", "Heron", "Duck", "Magpie"},
 		parts:  []string{"", "crested", "capped", "collared"},
-		pairs:  [][2]namedColour{{red, white}, {blue, yellow}, {yellow, black}, {white, black}, {green, red}, {blue, white}},
+		pairs:  [][2]swatch{{red, white}, {blue, yellow}, {yellow, black}, {white, black}, {green, red}, {blue, white}},
 		tilt:   0.22,
 		mirror: true,
 		figure: bird,

@@ -2,19 +2,20 @@ package mini
 
 // cars are seen from the side, the set cars196.
 func cars() family {
-	red, blue, silver := namedColour{"Ruby", colour{186, 36, 40}}, namedColour{"Cobalt", colour{38, 76, 168}}, namedColour{"Silver", colour{188, 192, 198}}
-	cream, green, orange := namedColour{"Ivory", colour{236, 226, 196}}, namedColour{"Pine", colour{34, 104, 74}}, namedColour{"Amber", colour{232, 138, 36}}
+	red, blue, silver := swatch{"Ruby", colour{186, 36, 40}}, swatch{"Cobalt", colour{38, 76, 168}}, swatch{"Silver", colour{188, 192, 198}}
+	cream, green, orange := swatch{"Ivory", colour{236, 226, 196}}, swatch{"Pine", colour{34, 104, 74}}, swatch{"Amber", colour{232, 138, 36}}
 	return family{
 		shapes: []string{"Sedan", "Hatchback", "Van", "Pickup"},
 		parts:  []string{"", "Sport", "Tour", "Trail"},
-		pairs:  [][2]namedColour{{red, cream}, {blue, silver}, {silver, red}, {cream, blue}, {green, cream}, {orange, blue}},
+		pairs:  [][2]swatch{{red, cream}, {blue, silver}, {silver, red}, {cream, blue}, {green, cream}, {orange, blue}},
 		tilt:   0.1,
 		mirror: true,
 		figure: car,
 	}
 }
 
-// car draws a car that drives to the left: body in the first colour, pattern on its sides, cabin in the second.
+// car draws a car that drives to the left: body in the first colour, pattern on its sides, cabin in
+// the second.
 func car(k looks, r *random) []layer {
 	dark, glass := colour{30, 30, 34}, colour{96, 122, 140}.blend(colour{200, 216, 226}, r.Float64())
 	var cabin, windows, tail shape
@@ -51,7 +52,8 @@ func car(k looks, r *random) []layer {
 	}
 	switch k.part {
 	case 1: // a spoiler
-		layers = append(layers, layer{polygon(backX-0.2, backY-0.12, backX+0.1, backY-0.26, backX+0.1, backY-0.16, backX+0.02, backY+0.04, backX-0.06, backY+0.04, backX-0.02, backY-0.12), plain(dark)})
+		layers = append(layers, layer{polygon(backX-0.2, backY-0.12, backX+0.1, backY-0.26, backX+0.1, backY-0.16, backX+0.02,
+			backY+0.04, backX-0.06, backY+0.04, backX-0.02, backY-0.12), plain(dark)})
 	case 2: // a roof rack with its load
 		top := -0.36
 		switch k.shape {
@@ -60,7 +62,8 @@ func car(k looks, r *random) []layer {
 		case 2:
 			top = -0.6
 		}
-		layers = append(layers, layer{rectangle(-0.08, top-0.04, 0.26, 0.025, 0), plain(dark)}, layer{rectangle(-0.08, top-0.14, 0.2, 0.08, 0.03), plain(colour{150, 104, 60})})
+		layers = append(layers, layer{rectangle(-0.08, top-0.04, 0.26, 0.025, 0), plain(dark)},
+			layer{rectangle(-0.08, top-0.14, 0.2, 0.08, 0.03), plain(colour{150, 104, 60})})
 	case 3: // a spare wheel
 		layers = append(layers, layer{circle(0.93, 0.02, 0.17), plain(dark)}, layer{circle(0.93, 0.02, 0.09), plain(k.b)})
 	}

@@ -118,8 +118,9 @@ func upright(e example) []float64 {
 	return pixels
 }
 
-// The sets must leave something to learn: what an untrained eye has (pixels, colours) stays far below 90% R@1, also
-// when it is given the object's box, while an oracle that undoes pose and light finds the classes. Chance is about 4%.
+// The sets must leave something to learn: what an untrained eye has (pixels, colours) stays far
+// below 90% R@1, also when it is given the object's box, while an oracle that undoes pose and light
+// finds the classes. Chance is about 4%.
 func TestDifficulty(t *testing.T) {
 	const (
 		whole  = 0.4 // most that a stand-in may reach on the image
@@ -157,7 +158,8 @@ func TestDifficulty(t *testing.T) {
 	}
 }
 
-// Classes share attributes: no single one of them, and no pair of colours and shape, tells the classes apart.
+// Classes share attributes: no single one of them, and no pair of colours and shape, tells the
+// classes apart.
 func TestClassesShareAttributes(t *testing.T) {
 	for _, s := range sets() {
 		t.Run(s.name, func(t *testing.T) {

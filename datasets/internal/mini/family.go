@@ -7,8 +7,8 @@ type attributes struct {
 	shape, pattern, pair, part int // indices into the family's shapes, patterns(), pairs and parts
 }
 
-// namedColour is a colour with the word for it in the names of classes.
-type namedColour struct {
+// swatch is a colour with the word for it in the names of classes.
+type swatch struct {
 	name string
 	colour
 }
@@ -17,9 +17,9 @@ type namedColour struct {
 type family struct {
 	shapes []string
 	parts  []string
-	pairs  [][2]namedColour // the pairs of colours that classes have
-	tilt   float64          // largest rotation either way, as the tangent of half the angle
-	mirror bool             // whether it is seen from both sides
+	pairs  [][2]swatch // the pairs of colours that classes have
+	tilt   float64     // largest rotation either way, as the tangent of half the angle
+	mirror bool        // whether it is seen from both sides
 	// figure builds one object of the class. r moves what an object can move.
 	figure func(k looks, r *random) []layer
 }
@@ -45,7 +45,8 @@ func (f family) looks(k attributes) looks {
 	return looks{k, f.pairs[k.pair][0].colour, f.pairs[k.pair][1].colour}
 }
 
-// classes draws n different combinations. Each pair of colours and each shape occurs about equally often.
+// classes draws n different combinations. Each pair of colours and each shape occurs about equally
+// often.
 func (f family) classes(n int, r *random) []attributes {
 	all := make([]attributes, 0, n)
 	taken := map[attributes]bool{}

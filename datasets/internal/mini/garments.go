@@ -2,12 +2,12 @@ package mini
 
 // garments hang or are worn flat, the set inshop. A shape is a category folder.
 func garments() family {
-	plum, sky, sand := namedColour{"plum", colour{122, 48, 104}}, namedColour{"sky", colour{120, 178, 222}}, namedColour{"sand", colour{214, 190, 148}}
-	coal, coral, mint := namedColour{"coal", colour{52, 54, 60}}, namedColour{"coral", colour{236, 112, 92}}, namedColour{"mint", colour{150, 214, 176}}
+	plum, sky, sand := swatch{"plum", colour{122, 48, 104}}, swatch{"sky", colour{120, 178, 222}}, swatch{"sand", colour{214, 190, 148}}
+	coal, coral, mint := swatch{"coal", colour{52, 54, 60}}, swatch{"coral", colour{236, 112, 92}}, swatch{"mint", colour{150, 214, 176}}
 	return family{
 		shapes: []string{"Tees_Tanks", "Dresses", "Skirts", "Pants"},
 		parts:  []string{"", "pocket", "buttons", "belt"},
-		pairs:  [][2]namedColour{{plum, sand}, {sky, coal}, {sand, coral}, {coal, mint}, {coral, sky}, {mint, plum}},
+		pairs:  [][2]swatch{{plum, sand}, {sky, coal}, {sand, coral}, {coal, mint}, {coral, sky}, {mint, plum}},
 		tilt:   0.16,
 		figure: garment,
 	}
@@ -51,14 +51,16 @@ func garment(k looks, r *random) []layer {
 	}
 	switch k.part {
 	case 1:
-		layers = append(layers, layer{rectangle(0.18, chest, 0.16, 0.17, 0.03), plain(dark)}, layer{rectangle(0.18, chest, 0.12, 0.13, 0.02), plain(k.b)})
+		layers = append(layers, layer{rectangle(0.18, chest, 0.16, 0.17, 0.03), plain(dark)},
+			layer{rectangle(0.18, chest, 0.12, 0.13, 0.02), plain(k.b)})
 	case 2:
 		for i := range 3 {
 			y := chest - 0.22 + float64(i)*0.25
 			layers = append(layers, layer{circle(-0.02, y, 0.085), plain(dark)}, layer{circle(-0.02, y, 0.055), plain(colour{244, 240, 228})})
 		}
 	case 3:
-		layers = append(layers, layer{rectangle(0, waist, half, 0.075, 0), plain(dark)}, layer{rectangle(0, waist, 0.11, 0.09, 0.02), plain(colour{222, 186, 80})})
+		layers = append(layers, layer{rectangle(0, waist, half, 0.075, 0), plain(dark)},
+			layer{rectangle(0, waist, 0.11, 0.09, 0.02), plain(colour{222, 186, 80})})
 	}
 	return layers
 }

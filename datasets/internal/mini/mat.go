@@ -9,8 +9,8 @@ import (
 	"io"
 )
 
-// MAT-file format, version 5, as published by The MathWorks ("MAT-File Format", R2024a, chapter 1): data types of
-// elements and classes of arrays.
+// MAT-file format, version 5, as published by The MathWorks ("MAT-File Format", R2024a, chapter 1):
+// data types of elements and classes of arrays.
 const (
 	miINT8       = 1
 	miUINT8      = 2

@@ -34,8 +34,9 @@ func digest(t *testing.T, dir string) string {
 	return fmt.Sprintf("%x", hash.Sum(nil))
 }
 
-// The same options give the same bytes: with one worker and with several, and as recorded. The recorded digest holds
-// for the Go release in testdata/digest.txt; another one may encode JPEG or zlib differently.
+// The same options give the same bytes: with one worker and with several, and as recorded. The
+// recorded digest holds for the Go release in testdata/digest.txt; another one may encode JPEG or
+// zlib differently.
 func TestWriteSameBytes(t *testing.T) {
 	golden := filepath.Join("testdata", "digest.txt")
 	release := strings.Join(strings.SplitN(runtime.Version(), ".", 3)[:2], ".") // such as go1.26
@@ -87,7 +88,8 @@ func TestSeedMatters(t *testing.T) {
 	}
 }
 
-// A second call keeps what is there; a folder that is not ours, or ours with other options, is never touched.
+// A second call keeps what is there; a folder that is not ours, or ours with other options, is
+// never touched.
 func TestWriteTwice(t *testing.T) {
 	dir := t.TempDir()
 	if err := Write(t.Context(), dir, small()); err != nil {

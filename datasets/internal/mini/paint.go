@@ -28,7 +28,8 @@ func patterns() []string {
 	return []string{"plain", "barred", "striped", "spotted", "checked", "halved"}
 }
 
-// pattern returns where the second colour goes, as a distance in object units; period is the length of one repeat.
+// pattern returns where the second colour goes, as a distance in object units; period is the length
+// of one repeat.
 func pattern(kind int, period float64) shape {
 	wave := func(v float64) float64 { // a triangle wave: negative in every second half period
 		u := v / period

@@ -2,12 +2,12 @@ package mini
 
 // products are things of a household, the set sop. A shape is a super class.
 func products() family {
-	teal, rose, navy := namedColour{"teal", colour{40, 150, 150}}, namedColour{"rose", colour{214, 108, 134}}, namedColour{"navy", colour{44, 54, 112}}
-	lemon, brown, pearl := namedColour{"lemon", colour{230, 214, 90}}, namedColour{"brown", colour{128, 84, 52}}, namedColour{"pearl", colour{228, 224, 218}}
+	teal, rose, navy := swatch{"teal", colour{40, 150, 150}}, swatch{"rose", colour{214, 108, 134}}, swatch{"navy", colour{44, 54, 112}}
+	lemon, brown, pearl := swatch{"lemon", colour{230, 214, 90}}, swatch{"brown", colour{128, 84, 52}}, swatch{"pearl", colour{228, 224, 218}}
 	return family{
 		shapes: []string{"chair", "kettle", "lamp", "mug"},
 		parts:  []string{"", "buttoned", "twin", "tagged"},
-		pairs:  [][2]namedColour{{teal, pearl}, {rose, navy}, {navy, lemon}, {lemon, brown}, {brown, teal}, {pearl, rose}},
+		pairs:  [][2]swatch{{teal, pearl}, {rose, navy}, {navy, lemon}, {lemon, brown}, {brown, teal}, {pearl, rose}},
 		tilt:   0.28,
 		mirror: true,
 		figure: product,
@@ -23,7 +23,8 @@ func product(k looks, r *random) []layer {
 	switch k.shape {
 	case 0: // chair
 		layers = []layer{
-			{union(capsule(-0.42, 0.3, -0.52, 0.96, 0.06, 0.04), capsule(0.42, 0.3, 0.52, 0.96, 0.06, 0.04), capsule(-0.2, 0.3, -0.22, 0.84, 0.05, 0.04), capsule(0.2, 0.3, 0.22, 0.84, 0.05, 0.04)), plain(frame)},
+			{union(capsule(-0.42, 0.3, -0.52, 0.96, 0.06, 0.04), capsule(0.42, 0.3, 0.52, 0.96, 0.06, 0.04),
+				capsule(-0.2, 0.3, -0.22, 0.84, 0.05, 0.04), capsule(0.2, 0.3, 0.22, 0.84, 0.05, 0.04)), plain(frame)},
 			{rectangle(sway, -0.42, 0.46, 0.52, 0.14), k.patterned(0.3)},
 			{rectangle(0, 0.26, 0.58, 0.14, 0.08), plain(k.b)},
 		}

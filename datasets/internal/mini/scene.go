@@ -72,8 +72,8 @@ func (f family) pose(width, height int, r *random) pose {
 
 // object composes the layers over the image and records the box of what they cover by half or more.
 func (s *scene) object(layers []layer) {
-	// One pixel moves a point by at most step, squeeze and the inexactness of distances included: so far from an
-	// outline that the next pixels cannot reach it, they need not ask.
+	// One pixel moves a point by at most step, squeeze and the inexactness of distances included:
+	// so far from an outline that the next pixels cannot reach it, they need not ask.
 	step := 1.6 * s.pose.perPixel
 	next := make([]int, len(layers)) // the first px at which each layer may cover anything
 	s.box = box{s.width, s.height, 0, 0}
@@ -120,7 +120,8 @@ func (s *scene) cover(distance float64) float64 {
 	return 0.5 - distance/s.pose.perPixel
 }
 
-// background fills the image with a texture and with clutter, some of it in the colours of the set's objects.
+// background fills the image with a texture and with clutter, some of it in the colours of the
+// set's objects.
 func (s *scene) background(f family, r *random) {
 	grey := r.between(70, 190)
 	base := colour{grey + r.between(-30, 30), grey + r.between(-30, 30), grey + r.between(-30, 30)}

@@ -2,8 +2,8 @@ package mini
 
 import "math"
 
-// shape is the signed distance of a point to an outline, in object units: negative inside. Only its sign and its size
-// near the outline have to be exact.
+// shape is the signed distance of a point to an outline, in object units: negative inside. Only its
+// sign and its size near the outline have to be exact.
 type shape func(x, y float64) float64
 
 func length(x, y float64) float64 { return math.Sqrt(mul(x, x) + mul(y, y)) }

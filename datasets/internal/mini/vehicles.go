@@ -3,18 +3,19 @@ package mini
 // vehicles are seen from the front, as by a traffic camera, the set vehicleid. Shape and pattern
 // make the model. What tells vehicles of one model and colour apart is behind the windscreen.
 func vehicles() family {
-	black, blue, grey := namedColour{"black", colour{46, 46, 50}}, namedColour{"blue", colour{46, 82, 150}}, namedColour{"gray", colour{132, 136, 142}}
-	red, white, yellow := namedColour{"red", colour{178, 40, 40}}, namedColour{"white", colour{232, 234, 236}}, namedColour{"yellow", colour{226, 186, 50}}
+	black, blue, grey := swatch{"black", colour{46, 46, 50}}, swatch{"blue", colour{46, 82, 150}}, swatch{"gray", colour{132, 136, 142}}
+	red, white, yellow := swatch{"red", colour{178, 40, 40}}, swatch{"white", colour{232, 234, 236}}, swatch{"yellow", colour{226, 186, 50}}
 	return family{
 		shapes: []string{"Limousine", "Offroad", "Bus", "Lorry"},
 		parts:  []string{"", "pass", "charm", "twin"},
-		pairs:  [][2]namedColour{{black, grey}, {blue, white}, {grey, red}, {red, black}, {white, blue}, {yellow, grey}},
+		pairs:  [][2]swatch{{black, grey}, {blue, white}, {grey, red}, {red, black}, {white, blue}, {yellow, grey}},
 		tilt:   0.13,
 		figure: vehicle,
 	}
 }
 
-// vehicle draws a front: body in the first colour, bonnet or face with the pattern, bumper in the second.
+// vehicle draws a front: body in the first colour, bonnet or face with the pattern, bumper in the
+// second.
 func vehicle(k looks, r *random) []layer {
 	dark, lamp := colour{24, 24, 28}, colour{250, 246, 214}.blend(colour{150, 150, 140}, r.Float64())
 	glass := colour{60, 78, 92}.blend(colour{150, 172, 184}, r.Float64())
@@ -62,13 +63,15 @@ func vehicle(k looks, r *random) []layer {
 		screenY = -0.32
 	}
 	sticker := func(x float64) {
-		layers = append(layers, layer{rectangle(x, screenY, 0.13, 0.11, 0.02), plain(colour{240, 208, 60})}, layer{circle(x, screenY, 0.06), plain(colour{190, 36, 36})})
+		layers = append(layers, layer{rectangle(x, screenY, 0.13, 0.11, 0.02), plain(colour{240, 208, 60})},
+			layer{circle(x, screenY, 0.06), plain(colour{190, 36, 36})})
 	}
 	switch k.part {
 	case 1:
 		sticker(-screenX)
 	case 2: // hangs from the mirror
-		layers = append(layers, layer{capsule(0, screenY-0.14, 0, screenY, 0.02, 0.02), plain(dark)}, layer{circle(0, screenY+0.06, 0.1), plain(colour{236, 92, 150})})
+		layers = append(layers, layer{capsule(0, screenY-0.14, 0, screenY, 0.02, 0.02), plain(dark)},
+			layer{circle(0, screenY+0.06, 0.1), plain(colour{236, 92, 150})})
 	case 3:
 		sticker(-screenX)
 		sticker(screenX)

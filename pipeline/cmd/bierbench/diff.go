@@ -102,6 +102,7 @@ is not better. Other rows without a verdict do not fail.`,
 	f.StringArrayVar(&limits, "threshold", nil, "with --fail, `METRIC=POINTS`: a row that is worse by no more does not fail; repeatable")
 	f.BoolVar(&schema, "schema", false, "print the JSON Schema of --format json")
 	f.StringSliceVar(&o.Compare.Metrics, "metrics", o.Compare.Metrics, "metrics to compare, or all")
-	f.IntVar(&o.Compare.Resamples, "resamples", o.Compare.Resamples, "bootstrap resamples of each row; 0 stands for 10,000, or more where a long table needs them")
+	f.IntVar(&o.Compare.Resamples, "resamples", o.Compare.Resamples,
+		"bootstrap resamples of each row; 0 stands for 10,000, or more where a long table needs them")
 	return cmd
 }

@@ -50,7 +50,8 @@ func printListing(out io.Writer, l *pipeline.Listing) error {
 			if r.Peeked > 0 {
 				peeked = fmt.Sprintf(", %d chosen by test results (peek)", r.Peeked)
 			}
-			fmt.Fprintf(out, "%s\t%s\t%s\t%d of %d done, %d failed%s\n", r.ID, r.Suite, r.Created.Format("2006-01-02 15:04"), r.Done, r.Planned, r.Failed, peeked)
+			fmt.Fprintf(out, "%s\t%s\t%s\t%d of %d done, %d failed%s\n", r.ID, r.Suite, r.Created.Format("2006-01-02 15:04"), r.Done,
+				r.Planned, r.Failed, peeked)
 		}
 	})
 }

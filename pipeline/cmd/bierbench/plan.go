@@ -69,7 +69,8 @@ func printPlan(out io.Writer, p *plan.Plan, t cost.Total, probed bool) error {
 				fmt.Fprintf(out, "%s\t%s\t\t\t\t%s\n", c.State, c.Path(), c.Why)
 				continue
 			}
-			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", c.State, c.Path(), costTime(c.Cost), costBytes(c.Cost.Memory), costBytes(c.Cost.Disk), c.Why)
+			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n",
+				c.State, c.Path(), costTime(c.Cost), costBytes(c.Cost.Memory), costBytes(c.Cost.Disk), c.Why)
 		}
 	})
 	for line := range strings.Lines(table.String()) {
@@ -95,7 +96,8 @@ func printPlan(out io.Writer, p *plan.Plan, t cost.Total, probed bool) error {
 	if t.Free > 0 {
 		free = humanBytes(t.Free)
 	}
-	fmt.Fprintf(out, "time %s, memory %s, disk %s (%s while it runs), free %s\n", total, costBytes(t.Memory), humanBytes(t.Disk), humanBytes(t.Peak), free)
+	fmt.Fprintf(out, "time %s, memory %s, disk %s (%s while it runs), free %s\n",
+		total, costBytes(t.Memory), humanBytes(t.Disk), humanBytes(t.Peak), free)
 	if !t.Fits() {
 		fmt.Fprintf(out, "warning: the disk is too small: %s needed, %s free\n", humanBytes(t.Peak), free)
 	}

@@ -58,7 +58,8 @@ reason is shown.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.Dir, "out", "", "write to `DIR` (default: reports/<run>)")
-	cmd.Flags().Float64Var(&points, "tolerance", 0, "give verdicts on published results; ours may be so many percentage `POINTS` away from them")
+	cmd.Flags().Float64Var(&points, "tolerance", 0,
+		"give verdicts on published results; ours may be so many percentage `POINTS` away from them")
 	cmd.Flags().BoolVar(&o.NoPictures, "no-pictures", false, "leave out the thumbnails of the data sets' images")
 	return cmd
 }

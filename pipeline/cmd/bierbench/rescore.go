@@ -67,7 +67,10 @@ more than 0.1 point.`,
 
 // newDialectsTopic returns the help topic about dialects: a command that does nothing.
 func newDialectsTopic() *cobra.Command {
-	return &cobra.Command{Use: "dialects", Short: "What other evaluation programs call R@1 and MAP@R, and where they differ", Long: dialectsHelp()}
+	return &cobra.Command{
+		Use: "dialects", Short: "What other evaluation programs call R@1 and MAP@R, and where they differ",
+		Long: dialectsHelp(),
+	}
 }
 
 // dialectsHelp describes every dialect, from the table that scoring uses.

@@ -27,7 +27,8 @@ func parseThresholds(limits, metrics []string) (thresholds, error) {
 			return nil, fmt.Errorf("--threshold %q: %s has a threshold already", limit, metric)
 		}
 		if !slices.Contains(metrics, metric) && !slices.Equal(metrics, []string{"all"}) {
-			return nil, fmt.Errorf("--threshold %q: %s is not compared, want one of %s or more --metrics", limit, metric, strings.Join(metrics, ", "))
+			return nil, fmt.Errorf("--threshold %q: %s is not compared, want one of %s or more --metrics",
+				limit, metric, strings.Join(metrics, ", "))
 		}
 		t[metric] = points
 	}

@@ -86,7 +86,8 @@ func printVerifyResume(out io.Writer, r *pipeline.VerifyResult) error {
 	for _, name := range slices.Sorted(maps.Keys(r.Stages)) {
 		stages = append(stages, fmt.Sprintf("%d in %s", r.Stages[name], name))
 	}
-	fmt.Fprintf(out, "%s: %d kills (%s), continued to the end %d times, %.0f s\n", r.Cell, len(r.Kills), strings.Join(stages, ", "), r.Runs, r.Seconds)
+	fmt.Fprintf(out, "%s: %d kills (%s), continued to the end %d times, %.0f s\n",
+		r.Cell, len(r.Kills), strings.Join(stages, ", "), r.Runs, r.Seconds)
 	if r.Equal {
 		fmt.Fprintln(out, "metrics, model, embeddings and queries are those of an uninterrupted run, bit by bit")
 	}
