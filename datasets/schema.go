@@ -25,14 +25,14 @@ type stored struct {
 
 // sharedFields are the columns that the parts and the index have in common.
 func sharedFields() []arrow.Field {
-	dictionary := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: arrow.BinaryTypes.String}
+	dictionaryType := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: arrow.BinaryTypes.String}
 	return []arrow.Field{
 		{Name: "id", Type: arrow.PrimitiveTypes.Int64},
 		{Name: "name", Type: arrow.BinaryTypes.String},
 		{Name: "class", Type: arrow.PrimitiveTypes.Int32},
-		{Name: "class_name", Type: dictionary},
-		{Name: "superclass", Type: dictionary},
-		{Name: "split", Type: dictionary},
+		{Name: "class_name", Type: dictionaryType},
+		{Name: "superclass", Type: dictionaryType},
+		{Name: "split", Type: dictionaryType},
 		{Name: "list", Type: arrow.PrimitiveTypes.Uint8},
 		{Name: "width", Type: arrow.PrimitiveTypes.Int32},
 		{Name: "height", Type: arrow.PrimitiveTypes.Int32},

@@ -41,11 +41,11 @@ func Demo(ctx context.Context, w *workspace.Workspace) (*DemoResult, error) {
 	if result.Ingest, err = Ingest(ctx, w, []string{"all"}, o); err != nil {
 		return nil, err
 	}
-	suite, err := suite.Load("demo")
+	s, err := suite.Load("demo")
 	if err != nil {
 		return nil, err
 	}
-	if result.Run, err = Run(ctx, w, suite, RunOptions{}); err != nil {
+	if result.Run, err = Run(ctx, w, s, RunOptions{}); err != nil {
 		return &result, err
 	}
 	result.Report, result.Files, err = Report(ctx, w, []string{result.Run.Run}, ReportOptions{})

@@ -97,7 +97,7 @@ func Verify(ctx context.Context, w *workspace.Workspace, names []string) ([]*dat
 		}
 		entries = append(entries, found...)
 	}
-	var reports []*datasets.Report
+	var found []*datasets.Report
 	var errs []error
 	for _, e := range entries {
 		started := false
@@ -112,7 +112,7 @@ func Verify(ctx context.Context, w *workspace.Workspace, names []string) ([]*dat
 			w.Progress.Finish()
 		}
 		if r != nil {
-			reports = append(reports, r)
+			found = append(found, r)
 		}
 		if err != nil {
 			errs = append(errs, err)
@@ -121,7 +121,7 @@ func Verify(ctx context.Context, w *workspace.Workspace, names []string) ([]*dat
 			break
 		}
 	}
-	return reports, errors.Join(errs...)
+	return found, errors.Join(errs...)
 }
 
 // preparedVariants returns the prepared data sets that a name stands for, at least one.

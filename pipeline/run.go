@@ -252,16 +252,16 @@ func OpenRun(ctx context.Context, w *workspace.Workspace, p *plan.Plan, work boo
 		Schema: runs.Schema, ID: p.Run, Suite: p.Suite.Name, Created: workspace.Timestamp(),
 		Config: config, Command: w.Command, Environment: w.Environment(ctx, ""),
 	}
-	suite, err := p.Suite.YAML()
+	text, err := p.Suite.YAML()
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", p.Run, err)
 	}
-	claims, err := claims.Open(w.Runs().Path(p.Run))
+	held, err := claims.Open(w.Runs().Path(p.Run))
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", p.Run, err)
 	}
-	defer claims.Close()
-	if err = claims.Take(ctx, runRecordClaim); err != nil {
+	defer held.Close()
+	if err = held.Take(ctx, runRecordClaim); err != nil {
 		return nil, fmt.Errorf("run %s: %w", p.Run, err)
 	}
 	r, err = w.Runs().Open(p.Run)
@@ -275,7 +275,7 @@ func OpenRun(ctx context.Context, w *workspace.Workspace, p *plan.Plan, work boo
 		err = r.Update(record)
 	}
 	if err == nil {
-		err = workspace.WriteFile(filepath.Join(r.Dir, suiteFile), suite, 0o644)
+		err = workspace.WriteFile(filepath.Join(r.Dir, suiteFile), text, 0o644)
 	}
 	if err != nil {
 		return nil, err

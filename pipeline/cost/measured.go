@@ -269,12 +269,12 @@ func addMeasured(ctx context.Context, w *workspace.Workspace, found []measuremen
 		return err
 	}
 	file, _ := measuredFiles(w)
-	claims, err := claims.Open(measuredDir(w))
+	held, err := claims.Open(measuredDir(w))
 	if err != nil {
 		return err
 	}
-	defer claims.Close()
-	if err = claims.Take(ctx, filepath.Base(file)); err != nil {
+	defer held.Close()
+	if err = held.Take(ctx, filepath.Base(file)); err != nil {
 		return err
 	}
 	size, err := appendLines(file, lines)

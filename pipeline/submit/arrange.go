@@ -151,40 +151,40 @@ func planExtractions(w *workspace.Workspace, planned, cells []plan.Cell) (order 
 // cached and that several of the cells read are computed first: by a task of the first arrays, or
 // by one of building, which holds the tasks of earlier submissions by key. The cells wait for that
 // task.
-func arrangeTasks(w *workspace.Workspace, name string, plan, cells []plan.Cell, building map[string]Task, limit int) ([]Array, error) {
-	order, keys, err := planExtractions(w, plan, cells)
+func arrangeTasks(w *workspace.Workspace, name string, planned, cells []plan.Cell, building map[string]Task, limit int) ([]Array, error) {
+	order, keys, err := planExtractions(w, planned, cells)
 	if err != nil {
 		return nil, err
 	}
-	arrays := newArrays("features", limit)
+	groups := newArrays("features", limit)
 	for _, e := range order {
 		if task, ok := building[e.key]; ok {
 			e.builder = &task
 			continue
 		}
 		if e.cells > 1 {
-			array, number := arrays.add(taskLimits{timeLimit(e.cost.Seconds), memoryLimit(e.cost.Memory), ""}, e.first, e.key)
+			array, number := groups.add(taskLimits{timeLimit(e.cost.Seconds), memoryLimit(e.cost.Memory), ""}, e.first, e.key)
 			e.builder = &Task{Submission: name, Array: array, Number: number}
 		}
 	}
-	features := arrays.all
-	arrays = newArrays("cells", limit)
+	features := groups.all
+	groups = newArrays("cells", limit)
 	for _, c := range cells {
-		cost, n := c.Cost, taskLimits{}
+		need, n := c.Cost, taskLimits{}
 		var builder *Task
 		if e := keys[c.Key]; e != nil {
 			if builder = e.builder; builder != nil {
 				n.key = e.key
 			} else {
-				cost = e.cost // this cell computes them, whichever cell has them in its estimate
+				need = e.cost // this cell computes them, whichever cell has them in its estimate
 			}
 		}
-		n.seconds, n.memory = timeLimit(cost.Seconds), memoryLimit(cost.Memory)
-		array, _ := arrays.add(n, c.Path(), "")
-		arrays.named(array).Needs = builder
+		n.seconds, n.memory = timeLimit(need.Seconds), memoryLimit(need.Memory)
+		array, _ := groups.add(n, c.Path(), "")
+		groups.named(array).Needs = builder
 	}
-	out := make([]Array, 0, len(features)+len(arrays.all))
-	for _, a := range slices.Concat(features, arrays.all) {
+	out := make([]Array, 0, len(features)+len(groups.all))
+	for _, a := range slices.Concat(features, groups.all) {
 		out = append(out, *a)
 	}
 	return out, nil

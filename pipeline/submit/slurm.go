@@ -205,15 +205,15 @@ func (e *slurm) states(ctx context.Context, submissions []*Submission) (map[Task
 // adoptJobs finds the jobs of arrays without one: their submit was killed after sbatch had answered
 // and before the job was noted. The script tells which array a job is of.
 func adoptJobs(ctx context.Context, submissions []*Submission) error {
-	arrays := map[string]*Array{} // by script
+	jobless := map[string]*Array{} // by script
 	for _, s := range submissions {
 		for i := range s.Arrays {
 			if a := &s.Arrays[i]; a.Job == "" {
-				arrays[s.script(*a)] = a
+				jobless[s.script(*a)] = a
 			}
 		}
 	}
-	if len(arrays) == 0 {
+	if len(jobless) == 0 {
 		return nil
 	}
 	out, err := slurmOutput(ctx, "squeue", "--noheader", "--states=all", "--me", "--format=%F|%o")
@@ -222,7 +222,7 @@ func adoptJobs(ctx context.Context, submissions []*Submission) error {
 	}
 	for line := range strings.Lines(out) {
 		job, script, _ := strings.Cut(strings.TrimSpace(line), "|")
-		if a := arrays[script]; a != nil {
+		if a := jobless[script]; a != nil {
 			a.Job = job
 		}
 	}

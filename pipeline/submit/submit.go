@@ -224,12 +224,12 @@ func writeSubmission(w *workspace.Workspace, submission *Submission, s *suite.Su
 	if err != nil {
 		return err
 	}
-	suite, err := s.YAML()
+	text, err := s.YAML()
 	if err != nil {
 		return err
 	}
 	submission.Program, submission.Suite = program, submission.path(s.Name+".yaml") // a run of this file has the name of the suite
-	if err = workspace.WriteFile(submission.Suite, suite, 0o644); err != nil {
+	if err = workspace.WriteFile(submission.Suite, text, 0o644); err != nil {
 		return err
 	}
 	dir, err := filepath.Abs(w.Dir)

@@ -15,11 +15,11 @@ func writeCars(ctx context.Context, f *folder) error {
 	var names []string
 	var pictures []picture
 	for i, k := range classes {
-		first, second, pattern, part, shape := f.set.family.words(k)
+		first, second, patternName, part, shapeName := f.set.family.words(k)
 		if part != "" {
-			shape = part + " " + shape
+			shapeName = part + " " + shapeName
 		}
-		names = append(names, fmt.Sprintf("%s/%s %s %s %d", first, second, pattern, shape, 1998+r.IntN(15)))
+		names = append(names, fmt.Sprintf("%s/%s %s %s %d", first, second, patternName, shapeName, 1998+r.IntN(15)))
 		for j := range f.count(i) {
 			pictures = append(pictures, picture{file: fmt.Sprintf("car_ims/%06d.jpg", len(pictures)+1), class: i, index: j})
 		}

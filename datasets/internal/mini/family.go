@@ -63,17 +63,17 @@ func (f family) classes(n int, r *random) []attributes {
 }
 
 // words returns the attributes in words: colours, pattern, part and shape. The part may be "".
-func (f family) words(k attributes) (first, second, pattern, part, shape string) {
+func (f family) words(k attributes) (first, second, patternName, part, shapeName string) {
 	return f.pairs[k.pair][0].name, f.pairs[k.pair][1].name, patterns()[k.pattern], f.parts[k.part], f.shapes[k.shape]
 }
 
 // title joins the words of a class with the separator, the first of them capitalised.
 func (f family) title(k attributes, separator string) string {
-	first, second, pattern, part, shape := f.words(k)
-	words := []string{first, second, pattern}
+	first, second, patternName, part, shapeName := f.words(k)
+	words := []string{first, second, patternName}
 	if part != "" {
 		words = append(words, part)
 	}
-	title := strings.Join(append(words, shape), separator)
+	title := strings.Join(append(words, shapeName), separator)
 	return strings.ToUpper(title[:1]) + title[1:]
 }

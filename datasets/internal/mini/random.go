@@ -26,8 +26,8 @@ func (r *random) direction() (x, y float64) {
 	for {
 		x, y = r.between(-1, 1), r.between(-1, 1)
 		if square := mul(x, x) + mul(y, y); square > 0.01 && square <= 1 {
-			length := math.Sqrt(square)
-			return x / length, y / length
+			norm := math.Sqrt(square)
+			return x / norm, y / norm
 		}
 	}
 }

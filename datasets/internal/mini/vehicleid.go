@@ -18,11 +18,11 @@ func writeVehicleID(ctx context.Context, f *folder) error {
 	r := namedStream(f.options.Seed, "vehicleid/lists")
 	isTest := append(r.deal(n), make([]bool, unlisted)...)
 	var pictures []picture
-	vehicles, names := make([]int, len(classes)), []string{}
-	vehicle, number := 0, 0
+	vehicleIDs, names := make([]int, len(classes)), []string{}
+	vehicleID, number := 0, 0
 	for i := range classes {
-		vehicle += 1 + r.IntN(9)
-		vehicles[i] = vehicle
+		vehicleID += 1 + r.IntN(9)
+		vehicleIDs[i] = vehicleID
 		for j := range f.count(i) {
 			number += 1 + r.IntN(3)
 			names = append(names, fmt.Sprintf("%07d", number))
@@ -47,7 +47,7 @@ func writeVehicleID(ctx context.Context, f *folder) error {
 		var lines []string
 		for i, p := range slices.Backward(pictures) {
 			if keep(p.class) {
-				lines = append(lines, fmt.Sprintf("%s %d", names[i], vehicles[p.class]))
+				lines = append(lines, fmt.Sprintf("%s %d", names[i], vehicleIDs[p.class]))
 			}
 		}
 		return []byte(strings.Join(lines, "\n") + last)
@@ -57,12 +57,12 @@ func writeVehicleID(ctx context.Context, f *folder) error {
 		if i%10 == 9 {
 			continue // not every vehicle has attributes
 		}
-		fmt.Fprintf(&models, "%d %d\n", vehicles[i], k.shape*len(patterns())+k.pattern)
-		fmt.Fprintf(&colours, "%d %d\n", vehicles[i], k.pair)
+		fmt.Fprintf(&models, "%d %d\n", vehicleIDs[i], k.shape*len(patterns())+k.pattern)
+		fmt.Fprintf(&colours, "%d %d\n", vehicleIDs[i], k.pair)
 	}
-	for s, shape := range f.set.family.shapes {
-		for p, pattern := range patterns() {
-			fmt.Fprintf(&modelNames, "小型 %s-%s2012款 %d\n", shape, pattern, s*len(patterns())+p)
+	for s, shapeName := range f.set.family.shapes {
+		for p, patternName := range patterns() {
+			fmt.Fprintf(&modelNames, "小型 %s-%s2012款 %d\n", shapeName, patternName, s*len(patterns())+p)
 		}
 	}
 	for i, pair := range f.set.family.pairs {

@@ -45,13 +45,13 @@ type position struct {
 	began       time.Time
 }
 
-// newProgress returns a progress on a terminal. Where screen is nil, it prints lines to out and
+// newProgress returns a progress on a terminal. Where terminal is nil, it prints lines to out and
 // logs.
-func newProgress(out io.Writer, screen *screen, log *slog.Logger) *progress {
-	if screen != nil {
-		out = screen
+func newProgress(out io.Writer, terminal *screen, log *slog.Logger) *progress {
+	if terminal != nil {
+		out = terminal
 	}
-	return &progress{out: out, screen: screen, log: log}
+	return &progress{out: out, screen: terminal, log: log}
 }
 
 // Cell begins a cell.

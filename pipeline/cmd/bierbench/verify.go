@@ -25,12 +25,12 @@ func newVerifyCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			reports, err := pipeline.Verify(cmd.Context(), w, args)
-			if err != nil && len(reports) == 0 {
+			found, err := pipeline.Verify(cmd.Context(), w, args)
+			if err != nil && len(found) == 0 {
 				return err
 			}
-			printed := a.print(reports, func(out io.Writer) error {
-				for _, r := range reports {
+			printed := a.print(found, func(out io.Writer) error {
+				for _, r := range found {
 					state := "ok"
 					if len(r.Problems) > 0 {
 						state = fmt.Sprintf("%d problems", len(r.Problems))
