@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// cubFiles returns lists in the layout of CUB-200-2011: images[i] images of
-// class i+1. Every second flag is 1 until flagged of them are.
+// cubFiles returns lists in the layout of CUB-200-2011, with images[i] images of class i+1. Every
+// second flag is 1, until flagged flags are.
 func cubFiles(images []int, flagged int) rawFiles {
 	var classes, names, labels, flags, boxes strings.Builder
 	id, ones := 0, 0

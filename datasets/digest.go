@@ -12,6 +12,7 @@ import (
 // and what is left out.
 type contentDigest struct{ h hash.Hash }
 
+// newDigest returns a digest that has the set, the release and the options.
 func newDigest(m Manifest) (contentDigest, error) {
 	d := contentDigest{sha256.New()}
 	options, err := json.Marshal(m.Options)
@@ -57,11 +58,13 @@ func (d contentDigest) finish(m Manifest) string {
 	return hex.EncodeToString(d.h.Sum(nil))
 }
 
+// text adds a string, its length first.
 func (d contentDigest) text(s string) {
 	d.number(int64(len(s)))
 	d.h.Write([]byte(s))
 }
 
+// number adds a number, 8 bytes, little endian.
 func (d contentDigest) number(v int64) {
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], uint64(v))

@@ -137,7 +137,7 @@ func TestIngestStaysInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.ingest(t, s.options(t))
-	// A folder is none.
+	// A folder is not an image.
 	if err = errors.Join(os.Remove(path), os.Mkdir(path, 0o755)); err != nil {
 		t.Fatal(err)
 	}

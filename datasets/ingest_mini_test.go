@@ -2,7 +2,7 @@ package datasets
 
 import "testing"
 
-// The miniature sets go through the whole of it in each of the five layouts: lists, boxes, files,
+// The miniature sets go through everything in each of the five layouts: lists, boxes, files,
 // Verify.
 func TestIngestMini(t *testing.T) {
 	raw := t.TempDir()

@@ -40,7 +40,7 @@ func TestIngestRows(t *testing.T) {
 			t.Fatal(err)
 		}
 		width, height := d.Size(i)
-		// What is small enough keeps its bytes, the rest is reduced.
+		// A small image keeps its bytes, a larger one is reduced.
 		if same := string(got) == string(source); same != (min(width, height) <= 48) {
 			t.Errorf("row %d of %d x %d pixels has the source's bytes: %v", i, width, height, same)
 		}
@@ -156,7 +156,7 @@ func TestIngestUpToDate(t *testing.T) {
 	if !mended.Fresh || mended.Subset || len(mended.Quarantine) != 0 {
 		t.Error("a mended image was not seen")
 	}
-	// A data set with a damaged index is written anew.
+	// A data set with a damaged index is written again.
 	dir := filepath.Join(o.Out, "cub", mended.Variant)
 	if err = os.Truncate(filepath.Join(dir, indexName), 100); err != nil {
 		t.Fatal(err)

@@ -182,7 +182,7 @@ func TestOfficialInShopItems(t *testing.T) {
 	}
 }
 
-// Three of the lists of VehicleID are not to be had there: all are named.
+// Three of the lists of VehicleID are missing there: the error names all of them.
 func TestOfficialVehicleIDLacksLists(t *testing.T) {
 	root := officialLists(t, "vehicleid", "VehicleID_V1.0")
 	_, err := readVehicleID(t.Context(), root, "")
@@ -190,8 +190,8 @@ func TestOfficialVehicleIDLacksLists(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v", err)
 	}
-	// The lists that are there are read, and what is made of them for want of
-	// the others is not taken for a release.
+	// The lists that are there are read. What follows from them without the others is not taken for
+	// a release.
 	files := rawFiles{}
 	for name, source := range map[string]string{
 		vehicleImages: vehicleImages, vehicleModels: vehicleModels, vehicleNames: vehicleNames,

@@ -39,6 +39,7 @@ func Open(dir string) (*Dataset, error) {
 	return d, nil
 }
 
+// open opens the parts and reads the index.
 func (d *Dataset) open(dir string) error {
 	for _, p := range d.Manifest.Parts {
 		f, err := openPart(dir, p)

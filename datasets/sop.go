@@ -37,6 +37,7 @@ type sopReader struct {
 	heads        int
 }
 
+// sopClass is a class as its rows have it so far; place is "file:line" of its first row.
 type sopClass struct {
 	split  Split
 	super  int
@@ -44,6 +45,7 @@ type sopClass struct {
 	place  string
 }
 
+// sopSuper is a super class; place is "file:line" of its first row.
 type sopSuper struct{ folder, place string }
 
 // readSOP reads the training list and then the test list, whose ids go on.

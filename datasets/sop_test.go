@@ -33,7 +33,7 @@ func sopFiles(supers int, train, test []int) rawFiles {
 	return files
 }
 
-// spread returns n classes with total images, as even as it goes.
+// spread returns n classes with total images, spread as evenly as possible.
 func spread(n, total int) []int {
 	images := make([]int, n)
 	for i := range images {

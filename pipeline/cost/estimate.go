@@ -117,6 +117,7 @@ type kindCost struct {
 	features string // key of the features that it reads; empty where it needs none or they are cached
 }
 
+// newEstimator reads what was measured.
 func newEstimator(w *workspace.Workspace, p *plan.Plan) (*estimator, error) {
 	found, err := readMeasured(w)
 	if err != nil {

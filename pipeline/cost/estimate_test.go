@@ -136,8 +136,8 @@ func TestEstimate(t *testing.T) {
 	}
 }
 
-// Where something was never measured the time is not known; a probe is known as
-// one; cached features cost nothing; the memory of a frozen cell has a formula.
+// The time of work that was never measured is not known. A time from a probe is marked as such.
+// Cached features cost nothing. The memory of a frozen cell has a formula.
 func TestEstimateUnknown(t *testing.T) {
 	estimate := func(found []measurement) *plan.Plan {
 		t.Helper()
@@ -263,8 +263,8 @@ func TestTrainKind(t *testing.T) {
 	}
 }
 
-// Proxies of the training classes, so many of each, change what a step costs
-// and count as parameters; to a loss without any the classes are the same.
+// Proxies of the training classes, some number of each, change what a step costs and count as
+// parameters. A loss without proxies costs the same for any number of classes.
 func TestProxiesCost(t *testing.T) {
 	c := abierConfig(t)
 	c.Diversity, c.Loss, c.Constants = models.DiversityNone, "soft_triple", map[string]float64{"centres": 3, "tau": 0}
@@ -339,8 +339,8 @@ func TestSearches(t *testing.T) {
 	}
 }
 
-// A continued cell keeps the prediction of the whole: its record's time is that
-// of all attempts.
+// A continued cell keeps the prediction of the whole cell: the time in its record is that of all
+// attempts.
 func TestPredicted(t *testing.T) {
 	whole, rest := runs.Cost{Seconds: 10}, runs.Cost{Seconds: 4}
 	before := runs.Cell{Predicted: &whole}

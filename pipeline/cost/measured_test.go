@@ -12,7 +12,7 @@ import (
 	"bierbench/pipeline/workspace"
 )
 
-// measuring is a workspace whose measurements are those given.
+// measuring returns a workspace with the given measurements.
 func measuring(t *testing.T, found ...measurement) *workspace.Workspace {
 	t.Helper()
 	w := workspace.New(workspace.Workspace{Dir: t.TempDir(), Backend: xla.CPU})
@@ -22,7 +22,7 @@ func measuring(t *testing.T, found ...measurement) *workspace.Workspace {
 	return w
 }
 
-// A cut or broken line counts for nothing and takes no other with it.
+// A cut or broken line is left out, and takes no other line with it.
 func TestMeasurementsBrokenLines(t *testing.T) {
 	one := measurement{Work: workTrain, Kind: "a", Amount: 10, Seconds: 5, Basis: BasisMeasured}
 	w := measuring(t, one)
@@ -136,7 +136,7 @@ func TestLatest(t *testing.T) {
 	}
 }
 
-// Of several amounts the nearest counts, of a probe and cells the cells.
+// Of several amounts the nearest counts. Cells that were done count before probes.
 func TestNearestAmounts(t *testing.T) {
 	m := func(amount, seconds float64, basis string) measurement {
 		return measurement{Work: workTrain, Kind: "a", Amount: amount, Seconds: seconds, Basis: basis}

@@ -198,6 +198,7 @@ type arrays struct {
 	all    []*Array
 }
 
+// newArrays returns no arrays yet: their names begin with prefix, and each has at most limit tasks.
 func newArrays(prefix string, limit int) *arrays {
 	return &arrays{prefix: prefix, limit: limit, open: map[taskLimits]*Array{}}
 }

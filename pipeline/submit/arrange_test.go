@@ -55,8 +55,8 @@ func TestTaskLimits(t *testing.T) {
 	}
 }
 
-// arranged is a plan of three data sets: a and b are read frozen, c is trained on.
-// The weights of convnet are none, so that nothing needs a cache.
+// arranged returns a plan of three data sets: a and b are used in frozen mode, c is trained on.
+// convnet has no weights, so that nothing needs a cache.
 func arranged(costs map[string]runs.Cost, names ...string) []plan.Cell {
 	var out []plan.Cell
 	for i, name := range names {

@@ -146,8 +146,8 @@ func (e *local) wait(ctx context.Context, s *Submission) ([]TaskEnd, error) {
 	return ends, ctx.Err()
 }
 
-// do runs the script of a task in a slot. The output goes to the task's log, the exit code to a file beside
-// it.
+// do runs the script of a task in a slot. The output goes to the task's log, the exit code to a
+// file beside it.
 func (e *local) do(ctx context.Context, s *Submission, p process, slot int) error {
 	// The kernel signals the script when the thread that started it ends. So the thread must last
 	// as long as the script: it ends with this goroutine.

@@ -28,8 +28,8 @@ func writeFiles(t *testing.T, files map[string]string) string {
 
 const oneBlock = "- datasets: [cub]\n  backbone: lite0\n  mode: frozen\n  methods: [baseline, {label: slow, method: bier, steps: 7}]\n"
 
-// Included blocks stand where the include does, with the keys beside it set in
-// each, and files are looked for from the file that names them.
+// Included blocks stand in the place of the include, with the keys beside it set in each of them.
+// Files are relative to the file that names them.
 func TestInclude(t *testing.T) {
 	dir := writeFiles(t, map[string]string{
 		"top.yaml":         strings.Replace(oneBlock, "cub", "sop", 1) + "- include: parts/one.yaml\n  steps: 9\n  seeds: [4, 5]\n- include: quick\n  backbone: googlenet\n",
@@ -70,7 +70,7 @@ func TestInclude(t *testing.T) {
 	if c, err := quick.Config(quick.Methods[3], 512); err != nil || c.Backbone != "googlenet" || c.Boosting != losses.BoostingEta {
 		t.Errorf("the built-in: %+v, %v", c, err)
 	}
-	// One file twice is no circle.
+	// The same file twice is not a circle.
 	twice := writeFiles(t, map[string]string{"a.yaml": "- include: b.yaml\n- include: b.yaml\n  seeds: 1\n", "b.yaml": oneBlock})
 	if s, err := Load(filepath.Join(twice, "a.yaml")); err != nil || len(s.Blocks) != 2 {
 		t.Errorf("the same file twice: %v", err)
@@ -162,7 +162,7 @@ func TestSeen(t *testing.T) {
 	}
 }
 
-// A written suite reads back equal, whatever was built in, included or set.
+// A written suite reads back equal, whether it was built in, included or overridden.
 func TestSuiteYAML(t *testing.T) {
 	check := func(name string, s *Suite) {
 		t.Helper()

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Constants merge by their names: a method's over its block's, those of --set
-// and of the item of an include over both. What is not named stays.
+// Constants merge by their names: those of a method into those of its block, and those of --set and
+// of the item of an include into both. A constant that is not named keeps its value.
 func TestConstants(t *testing.T) {
 	const text = `
 - datasets: cub

@@ -114,6 +114,7 @@ func yamlString(s string) string {
 	return string(quoted)
 }
 
+// yamlStrings returns strings as a YAML list.
 func yamlStrings(list []string) string {
 	items := make([]string, len(list))
 	for i, s := range list {
@@ -122,6 +123,7 @@ func yamlStrings(list []string) string {
 	return "[" + strings.Join(items, ", ") + "]"
 }
 
+// yamlNumbers returns numbers as a YAML list.
 func yamlNumbers(list []int) string {
 	return strings.ReplaceAll(fmt.Sprint(list), " ", ", ")
 }

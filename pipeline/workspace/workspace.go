@@ -22,8 +22,8 @@ type Workspace struct {
 	Dir     string
 	Backend string // xla:cpu, xla:cuda or go; empty stands for xla:cuda where there is one, else xla:cpu
 	Devices int    // number of the backend's devices that share the work of a cell; 0 stands for 1
-	// GPUMemory is the fraction of each GPU's memory that is taken at most; 0 leaves it to the
-	// plugin. It does not change a result.
+	// GPUMemory is the largest fraction of the memory of each GPU that the backend takes; 0 leaves
+	// it to the plugin. It does not change a result.
 	GPUMemory float64
 	Cache     cache.Cache
 	Workers   int      // goroutines that decode images; 0 stands for one per processor

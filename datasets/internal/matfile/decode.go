@@ -59,6 +59,7 @@ type element struct {
 	next       int // position of the following element
 }
 
+// errorf returns an Error about a byte of data.
 func (d *decoder) errorf(pos int, format string, args ...any) error {
 	msg := fmt.Sprintf(format, args...)
 	if d.packed {

@@ -240,7 +240,7 @@ func TestParseCutAnywhere(t *testing.T) {
 	}
 }
 
-// What a length says is not allocated before it is known to be there.
+// A length is not believed before the bytes are known to be there: nothing is allocated for it.
 func TestParseAllocatesLittle(t *testing.T) {
 	numbers := mattest.Variable("v", mattest.Numbers(9, 16, 2, make([]byte, 16)))
 	for name, data := range map[string][]byte{

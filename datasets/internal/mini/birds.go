@@ -23,6 +23,7 @@ func birds() family {
 	}
 }
 
+// build returns the build of a shape of bird.
 func (k looks) build() build {
 	switch k.shape {
 	case 0: // finch

@@ -41,6 +41,7 @@ func (k looks) patterned(period float64) paint {
 	return paint{k.a, k.b, pattern(k.pattern, period)}
 }
 
+// looks looks up the colours of attributes.
 func (f family) looks(k attributes) looks {
 	return looks{k, f.pairs[k.pair][0].colour, f.pairs[k.pair][1].colour}
 }

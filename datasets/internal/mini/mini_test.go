@@ -71,7 +71,7 @@ func TestWriteSameBytes(t *testing.T) {
 	}
 }
 
-// small is enough to see a whole set being written.
+// small is the size of sets that are written in a moment.
 func small() Options { return Options{Seed: 7, Classes: 3, Images: 2, Workers: 2} }
 
 func TestSeedMatters(t *testing.T) {

@@ -21,6 +21,7 @@ type paint struct {
 	mask shape
 }
 
+// plain is paint of one colour.
 func plain(c colour) paint { return paint{a: c} }
 
 // patterns returns the names of the patterns, in the order of pattern's argument.

@@ -27,6 +27,7 @@ type pose struct {
 	perPixel float64 // object units of one pixel
 }
 
+// object returns the object coordinates of a point of the image.
 func (p pose) object(px, py float64) (x, y float64) {
 	dx, dy := px-p.cx, py-p.cy
 	return mul(p.xx, dx) + mul(p.xy, dy), mul(p.yx, dx) + mul(p.yy, dy)
@@ -230,6 +231,7 @@ type grid struct {
 	values []float64
 }
 
+// newGrid draws a grid.
 func newGrid(cells int, r *random) grid {
 	g := grid{cells, make([]float64, (cells+1)*(cells+1))}
 	for i := range g.values {

@@ -6,12 +6,15 @@ import "math"
 // sign and its size near the outline have to be exact.
 type shape func(x, y float64) float64
 
+// length is the Euclidean length of a vector.
 func length(x, y float64) float64 { return math.Sqrt(mul(x, x) + mul(y, y)) }
 
+// circle has its centre at cx, cy.
 func circle(cx, cy, radius float64) shape {
 	return func(x, y float64) float64 { return length(x-cx, y-cy) - radius }
 }
 
+// ellipse has half axes rx, ry. Its distance is exact on the outline alone.
 func ellipse(cx, cy, rx, ry float64) shape {
 	short := min(rx, ry)
 	return func(x, y float64) float64 { return mul(length((x-cx)/rx, (y-cy)/ry)-1, short) }
@@ -35,6 +38,7 @@ func capsule(ax, ay, bx, by, ra, rb float64) shape {
 	}
 }
 
+// ring lies between two circles, half above and below radius.
 func ring(cx, cy, radius, half float64) shape {
 	return func(x, y float64) float64 { return math.Abs(length(x-cx, y-cy)-radius) - half }
 }
@@ -61,6 +65,7 @@ func polygon(corners ...float64) shape {
 	}
 }
 
+// union is what lies in any of the shapes.
 func union(shapes ...shape) shape {
 	return func(x, y float64) float64 {
 		least := math.MaxFloat64

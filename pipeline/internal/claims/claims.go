@@ -77,6 +77,7 @@ func (c *File) Held(name string) (bool, error) {
 	return l.Type != unix.F_UNLCK, nil
 }
 
+// lock sets or lifts the lock of the byte of a name.
 func (c *File) lock(command int, kind int16, name string) error {
 	l := byteLock(kind, name)
 	for {

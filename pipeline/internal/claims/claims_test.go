@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Two claims of one name exclude each other, two names do not, and what is
-// closed is free: the kernel closes the files of a process that dies.
+// Two claims of one name exclude each other, and two names do not. A closed claim is free: the
+// kernel closes the files of a process that dies.
 func TestClaims(t *testing.T) {
 	dir := t.TempDir()
 	open := func() *File {

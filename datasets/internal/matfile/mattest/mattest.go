@@ -85,6 +85,7 @@ func Structs(fields []string, rows ...[]Value) Value {
 // Variable returns the value as a named element, not compressed.
 func Variable(name string, v Value) []byte { return v.element(name) }
 
+// element returns the value as an element.
 func (v Value) element(name string) []byte {
 	data := Element(Uint32, []byte{v.Class, v.Flags, 0, 0, 0, 0, 0, 0})
 	var dims []byte
