@@ -48,11 +48,20 @@ func same(n, size, stride int) padding {
 }
 
 // convolve convolves x [N, H, W, in] with kernel [h, w, in, out] and adds bias
-// [out]; the result is [N, H', W', out].
-func convolve(x, kernel, bias *Node, stride int, rows, columns padding) *Node {
-	out := kernel.Shape().Dimensions[3]
+// [out]; the result is [N, H', W', out]. Where a gradient is taken on one
+// device, a 1x1 kernel at stride 1 is a dot: a training step of GoogLeNet takes
+// a seventh less. Forwards alone the network takes a tenth longer with dots.
+func convolve(x, kernel, bias *Node, stride int, rows, columns padding, inference bool) *Node {
+	window, dims := kernel.Shape().Dimensions, x.Shape().Dimensions
+	out := window[3]
 	bias.AssertDims(out)
-	y := Convolve(x, kernel).Strides(stride).PaddingPerDim([][2]int{rows, columns}).Done()
+	var y *Node
+	if window[0] == 1 && window[1] == 1 && stride == 1 && !inference && x.Graph().NumDevices() < 2 {
+		y = DotProduct(Reshape(x, -1, dims[3]), Reshape(kernel, dims[3], out))
+		y = Reshape(y, dims[0], dims[1], dims[2], out)
+	} else {
+		y = Convolve(x, kernel).Strides(stride).PaddingPerDim([][2]int{rows, columns}).Done()
+	}
 	return Add(y, Reshape(bias, 1, 1, 1, out))
 }
 
@@ -61,7 +70,7 @@ func convolve(x, kernel, bias *Node, stride int, rows, columns padding) *Node {
 func convRelu(scope *model.Scope, x *Node, out, size, stride int) *Node {
 	x.AssertRank(4)
 	g, in := x.Graph(), x.Shape().Dimensions[3]
-	y := convolve(x, xla.Variable(scope, g, kernelName, size, size, in, out), xla.Variable(scope, g, biasName, out), stride, centered(size), centered(size))
+	y := convolve(x, xla.Variable(scope, g, kernelName, size, size, in, out), xla.Variable(scope, g, biasName, out), stride, centered(size), centered(size), isInference(scope, g))
 	return MaxScalar(y, 0)
 }
 
@@ -86,7 +95,7 @@ func convNorm(scope *model.Scope, x *Node, out, size, stride int, epsilon float6
 	g, dims := x.Graph(), x.Shape().Dimensions
 	scale, offset := frozenNorm(scope, g, out, epsilon)
 	kernel := Mul(xla.Variable(scope, g, kernelName, size, size, dims[3], out), Reshape(scale, 1, 1, 1, out))
-	return convolve(x, kernel, offset, stride, same(dims[1], size, stride), same(dims[2], size, stride))
+	return convolve(x, kernel, offset, stride, same(dims[1], size, stride), same(dims[2], size, stride), isInference(scope, g))
 }
 
 // depthwiseNorm is a depthwise convolution of x [N, H, W, C] with SAME padding

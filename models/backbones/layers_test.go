@@ -184,10 +184,15 @@ func TestConvNorm(t *testing.T) {
 		{Scope: "layer", Name: meanName, Value: tensors.FromFlatDataAndDimensions([]float32{1, 2}, 2)},
 		{Scope: "layer", Name: varianceName, Value: tensors.FromFlatDataAndDimensions([]float32{3.999, 3.999}, 2)},
 	})
-	got := runModel(t, store, tensors.FromFlatDataAndDimensions([]float32{1, 1, 0, 5}, 1, 1, 2, 2), func(x *Node) *Node {
-		return convNorm(store.Scope("layer"), x, 2, 1, 1, 1e-3)
-	})
 	// Pixel (1, 1): conv (4, 6) -> (4-1)*1+10 = 13, (6-2)*2-1 = 7.
 	// Pixel (0, 5): conv (15, 20) -> (15-1)*1+10 = 24, (20-2)*2-1 = 35.
-	modelstest.WantClose(t, "output", got, []float64{13, 7, 24, 35}, layerTolerance)
+	for name, inference := range map[string]bool{"with a gradient": false, "without one": true} {
+		got := runModel(t, store, tensors.FromFlatDataAndDimensions([]float32{1, 1, 0, 5}, 1, 1, 2, 2), func(x *Node) *Node {
+			if inference {
+				ForInference(store.Scope("layer"), x.Graph())
+			}
+			return convNorm(store.Scope("layer"), x, 2, 1, 1, 1e-3)
+		})
+		modelstest.WantClose(t, "output "+name, got, []float64{13, 7, 24, 35}, layerTolerance)
+	}
 }
