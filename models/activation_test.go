@@ -134,7 +134,7 @@ func TestActivationDefinition(t *testing.T) {
 
 // One learner has no pair: as a graph that is a mistake.
 func TestActivationRefuses(t *testing.T) {
-	_, err := ExecOnce(modelstest.Backend(t).Backend, func(x, w *Node) *Node {
+	_, err := CallOnce(modelstest.Backend(t).Backend, func(x, w *Node) *Node {
 		return activationLoss(DefaultConfig(Frozen), x, []*Node{w}).total
 	}, [][]float32{{1, 2}}, [][]float32{{1}, {2}})
 	if err == nil {

@@ -47,7 +47,7 @@ func TestAdam(t *testing.T) {
 	want, m, v := append([]float64(nil), start...), []float64{0, 0}, []float64{0, 0}
 	for step := 1; step <= 25; step++ {
 		first, second := corrections(step)
-		exec.MustExec([]float32{float32(rates[0]), float32(rates[1])}, []float32{first, second})[0].MustFinalizeAll()
+		exec.MustCall([]float32{float32(rates[0]), float32(rates[1])}, []float32{first, second})[0].MustFinalizeAll()
 		for i := range want {
 			g := derivative[i](want[i])
 			m[i] = 0.9*m[i] + 0.1*g

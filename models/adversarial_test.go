@@ -99,7 +99,7 @@ func TestAdversarialZero(t *testing.T) {
 // A list of regressors that does not fit the learners is an error.
 func TestAdversarialRefuses(t *testing.T) {
 	c := DefaultConfig(Frozen)
-	_, err := ExecOnce(modelstest.Backend(t).Backend, func(x, w *Node) *Node {
+	_, err := CallOnce(modelstest.Backend(t).Backend, func(x, w *Node) *Node {
 		return adversarialLoss(c, x, []*Node{w, w}, nil).total
 	}, [][]float32{{1, 2}}, [][]float32{{1}, {2}})
 	if err == nil {

@@ -204,7 +204,7 @@ func (m *Model) initialise(ctx context.Context, features []float32, onStep func(
 		what := fmt.Sprintf("step %d", number)
 		err = xla.Catch(what, func() {
 			defer m.backend.Watch("initialisation, " + what)()
-			out, failure := step.Exec(rates, x)
+			out, failure := step.Call(rates, x)
 			if failure == nil {
 				report, failure = numbersOf(out[0])
 			}

@@ -38,7 +38,7 @@ func newVariables(t *testing.T, values []InitialValue) *model.Store {
 // runModel executes a graph function that uses store's variables.
 func runModel(t *testing.T, store *model.Store, x *tensors.Tensor, f func(x *Node) *Node) []float32 {
 	t.Helper()
-	out, err := model.ExecOnce(modelstest.Backend(t).Backend, store, func(_ *model.Scope, x *Node) *Node { return f(x) }, x)
+	out, err := model.CallOnce(modelstest.Backend(t).Backend, store, func(_ *model.Scope, x *Node) *Node { return f(x) }, x)
 	if err != nil {
 		t.Fatal(err)
 	}

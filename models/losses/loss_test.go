@@ -290,7 +290,7 @@ func TestBoostedLossRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := DefaultConfig()
 			change(&c)
-			_, err := ExecOnce(modelstest.GoBackend(t).Backend, func(y, x *Node) *Node {
+			_, err := CallOnce(modelstest.GoBackend(t).Backend, func(y, x *Node) *Node {
 				return Boost(c, []*Node{x, x}, nil, y).Total
 			}, []int32{0, 0, 1}, [][]float32{{1}, {2}, {3}})
 			if err == nil {

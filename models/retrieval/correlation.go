@@ -125,7 +125,7 @@ func pearson[T float32 | float64](ctx context.Context, b *xla.Backend, values []
 		}
 		block := tensors.FromFlatDataAndDimensions(z, rows, width)
 		stop := b.Watch("correlation of a block of embeddings")
-		next, failure := exec.Exec1(sum, block)
+		next, failure := exec.Call1(sum, block)
 		if failure == nil {
 			failure = next.ConstBytes(func([]byte) {}) // the device reads its inputs until it is there
 		}

@@ -90,7 +90,7 @@ func scoreBlocks(ctx context.Context, b *xla.Backend, queries, gallery rows, vis
 				}
 				count := min(block, queries.count-from)
 				input := queries.tensor(from, count, block)
-				out, _, err := exec.ExecWithGraphOnDevice(compute.DeviceNum(device), input, shelved)
+				out, _, err := exec.CallWithGraphOnDevice(compute.DeviceNum(device), input, shelved)
 				if err != nil {
 					return errors.Join(err, input.FinalizeAll())
 				}

@@ -20,7 +20,7 @@ import (
 
 func TestBackendComputes(t *testing.T) {
 	b := testBackend(t, 1)
-	got, err := graph.ExecOnce(b, func(x *graph.Node) *graph.Node { return graph.Square(x) }, []float32{1, 2, 3})
+	got, err := graph.CallOnce(b, func(x *graph.Node) *graph.Node { return graph.Square(x) }, []float32{1, 2, 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestCatch(t *testing.T) {
 
 func TestOpenBackendGo(t *testing.T) {
 	b := goBackend(t)
-	got, err := graph.ExecOnce(b, func(x *graph.Node) *graph.Node { return graph.Square(x) }, []float32{3})
+	got, err := graph.CallOnce(b, func(x *graph.Node) *graph.Node { return graph.Square(x) }, []float32{3})
 	if err != nil || got.Value().([]float32)[0] != 9 {
 		t.Errorf("%v, %v", got, err)
 	}

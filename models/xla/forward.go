@@ -83,7 +83,7 @@ func (p *Forward) RunGraph(device int, input *tensors.Tensor) (*tensors.Tensor, 
 	p.lock.Lock() // while it starts; devices compute side by side
 	defer p.lock.Unlock()
 	p.device = device
-	found, g, err := p.exec.ExecWithGraphOnDevice(compute.DeviceNum(device), input)
+	found, g, err := p.exec.CallWithGraphOnDevice(compute.DeviceNum(device), input)
 	if err != nil {
 		return nil, nil, err
 	}

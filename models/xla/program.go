@@ -73,7 +73,7 @@ func (b *Backend) deviceMesh() (*distributed.DeviceMesh, error) {
 // have an output: reading it tells that a device has done its part.
 func (p *Program) Run(inputs ...any) ([]*tensors.Tensor, error) {
 	if p.inputs == nil {
-		return p.exec.Exec(inputs...)
+		return p.exec.Call(inputs...)
 	}
 	if len(inputs) != len(p.inputs) {
 		return nil, fmt.Errorf("%d inputs of a program that takes %d", len(inputs), len(p.inputs))
@@ -94,7 +94,7 @@ func (p *Program) Run(inputs ...any) ([]*tensors.Tensor, error) {
 		defer shards.Finalize() //nolint:errcheck // frees memory that nobody reads
 		parts[i] = shards
 	}
-	found, err := p.exec.Exec(parts...)
+	found, err := p.exec.Call(parts...)
 	if err != nil {
 		return nil, err
 	}

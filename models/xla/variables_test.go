@@ -20,7 +20,7 @@ func TestVariableMustBeThere(t *testing.T) {
 		"there is no variable /layer/bias":                                 func(g *Graph) *Node { return Variable(store.Scope("layer"), g, "bias", 2) },
 		"variable /layer/kernel has shape (Float32)[2], want (Float32)[3]": func(g *Graph) *Node { return Variable(store.Scope("layer"), g, "kernel", 3) },
 	} {
-		_, err := model.ExecOnce(backend.Backend, store, func(_ *model.Scope, x *Node) *Node { return f(x.Graph()) }, float32(1))
+		_, err := model.CallOnce(backend.Backend, store, func(_ *model.Scope, x *Node) *Node { return f(x.Graph()) }, float32(1))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}

@@ -56,7 +56,7 @@ func Execute(tb testing.TB, exec *Exec, inputs []*tensors.Tensor) [][]float64 {
 	for i, x := range inputs {
 		args[i] = x
 	}
-	results, err := exec.Exec(args...)
+	results, err := exec.Call(args...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func CheckGradient(t *testing.T, values, gradients [][]float64, step, tolerance 
 // Apply executes a graph function of one input on the tests' backend.
 func Apply(t *testing.T, f func(x *Node) *Node, x *tensors.Tensor) ([]float32, []int) {
 	t.Helper()
-	out, err := ExecOnce(Backend(t).Backend, f, x)
+	out, err := CallOnce(Backend(t).Backend, f, x)
 	if err != nil {
 		t.Fatal(err)
 	}

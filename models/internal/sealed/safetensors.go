@@ -222,7 +222,7 @@ func WriteWith(path string, values []NamedTensor, metadata map[string]string, fi
 		for i, d := range v.Value.Shape().Dimensions {
 			e.Shape[i] = int64(d)
 		}
-		e.Offsets = [2]int64{offset, offset + int64(v.Value.Memory())}
+		e.Offsets = [2]int64{offset, offset + v.Value.ByteSize()}
 		offset = e.Offsets[1]
 		header[v.Name] = e
 	}

@@ -172,7 +172,7 @@ func FuzzDecodeSafetensors(f *testing.F) {
 		}
 		total := 0
 		for _, v := range values {
-			total += int(v.Memory())
+			total += int(v.ByteSize())
 		}
 		if total > len(data) {
 			t.Errorf("%d bytes of tensors from a file of %d", total, len(data))
