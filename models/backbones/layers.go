@@ -47,16 +47,16 @@ func same(n, size, stride int) padding {
 	return padding{total / 2, total - total/2}
 }
 
-// convolve convolves x [N, H, W, in] with kernel [h, w, in, out] and adds bias
-// [out]; the result is [N, H', W', out]. Where a gradient is taken on one
-// device, a 1x1 kernel at stride 1 is a dot: a training step of GoogLeNet takes
-// a seventh less. Forwards alone the network takes a tenth longer with dots.
+// convolve convolves x [N, H, W, in] with kernel [h, w, in, out] and adds bias [out]; the result is
+// [N, H', W', out]. Where a gradient is taken, a 1x1 kernel at stride 1 is a dot: a training step
+// of GoogLeNet takes an eighth less on XLA:CPU. Forwards alone the network takes a twentieth longer
+// with dots.
 func convolve(x, kernel, bias *Node, stride int, rows, columns padding, inference bool) *Node {
 	window, dims := kernel.Shape().Dimensions, x.Shape().Dimensions
 	out := window[3]
 	bias.AssertDims(out)
 	var y *Node
-	if window[0] == 1 && window[1] == 1 && stride == 1 && !inference && x.Graph().NumDevices() < 2 {
+	if window[0] == 1 && window[1] == 1 && stride == 1 && !inference {
 		y = DotProduct(Reshape(x, -1, dims[3]), Reshape(kernel, dims[3], out))
 		y = Reshape(y, dims[0], dims[1], dims[2], out)
 	} else {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -34,6 +35,13 @@ var shared = sync.OnceValues(func() (*xla.Backend, error) {
 	cache, err := cache.Default()
 	if err != nil {
 		return nil, err
+	}
+	// Most of what these tests would wait for is XLA optimising small programs that
+	// run a few times. It reads its flags when the plugin is loaded.
+	if os.Getenv("XLA_FLAGS") == "" && !optimised {
+		if err := os.Setenv("XLA_FLAGS", "--xla_backend_optimization_level=0"); err != nil {
+			return nil, err
+		}
 	}
 	// One backend outlives the test that opens it, so its context is not that test's.
 	return xla.Open(context.Background(), xla.Options{Config: xla.CPU, Devices: 1}, cache, slog.Default())
