@@ -17,7 +17,7 @@ func Example() {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	if err := datasets.WriteMini(ctx, dir, datasets.MiniOptions{Seed: 1, Classes: 3, Images: 2}); err != nil {
+	if err = datasets.WriteMini(ctx, dir, datasets.MiniOptions{Seed: 1, Classes: 3, Images: 2}); err != nil {
 		panic(err)
 	}
 

@@ -118,7 +118,7 @@ func takeFlat(values map[string]*tensors.Tensor, name string, dims ...int) (flat
 	if !ok {
 		return nil, fmt.Errorf("checkpoint: tensor %q is missing, want float32 %v", name, dims)
 	}
-	if err := t.Shape().Check(dtypes.Float32, dims...); err != nil {
+	if err = t.Shape().Check(dtypes.Float32, dims...); err != nil {
 		return nil, fmt.Errorf("checkpoint: tensor %q: want float32 %v, got %s %v", name, dims, t.DType(), t.Shape().Dimensions)
 	}
 	if err = tensors.ConstFlatData(t, func(data []float32) { flat = slices.Clone(data) }); err != nil {

@@ -189,7 +189,7 @@ func (f *Follower) claimed() (followClaims, error) {
 // close closes the file of claims, where there is one.
 func (c followClaims) close() {
 	if c.File != nil {
-		c.File.Close()
+		c.Close()
 	}
 }
 

@@ -183,7 +183,7 @@ func (c Cache) added(name string) (Weights, error) {
 	return Weights{Name: name, Path: file, SHA256: a.SHA256}, nil
 }
 
-// backbones.AddWeights copies a file of pretrained weights into the cache, after check has
+// AddWeights copies a file of pretrained weights into the cache, after check has
 // read the copy without complaint, and records its SHA-256. Adding the same file
 // again changes nothing.
 func (c Cache) AddWeights(ctx context.Context, name, file string, check func(path string) error) (Weights, error) {

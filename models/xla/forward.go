@@ -90,6 +90,7 @@ func (p *Forward) RunGraph(device int, input *tensors.Tensor) (*tensors.Tensor, 
 	return found[0], g, nil
 }
 
+// Free gives the memory of the program and of the copies back.
 func (p *Forward) Free() error {
 	p.exec.Finalize()
 	return p.Forget()

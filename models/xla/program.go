@@ -17,6 +17,7 @@ const dataAxis = "data"
 // Layout is how the devices hold an array.
 type Layout int
 
+// The layouts of an array.
 const (
 	Replicated Layout = iota // each has all of it
 	Sharded                  // each has its part of the first axis, which their number must divide
@@ -132,4 +133,5 @@ func (p *Program) whole(found []*tensors.Tensor) ([]*tensors.Tensor, error) {
 	return out, nil
 }
 
+// Free gives the program's memory back.
 func (p *Program) Free() { p.exec.Finalize() }

@@ -17,23 +17,23 @@ func TestWriteFile(t *testing.T) {
 	}
 	cut := errors.New("cut off")
 	err := WriteFileFunc(path, 0o644, func(w io.Writer) error {
-		_, err := io.WriteString(w, "ne")
-		return errors.Join(err, cut)
+		_, failed := io.WriteString(w, "ne")
+		return errors.Join(failed, cut)
 	})
 	if !errors.Is(err, cut) {
 		t.Errorf("error %v, want that of the content", err)
 	}
 	check := func(want string, mode os.FileMode) {
 		t.Helper()
-		entries, err := os.ReadDir(dir)
-		if err != nil || len(entries) != 1 {
-			t.Errorf("the folder holds %v (%v), want one file", entries, err)
+		entries, failed := os.ReadDir(dir)
+		if failed != nil || len(entries) != 1 {
+			t.Errorf("the folder holds %v (%v), want one file", entries, failed)
 		}
-		data, err := os.ReadFile(path)
-		if err != nil || string(data) != want {
-			t.Errorf("the file holds %q (%v), want %q", data, err, want)
+		data, failed := os.ReadFile(path)
+		if failed != nil || string(data) != want {
+			t.Errorf("the file holds %q (%v), want %q", data, failed, want)
 		}
-		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != mode {
+		if info, failed := os.Stat(path); failed != nil || info.Mode().Perm() != mode {
 			t.Errorf("mode %v (%v), want %v", info.Mode(), err, mode)
 		}
 	}

@@ -198,6 +198,7 @@ func Flat(t *testing.T, value any) []float64 {
 	return nil
 }
 
+// Decode returns the value of some JSON.
 func Decode(t *testing.T, raw json.RawMessage) any {
 	t.Helper()
 	var v any

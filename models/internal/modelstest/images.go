@@ -23,7 +23,7 @@ func WeightsFile(t *testing.T, name string) string {
 		return weights.Path
 	}
 	if beside := filepath.Join(checkout(t), "..", "shared", "weights", "bvlc_googlenet.safetensors"); name == "googlenet" {
-		if _, err := os.Stat(beside); err == nil {
+		if _, absent := os.Stat(beside); absent == nil {
 			return beside
 		}
 	}

@@ -34,6 +34,7 @@ func Matrix(rows [][]float64) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(slices.Concat(rows...), len(rows), len(rows[0]))
 }
 
+// Vector returns values as a float64 tensor of one axis.
 func Vector(values []float64) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(values, len(values))
 }
@@ -109,6 +110,8 @@ func Apply(t *testing.T, f func(x *Node) *Node, x *tensors.Tensor) ([]float32, [
 	return tensors.MustCopyFlatData[float32](out), out.Shape().Dimensions
 }
 
+// WantClose compares float32 values with what they should be; the tolerance is absolute below 1 and
+// relative above.
 func WantClose(t *testing.T, what string, got []float32, want []float64, tolerance float64) {
 	t.Helper()
 	if len(got) != len(want) {
