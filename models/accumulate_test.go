@@ -2,6 +2,7 @@ package models
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -10,33 +11,32 @@ import (
 )
 
 // A batch in chunks reports the losses of the whole batch and ends with its
-// parameters, on one device and on two.
+// parameters, on one device and on two. TestIntegrationAccumulate tries more.
 func TestAccumulate(t *testing.T) {
-	for _, diversity := range []string{DiversityNone, DiversityAdversarial} {
-		t.Run(diversity, func(t *testing.T) {
-			c := spreadConfig(Finetune, diversity)
-			c.Accumulate = 1
-			if c.WeightDecay == 0 {
-				t.Fatal("want weight decay: its gradient is added once, not once for each chunk")
-			}
-			whole := newModel(t, modelstest.OnDevices(t, 1), c, "")
-			want := trainTo(t, whole, "", 0)
-			check := func(name string, chunks, devices int) *Model {
-				c.Accumulate = chunks
-				m := newModel(t, modelstest.OnDevices(t, devices), c, "")
-				checkCurve(t, name, trainTo(t, m, "", 0), want)
-				checkParameters(t, m, whole)
-				return m
-			}
-			two := check("two chunks", 2, 1)
-			check("four chunks", 4, 1)
-			if diversity == DiversityNone {
-				checkContinues(t, two)
-			} else {
-				check("three chunks on two devices", 3, 2)
-			}
-		})
+	chunked := checkChunks(t, DiversityAdversarial, [][2]int{{2, 1}, {3, 2}})
+	checkContinues(t, chunked[0])
+}
+
+// checkChunks trains in each of some numbers of chunks and of devices, compares with the whole batch
+// on one device, and returns the models.
+func checkChunks(t *testing.T, diversity string, splits [][2]int) []*Model {
+	t.Helper()
+	c := spreadConfig(Finetune, diversity)
+	c.Accumulate = 1
+	if c.WeightDecay == 0 {
+		t.Fatal("want weight decay: its gradient is added once, not once for each chunk")
 	}
+	whole := newModel(t, modelstest.OnDevices(t, 1), c, "")
+	want := trainTo(t, whole, "", 0)
+	var out []*Model
+	for _, split := range splits {
+		c.Accumulate = split[0]
+		m := newModel(t, modelstest.OnDevices(t, split[1]), c, "")
+		checkCurve(t, fmt.Sprintf("%d chunks on %d devices", split[0], split[1]), trainTo(t, m, "", 0), want)
+		checkParameters(t, m, whole)
+		out = append(out, m)
+	}
+	return out
 }
 
 // checkContinues: the accumulated gradients are no state. They are not saved,

@@ -67,56 +67,53 @@ func testViews(data TrainData, c Config) EmbedData {
 // what it keeps is that model: on one device and on two, whose variables are
 // spread between checks, and where a batch is taken in chunks.
 func TestCheck(t *testing.T) {
-	for _, tt := range []struct {
-		name, mode string
-		devices    int
-		accumulate int
-	}{
-		{"frozen", Frozen, 1, 0},
-		{"frozen, two devices", Frozen, 2, 0},
-		{"finetune in chunks, two devices", Finetune, 2, 3},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			c := spreadConfig(tt.mode, DiversityAdversarial)
-			c.Accumulate = tt.accumulate
-			b := modelstest.OnDevices(t, tt.devices)
-			plain := lookAt(t, newModel(t, b, c, ""), "", "", 0)
-			chosen := t.TempDir()
-			m := newModel(t, b, c, "")
-			with := lookAt(t, m, t.TempDir(), chosen, 3)
-			if d := cmp.Diff([]int{3, 6, 8}, with.steps); d != "" { // of 8 steps
-				t.Errorf("checks at steps (-want +got):\n%s", d)
-			}
-			if with.end != plain.end || with.digests[8] != plain.end {
-				t.Error("the training ends with other bits than one without checks")
-			}
-			if with.digests[3] == with.digests[6] {
-				t.Error("the model is the same at two checks")
-			}
-			// The model after step 6 of a training that is interrupted there.
-			dir := t.TempDir()
-			cut := newModel(t, b, c, "")
-			trainTo(t, cut, dir, 6)
-			again := newModel(t, b, c, dir)
-			for name, x := range map[string]*Model{"interrupted there": cut, "of its checkpoint": again, "kept": m} {
-				if x == m {
-					if err := m.LoadChosen(chosen, 6); err != nil {
-						t.Fatal(err)
-					}
-				}
-				got, err := x.Embed(t.Context(), testViews(spreadData(c), c))
-				if err != nil {
+	checkChecks(t, "frozen", Frozen, 1, 0)
+	checkChecks(t, "frozen, two devices", Frozen, 2, 0) // end to end: TestIntegrationCheck
+}
+
+// checkChecks trains with checks and without on some devices and in some chunks.
+func checkChecks(t *testing.T, name, mode string, devices, accumulate int) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		c := spreadConfig(mode, DiversityAdversarial)
+		c.Accumulate = accumulate
+		b := modelstest.OnDevices(t, devices)
+		plain := lookAt(t, newModel(t, b, c, ""), "", "", 0)
+		chosen := t.TempDir()
+		m := newModel(t, b, c, "")
+		with := lookAt(t, m, t.TempDir(), chosen, 3)
+		if d := cmp.Diff([]int{3, 6, 8}, with.steps); d != "" { // of 8 steps
+			t.Errorf("checks at steps (-want +got):\n%s", d)
+		}
+		if with.end != plain.end || with.digests[8] != plain.end {
+			t.Error("the training ends with other bits than one without checks")
+		}
+		if with.digests[3] == with.digests[6] {
+			t.Error("the model is the same at two checks")
+		}
+		// The model after step 6 of a training that is interrupted there.
+		dir := t.TempDir()
+		cut := newModel(t, b, c, "")
+		trainTo(t, cut, dir, 6)
+		again := newModel(t, b, c, dir)
+		for name, x := range map[string]*Model{"interrupted there": cut, "of its checkpoint": again, "kept": m} {
+			if x == m {
+				if err := m.LoadChosen(chosen, 6); err != nil {
 					t.Fatal(err)
 				}
-				if !slices.Equal(got, with.embeddings[6]) {
-					t.Errorf("the model %s gives another embedding than the check of step 6", name)
-				}
-				if digest, err := x.Digest(); err != nil || digest != with.digests[6] {
-					t.Errorf("the model %s has digest %s, want %s (%v)", name, digest, with.digests[6], err)
-				}
 			}
-		})
-	}
+			got, err := x.Embed(t.Context(), testViews(spreadData(c), c))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(got, with.embeddings[6]) {
+				t.Errorf("the model %s gives another embedding than the check of step 6", name)
+			}
+			if digest, err := x.Digest(); err != nil || digest != with.digests[6] {
+				t.Errorf("the model %s has digest %s, want %s (%v)", name, digest, with.digests[6], err)
+			}
+		}
+	})
 }
 
 // An interrupt in a check, also in that of the last step, leaves a checkpoint,

@@ -122,36 +122,37 @@ func checkCurve(t *testing.T, name string, got, want []Step) {
 // Two and four devices report what one does, also when they take turns: the
 // checkpoint of two continues on four.
 func TestTrainDevices(t *testing.T) {
-	for _, tt := range []struct{ name, mode, diversity string }{
-		{"frozen bier", Frozen, DiversityNone},
-		{"frozen abier", Frozen, DiversityAdversarial},
-		{"finetune bier", Finetune, DiversityNone}, // with weight decay
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			c := spreadConfig(tt.mode, tt.diversity)
-			one := newModel(t, modelstest.OnDevices(t, 1), c, "")
-			want := trainTo(t, one, "", 0)
+	checkTrainDevices(t, "frozen abier", Frozen, DiversityAdversarial)
+	checkTrainDevices(t, "finetune bier", Finetune, DiversityNone) // with weight decay
+}
 
-			dir := t.TempDir()
-			const turn = 4
-			two := trainTo(t, newModel(t, modelstest.OnDevices(t, 2), c, ""), dir, turn)
-			checkCurve(t, "two devices", two, want[:turn])
-			four := newModel(t, modelstest.OnDevices(t, 4), c, dir)
-			if four.Step != turn {
-				t.Fatalf("the checkpoint of two devices is of step %d, want %d", four.Step, turn)
-			}
-			checkCurve(t, "then four", trainTo(t, four, dir, 0), want[turn:])
+// checkTrainDevices compares a training on two devices and then four with that on one.
+func checkTrainDevices(t *testing.T, name, mode, diversity string) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		c := spreadConfig(mode, diversity)
+		one := newModel(t, modelstest.OnDevices(t, 1), c, "")
+		want := trainTo(t, one, "", 0)
 
-			// What is saved is what one device loads, and the model that has been
-			// trained is its own again.
-			for _, m := range []*Model{four, newModel(t, modelstest.OnDevices(t, 1), c, dir)} {
-				checkParameters(t, m, one)
-			}
-			if tt.diversity == DiversityNone { // which takes no part in it
-				checkEmbed(t, four)
-			}
-		})
-	}
+		dir := t.TempDir()
+		const turn = 4
+		two := trainTo(t, newModel(t, modelstest.OnDevices(t, 2), c, ""), dir, turn)
+		checkCurve(t, "two devices", two, want[:turn])
+		four := newModel(t, modelstest.OnDevices(t, 4), c, dir)
+		if four.Step != turn {
+			t.Fatalf("the checkpoint of two devices is of step %d, want %d", four.Step, turn)
+		}
+		checkCurve(t, "then four", trainTo(t, four, dir, 0), want[turn:])
+
+		// What is saved is what one device loads, and the model that has been
+		// trained is its own again.
+		for _, m := range []*Model{four, newModel(t, modelstest.OnDevices(t, 1), c, dir)} {
+			checkParameters(t, m, one)
+		}
+		if diversity == DiversityNone { // which takes no part in it
+			checkEmbed(t, four)
+		}
+	})
 }
 
 // parameterTolerance is how far a parameter may be from one device's, as a part

@@ -1,0 +1,24 @@
+//go:build integration
+
+package models
+
+import "testing"
+
+// Batches in two, four and three chunks, with a diversity loss and without.
+func TestIntegrationAccumulate(t *testing.T) {
+	for _, diversity := range []string{DiversityNone, DiversityAdversarial} {
+		t.Run(diversity, func(t *testing.T) {
+			for _, m := range checkChunks(t, diversity, [][2]int{{2, 1}, {4, 1}, {3, 2}})[:2] {
+				checkContinues(t, m)
+			}
+		})
+	}
+}
+
+func TestIntegrationCheck(t *testing.T) {
+	checkChecks(t, "finetune in chunks, two devices", Finetune, 2, 3)
+}
+
+func TestIntegrationTrainDevices(t *testing.T) {
+	checkTrainDevices(t, "frozen bier", Frozen, DiversityNone)
+}
