@@ -84,11 +84,18 @@ func shapesIn(t *testing.T, path string) map[string]string {
 // files have the same tensors and as many bytes, and what is in them gives the
 // model's own vectors.
 func TestExportHasNoExtraParameters(t *testing.T) {
+	checkParametersOf(t, "baseline", "abier", "soft_triple") // TestIntegrationExportHasNoExtraParameters has all
+}
+
+// checkParametersOf exports a model of each of some of testMethods.
+func checkParametersOf(t *testing.T, methods ...string) {
+	t.Helper()
 	data := tinyData()
 	width := backbones.Convnet().Features
 	var size int64
-	for name, c := range testMethods() {
+	for _, name := range methods {
 		t.Run(name, func(t *testing.T) {
+			c := testMethods()[name]
 			m, exported, path := exportTrained(t, c, data)
 			// By hand: [128, 12] and [12].
 			want := map[string]string{EmbeddingWeights: "(Float32)[128, 12]", EmbeddingBiases: "(Float32)[12]"}

@@ -2,7 +2,13 @@
 
 package models
 
-import "testing"
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"bierbench/models/losses"
+)
 
 // Batches in two, four and three chunks, with a diversity loss and without.
 func TestIntegrationAccumulate(t *testing.T) {
@@ -21,4 +27,21 @@ func TestIntegrationCheck(t *testing.T) {
 
 func TestIntegrationTrainDevices(t *testing.T) {
 	checkTrainDevices(t, "frozen bier", Frozen, DiversityNone)
+}
+
+func TestIntegrationExportHasNoExtraParameters(t *testing.T) {
+	checkParametersOf(t, slices.Sorted(maps.Keys(testMethods()))...)
+}
+
+func TestIntegrationTrainProxies(t *testing.T) {
+	var names []string
+	for _, loss := range losses.All() {
+		if loss.Proxies() > 0 {
+			names = append(names, loss.Name)
+		}
+	}
+	if len(names) < 4 {
+		t.Fatalf("%q have proxies, want four losses and more", names)
+	}
+	checkTrainProxies(t, names...)
 }
