@@ -49,7 +49,7 @@ func same(n, size, stride int) padding {
 
 // convolve convolves x [N, H, W, in] with kernel [h, w, in, out] and adds bias [out]; the result is
 // [N, H', W', out]. Where a gradient is taken, a 1x1 kernel at stride 1 is a dot: a training step
-// of GoogLeNet takes an eighth less on XLA:CPU. Forwards alone the network takes a twentieth longer
+// of GoogLeNet takes an eighth less on XLA:CPU. Forwards alone the network takes a twelfth longer
 // with dots.
 func convolve(x, kernel, bias *Node, stride int, rows, columns padding, inference bool) *Node {
 	window, dims := kernel.Shape().Dimensions, x.Shape().Dimensions
