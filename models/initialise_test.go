@@ -136,12 +136,14 @@ func TestInitialiseActivation(t *testing.T) {
 // The same bits every time and on several devices, other bits by another seed;
 // training goes on from them, the loss in training beside it or not.
 func TestInitialiseDeterministic(t *testing.T) {
+	checkInitialiseDeterministic(t, initialConfig(InitialAdversarial, DiversityAdversarial))
+}
+
+// checkInitialiseDeterministic initialises each configuration several times.
+func checkInitialiseDeterministic(t *testing.T, configs ...Config) {
+	t.Helper()
 	features, _ := separable(10, 8, 128)
-	for _, c := range []Config{
-		initialConfig(InitialActivation, DiversityActivation),
-		initialConfig(InitialAdversarial, DiversityNone),
-		initialConfig(InitialAdversarial, DiversityAdversarial),
-	} {
+	for _, c := range configs {
 		t.Run(c.Initial+" "+c.Diversity, func(t *testing.T) {
 			c.InitialSteps, c.InitialRate = 20, 1e-3
 			m, found, steps := initialised(t, modelstest.Backend(t), c, features)

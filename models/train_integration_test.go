@@ -22,7 +22,12 @@ func TestIntegrationAccumulate(t *testing.T) {
 }
 
 func TestIntegrationCheck(t *testing.T) {
+	checkChecks(t, "frozen", Frozen, 1, 0)
 	checkChecks(t, "finetune in chunks, two devices", Finetune, 2, 3)
+}
+
+func TestIntegrationInitialiseDeterministic(t *testing.T) {
+	checkInitialiseDeterministic(t, initialConfig(InitialActivation, DiversityActivation), initialConfig(InitialAdversarial, DiversityNone))
 }
 
 func TestIntegrationTrainDevices(t *testing.T) {
