@@ -342,7 +342,7 @@ func TestCheckpointWithoutSeal(t *testing.T) {
 	path := filepath.Join(dir, "step-00000007.safetensors")
 	reseal(t, path, func(m map[string]string) { delete(m, sealed.SealField) })
 	if _, _, err := sealed.Read(path); err != nil {
-		t.Errorf("ReadSafetensors wants a seal: %v", err)
+		t.Errorf("a plain read wants a seal: %v", err)
 	}
 	m := newTestModel(t, c)
 	skipped, err := m.Load(dir)

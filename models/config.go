@@ -26,7 +26,7 @@ const (
 // Config decides, together with the data, every bit of a trained cell.
 // The zero value is not usable; start from DefaultConfig.
 type Config struct {
-	Backbone  string `json:"backbone"`            // a name of Backbones
+	Backbone  string `json:"backbone"`            // a name of backbones.All
 	Mode      string `json:"mode"`                // frozen or finetune
 	Input     int    `json:"input"`               // network input, pixels per side
 	Untrained bool   `json:"untrained,omitempty"` // the pooled backbone feature as it is, no training

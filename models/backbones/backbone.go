@@ -20,7 +20,7 @@ type Backbone struct {
 	Input    int    // usual network input, pixels per side
 	Multiple int    // an input's side is a multiple of it
 	Minimum  int    // the smallest side, pixels
-	Weights  string // what Cache.Weights calls its pretrained weights; empty when trained from scratch
+	Weights  string // what cache.Cache calls its pretrained weights; empty when trained from scratch
 
 	// Normalize turns uint8 RGB images [N, S, S, 3] into the network's float32
 	// input of the same shape.

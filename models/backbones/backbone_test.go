@@ -65,7 +65,7 @@ func TestNormalize(t *testing.T) {
 	}
 }
 
-func TestBackboneNamed(t *testing.T) {
+func TestNamed(t *testing.T) {
 	if b, err := Named("lite0"); err != nil || b.Features != 1280 {
 		t.Errorf("lite0: %d features, error %v", b.Features, err)
 	}

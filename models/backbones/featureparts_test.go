@@ -101,7 +101,7 @@ func flip(t *testing.T, path string) {
 	}
 }
 
-func TestCachedFeatures(t *testing.T) {
+func TestCached(t *testing.T) {
 	want := uninterrupted(t)
 	finished := func(change func(t *testing.T, path string)) func(t *testing.T, x *partsTest) {
 		return func(t *testing.T, x *partsTest) {
@@ -241,7 +241,7 @@ func TestFeatureParts(t *testing.T) {
 
 // A failed extraction keeps its parts, as a cancelled one does; a file that
 // cannot be read is left alone.
-func TestCachedFeaturesFails(t *testing.T) {
+func TestCachedFails(t *testing.T) {
 	x := newPartsTest(filepath.Join(t.TempDir(), "0123.arrow"))
 	pixels := x.Pixels
 	unreadable := errors.New("image is unreadable")

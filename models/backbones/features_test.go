@@ -121,7 +121,7 @@ func TestFeaturesKey(t *testing.T) {
 	}
 }
 
-func TestExtractFeatures(t *testing.T) {
+func TestExtract(t *testing.T) {
 	const (
 		n    = 5
 		side = 16

@@ -115,7 +115,7 @@ func TestUnpackStaysInside(t *testing.T) {
 	}
 }
 
-func TestDefaultCache(t *testing.T) {
+func TestDefault(t *testing.T) {
 	t.Setenv("HOME", "")
 	t.Setenv("XDG_CACHE_HOME", "")
 	t.Setenv("BIERBENCH_CACHE", "")

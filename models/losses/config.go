@@ -23,7 +23,7 @@ const (
 // boosted. It is embedded in a model's configuration: it has no MarshalJSON,
 // which would stand for the whole of that.
 type Config struct {
-	Loss string `json:"loss"` // a name of Losses
+	Loss string `json:"loss"` // a name of All
 	// Constants are numbers of the loss by name. Those that are not there have
 	// the loss's own defaults; the record holds all.
 	Constants map[string]float64 `json:"constants"`

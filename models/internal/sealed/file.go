@@ -8,40 +8,36 @@ import (
 	"strings"
 )
 
-// Replace writes a file under a temporary name, syncs it and renames it to
-// path, so that path is either the old file or the whole new one.
+// Replace writes a file whole: under a temporary name in its folder, synced, and renamed to path,
+// whose folder is synced then. So path is either the old file or the whole new one.
 func Replace(path string, write func(f *os.File) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("write %s: %w", path, err), ignoreClosed(f.Close()), os.Remove(f.Name()))
-		}
-	}()
-	if err = write(f); err != nil {
-		return err
+	if err = write(f); err == nil {
+		err = errors.Join(f.Chmod(0o644), f.Sync())
 	}
-	if err = f.Chmod(0o644); err != nil {
-		return err
+	err = errors.Join(err, ignoreClosed(f.Close()))
+	if err == nil {
+		err = os.Rename(f.Name(), path)
 	}
-	if err = f.Sync(); err != nil {
-		return err
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, errors.Join(err, os.Remove(f.Name())))
 	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	// The rename itself is durable once the folder is synced; where a folder
-	// cannot be synced the file is whole all the same.
-	if dir, openErr := os.Open(filepath.Dir(path)); openErr == nil {
-		_ = dir.Sync()
-		_ = dir.Close()
+	if err = syncFolder(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
+}
+
+// syncFolder makes a rename in a folder durable.
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func ignoreClosed(err error) error {

@@ -135,7 +135,7 @@ func TestSafetensorsThatLie(t *testing.T) {
 	}
 }
 
-func TestWriteSafetensorsRefuses(t *testing.T) {
+func TestWriteRefuses(t *testing.T) {
 	one := tensors.FromScalar(float32(1))
 	cases := []struct {
 		name   string
