@@ -122,8 +122,7 @@ func checkCurve(t *testing.T, name string, got, want []Step) {
 // Two and four devices report what one does, also when they take turns: the
 // checkpoint of two continues on four.
 func TestTrainDevices(t *testing.T) {
-	checkTrainDevices(t, "frozen abier", Frozen, DiversityAdversarial)
-	checkTrainDevices(t, "finetune bier", Finetune, DiversityNone) // with weight decay
+	checkTrainDevices(t, "finetune bier", Finetune, DiversityNone) // with weight decay; more: TestIntegrationTrainDevices
 }
 
 // checkTrainDevices compares a training on two devices and then four with that on one.

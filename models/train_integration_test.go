@@ -32,6 +32,7 @@ func TestIntegrationInitialiseDeterministic(t *testing.T) {
 
 func TestIntegrationTrainDevices(t *testing.T) {
 	checkTrainDevices(t, "frozen bier", Frozen, DiversityNone)
+	checkTrainDevices(t, "frozen abier", Frozen, DiversityAdversarial)
 }
 
 func TestIntegrationExportHasNoExtraParameters(t *testing.T) {
