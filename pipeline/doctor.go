@@ -72,8 +72,8 @@ func Doctor(ctx context.Context, w *workspace.Workspace) (*Diagnosis, error) {
 	info, _ := debug.ReadBuildInfo()
 	d.ok("bierbench", "%s", workspace.Version(ctx))
 	d.ok("go", "%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	d.ok("gomlx", "%s, go-xla %s", workspace.ModuleVersion(info, "github.com/gomlx/gomlx"),
-		workspace.ModuleVersion(info, "github.com/gomlx/go-xla"))
+	d.ok("gomlx", "%s, compute %s, go-xla %s", workspace.ModuleVersion(info, "github.com/gomlx/gomlx"),
+		workspace.ModuleVersion(info, "github.com/gomlx/compute"), workspace.ModuleVersion(info, "github.com/gomlx/go-xla"))
 	d.ok("cpu", "%s", workspace.Processor())
 	checkMemory(w, d)
 	d.ok("cache", "%s", w.Cache.Dir)
