@@ -229,10 +229,33 @@ func replaceFolder(ctx context.Context, target string, there func() bool, log *s
 	if err = fill(temporary); err != nil {
 		return err
 	}
-	if err := errors.Join(os.Chmod(temporary, 0o755), syncDir(temporary), os.Rename(temporary, target)); err != nil {
+	if err = errors.Join(os.Chmod(temporary, 0o755), syncFolder(temporary)); err != nil {
 		return err
 	}
-	return syncDir(parent)
+	if err = os.Rename(temporary, target); err != nil {
+		return err
+	}
+	return syncFolder(parent)
+}
+
+// replaceFile writes a file whole: under a temporary name in its folder, synced, closed, and renamed
+// to path; then the folder is synced. So path is either the old file or the whole new one. After a
+// failure the temporary file is removed.
+func replaceFile(path string, write func(f *os.File) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), temporaryPrefix+"*"+filepath.Ext(path))
+	if err != nil {
+		return err
+	}
+	if err = write(f); err == nil {
+		err = errors.Join(f.Chmod(0o644), f.Sync())
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return syncFolder(filepath.Dir(path))
 }
 
 // removeTemporary removes what killed processes left in a folder. The caller
@@ -249,8 +272,8 @@ func removeTemporary(folder string) error {
 	return errors.Join(errs...)
 }
 
-// syncDir makes a folder's entries durable.
-func syncDir(path string) error {
+// syncFolder makes the names in a folder durable.
+func syncFolder(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err

@@ -206,21 +206,15 @@ func (c Cache) AddWeights(ctx context.Context, name, file string, check func(pat
 		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
 	}
 	old, oldErr := c.added(name)
-	work, err := os.MkdirTemp(folder, temporaryPrefix+"*")
-	if err != nil {
-		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		return Weights{}, fmt.Errorf("add weights %s: %s is not a file", name, file)
 	}
-	defer func() { _ = os.RemoveAll(work) }()
-	copied := filepath.Join(work, name+filepath.Ext(file))
-	digest, size, err := copyFile(ctx, file, copied)
+	digest, err := fileSHA256(file)
 	if err != nil {
 		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
 	}
 	if oldErr == nil && old.SHA256 == digest && old.Verify() == nil {
 		return old, nil
-	}
-	if err = check(copied); err != nil {
-		return Weights{}, fmt.Errorf("add weights %s: %s does not fit: %w", name, file, err)
 	}
 	source, err := filepath.Abs(file)
 	if err != nil {
@@ -228,69 +222,58 @@ func (c Cache) AddWeights(ctx context.Context, name, file string, check func(pat
 	}
 	a := addition{
 		File:   fmt.Sprintf("%s-%s%s", name, digest[:16], filepath.Ext(file)),
-		Source: source, SHA256: digest, Bytes: size, Added: time.Now().UTC().Truncate(time.Second),
+		Source: source, SHA256: digest, Added: time.Now().UTC().Truncate(time.Second),
+	}
+	path := filepath.Join(folder, a.File)
+	err = replaceFile(path, func(f *os.File) error {
+		var err error
+		if a.Bytes, err = copyFile(ctx, file, f, digest); err != nil {
+			return err
+		}
+		if err := check(f.Name()); err != nil {
+			return fmt.Errorf("%s does not fit: %w", file, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
 	}
 	content, err := json.MarshalIndent(a, "", "  ")
 	if err != nil {
 		return Weights{}, err
 	}
-	path := filepath.Join(folder, a.File)
-	record := filepath.Join(work, "record")
-	err = errors.Join(
-		os.Rename(copied, path),
-		syncDir(folder),
-		writeSynced(record, append(content, '\n')),
-	)
-	if err == nil {
-		err = errors.Join(os.Rename(record, c.record(name)), syncDir(folder))
-	}
+	err = replaceFile(c.record(name), func(f *os.File) error {
+		_, err := f.Write(append(content, '\n'))
+		return err
+	})
 	if err != nil {
 		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
 	}
 	if old.Path != "" && old.Path != path {
-		_ = os.Remove(old.Path) // of no use to anyone now; a process that has it open keeps it
+		_ = os.Remove(old.Path) // the record no longer names it; a process that has it open keeps it
 	}
 	return Weights{Name: name, Path: path, SHA256: digest}, nil
 }
 
-// copyFile copies a file and syncs the copy. It returns its SHA-256 and size.
-func copyFile(ctx context.Context, from, to string) (digest string, size int64, err error) {
-	in, err := os.Open(from)
+// copyFile copies the file at path to w and returns its size in bytes. A file whose SHA-256 is not
+// digest, in hexadecimal, is an error: it has changed since it was hashed.
+func copyFile(ctx context.Context, path string, w io.Writer, digest string) (size int64, err error) {
+	in, err := os.Open(path)
 	if err != nil {
-		return "", 0, err
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	info, err := in.Stat()
-	if err != nil {
-		return "", 0, err
-	}
-	if !info.Mode().IsRegular() {
-		return "", 0, fmt.Errorf("%s is not a file", from)
-	}
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o644)
-	if err != nil {
-		return "", 0, err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
 	hash := sha256.New()
-	size, err = io.Copy(io.MultiWriter(out, hash), in)
-	if err != nil {
-		return "", 0, err
+	if size, err = io.Copy(io.MultiWriter(w, hash), in); err != nil {
+		return 0, err
 	}
 	if ctx.Err() != nil {
-		return "", 0, context.Cause(ctx)
+		return 0, context.Cause(ctx)
 	}
-	return hex.EncodeToString(hash.Sum(nil)), size, out.Sync()
-}
-
-// writeSynced writes a file and syncs it.
-func writeSynced(path string, content []byte) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
+	if hex.EncodeToString(hash.Sum(nil)) != digest {
+		return 0, fmt.Errorf("%s changed while it was copied", path)
 	}
-	_, err = f.Write(content)
-	return errors.Join(err, f.Sync(), f.Close())
+	return size, nil
 }
 
 // SplitWeights splits the value of setup's --weights: a name, or name=FILE.
