@@ -16,9 +16,11 @@ import (
 // parameter keeps its own scope. It is no state: every step begins anew.
 const accumulatedScope = "/accumulated"
 
-// isScratch reports whether a variable lives no longer than a step: checkpoints
+// isScratchVariable reports whether a variable lives no longer than a step: checkpoints
 // leave it out.
-func isScratch(v *model.Variable) bool { return strings.HasPrefix(v.Scope(), accumulatedScope+"/") }
+func isScratchVariable(v *model.Variable) bool {
+	return strings.HasPrefix(v.Scope(), accumulatedScope+"/")
+}
 
 // accumulation takes a step in chunks of a batch (gradient caching: Gao et al.
 // 2021, https://arxiv.org/abs/2101.06983, section 3.2). The loss of pairs
@@ -63,7 +65,7 @@ func (m *Model) newAccumulation(trainable []*model.Variable) (*accumulation, err
 	a.head = compile(func(scope *model.Scope, inputs []*Node) []*Node {
 		labels, rates, x := inputs[0], inputs[1], inputs[2]
 		total, report := m.objective(scope, trainable, x, labels)
-		gradients := Gradient(total, append(values(x.Graph(), head), x)...)
+		gradients := Gradient(total, append(variableValues(x.Graph(), head), x)...)
 		m.update(m.store, head, gradients[:len(head)], rates)
 		return []*Node{report, gradients[len(head)]}
 	}, xla.Replicated, xla.Sharded, xla.Replicated, xla.Sharded)
@@ -73,7 +75,7 @@ func (m *Model) newAccumulation(trainable []*model.Variable) (*accumulation, err
 		first := Equal(number, ScalarZero(g, number.DType()))
 		// The gradient of <x, dL/dx> with dL/dx held fixed is dL/dx times that of x.
 		work := ReduceAllSum(Mul(m.pooled(scope, images), pull))
-		for i, gradient := range Gradient(work, values(g, backbone)...) {
+		for i, gradient := range Gradient(work, variableValues(g, backbone)...) {
 			before := sums[i].NodeValue(g)
 			sums[i].SetNodeValue(Add(Where(first, ZerosLike(before), before), gradient))
 		}
@@ -81,7 +83,7 @@ func (m *Model) newAccumulation(trainable []*model.Variable) (*accumulation, err
 	}, xla.Replicated, xla.Replicated, xla.Sharded, xla.Sharded)
 	a.last = compile(func(scope *model.Scope, inputs []*Node) []*Node {
 		g := inputs[0].Graph()
-		gradients := values(g, sums)
+		gradients := variableValues(g, sums)
 		for i, v := range backbone {
 			if decays(v) && m.Config.WeightDecay > 0 {
 				gradients[i] = Add(gradients[i], MulScalar(v.NodeValue(g), 2*m.Config.WeightDecay))
@@ -94,7 +96,7 @@ func (m *Model) newAccumulation(trainable []*model.Variable) (*accumulation, err
 }
 
 // step takes the whole step and returns its report.
-func (a *accumulation) step(b batch, rates []float32) ([]float64, error) {
+func (a *accumulation) step(b stepBatch, rates []float32) ([]float64, error) {
 	m := a.model
 	n, batch := m.Config.chunks(), len(b.labels)
 	chunk := batch / n
@@ -120,7 +122,7 @@ func (a *accumulation) step(b batch, rates []float32) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	report, err := numbersOf(found[0])
+	report, err := readVector(found[0])
 	if err != nil {
 		return nil, err
 	}
@@ -135,18 +137,18 @@ func (a *accumulation) step(b batch, rates []float32) ([]float64, error) {
 		if found, err = a.backward.Run(int32(i), part, images); err != nil {
 			return nil, err
 		}
-		if err = finish(found[0], part, images); err != nil {
+		if err = waitAndFree(found[0], part, images); err != nil {
 			return nil, err
 		}
 	}
 	if found, err = a.last.Run(rates); err != nil {
 		return nil, err
 	}
-	return report, finish(found[0])
+	return report, waitAndFree(found[0])
 }
 
-// finish waits for the program with that output and frees it and its inputs.
-func finish(output *tensors.Tensor, inputs ...*tensors.Tensor) error {
+// waitAndFree waits for the program with that output and frees it and its inputs.
+func waitAndFree(output *tensors.Tensor, inputs ...*tensors.Tensor) error {
 	errs := []error{output.ConstBytes(func([]byte) {}), output.FinalizeAll()}
 	for _, input := range inputs {
 		errs = append(errs, input.FinalizeAll())

@@ -46,7 +46,7 @@ func TestAdam(t *testing.T) {
 
 	want, m, v := append([]float64(nil), start...), []float64{0, 0}, []float64{0, 0}
 	for step := 1; step <= 25; step++ {
-		first, second := corrections(step)
+		first, second := momentCorrections(step)
 		exec.MustCall([]float32{float32(rates[0]), float32(rates[1])}, []float32{first, second})[0].MustFinalizeAll()
 		for i := range want {
 			g := derivative[i](want[i])
@@ -88,7 +88,7 @@ func TestWeightDecay(t *testing.T) {
 	c := smallConfig()
 	c.Backbone, c.Mode, c.Input = "convnet", Finetune, 16
 	c.Diversity, c.WeightDecay, c.Steps = DiversityNone, 0.01, 1
-	m, err := NewModel(modelstest.Backend(t), c, "", 0)
+	m, err := New(modelstest.Backend(t), c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

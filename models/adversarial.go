@@ -32,8 +32,8 @@ func addRegressors(scope *model.Scope, c Config) {
 	}
 }
 
-// regressors returns g_ij for every pair i < j, in the order 01, 02, ..., 12, ...
-func regressors(scope *model.Scope, c Config, g *Graph) []regressor {
+// regressorNodes returns g_ij for every pair i < j, in the order 01, 02, ..., 12, ...
+func regressorNodes(scope *model.Scope, c Config, g *Graph) []regressor {
 	var out []regressor
 	for i := range c.Learners {
 		for j := i + 1; j < len(c.Learners); j++ {

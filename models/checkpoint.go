@@ -84,7 +84,7 @@ func (m *Model) save(dir string) error {
 func (m *Model) write(path string, moments bool) error {
 	var named []sealed.NamedTensor
 	for v := range m.store.IterVariables() {
-		if isScratch(v) || !moments && isMoment(v) {
+		if isScratchVariable(v) || !moments && isMoment(v) {
 			continue
 		}
 		value, err := v.Value()
@@ -97,7 +97,7 @@ func (m *Model) write(path string, moments bool) error {
 	if err != nil {
 		return err
 	}
-	metadata[sealed.SealField] = sealed.OpenSeal()
+	metadata[sealed.Field] = sealed.Placeholder()
 	return sealed.WriteWith(path, named, metadata, sealed.Seal)
 }
 
@@ -156,7 +156,7 @@ func (m *Model) LoadWhere(dir string, usable func(step int) error) (skipped []er
 			skipped = append(skipped, fmt.Errorf("load checkpoint: %s: %w", c.path, err))
 			continue
 		}
-		values, metadata, err := sealed.ReadWith(c.path, sealed.CheckSeal)
+		values, metadata, err := sealed.ReadWith(c.path, sealed.Check)
 		if err != nil {
 			skipped = append(skipped, fmt.Errorf("load checkpoint: %w", err))
 			continue

@@ -27,12 +27,12 @@ func BenchmarkCheckpoint(b *testing.B) {
 	for _, c := range []struct {
 		name         string
 		finish, test func(f *os.File) error
-	}{{"plain", none, none}, {"sealed", sealed.Seal, sealed.CheckSeal}} {
+	}{{"plain", none, none}, {"sealed", sealed.Seal, sealed.Check}} {
 		path := filepath.Join(b.TempDir(), "x.safetensors")
 		b.Run("write/"+c.name, func(b *testing.B) {
 			b.SetBytes(3 * 4 * values)
 			for b.Loop() {
-				if err := sealed.WriteWith(path, named, map[string]string{sealed.SealField: sealed.OpenSeal()}, c.finish); err != nil {
+				if err := sealed.WriteWith(path, named, map[string]string{sealed.Field: sealed.Placeholder()}, c.finish); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -35,7 +35,7 @@ func tinyData() TrainData {
 
 func newTestModel(t *testing.T, c Config) *Model {
 	t.Helper()
-	m, err := NewModel(modelstest.Backend(t), c, "", 0)
+	m, err := New(modelstest.Backend(t), c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestCheckpointSays(t *testing.T) {
 			t.Errorf("%s is %q, want %q", key, metadata[key], want)
 		}
 	}
-	var at position
+	var at samplerPosition
 	if err = json.Unmarshal([]byte(metadata["sampler"]), &at); err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestCheckpointBroken(t *testing.T) {
 	dir := t.TempDir()
 	interrupt(t, tinyConfig(), tinyData(), dir, 7)
 	path := filepath.Join(dir, "step-00000007.safetensors")
-	if _, _, err := sealed.ReadWith(path, sealed.CheckSeal); err != nil {
+	if _, _, err := sealed.ReadWith(path, sealed.Check); err != nil {
 		t.Fatalf("the whole file: %v", err)
 	}
 	whole, err := os.ReadFile(path)
@@ -160,7 +160,7 @@ func TestCheckpointBroken(t *testing.T) {
 		if _, err = f.WriteAt([]byte{whole[at] ^ 1<<(at%8)}, int64(at)); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err = sealed.ReadWith(path, sealed.CheckSeal); err == nil || !strings.Contains(err.Error(), path) {
+		if _, _, err = sealed.ReadWith(path, sealed.Check); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("bit %d of byte %d changed: error %v, want one that names the file", at%8, at, err)
 		}
 		if _, err = f.WriteAt(whole[at:at+1], int64(at)); err != nil {
@@ -172,14 +172,14 @@ func TestCheckpointBroken(t *testing.T) {
 		if err = os.WriteFile(path, whole[:n], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err = sealed.ReadWith(path, sealed.CheckSeal); err == nil {
+		if _, _, err = sealed.ReadWith(path, sealed.Check); err == nil {
 			t.Errorf("cut to %d bytes: no error", n)
 		}
 	}
 	if err = os.WriteFile(path, append(slices.Clone(whole), 0), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err = sealed.ReadWith(path, sealed.CheckSeal); err == nil {
+	if _, _, err = sealed.ReadWith(path, sealed.Check); err == nil {
 		t.Error("a byte more: no error")
 	}
 }
@@ -198,7 +198,7 @@ func TestCheckpointPassedOver(t *testing.T) {
 		// Disks give zeros for what was never written.
 		"zeros": func(whole []byte) []byte { return make([]byte, len(whole)) },
 		"seal of another file": func(whole []byte) []byte {
-			at := bytes.Index(whole, []byte(sealed.SealMark)) + len(sealed.SealMark)
+			at := bytes.Index(whole, []byte(sealed.Mark)) + len(sealed.Mark)
 			copy(whole[at:], strings.Repeat("ab", 32))
 			return whole
 		},
@@ -252,10 +252,10 @@ func reseal(t *testing.T, path string, change func(metadata map[string]string)) 
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		named = append(named, sealed.NamedTensor{Name: name, Value: values[name]})
 	}
-	metadata[sealed.SealField] = sealed.OpenSeal()
+	metadata[sealed.Field] = sealed.Placeholder()
 	change(metadata)
 	finish := sealed.Seal
-	if metadata[sealed.SealField] == "" {
+	if metadata[sealed.Field] == "" {
 		finish = func(*os.File) error { return nil }
 	}
 	if err = sealed.WriteWith(path, named, metadata, finish); err != nil {
@@ -340,7 +340,7 @@ func TestCheckpointWithoutSeal(t *testing.T) {
 	dir := t.TempDir()
 	interrupt(t, c, tinyData(), dir, 7)
 	path := filepath.Join(dir, "step-00000007.safetensors")
-	reseal(t, path, func(m map[string]string) { delete(m, sealed.SealField) })
+	reseal(t, path, func(m map[string]string) { delete(m, sealed.Field) })
 	if _, _, err := sealed.Read(path); err != nil {
 		t.Errorf("a plain read wants a seal: %v", err)
 	}

@@ -54,7 +54,7 @@ func CheckChosen(dir string, step int) (err error) {
 		return fmt.Errorf("chosen model: %w", err)
 	}
 	defer func() { _ = f.Close() }()
-	if err = sealed.CheckSeal(f); err != nil {
+	if err = sealed.Check(f); err != nil {
 		return fmt.Errorf("chosen model: %s: %w", path, err)
 	}
 	return nil
@@ -65,7 +65,7 @@ func CheckChosen(dir string, step int) (err error) {
 // moments, Step and Seconds stay those of the training.
 func (m *Model) LoadChosen(dir string, step int) error {
 	path := checkpointPath(dir, step)
-	values, metadata, err := sealed.ReadWith(path, sealed.CheckSeal)
+	values, metadata, err := sealed.ReadWith(path, sealed.Check)
 	if err != nil {
 		return fmt.Errorf("load chosen model: %w", err)
 	}

@@ -83,7 +83,7 @@ func trainTo(t *testing.T, m *Model, dir string, last int) []Step {
 // newModel is a fresh model, or where dir is given the one saved there.
 func newModel(t *testing.T, b *xla.Backend, c Config, dir string) *Model {
 	t.Helper()
-	m, err := NewModel(b, c, "", 0)
+	m, err := New(b, c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ import (
 func (m *Model) Digest() (string, error) {
 	var parameters []*model.Variable
 	for v := range m.store.IterVariables() {
-		if !isMoment(v) && !isScratch(v) {
+		if !isMoment(v) && !isScratchVariable(v) {
 			parameters = append(parameters, v)
 		}
 	}

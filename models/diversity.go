@@ -83,7 +83,7 @@ func diversityLoss(scope *model.Scope, c Config, x *Node, matrices []*Node) dive
 	case DiversityActivation:
 		return activationLoss(c, x, matrices)
 	case DiversityAdversarial:
-		return adversarialLoss(c, x, matrices, regressors(scope, c, x.Graph()))
+		return adversarialLoss(c, x, matrices, regressorNodes(scope, c, x.Graph()))
 	}
 	panic(fmt.Errorf("diversity: %q has no loss", c.Diversity))
 }

@@ -56,7 +56,7 @@ func ReadTestModel(dir string, c Config) (TestModel, error) {
 	if err != nil {
 		return TestModel{}, fmt.Errorf("read model: %w", err)
 	}
-	values, _, err := sealed.ReadWith(found[0].path, sealed.CheckSeal)
+	values, _, err := sealed.ReadWith(found[0].path, sealed.Check)
 	if err != nil {
 		return TestModel{}, fmt.Errorf("read model: %w", err)
 	}

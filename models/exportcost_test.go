@@ -17,7 +17,7 @@ import (
 // features or of images, and returns the output's node in its graph.
 func testTimeOutput(t *testing.T, c Config, rows int) *Node {
 	t.Helper()
-	m, err := NewModel(modelstest.Backend(t), c, "", 0)
+	m, err := New(modelstest.Backend(t), c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func BenchmarkEmbed(b *testing.B) {
 	for _, name := range []string{"baseline", "bier"} {
 		b.Run(name, func(b *testing.B) {
 			c := costPair(Frozen, "lite0", 224, 512)[name]
-			m, err := NewModel(modelstest.Backend(b), c, "", 0)
+			m, err := New(modelstest.Backend(b), c, "", 0)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -190,23 +190,23 @@ func (m *Model) initialise(ctx context.Context, features []float32, onStep func(
 
 	// A run of the program reports the loss before its update, so the last run,
 	// with rates of 0, changes nothing.
-	var losses []float64
+	var history []float64
 	for last := false; !last; {
-		number := len(losses)
-		found.Converged = converged(losses, m.Config.InitialTolerance*found.First.scale(), c.Diversity)
+		number := len(history)
+		found.Converged = converged(history, m.Config.InitialTolerance*found.First.lossUnit(), c.Diversity)
 		last = found.Converged || number == m.Config.InitialSteps
-		rates := make([]float32, scalars)
+		rates := make([]float32, scalarCount)
 		if !last {
 			rates[rateEmbedding], rates[rateRegressor] = float32(m.Config.InitialRate), float32(m.Config.InitialRate)
 		}
-		rates[correctFirst], rates[correctSecond] = corrections(number + 1)
+		rates[correctFirst], rates[correctSecond] = momentCorrections(number + 1)
 		var report []float64
 		what := fmt.Sprintf("step %d", number)
 		err = xla.Catch(what, func() {
 			defer m.backend.Watch("initialisation, " + what)()
 			out, failure := step.Call(rates, x)
 			if failure == nil {
-				report, failure = numbersOf(out[0])
+				report, failure = readVector(out[0])
 			}
 			if failure != nil {
 				panic(xla.ExplainForwardOutOfMemory(failure, fmt.Sprintf("an initialisation on %d images", found.Images)))
@@ -224,7 +224,7 @@ func (m *Model) initialise(ctx context.Context, features []float32, onStep func(
 			found.First = at
 		}
 		found.Last = at
-		losses = append(losses, at.Loss)
+		history = append(history, at.Loss)
 		if onStep != nil {
 			if err = onStep(at); err != nil {
 				return found, err
@@ -245,7 +245,7 @@ func (m *Model) initialVariables(c Config) (*model.Store, error) {
 		w := xla.Below(m.store.RootScope(), embeddingScope, learnerName(i)).GetVariable("weights")
 		value, err := w.Value()
 		if err == nil {
-			value, err = duplicate(value)
+			value, err = copyTensor(value)
 		}
 		if err != nil {
 			return nil, err
@@ -259,8 +259,8 @@ func (m *Model) initialVariables(c Config) (*model.Store, error) {
 	return own, nil
 }
 
-// duplicate returns a tensor's float32 values in another one.
-func duplicate(t *tensors.Tensor) (*tensors.Tensor, error) {
+// copyTensor returns a tensor's float32 values in another one.
+func copyTensor(t *tensors.Tensor) (*tensors.Tensor, error) {
 	values, err := tensors.CopyFlatData[float32](t)
 	if err != nil {
 		return nil, err
@@ -290,7 +290,7 @@ func (m *Model) initialProgram(own *model.Store, c Config) (*model.Exec, error) 
 		if len(d.regressorNorms) > 0 {
 			constraints = Add(sumNodes(d.regressorNorms), sumNodes(d.regressorBiases))
 		}
-		m.update(own, trained, Gradient(d.total, values(g, trained)...), rates)
+		m.update(own, trained, Gradient(d.total, variableValues(g, trained)...), rates)
 		parts := slices.Concat([]*Node{d.total}, d.terms, d.embeddingNorms, []*Node{constraints})
 		for i, part := range parts {
 			parts[i] = Reshape(part, -1)
@@ -309,8 +309,8 @@ func (c Config) initialStep(number int, report []float64) InitialStep {
 	}
 }
 
-// scale is the unit of the rule of convergence.
-func (s InitialStep) scale() float64 {
+// lossUnit is the unit of the rule of convergence.
+func (s InitialStep) lossUnit() float64 {
 	sum := 0.0
 	for _, term := range s.Pairs {
 		sum += math.Abs(term)
@@ -319,14 +319,14 @@ func (s InitialStep) scale() float64 {
 }
 
 // converged applies the rule of Initialise to the losses so far.
-func converged(losses []float64, least float64, diversity string) bool {
-	n := len(losses)
+func converged(history []float64, least float64, diversity string) bool {
+	n := len(history)
 	if n < 2*initialWindow {
 		return false
 	}
 	gain := 0.0
 	for i := range initialWindow {
-		gain += (losses[n-2*initialWindow+i] - losses[n-initialWindow+i]) / initialWindow
+		gain += (history[n-2*initialWindow+i] - history[n-initialWindow+i]) / initialWindow
 	}
 	if diversity == DiversityAdversarial {
 		gain = math.Abs(gain)
@@ -344,7 +344,7 @@ func (m *Model) takeInitial(own *model.Store) error {
 		}
 		value, err := v.Value()
 		if err == nil {
-			value, err = duplicate(value)
+			value, err = copyTensor(value)
 		}
 		if err == nil {
 			err = mine.SetValue(value)

@@ -25,7 +25,7 @@ func initialConfig(initial, diversity string) Config {
 // initialised returns a fresh model after its initialisation, and the steps.
 func initialised(t *testing.T, b *xla.Backend, c Config, features []float32) (*Model, Initialisation, []InitialStep) {
 	t.Helper()
-	m, err := NewModel(b, c, "", 0)
+	m, err := New(b, c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func checkInitialiseDeterministic(t *testing.T, configs ...Config) {
 			if by, _, _ := initialised(t, modelstest.Backend(t), other, features); modelDigest(t, by) == want {
 				t.Error("another seed gave the same bits")
 			}
-			drawn, err := NewModel(modelstest.Backend(t), c, "", 0)
+			drawn, err := New(modelstest.Backend(t), c, "", 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -229,7 +229,7 @@ func TestInitialRows(t *testing.T) {
 	c := initialConfig(InitialActivation, DiversityNone)
 	rows := func(seed uint64, features []float32) []float32 {
 		c.Seed = seed
-		m, err := NewModel(modelstest.Backend(t), c, "", 0)
+		m, err := New(modelstest.Backend(t), c, "", 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -280,7 +280,7 @@ func TestInitialiseRefuses(t *testing.T) {
 			if c.change != nil {
 				c.change(&config)
 			}
-			m, err := NewModel(modelstest.Backend(t), config, "", 0)
+			m, err := New(modelstest.Backend(t), config, "", 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -327,7 +327,7 @@ func TestInitialiseNothing(t *testing.T) {
 		c := initialConfig(InitialActivation, DiversityNone)
 		change(&c)
 		m, found, steps := initialised(t, modelstest.Backend(t), c, features)
-		fresh, err := NewModel(modelstest.Backend(t), c, "", 0)
+		fresh, err := New(modelstest.Backend(t), c, "", 0)
 		if err != nil {
 			t.Fatal(err)
 		}

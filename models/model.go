@@ -29,17 +29,17 @@ type Model struct {
 	backend  *xla.Backend
 	backbone backbones.Backbone
 	store    *model.Store
-	width    int      // of the pooled feature
-	classes  int      // of the training part
-	sampling sampling // what is known of the batches
+	width    int           // of the pooled feature
+	classes  int           // of the training part
+	sampling batchSampling // what is known of the batches
 }
 
-// NewModel returns the model before its first step. weights is the file of the
+// New returns the model before its first step. weights is the file of the
 // backbone's pretrained weights; it is not read when the backbone is trained
 // from scratch, nor in frozen mode, where features are computed elsewhere.
 // classes is the number of classes that it is trained on: a loss may have
 // proxies of them.
-func NewModel(b *xla.Backend, c Config, weights string, classes int) (*Model, error) {
+func New(b *xla.Backend, c Config, weights string, classes int) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}

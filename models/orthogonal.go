@@ -23,7 +23,7 @@ func orthogonalMatrices(seed uint64, width int, sizes []int) []*tensors.Tensor {
 	}
 	var columns [][]float64
 	for block := 0; len(columns) < sum; block++ {
-		columns = append(columns, orthonormal(seed, block, width, min(width, sum-len(columns)))...)
+		columns = append(columns, orthonormalColumns(seed, block, width, min(width, sum-len(columns)))...)
 	}
 	var out []*tensors.Tensor
 	for _, d := range sizes {
@@ -39,13 +39,13 @@ func orthogonalMatrices(seed uint64, width int, sizes []int) []*tensors.Tensor {
 	return out
 }
 
-// orthonormal returns n <= width orthonormal columns, uniformly distributed
+// orthonormalColumns returns n <= width orthonormal columns, uniformly distributed
 // (Haar): Gram-Schmidt on a matrix of normal numbers, which is its QR
 // decomposition with a positive diagonal of R, as uniformity demands (Mezzadri
 // 2007, https://arxiv.org/abs/math-ph/0609050, section 5). Each column is
 // projected twice, which makes it orthogonal to rounding (Giraud et al. 2005,
 // https://doi.org/10.1007/s00211-005-0615-4).
-func orthonormal(seed uint64, block, width, n int) [][]float64 {
+func orthonormalColumns(seed uint64, block, width, n int) [][]float64 {
 	random := stream(seed, "orthogonal", block)
 	columns := make([][]float64, n)
 	for j := range columns {

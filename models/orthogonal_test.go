@@ -81,7 +81,7 @@ func TestOrthogonalIsUniform(t *testing.T) {
 	mean, square := 0.0, 0.0
 	for seed := range uint64(draws) {
 		trace := 0.0
-		for j, column := range orthonormal(seed, 0, n, n) {
+		for j, column := range orthonormalColumns(seed, 0, n, n) {
 			trace += column[j]
 		}
 		mean += trace / draws

@@ -7,19 +7,19 @@ import (
 	"fmt"
 )
 
-// position is where the sampler stands before a step: a function of the seed,
+// samplerPosition is where the sampler stands before a step: a function of the seed,
 // the training classes and the step. A checkpoint holds it, so that training
 // does not continue with other data than it began with.
-type position struct {
+type samplerPosition struct {
 	Epoch int    `json:"epoch"`       // counted from 0
 	First int    `json:"first_step"`  // the epoch's first step, counted from 0
 	Next  string `json:"next_images"` // digest of the next step's images
 }
 
-// sampling is what a model knows of its batches.
-type sampling struct {
-	order  *sampler  // nil before Train; the one that Train draws from runs ahead of the step
-	loaded *position // in the checkpoint that was loaded; nil in a fresh model
+// batchSampling is what a model knows of its batches.
+type batchSampling struct {
+	order  *sampler         // nil before Train; the one that Train draws from runs ahead of the step
+	loaded *samplerPosition // in the checkpoint that was loaded; nil in a fresh model
 }
 
 // newSampler returns the sampler of training images with these classes. For a
@@ -40,25 +40,25 @@ func (m *Model) newSampler(classes []int32) (*sampler, error) {
 }
 
 // position returns where the sampler stands at the model's step.
-func (m *Model) position() (position, error) {
+func (m *Model) position() (samplerPosition, error) {
 	switch s := m.sampling; {
 	case s.order != nil:
 		return s.order.position(m.Step), nil
 	case s.loaded != nil: // no step was taken since
 		return *s.loaded, nil
 	}
-	return position{}, errors.New("the model has not been given its training data")
+	return samplerPosition{}, errors.New("the model has not been given its training data")
 }
 
 // position returns where s stands before a step, counted from 0.
-func (s *sampler) position(step int) position {
+func (s *sampler) position(step int) samplerPosition {
 	hash := sha256.New()
 	for _, image := range s.batch(step) {
 		_, _ = fmt.Fprintln(hash, image) // a hash returns no error
 	}
-	return position{Epoch: s.epoch, First: s.first, Next: hex.EncodeToString(hash.Sum(nil)[:8])}
+	return samplerPosition{Epoch: s.epoch, First: s.first, Next: hex.EncodeToString(hash.Sum(nil)[:8])}
 }
 
-func (p position) String() string {
+func (p samplerPosition) String() string {
 	return fmt.Sprintf("epoch %d from step %d, images %s", p.Epoch, p.First, p.Next)
 }

@@ -31,7 +31,7 @@ func proxyTraining(mode, loss string) Config {
 // newProxyModel is newModel of ten classes.
 func newProxyModel(t *testing.T, b *xla.Backend, c Config, dir string) *Model {
 	t.Helper()
-	m, err := NewModel(b, c, "", 10)
+	m, err := New(b, c, "", 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestProxiesOfOtherClasses(t *testing.T) {
 	b := modelstest.OnDevices(t, 1)
 	dir := t.TempDir()
 	trainTo(t, newProxyModel(t, b, c, ""), dir, 3)
-	other, err := NewModel(b, c, "", 12)
+	other, err := New(b, c, "", 12)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func TestProxiesOfOtherClasses(t *testing.T) {
 	if want := "10 training classes; the model has proxies of 12"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("train: %v; want %q", err, want)
 	}
-	if _, err = NewModel(b, c, "", 1); err == nil || !strings.Contains(err.Error(), "needs at least 2") {
+	if _, err = New(b, c, "", 1); err == nil || !strings.Contains(err.Error(), "needs at least 2") {
 		t.Errorf("one class: %v", err)
 	}
 }

@@ -40,7 +40,7 @@ func (p streamPoint) String() string {
 }
 
 // streamPoints returns where each stream goes on before a step, counted from 0.
-func (c Config) streamPoints(step int, at position) map[string]streamPoint {
+func (c Config) streamPoints(step int, at samplerPosition) map[string]streamPoint {
 	points := map[string]streamPoint{}
 	add := func(purpose string, step int) {
 		hi, lo := streamState(c.Seed, purpose, step)
@@ -93,7 +93,7 @@ func (m *Model) resume(values map[string]*tensors.Tensor, metadata map[string]st
 	if step < m.Config.Steps {
 		m.trainable() // creates the moments that the file must hold
 	}
-	if err = m.setVariables(values, isScratch); err != nil {
+	if err = m.setVariables(values, isScratchVariable); err != nil {
 		return err
 	}
 	m.Step, m.Seconds, m.sampling.loaded = step, seconds, &at
@@ -134,9 +134,9 @@ func (m *Model) setVariables(values map[string]*tensors.Tensor, leftOut func(v *
 // resumePoint reads a checkpoint's metadata and compares it with what this
 // program and configuration give at its step. The sampler's position is
 // compared when the training data is known.
-func (m *Model) resumePoint(metadata map[string]string) (step int, seconds float64, at position, err error) {
-	fail := func(format string, args ...any) (int, float64, position, error) {
-		return 0, 0, position{}, fmt.Errorf(format, args...)
+func (m *Model) resumePoint(metadata map[string]string) (step int, seconds float64, at samplerPosition, err error) {
+	fail := func(format string, args ...any) (int, float64, samplerPosition, error) {
+		return 0, 0, samplerPosition{}, fmt.Errorf(format, args...)
 	}
 	config, err := json.Marshal(m.Config)
 	if err != nil {

@@ -67,14 +67,14 @@ func TestIntegrationSafetensorsOfCheckpoint(t *testing.T) {
 		Mark, Sealed, SHA256, Digest, Step string
 
 		Config  Config
-		Sampler position
+		Sampler samplerPosition
 		Random  map[string]streamPoint
 		Values  map[string][]float64
 	}
 	if err = json.Unmarshal(out, &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Mark+" " != sealed.SealMark || got.Sealed != got.SHA256 {
+	if got.Mark+" " != sealed.Mark || got.Sealed != got.SHA256 {
 		t.Errorf("seal %q %s, hashlib has %s", got.Mark, got.Sealed, got.SHA256)
 	}
 	if d := cmp.Diff(asWritten(c), got.Config); d != "" || got.Step != "7" || got.Sampler.First != 6 || got.Random["images"].Step != 7 {

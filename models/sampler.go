@@ -19,14 +19,14 @@ type sampler struct {
 	size   int     // P*K
 	byID   [][]int // images of each class, classes in ascending order of their number
 
-	epoch int       // the epoch that plan holds
-	first int       // its first step
-	plan  [][]visit // classes of each of its steps
-	none  bool      // plan holds nothing yet
+	epoch int            // the epoch that plan holds
+	first int            // its first step
+	plan  [][]batchClass // classes of each of its steps
+	none  bool           // plan holds nothing yet
 }
 
-// visit is one class in a batch.
-type visit struct{ class, take int }
+// batchClass is one class in a batch.
+type batchClass struct{ class, take int }
 
 // newSampler prepares batches of p classes with k images. classes[i] is the
 // class of training image i.
@@ -77,7 +77,7 @@ func (s *sampler) seek(epoch, first int) {
 	order := stream(s.seed, streamClasses, epoch).Perm(len(s.byID))
 	s.epoch, s.first, s.plan, s.none = epoch, first, nil, false
 	for next := 0; next < len(order); {
-		var batch []visit
+		var batch []batchClass
 		room := s.size
 		seen := map[int]bool{}
 		fill := func(from int) int {
@@ -87,7 +87,7 @@ func (s *sampler) seek(epoch, first int) {
 					continue
 				}
 				take := min(s.images, room, len(s.byID[class]))
-				batch = append(batch, visit{class, take})
+				batch = append(batch, batchClass{class, take})
 				seen[class] = true
 				room -= take
 			}

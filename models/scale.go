@@ -18,11 +18,11 @@ func testVector(c Config, embeddings []*Node) *Node {
 		f.AssertDims(embeddings[0].Shape().Dim(0), -1)
 		sizes[m] = f.Shape().Dim(1)
 	}
-	slices := make([]*Node, len(embeddings))
+	parts := make([]*Node, len(embeddings))
 	for m, factor := range sliceScales(c.Scale, sizes) {
-		slices[m] = MulScalar(losses.Normalise(embeddings[m]), factor)
+		parts[m] = MulScalar(losses.Normalise(embeddings[m]), factor)
 	}
-	return Concatenate(slices, 1)
+	return Concatenate(parts, 1)
 }
 
 // sliceScales returns the factor of every learner's slice: d_m/d, or the root

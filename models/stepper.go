@@ -42,7 +42,7 @@ func (m *Model) newStepper(data TrainData) (*stepper, error) {
 			input = Gather(inputs[3], Reshape(inputs[2], -1, 1))
 		}
 		total, report := m.objective(scope, trainable, m.pooled(scope, input), labels)
-		m.update(m.store, trainable, Gradient(total, values(input.Graph(), trainable)...), rates)
+		m.update(m.store, trainable, Gradient(total, variableValues(input.Graph(), trainable)...), rates)
 		return []*Node{report}
 	}, xla.Replicated, xla.Sharded, xla.Replicated, xla.Sharded)
 	return s, err
@@ -73,7 +73,7 @@ const (
 	rateProxy
 	correctFirst
 	correctSecond
-	scalars
+	scalarCount
 )
 
 // objective is what a step minimises, a scalar, and its report, a float32
@@ -87,15 +87,15 @@ func (m *Model) objective(scope *model.Scope, trainable []*model.Variable, x, la
 	embeddings, matrices := m.learners(scope, x)
 	metric := losses.Boost(c.Config, embeddings, m.proxies(scope, g), labels)
 	total = metric.Total
-	diversity := ScalarZero(g, total.DType())
+	diversityTerm := ScalarZero(g, total.DType())
 	if c.keepsApart() {
-		diversity = diversityLoss(scope, c, x, matrices).total
-		total = Add(total, diversity)
+		diversityTerm = diversityLoss(scope, c, x, matrices).total
+		total = Add(total, diversityTerm)
 	}
 	if c.WeightDecay > 0 {
 		total = Add(total, MulScalar(kernelNorm(g, trainable), c.WeightDecay))
 	}
-	parts := append([]*Node{total, metric.Total, diversity}, metric.Learner...)
+	parts := append([]*Node{total, metric.Total, diversityTerm}, metric.Learner...)
 	parts = append(append(parts, metric.MeanWeight...), metric.Bins)
 	for i, part := range parts {
 		parts[i] = Reshape(part, -1)
@@ -106,7 +106,7 @@ func (m *Model) objective(scope *model.Scope, trainable []*model.Variable, x, la
 // update takes a step of Adam on variables; gradients are theirs, rates
 // float32 [scalars].
 func (m *Model) update(store *model.Store, variables []*model.Variable, gradients []*Node, rates *Node) {
-	rates.AssertDims(scalars)
+	rates.AssertDims(scalarCount)
 	scalar := func(i int) *Node { return Reshape(Slice(rates, AxisElem(i))) }
 	for i, v := range variables {
 		rate := rateBackbone
@@ -122,8 +122,8 @@ func (m *Model) update(store *model.Store, variables []*model.Variable, gradient
 	}
 }
 
-// values returns the values of variables in a graph.
-func values(g *Graph, variables []*model.Variable) []*Node {
+// variableValues returns the values of variables in a graph.
+func variableValues(g *Graph, variables []*model.Variable) []*Node {
 	out := make([]*Node, len(variables))
 	for i, v := range variables {
 		out[i] = v.NodeValue(g)
@@ -149,17 +149,17 @@ func kernelNorm(g *Graph, trainable []*model.Variable) *Node {
 }
 
 // step runs one optimizer step on the device and reports it.
-func (s *stepper) step(b batch) (Step, error) {
+func (s *stepper) step(b stepBatch) (Step, error) {
 	m := s.model
 	c := m.Config
 	number := m.Step + 1
 	factor := c.rate(number)
-	rates := make([]float32, scalars)
+	rates := make([]float32, scalarCount)
 	rates[rateBackbone] = float32(c.BackboneRate * factor)
 	rates[rateEmbedding] = float32(c.EmbeddingRate * factor)
 	rates[rateRegressor] = float32(c.RegressorRate * factor)
 	rates[rateProxy] = float32(c.ProxyRate * factor)
-	rates[correctFirst], rates[correctSecond] = corrections(number)
+	rates[correctFirst], rates[correctSecond] = momentCorrections(number)
 
 	var out []float64
 	what := fmt.Sprintf("step %d", number)
@@ -192,7 +192,7 @@ func (s *stepper) step(b batch) (Step, error) {
 }
 
 // stepWhole runs the step in one and returns its report.
-func (s *stepper) stepWhole(b batch, rates []float32) ([]float64, error) {
+func (s *stepper) stepWhole(b stepBatch, rates []float32) ([]float64, error) {
 	m := s.model
 	inputs := []any{b.labels, rates}
 	switch {
@@ -211,7 +211,7 @@ func (s *stepper) stepWhole(b batch, rates []float32) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	return numbersOf(found[0])
+	return readVector(found[0])
 }
 
 // images is the network's input: pixels are [N, S, S, 3].
@@ -220,8 +220,8 @@ func (m *Model) images(pixels []uint8) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(pixels, len(pixels)/(side*side*3), side, side, 3)
 }
 
-// numbersOf reads a float32 vector and frees it.
-func numbersOf(t *tensors.Tensor) ([]float64, error) {
+// readVector reads a float32 vector and frees it.
+func readVector(t *tensors.Tensor) ([]float64, error) {
 	values, err := tensors.CopyFlatData[float32](t)
 	if err != nil {
 		return nil, err

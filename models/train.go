@@ -80,7 +80,7 @@ func (m *Model) Train(ctx context.Context, data TrainData, o TrainOptions) (err 
 	defer run.close()
 
 	group, inner := errgroup.WithContext(ctx)
-	batches := make(chan batch, 2) // the next batch is decoded while the device computes
+	batches := make(chan stepBatch, 2) // the next batch is decoded while the device computes
 	group.Go(func() error {
 		defer close(batches)
 		for step := m.Step; step < c.Steps; step++ {
@@ -148,7 +148,7 @@ func (m *Model) Train(ctx context.Context, data TrainData, o TrainOptions) (err 
 		return nil
 	})
 	failure := group.Wait()
-	gathered := m.gather() // also of an interrupted model, which the caller may save
+	gathered := m.gatherVariables() // also of an interrupted model, which the caller may save
 	if failure == nil {
 		failure = gathered
 	}
@@ -165,7 +165,7 @@ func (m *Model) Train(ctx context.Context, data TrainData, o TrainOptions) (err 
 
 // check has the caller look at the model between two steps.
 func (m *Model) check(ctx context.Context, o TrainOptions) error {
-	if err := m.gather(); err != nil {
+	if err := m.gatherVariables(); err != nil {
 		return err
 	}
 	err := o.OnCheck(ctx, m.Step)
@@ -202,16 +202,16 @@ func (m *Model) interrupted(ctx context.Context, o TrainOptions) error {
 	return ctx.Err()
 }
 
-// batch is one step's input on the host: indices into the features, or pixels.
-type batch struct {
+// stepBatch is one step's input on the host: indices into the features, or pixels.
+type stepBatch struct {
 	indices []int32
 	pixels  []uint8
 	labels  []int32
 }
 
 // prepare makes the batch of a step.
-func (m *Model) prepare(ctx context.Context, data TrainData, images []int, step int) (batch, error) {
-	b := batch{labels: make([]int32, len(images))}
+func (m *Model) prepare(ctx context.Context, data TrainData, images []int, step int) (stepBatch, error) {
+	b := stepBatch{labels: make([]int32, len(images))}
 	for i, image := range images {
 		b.labels[i] = data.Classes[image]
 	}
@@ -246,22 +246,22 @@ func (c Config) rate(step int) float64 {
 	return math.Pow(c.DecayFactor, float64((step-1)/c.DecayEvery))
 }
 
-// gather makes the model's variables ordinary tensors again after a program
+// gatherVariables makes the model's variables ordinary tensors again after a program
 // has spread them over several devices.
-func (m *Model) gather() error {
+func (m *Model) gatherVariables() error {
 	var errs []error
 	for v := range m.store.IterVariables() {
 		if v.ShardingSpec() == nil {
 			continue
 		}
-		if err := gather(v); err != nil {
+		if err := gatherVariable(v); err != nil {
 			errs = append(errs, fmt.Errorf("gather %s: %w", v.Path(), err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func gather(v *model.Variable) error {
+func gatherVariable(v *model.Variable) error {
 	value, err := v.Value() // merges the shards
 	if err != nil {
 		return err

@@ -177,7 +177,7 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 // vectors of the test rows.
 func (a *attempt) trainAndEmbed(ctx context.Context, features backbones.Features, test []int) ([]float32, error) {
 	began := time.Now()
-	m, err := models.NewModel(a.backend, a.cell.Config, a.weights.Path, cost.CountClasses(a.classes(a.rows.train)))
+	m, err := models.New(a.backend, a.cell.Config, a.weights.Path, cost.CountClasses(a.classes(a.rows.train)))
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ func Extract(ctx context.Context, b *xla.Backend, net Backbone, weights string, 
 	group.Go(func() error {
 		defer close(batches)
 		for lo := 0; lo < n; lo += batch {
-			rgb, err := fetch(ctx, lo, min(batch, n-lo), batch, input*input*3, pixels)
+			rgb, err := readPixels(ctx, lo, min(batch, n-lo), batch, input*input*3, pixels)
 			if err != nil {
 				return err
 			}
@@ -149,9 +149,9 @@ func (e *extractor) Close() error {
 	return err
 }
 
-// fetch returns the pixels of images lo to lo+count, size bytes each, followed
+// readPixels returns the pixels of images lo to lo+count, size bytes each, followed
 // by zeros up to batch images.
-func fetch(ctx context.Context, lo, count, batch, size int, pixels func(i int, dst []uint8) error) ([]uint8, error) {
+func readPixels(ctx context.Context, lo, count, batch, size int, pixels func(i int, dst []uint8) error) ([]uint8, error) {
 	rgb := make([]uint8, batch*size)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))

@@ -105,7 +105,7 @@ func (x Extraction) fill(ctx context.Context, b *xla.Backend, folder string, f F
 			x.Progress(done + more)
 		}
 	}
-	var missing []part
+	var missing []extractionPart
 	for _, p := range list {
 		found, err := x.read(filepath.Join(folder, p.name), p.key, p.lo, p.hi)
 		if err != nil {
@@ -138,23 +138,23 @@ func (x Extraction) fill(ctx context.Context, b *xla.Backend, folder string, f F
 	return computed, nil
 }
 
-// part is the range [lo, hi) of an extraction's images.
-type part struct {
+// extractionPart is the range [lo, hi) of an extraction's images.
+type extractionPart struct {
 	name   string // of its file
 	key    string // that its file holds
 	lo, hi int
 }
 
 // parts divides the images. The parts' key is of all that decides their bits.
-func (x Extraction) parts(b *xla.Backend) []part {
-	batch := roundUpBytes(x.Batch, max(b.Devices, 1))
-	size := roundUpBytes(partImages, batch)
+func (x Extraction) parts(b *xla.Backend) []extractionPart {
+	batch := roundUp(x.Batch, max(b.Devices, 1))
+	size := roundUp(partImages, batch)
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d\x00%d\x00%s\x00%s\x00%s", x.Key, batch, b.Devices, b.Config, b.Device, b.Plugin))
 	key := hex.EncodeToString(sum[:16])
-	var out []part
+	var out []extractionPart
 	for lo := 0; lo < len(x.IDs); lo += size {
 		hi := min(lo+size, len(x.IDs))
-		out = append(out, part{fmt.Sprintf("part-%09d.arrow", lo), fmt.Sprintf("%s %d %d", key, lo, hi), lo, hi})
+		out = append(out, extractionPart{fmt.Sprintf("part-%09d.arrow", lo), fmt.Sprintf("%s %d %d", key, lo, hi), lo, hi})
 	}
 	return out
 }
@@ -182,13 +182,13 @@ func (x Extraction) read(path, key string, lo, hi int) (*Features, error) {
 
 // removeOthers removes what is in a folder of parts and is none: temporary
 // files of a killed process, parts of another size.
-func removeOthers(folder string, list []part) error {
+func removeOthers(folder string, list []extractionPart) error {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if !slices.ContainsFunc(list, func(p part) bool { return p.name == e.Name() }) {
+		if !slices.ContainsFunc(list, func(p extractionPart) bool { return p.name == e.Name() }) {
 			if err := os.RemoveAll(filepath.Join(folder, e.Name())); err != nil {
 				return err
 			}
@@ -197,5 +197,5 @@ func removeOthers(folder string, list []part) error {
 	return nil
 }
 
-// roundUpBytes returns the smallest multiple that is not below n.
-func roundUpBytes(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }
+// roundUp returns the smallest multiple that is not below n.
+func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }

@@ -47,7 +47,7 @@ func WriteFeatures(path string, f Features) error {
 	if err := f.check(); err != nil {
 		return fmt.Errorf("write features %s: %w", path, err)
 	}
-	metadata := arrow.NewMetadata([]string{featuresKeyField, sealed.SealField}, []string{f.Key, sealed.OpenSeal()})
+	metadata := arrow.NewMetadata([]string{featuresKeyField, sealed.Field}, []string{f.Key, sealed.Placeholder()})
 	schema := featuresSchema(f.Width, &metadata)
 	return sealed.Replace(path, func(w *os.File) error {
 		file, err := ipc.NewFileWriter(w, ipc.WithSchema(schema))
@@ -102,7 +102,7 @@ func ReadFeatures(path, key string) (f Features, err error) {
 	defer func() { _ = file.Close() }()
 	// The library trusts the lengths in a file, and memory that cannot be had
 	// ends the process: whether the file is whole is seen before.
-	if err = sealed.CheckSeal(file); err != nil {
+	if err = sealed.Check(file); err != nil {
 		return Features{}, fmt.Errorf("read features %s: %w", path, err)
 	}
 	if f, err = decodeFeatures(file, key); err != nil {

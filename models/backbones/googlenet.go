@@ -97,7 +97,7 @@ func (m inception) forward(scope *model.Scope, x *Node) *Node {
 	three = convRelu(scope.At("3x3"), three, m.three, 3, 1)
 	five := convRelu(scope.At("5x5_reduce"), x, m.reduce5, 1, 1)
 	five = convRelu(scope.At("5x5"), five, m.five, 5, 1)
-	pooled := convRelu(scope.At("pool_proj"), maxPool(x, 3, 1, centered(3)), m.p, 1, 1)
+	pooled := convRelu(scope.At("pool_proj"), maxPool(x, 3, 1, centeredPadding(3)), m.p, 1, 1)
 	return Concatenate([]*Node{one, three, five, pooled}, 3)
 }
 

@@ -35,13 +35,13 @@ func isInference(scope *model.Scope, g *Graph) bool {
 // padding is what is added before and after a spatial axis.
 type padding [2]int
 
-// centered is the padding of (size-1)/2 on both sides that keeps the map's
+// centeredPadding is the padding of (size-1)/2 on both sides that keeps the map's
 // size at stride 1; size is odd.
-func centered(size int) padding { return padding{size / 2, size / 2} }
+func centeredPadding(size int) padding { return padding{size / 2, size / 2} }
 
-// same is TensorFlow's SAME padding of n positions for a window of the given
+// samePadding is TensorFlow's SAME padding of n positions for a window of the given
 // size and stride: ceil(n/stride) outputs, the odd position at the end.
-func same(n, size, stride int) padding {
+func samePadding(n, size, stride int) padding {
 	outputs := (n + stride - 1) / stride
 	total := max((outputs-1)*stride+size-n, 0)
 	return padding{total / 2, total - total/2}
@@ -70,7 +70,8 @@ func convolve(x, kernel, bias *Node, stride int, rows, columns padding, inferenc
 func convRelu(scope *model.Scope, x *Node, out, size, stride int) *Node {
 	x.AssertRank(4)
 	g, in := x.Graph(), x.Shape().Dimensions[3]
-	y := convolve(x, xla.Variable(scope, g, kernelName, size, size, in, out), xla.Variable(scope, g, biasName, out), stride, centered(size), centered(size), isInference(scope, g))
+	kernel, bias := xla.Variable(scope, g, kernelName, size, size, in, out), xla.Variable(scope, g, biasName, out)
+	y := convolve(x, kernel, bias, stride, centeredPadding(size), centeredPadding(size), isInference(scope, g))
 	return MaxScalar(y, 0)
 }
 
@@ -95,7 +96,7 @@ func convNorm(scope *model.Scope, x *Node, out, size, stride int, epsilon float6
 	g, dims := x.Graph(), x.Shape().Dimensions
 	scale, offset := frozenNorm(scope, g, out, epsilon)
 	kernel := Mul(xla.Variable(scope, g, kernelName, size, size, dims[3], out), Reshape(scale, 1, 1, 1, out))
-	return convolve(x, kernel, offset, stride, same(dims[1], size, stride), same(dims[2], size, stride), isInference(scope, g))
+	return convolve(x, kernel, offset, stride, samePadding(dims[1], size, stride), samePadding(dims[2], size, stride), isInference(scope, g))
 }
 
 // depthwiseNorm is a depthwise convolution of x [N, H, W, C] with SAME padding
@@ -106,19 +107,19 @@ func depthwiseNorm(scope *model.Scope, x *Node, size, stride int, epsilon float6
 	channels := dims[3]
 	scale, offset := frozenNorm(scope, g, channels, epsilon)
 	kernel := Mul(xla.Variable(scope, g, kernelName, size, size, 1, channels), Reshape(scale, 1, 1, 1, channels))
-	return Add(depthwise(x, kernel, stride, isInference(scope, g)), Reshape(offset, 1, 1, 1, channels))
+	return Add(depthwiseConv(x, kernel, stride, isInference(scope, g)), Reshape(offset, 1, 1, 1, channels))
 }
 
-// depthwise convolves each channel of x [N, H, W, C] with its own slice of
+// depthwiseConv convolves each channel of x [N, H, W, C] with its own slice of
 // kernel [h, w, 1, C], with SAME padding: the sum over the kernel's taps of a
 // strided slice times a weight per channel. A grouped convolution would be the
 // same, but its gradient is split into one convolution per channel, which
 // compiles for minutes, and forwards it takes four times as long on XLA:CPU.
-func depthwise(x, kernel *Node, stride int, inference bool) *Node {
+func depthwiseConv(x, kernel *Node, stride int, inference bool) *Node {
 	x.AssertRank(4)
 	dims, window := x.Shape().Dimensions, kernel.Shape().Dimensions
 	kernel.AssertDims(window[0], window[1], 1, dims[3])
-	rows, columns := same(dims[1], window[0], stride), same(dims[2], window[1], stride)
+	rows, columns := samePadding(dims[1], window[0], stride), samePadding(dims[2], window[1], stride)
 	var padded *Node
 	if inference { // a tenth faster for the whole network, but without a gradient
 		padded = Pad(x, ScalarZero(x.Graph(), x.DType()), PadAxis{}, PadAxis{Start: rows[0], End: rows[1]}, PadAxis{Start: columns[0], End: columns[1]}, PadAxis{})

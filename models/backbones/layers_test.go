@@ -51,7 +51,7 @@ func TestSamePadding(t *testing.T) {
 		{"a single tap needs none", 9, 1, 2, padding{0, 0}},
 	}
 	for _, c := range cases {
-		if got := same(c.n, c.size, c.stride); got != c.want {
+		if got := samePadding(c.n, c.size, c.stride); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
@@ -74,9 +74,9 @@ func TestDepthwise(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, 2))
 			x, k := randomGrid(random, 2, c.h, c.w, c.c), randomGrid(random, c.size, c.size, 1, c.c)
 			got, dims := modelstest.Apply(t, func(x *Node) *Node {
-				return depthwise(x, Const(x.Graph(), k.tensor()), c.stride, c.inference)
+				return depthwiseConv(x, Const(x.Graph(), k.tensor()), c.stride, c.inference)
 			}, x.tensor())
-			rows, columns := same(c.h, c.size, c.stride), same(c.w, c.size, c.stride)
+			rows, columns := samePadding(c.h, c.size, c.stride), samePadding(c.w, c.size, c.stride)
 			var want []float64 // the definition, as plain loops
 			for n := range 2 {
 				for y := range dims[1] {

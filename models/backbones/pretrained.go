@@ -9,8 +9,8 @@ import (
 
 // AddWeights copies a file of pretrained weights into the cache, after the
 // backbone that they are of has read it without complaint.
-func AddWeights(ctx context.Context, cache cache.Cache, name, file string) (cache.Weights, error) {
-	return cache.AddWeights(ctx, name, file, func(path string) error {
+func AddWeights(ctx context.Context, folder cache.Cache, name, file string) (cache.Weights, error) {
+	return folder.AddWeights(ctx, name, file, func(path string) error {
 		for _, b := range All() {
 			if b.Weights != name || b.Load == nil {
 				continue

@@ -33,7 +33,7 @@ func readStateDict(path string) (map[string]*tensors.Tensor, error) {
 		if !isFloat {
 			return nil
 		}
-		t, err := contiguous(storage.Data, source)
+		t, err := copyRowMajor(storage.Data, source)
 		if err != nil {
 			return fmt.Errorf("%s: tensor %q: %w", path, name, err)
 		}
@@ -85,11 +85,11 @@ func loadPickle(path string) (value any, err error) {
 	return pytorch.Load(path)
 }
 
-// contiguous copies a view of data, with the strides and offset that source
+// copyRowMajor copies a view of data, with the strides and offset that source
 // states, to a row-major tensor. PyTorch files do hold transposed views.
-func contiguous(data []float32, source *pytorch.Tensor) (*tensors.Tensor, error) {
+func copyRowMajor(data []float32, source *pytorch.Tensor) (*tensors.Tensor, error) {
 	dims, strides := source.Size, source.Stride
-	if len(dims) != len(strides) || len(dims) > sealed.SafetensorsMaxRank {
+	if len(dims) != len(strides) || len(dims) > sealed.MaxRank {
 		return nil, fmt.Errorf("sizes %v and strides %v do not fit", dims, strides)
 	}
 	count, last := 1, source.StorageOffset

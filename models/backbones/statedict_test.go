@@ -28,7 +28,7 @@ func TestContiguous(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := contiguous(data, &c.view)
+			got, err := copyRowMajor(data, &c.view)
 			if c.want == nil {
 				if err == nil {
 					t.Fatalf("no error, got %s", got)

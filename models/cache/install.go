@@ -101,7 +101,7 @@ func (c Cache) FindPlugin() (Plugin, error) {
 		}
 	}
 	w := pinnedCPU()
-	file, ok := c.installed(w, "pjrt")
+	file, ok := c.installedFile(w, "pjrt")
 	if !ok {
 		return Plugin{}, &MissingError{What: what, Fix: runSetup}
 	}
@@ -141,11 +141,11 @@ func (c Cache) VerifiedPlugin(ctx context.Context, log *slog.Logger) (Plugin, er
 
 // Verify hashes the library and compares it with the SHA-256 it should have.
 func (p Plugin) Verify() error {
-	return verify(p.Path, p.SHA256)
+	return verifyFile(p.Path, p.SHA256)
 }
 
-// verify hashes the file at path and compares it with digest, hex.
-func verify(path, digest string) error {
+// verifyFile hashes the file at path and compares it with digest, hex.
+func verifyFile(path, digest string) error {
 	got, err := fileSHA256(path)
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
@@ -156,10 +156,10 @@ func verify(path, digest string) error {
 	return nil
 }
 
-// installed returns the path of the wheel's wanted file under the cache's
+// installedFile returns the path of the wheel's wanted file under the cache's
 // folder sub, and whether it is there with all its bytes.
-func (c Cache) installed(w wheel, sub string) (string, bool) {
-	file := filepath.Join(c.Dir, sub, w.folder(), filepath.Base(w.Member))
+func (c Cache) installedFile(w wheel, sub string) (string, bool) {
+	file := filepath.Join(c.Dir, sub, w.folderName(), filepath.Base(w.Member))
 	info, err := os.Stat(file)
 	return file, err == nil && info.Mode().IsRegular() && info.Size() == w.Bytes
 }
@@ -171,8 +171,8 @@ func (c Cache) install(ctx context.Context, w wheel, sub, what string, log *slog
 		return &MissingError{What: what, Reason: errors.New("there is no cache folder"), Fix: "set BIERBENCH_CACHE=DIR"}
 	}
 	parent := filepath.Join(c.Dir, sub)
-	there := func() bool { _, ok := c.installed(w, sub); return ok }
-	err := replaceFolder(ctx, filepath.Join(parent, w.folder()), there, log, func(temporary string) error {
+	done := func() bool { _, ok := c.installedFile(w, sub); return ok }
+	err := replaceFolder(ctx, filepath.Join(parent, w.folderName()), done, log, func(temporary string) error {
 		log.Info("installing", "what", what, "package", w.requirement(), "into", c.Dir)
 		work, err := os.MkdirTemp(parent, temporaryPrefix+"*")
 		if err != nil {
@@ -205,17 +205,17 @@ const temporaryPrefix = ".tmp-"
 // beside it, then syncs and renames that. One process at a time does this among
 // the target's siblings; where there says that another one has done it
 // meanwhile, nothing is left to do.
-func replaceFolder(ctx context.Context, target string, there func() bool, log *slog.Logger, fill func(temporary string) error) error {
+func replaceFolder(ctx context.Context, target string, done func() bool, log *slog.Logger, fill func(temporary string) error) error {
 	parent := filepath.Dir(target)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return err
 	}
-	unlock, err := lock(ctx, filepath.Join(parent, ".lock"), log)
+	unlock, err := lockFile(ctx, filepath.Join(parent, ".lock"), log)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if there() {
+	if done() {
 		return nil
 	}
 	if err = errors.Join(removeTemporary(parent), os.RemoveAll(target)); err != nil {

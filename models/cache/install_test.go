@@ -143,12 +143,12 @@ func TestInstall(t *testing.T) {
 			if got := lines(t, calls); got != 1 {
 				t.Errorf("pip downloaded %d times, want once", got)
 			}
-			file, ok := c.installed(w, "pjrt")
+			file, ok := c.installedFile(w, "pjrt")
 			if !ok {
 				t.Fatalf("%s is not there", file)
 			}
 			// Nothing temporary is left, and the licence came along.
-			if got := fmt.Sprint(names(t, filepath.Join(c.Dir, "pjrt"))); got != "["+w.folder()+"]" {
+			if got := fmt.Sprint(names(t, filepath.Join(c.Dir, "pjrt"))); got != "["+w.folderName()+"]" {
 				t.Errorf("cache holds %s", got)
 			}
 			if got := fmt.Sprint(names(t, filepath.Dir(file))); got != "[LICENSE library.so]" {

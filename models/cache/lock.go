@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lock takes the lock file at path, waiting for another process that holds it.
+// lockFile takes the lock file at path, waiting for another process that holds it.
 // The lock goes with its process, however that ends. The returned function
 // gives it back; the file stays, so that all processes lock the same one.
-func lock(ctx context.Context, path string, log *slog.Logger) (unlock func(), err error) {
+func lockFile(ctx context.Context, path string, log *slog.Logger) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)

@@ -74,7 +74,7 @@ func TestInstallTwoProcesses(t *testing.T) {
 	if got := lines(t, calls); got != 1 {
 		t.Errorf("pip downloaded %d times, want once", got)
 	}
-	if _, ok := (Cache{Dir: dir}).installed(w, "pjrt"); !ok {
+	if _, ok := (Cache{Dir: dir}).installedFile(w, "pjrt"); !ok {
 		t.Error("nothing is installed")
 	}
 }
@@ -96,7 +96,7 @@ func TestInstallKilled(t *testing.T) {
 	}
 	_ = command.Wait()
 	c := Cache{Dir: dir}
-	if file, ok := c.installed(w, "pjrt"); ok {
+	if file, ok := c.installedFile(w, "pjrt"); ok {
 		t.Fatalf("%s passes for whole", file)
 	}
 	// Its lock has gone with it; the next one cleans up and installs.
@@ -108,17 +108,17 @@ func TestInstallKilled(t *testing.T) {
 		t.Errorf("left %v", got)
 	}
 	// A file that was cut afterwards is noticed by its size and replaced.
-	file, _ := c.installed(w, "pjrt")
+	file, _ := c.installedFile(w, "pjrt")
 	if err := os.Truncate(file, 3); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := c.installed(w, "pjrt"); ok {
+	if _, ok := c.installedFile(w, "pjrt"); ok {
 		t.Fatal("a cut file passes for whole")
 	}
 	if err := install(t, c, w); err != nil {
 		t.Fatal(err)
 	}
-	if err := verify(file, w.Digest); err != nil {
+	if err := verifyFile(file, w.Digest); err != nil {
 		t.Error(err)
 	}
 }
@@ -134,7 +134,7 @@ func TestInstallCancelled(t *testing.T) {
 				if err := os.Mkdir(filepath.Join(c.Dir, "pjrt"), 0o700); err != nil {
 					t.Fatal(err)
 				}
-				unlock, err := lock(t.Context(), filepath.Join(c.Dir, "pjrt", ".lock"), quiet())
+				unlock, err := lockFile(t.Context(), filepath.Join(c.Dir, "pjrt", ".lock"), quiet())
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -34,8 +34,8 @@ func (w wheel) requirement() string {
 	return w.Name + "==" + w.Version
 }
 
-// folder is the name of the folder that holds the unpacked wheel.
-func (w wheel) folder() string {
+// folderName is the name of the folder that holds the unpacked wheel.
+func (w wheel) folderName() string {
 	return fmt.Sprintf("%s-%s-%s", w.Name, w.Version, w.SHA256[:12])
 }
 

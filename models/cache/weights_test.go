@@ -44,7 +44,7 @@ func TestAddWeights(t *testing.T) {
 	}
 
 	// The same bytes from another place: nothing is written.
-	before, err := os.Stat(c.record("googlenet"))
+	before, err := os.Stat(c.recordPath("googlenet"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestAddWeights(t *testing.T) {
 	if err != nil || again != first {
 		t.Errorf("added again: %v, %v", again, err)
 	}
-	after, err := os.Stat(c.record("googlenet"))
+	after, err := os.Stat(c.recordPath("googlenet"))
 	if err != nil || !os.SameFile(before, after) {
 		t.Errorf("the record was written again (%v)", err)
 	}
@@ -86,7 +86,7 @@ func TestAddWeights(t *testing.T) {
 	if _, err = c.FindWeights("googlenet"); err != nil {
 		t.Error(err)
 	}
-	if err = os.WriteFile(c.record("googlenet"), []byte("{"), 0o600); err != nil {
+	if err = os.WriteFile(c.recordPath("googlenet"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err = c.FindWeights("googlenet"); err == nil || !strings.Contains(err.Error(), "not a record") {

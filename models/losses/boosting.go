@@ -49,13 +49,13 @@ func Boost(c Config, embeddings, proxies []*Node, labels *Node) Boosted {
 		p = newProxyPairs(labels, proxies[0].Shape().Dim(0)/each, each, dtype)
 	}
 	var b Boosted
-	rule := newRule(c, loss, p)
+	boosting := newRule(c, loss, p)
 	for m, f := range embeddings {
 		f.AssertDims(n, -1)
-		rule.pairs.width = f.Shape().Dim(1)
+		boosting.pairs.width = f.Shape().Dim(1)
 		var similarity, penalty *Node
 		if loss.proxies == nil {
-			similarity = cosine(f)
+			similarity = cosineMatrix(f)
 		} else {
 			unit := Normalise(proxies[m])
 			similarity = xla.Product(Normalise(f), Transpose(unit, 0, 1))
@@ -64,21 +64,21 @@ func Boost(c Config, embeddings, proxies []*Node, labels *Node) Boosted {
 			}
 		}
 		similarity.AssertDims(p.same.Shape().Dimensions...)
-		learner := rule.learner(similarity)
+		learner := boosting.learner(similarity)
 		if penalty != nil {
 			learner = Add(learner, penalty)
 		}
 		b.Learner = append(b.Learner, learner)
-		b.weights = append(b.weights, rule.weights)
-		b.MeanWeight = append(b.MeanWeight, ratio(ReduceAllSum(Mul(rule.static, rule.weights)), ReduceAllSum(rule.static)))
+		b.weights = append(b.weights, boosting.weights)
+		b.MeanWeight = append(b.MeanWeight, ratioOrZero(ReduceAllSum(Mul(boosting.static, boosting.weights)), ReduceAllSum(boosting.static)))
 		if m+1 < len(embeddings) { // the ensemble's similarities weight the learner that is trained next
-			rule.pairs.width = embeddings[m+1].Shape().Dim(1)
+			boosting.pairs.width = embeddings[m+1].Shape().Dim(1)
 		}
-		rule.advance(m+1, similarity)
-		b.ensemble = append(b.ensemble, rule.ensemble)
+		boosting.advance(m+1, similarity)
+		b.ensemble = append(b.ensemble, boosting.ensemble)
 	}
 	b.Total = DivScalar(sumLearners(b.Learner), len(b.Learner))
-	b.Bins = rule.distribution(b.weights)
+	b.Bins = boosting.distribution(b.weights)
 	return b
 }
 
@@ -125,7 +125,7 @@ func (r *rule) learner(similarity *Node) *Node {
 		weights := r.weights
 		similarity = IdentityWithCustomGradient(similarity, func(_, v *Node) *Node { return Mul(v, weights) })
 	}
-	return r.loss.of(similarity, r.pairs)
+	return r.loss.evaluate(similarity, r.pairs)
 }
 
 // advance takes learner m, from 1, into the ensemble and sets the weights of
@@ -175,13 +175,13 @@ func (r *rule) slope() *Node {
 // largest among the batch's entries of its kind, positive or negative.
 func (r *rule) derivative() *Node {
 	at := Identity(r.ensemble)
-	size := Abs(Gradient(r.loss.of(at, r.pairs), at)[0])
+	size := Abs(Gradient(r.loss.evaluate(at, r.pairs), at)[0])
 	if r.loss.bound != nil {
-		return ratio(size, r.loss.bound(r.pairs))
+		return ratioOrZero(size, r.loss.bound(r.pairs))
 	}
 	share := func(kind *Node) *Node {
-		of := Where(kind, size, ZerosLike(size))
-		return ratio(of, BroadcastToShape(ReduceAllMax(of), of.Shape()))
+		sizes := Where(kind, size, ZerosLike(size))
+		return ratioOrZero(sizes, BroadcastToShape(ReduceAllMax(sizes), sizes.Shape()))
 	}
 	return Add(share(r.pairs.positive), share(r.pairs.negative))
 }
@@ -189,8 +189,8 @@ func (r *rule) derivative() *Node {
 // learnerEta is the step of learner m, from 1: 2/(m+1).
 func learnerEta(m int) float64 { return 2 / float64(m+1) }
 
-// ratio returns a/b, entry by entry, 0 where b is 0. b is not negative.
-func ratio(a, b *Node) *Node {
+// ratioOrZero returns a/b, entry by entry, 0 where b is 0. b is not negative.
+func ratioOrZero(a, b *Node) *Node {
 	some := GreaterThan(b, ZerosLike(b))
 	return Where(some, Div(a, Where(some, b, OnesLike(b))), ZerosLike(b))
 }

@@ -62,15 +62,15 @@ func (c Config) Validate() error {
 	if loss, err := For(c); err != nil {
 		errs = append(errs, err)
 	} else {
-		errs = append(errs, loss.check(c))
+		errs = append(errs, loss.checkConstants(c))
 	}
 	check(c.Shrinkage > 0, "shrinkage: %g; want more than 0", c.Shrinkage)
 	check(c.NegativeFactor > 0, "negative_factor: %g; want more than 0", c.NegativeFactor)
 	return errors.Join(errs...)
 }
 
-// check reports what of a configuration the loss cannot be trained with.
-func (l Loss) check(c Config) error {
+// checkConstants reports what of a configuration the loss cannot be trained with.
+func (l Loss) checkConstants(c Config) error {
 	var errs []error
 	var known []string
 	for _, constant := range l.Constants {

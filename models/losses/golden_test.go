@@ -115,7 +115,7 @@ func goldenBoosting(t *testing.T, c modelstest.GoldenCase) map[string][]float64 
 			}
 		}
 		for _, f := range embeddings {
-			put("cosine", cosine(f))
+			put("cosine", cosineMatrix(f))
 		}
 		put("static_weights", loss.terms.weights(newPairs(config, in[0], embeddings[0].DType())))
 		b := Boost(config, embeddings, nil, in[0])

@@ -62,7 +62,7 @@ func TestGradientRule(t *testing.T) {
 
 			n, columns := len(c.labels), c.columns()
 			labels := batch.tensors(false)[0]
-			alone := scalarExec(t, func(in []*Node) *Node { return c.loss.of(in[1], c.pairs(in[0], in[1], sizes[0])) })
+			alone := scalarExec(t, func(in []*Node) *Node { return c.loss.evaluate(in[1], c.pairs(in[0], in[1], sizes[0])) })
 			slopes := func(s []float64) []float64 {
 				return modelstest.Differences(s, lossStep, func() float64 {
 					return alone([]*tensors.Tensor{labels, tensors.FromFlatDataAndDimensions(s, n, columns)})
@@ -180,7 +180,7 @@ func TestLossBound(t *testing.T) {
 			backend := modelstest.GoBackend(t)
 			exec, err := NewExec(backend.Backend, func(in []*Node) []*Node {
 				p := c.pairs(in[0], in[1], 1)
-				slope := Abs(Gradient(c.loss.of(in[1], p), in[1])[0])
+				slope := Abs(Gradient(c.loss.evaluate(in[1], p), in[1])[0])
 				return []*Node{slope, Add(c.loss.bound(p), ZerosLike(in[1]))}
 			})
 			if err != nil {
@@ -232,9 +232,9 @@ func TestMarginWidth(t *testing.T) {
 	weights := func(width int) func(in []*Node) []*Node {
 		return func(in []*Node) []*Node {
 			b := at.boosted(in)
-			s := Identity(StopGradient(cosine(in[1])))
+			s := Identity(StopGradient(cosineMatrix(in[1])))
 			p := at.pairs(in[0], s, width)
-			slope := Abs(Gradient(at.loss.of(s, p), s)[0])
+			slope := Abs(Gradient(at.loss.evaluate(s, p), s)[0])
 			negatives := func(x *Node) *Node { return Where(p.negative, x, ZerosLike(x)) }
 			own := negatives(slope)
 			return []*Node{negatives(b.weights[1]), Div(own, ReduceAllMax(own))}

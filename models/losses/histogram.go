@@ -28,7 +28,7 @@ func histogram() Loss {
 		value: func(similarity *Node, p pairs) *Node {
 			nodes := int(k.bins)
 			spread := sharedNodes(similarity, nodes)
-			positive, negative := meanOf(spread, p.positive), meanOf(spread, p.negative)
+			positive, negative := meanOverPairs(spread, p.positive), meanOverPairs(spread, p.negative)
 			g := similarity.Graph()
 			below := ConvertDType(LowerTriangular(g, nodes), similarity.DType()) // [r, q], 1 where q <= r
 			cumulative := ReduceSum(Mul(below, InsertAxes(positive, 0)), 1)
@@ -54,8 +54,8 @@ func sharedNodes(similarity *Node, nodes int) *Node {
 	return Add(low, Mul(Sub(high, low), above))
 }
 
-// meanOf is the mean over the pairs of a kind, [nodes]; 0 without any.
-func meanOf(spread, kind *Node) *Node {
+// meanOverPairs is the mean over the pairs of a kind, [nodes]; 0 without any.
+func meanOverPairs(spread, kind *Node) *Node {
 	mask := InsertAxes(ConvertDType(kind, spread.DType()), -1)
 	return Mul(ReduceSum(Mul(spread, mask), 0, 1), reciprocalCount(ReduceAllSum(mask)))
 }

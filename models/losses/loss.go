@@ -132,8 +132,8 @@ func (c Constant) interval() string {
 	return fmt.Sprintf("%s%g to %g", kind, c.Min, c.Max)
 }
 
-// of is the loss of similarities shaped as p, a scalar.
-func (l Loss) of(similarity *Node, p pairs) *Node {
+// evaluate is the loss of similarities shaped as p, a scalar.
+func (l Loss) evaluate(similarity *Node, p pairs) *Node {
 	if l.terms == nil {
 		return l.value(similarity, p)
 	}

@@ -34,7 +34,7 @@ func scalarPair(t *testing.T, c Config, same bool, cosines []float64) (w, l []fl
 		p := newPairs(c, in[0], in[1].DType())
 		out := b.weights
 		for _, f := range in[1:] {
-			out = append(out, loss.terms.term(loss.terms.activation(cosine(f), p)))
+			out = append(out, loss.terms.term(loss.terms.activation(cosineMatrix(f), p)))
 		}
 		return out
 	})
@@ -117,7 +117,7 @@ func TestBoostedGradient(t *testing.T) {
 						p := c.pairs(in[0], in[1], 1)
 						var sums []*Node
 						for m, f := range in[1 : 1+len(sizes)] {
-							l := c.loss.terms.term(c.loss.terms.activation(cosine(f), p))
+							l := c.loss.terms.term(c.loss.terms.activation(cosineMatrix(f), p))
 							sums = append(sums, ReduceAllSum(Mul(Mul(c.loss.terms.weights(p), in[1+len(sizes)+m]), l)))
 						}
 						return DivScalar(sumLearners(sums), len(sums))

@@ -41,7 +41,7 @@ func marginLoss() Loss {
 			{Name: "nonzero_loss_cutoff", value: &k.nonzeroLossCutoff, Default: 1.4, Min: 1e-2, Max: 2, Does: "negatives that far or further are not drawn"},
 		},
 		value: func(similarity *Node, p pairs) *Node {
-			d := distance(similarity)
+			d := unitDistance(similarity)
 			zeros := ZerosLike(d)
 			dtype := d.DType()
 			gap := MulScalar(AddScalar(d, -k.beta), -1)
@@ -49,7 +49,7 @@ func marginLoss() Loss {
 			lossy := GreaterThan(missing, zeros)
 
 			positive := ConvertDType(p.positive, dtype)
-			counted := Add(positive, Mul(ReduceAndKeep(positive, ReduceSum, 1), drawn(similarity, p, k.cutoff, k.nonzeroLossCutoff)))
+			counted := Add(positive, Mul(ReduceAndKeep(positive, ReduceSum, 1), drawProbabilities(similarity, p, k.cutoff, k.nonzeroLossCutoff)))
 			counted = StopGradient(Where(lossy, counted, zeros))
 			count := ReduceAllSum(counted)
 			return Div(ReduceAllSum(Mul(counted, Where(lossy, missing, zeros))), Where(GreaterThan(count, ScalarZero(d.Graph(), dtype)), count, OnesLike(count)))
@@ -63,26 +63,26 @@ func marginLoss() Loss {
 // cosines cannot tell shorter ones from 0, where the slope is infinite.
 const distanceFloor = 1e-3
 
-// distance is the Euclidean distance between unit vectors of that cosine,
+// unitDistance is the Euclidean distance between unit vectors of that cosine,
 // sqrt(2 - 2s), floored at distanceFloor.
-func distance(similarity *Node) *Node {
+func unitDistance(similarity *Node) *Node {
 	square := MulScalar(OneMinus(similarity), 2)
 	above := GreaterThan(square, Scalar(square.Graph(), square.DType(), distanceFloor*distanceFloor))
 	floor := Scalar(square.Graph(), square.DType(), distanceFloor)
 	return Where(above, Sqrt(Where(above, square, OnesLike(square))), floor)
 }
 
-// drawn is the probability that each anchor draws each image, [N, N]: 0 for
+// drawProbabilities is the probability that each anchor draws each image, [N, N]: 0 for
 // what is no negative. Negatives nearer than cutoff are drawn as if they were that
 // far, those at end or further are not drawn. A row sums to 1, or to 0 where it
 // has no negatives.
-func drawn(similarity *Node, p pairs, cutoff, end float64) *Node {
+func drawProbabilities(similarity *Node, p pairs, cutoff, end float64) *Node {
 	if p.width < 1 {
 		panic(fmt.Errorf("models: margin: width %d of the embedding; want at least 1", p.width))
 	}
 	similarity = StopGradient(similarity)
 	dtype, width := similarity.DType(), float64(p.width)
-	d := MaxScalar(distance(similarity), cutoff)
+	d := MaxScalar(unitDistance(similarity), cutoff)
 	negative := ConvertDType(p.negative, dtype)
 	allowed := LogicalAnd(p.negative, LessThan(d, Scalar(d.Graph(), dtype, end)))
 
@@ -95,5 +95,5 @@ func drawn(similarity *Node, p pairs, cutoff, end float64) *Node {
 	// Relative to the anchor's own largest, so that no anchor's weights all underflow.
 	weights := Where(allowed, Exp(Where(allowed, Sub(logs, largest), ZerosLike(logs))), ZerosLike(logs))
 	weights = Where(BroadcastToShape(near, weights.Shape()), weights, negative)
-	return StopGradient(ratio(weights, BroadcastToShape(ReduceAndKeep(weights, ReduceSum, 1), weights.Shape())))
+	return StopGradient(ratioOrZero(weights, BroadcastToShape(ReduceAndKeep(weights, ReduceSum, 1), weights.Shape())))
 }

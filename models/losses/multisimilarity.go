@@ -31,7 +31,7 @@ func multiSimilarity() Loss {
 			{Name: "epsilon", value: &k.epsilon, Default: 0.1, Min: 0, Max: 2, Does: "how far from violating the order a pair may be and is kept"},
 		},
 		value: func(similarity *Node, p pairs) *Node {
-			positive, negative := mined(similarity, p, k.epsilon)
+			positive, negative := minedPairs(similarity, p, k.epsilon)
 			alpha, beta := k.alpha, k.beta
 			beyond := AddScalar(similarity, -k.lambda)
 			each := Add(
@@ -51,9 +51,9 @@ func multiSimilarity() Loss {
 	}
 }
 
-// mined says which pairs an anchor keeps: those that are out of order with
+// minedPairs says which pairs an anchor keeps: those that are out of order with
 // another of its pairs, or would be by less than epsilon.
-func mined(similarity *Node, p pairs, epsilon float64) (positive, negative *Node) {
+func minedPairs(similarity *Node, p pairs, epsilon float64) (positive, negative *Node) {
 	s := StopGradient(similarity)
 	dtype := s.DType()
 	// Without a positive or a negative there is an infinity, which keeps none.

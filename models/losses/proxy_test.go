@@ -186,7 +186,7 @@ func TestProxyLossBound(t *testing.T) {
 				inputs := []*tensors.Tensor{tensors.FromFlatDataAndDimensions(labels, n), tensors.FromFlatDataAndDimensions(s, n, columns)}
 				got := modelstest.Evaluate(t, modelstest.GoBackend(t), inputs, func(in []*Node) []*Node {
 					p := newProxyPairs(in[0], classes, configured(c).Proxies(), in[1].DType())
-					return []*Node{Abs(Gradient(loss.of(in[1], p), in[1])[0]), loss.bound(p)}
+					return []*Node{Abs(Gradient(loss.evaluate(in[1], p), in[1])[0]), loss.bound(p)}
 				})
 				for i, v := range got[0] {
 					largest = max(largest, v/got[1][i])

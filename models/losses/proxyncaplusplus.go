@@ -25,8 +25,8 @@ func proxyNCAPlusPlus() Loss {
 		},
 		proxies: func() int { return 1 },
 		value: func(similarity *Node, p pairs) *Node {
-			distance := AddScalar(MulScalar(similarity, -2), 2)
-			return crossEntropy(MulScalar(distance, -1/k.temperature), p.same)
+			squares := AddScalar(MulScalar(similarity, -2), 2)
+			return crossEntropy(MulScalar(squares, -1/k.temperature), p.same)
 		},
 		bound: func(p pairs) *Node {
 			return constantBound(p, 2/k.temperature/float64(p.same.Shape().Dim(0)))

@@ -21,8 +21,8 @@ func Normalise(f *Node) *Node {
 	return Div(f, length)
 }
 
-// cosine returns the cosines [N, N] between the rows of f [N, d].
-func cosine(f *Node) *Node {
+// cosineMatrix returns the cosines [N, N] between the rows of f [N, d].
+func cosineMatrix(f *Node) *Node {
 	unit := Normalise(f)
 	return DotGeneral(unit, []int{1}, nil, unit, []int{1}, nil)
 }

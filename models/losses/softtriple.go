@@ -65,10 +65,10 @@ func centrePenalty(tau float64, k int, proxies *Node) *Node {
 	similarity := DotGeneral(grouped, []int{2}, []int{0}, grouped, []int{2}, []int{0})
 	similarity.AssertDims(classes, k, k)
 	// Rounding may take a cosine above 1.
-	distance := Sqrt(MaxScalar(AddScalar(MulScalar(similarity, -2), 2+centreFloor), centreFloor))
+	distances := Sqrt(MaxScalar(AddScalar(MulScalar(similarity, -2), 2+centreFloor), centreFloor))
 	cube := shapes.Make(dtypes.Int32, classes, k, k)
 	once := LessThan(Iota(g, cube, 1), Iota(g, cube, 2))
-	return MulScalar(ReduceAllSum(Where(once, distance, ZerosLike(distance))), tau/float64(classes*k*(k-1)))
+	return MulScalar(ReduceAllSum(Where(once, distances, ZerosLike(distances))), tau/float64(classes*k*(k-1)))
 }
 
 // centreSlope is the largest derivative of a class's similarity by that of one

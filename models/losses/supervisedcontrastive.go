@@ -56,6 +56,6 @@ func supervisedContrastive() Loss {
 // and the number of images that have positives.
 func positiveShares(p pairs) (shares, anchors *Node) {
 	positive := ConvertDType(p.positive, p.weights.DType())
-	shares = ratio(positive, BroadcastToShape(ReduceAndKeep(positive, ReduceSum, 1), positive.Shape()))
+	shares = ratioOrZero(positive, BroadcastToShape(ReduceAndKeep(positive, ReduceSum, 1), positive.Shape()))
 	return shares, ReduceAllSum(ReduceMax(positive, 1))
 }

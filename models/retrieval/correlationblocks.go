@@ -50,7 +50,7 @@ func meanBlocks(r []float64, width int, sizes []int) [][]*float64 {
 			}
 		}
 	}
-	return symmetric(n, func(k, l int) *float64 {
+	return symmetricMatrix(n, func(k, l int) *float64 {
 		if count[k*n+l] == 0 {
 			return nil
 		}
@@ -59,8 +59,8 @@ func meanBlocks(r []float64, width int, sizes []int) [][]*float64 {
 	})
 }
 
-// symmetric makes a matrix [n][n] of its entries at k <= l.
-func symmetric(n int, at func(k, l int) *float64) [][]*float64 {
+// symmetricMatrix makes a matrix [n][n] of its entries at k <= l.
+func symmetricMatrix(n int, at func(k, l int) *float64) [][]*float64 {
 	m := make([][]*float64, n)
 	for k := range m {
 		m[k] = make([]*float64, n)

@@ -18,7 +18,7 @@ R@1 only`,
 			for lo := 0; lo < len(values); lo += width {
 				from := lo
 				for _, size := range sizes {
-					stretch(values[from:from+size], float64(size)/float64(width), bierNormFloor)
+					scaleToLength(values[from:from+size], float64(size)/float64(width), bierNormFloor)
 					from += size
 				}
 			}
@@ -26,9 +26,9 @@ R@1 only`,
 		judge: func(r *ranker, row []float32, self int, class int32) (QueryResult, judgement) {
 			q, ok := r.rank(row, self, class)
 			if !ok {
-				return QueryResult{Rank: noRank, RankPessimistic: noRank, RankOptimistic: noRank}, counted
+				return QueryResult{Rank: noRank, RankPessimistic: noRank, RankOptimistic: noRank}, queryCounted
 			}
-			return q, counted
+			return q, queryCounted
 		},
 	}
 }

@@ -20,7 +20,7 @@ func bierbenchDialect() Dialect {
 func judgeRanking(r *ranker, row []float32, self int, class int32) (QueryResult, judgement) {
 	q, ok := r.rank(row, self, class)
 	if !ok {
-		return q, leftOut
+		return q, queryLeftOut
 	}
-	return q, counted
+	return q, queryCounted
 }

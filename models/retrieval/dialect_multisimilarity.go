@@ -24,7 +24,7 @@ gives one vector for all images scores 100%`,
 			}
 			positions := r.positions[class]
 			if len(positions) < 2 {
-				return QueryResult{}, stops
+				return QueryResult{}, programStops
 			}
 			highest, second := float32(math.Inf(-1)), float32(math.Inf(-1))
 			for _, p := range positions {
@@ -35,7 +35,7 @@ gives one vector for all images scores 100%`,
 					second = score
 				}
 			}
-			return r.strictly(row, class, second), counted
+			return r.resultAbove(row, class, second), queryCounted
 		},
 	}
 }

@@ -41,9 +41,9 @@ func judgeFirstDropped(r *ranker, row []float32, class int32) (QueryResult, judg
 	}
 	// What is left of the class without the first, and without the first of the
 	// class: the worst order of ties drops one of the class where it can.
-	rest, _ := r.best(row, int(first.at), class)
-	top, _ := r.best(row, -1, class)
-	second, _ := r.best(row, int(top.at), class)
+	rest, _ := r.bestPositive(row, int(first.at), class)
+	top, _ := r.bestPositive(row, -1, class)
+	second, _ := r.bestPositive(row, int(top.at), class)
 
 	q := QueryResult{Rank: noRank, RankPessimistic: noRank, RankOptimistic: noRank}
 	if rest.at >= 0 {
@@ -51,12 +51,12 @@ func judgeFirstDropped(r *ranker, row []float32, class int32) (QueryResult, judg
 		q.Rank = int32(above + before)
 	}
 	if top.at < 0 { // not even the query itself
-		return q, counted
+		return q, queryCounted
 	}
 	if top.score < first.score { // one of another class is dropped in any order
 		above, atLeast := r.countNegatives(row, class, top.score)
 		q.RankPessimistic, q.RankOptimistic = int32(atLeast), int32(above)
-		return q, counted
+		return q, queryCounted
 	}
 	if second.at >= 0 {
 		above, atLeast := r.countNegatives(row, class, second.score)
@@ -65,22 +65,22 @@ func judgeFirstDropped(r *ranker, row []float32, class int32) (QueryResult, judg
 	if _, atLeast := r.countNegatives(row, class, first.score); atLeast > 0 { // or a tied one of another class is
 		q.RankOptimistic = 1
 	}
-	return q, counted
+	return q, queryCounted
 }
 
 // judgeStrictlyAbove counts the negatives with a higher score than the best
 // positive: ties count for the query.
 func judgeStrictlyAbove(r *ranker, row []float32, class int32) (QueryResult, judgement) {
-	best, relevant := r.best(row, -1, class)
+	best, relevant := r.bestPositive(row, -1, class)
 	if relevant == 0 {
-		return QueryResult{}, stops
+		return QueryResult{}, programStops
 	}
-	return r.strictly(row, class, best.score), counted
+	return r.resultAbove(row, class, best.score), queryCounted
 }
 
-// strictly is the result of a query whose rank is one more than the negatives
+// resultAbove is the result of a query whose rank is one more than the negatives
 // that have a higher score than threshold.
-func (r *ranker) strictly(row []float32, class int32, threshold float32) QueryResult {
+func (r *ranker) resultAbove(row []float32, class int32, threshold float32) QueryResult {
 	above, atLeast := r.countNegatives(row, class, threshold)
 	return QueryResult{Rank: int32(1 + above), RankOptimistic: int32(1 + above), RankPessimistic: int32(1 + atLeast)}
 }

@@ -44,9 +44,9 @@ const noRank = math.MaxInt32
 type judgement int
 
 const (
-	counted judgement = iota
-	leftOut           // of the means
-	stops             // the program ends with an error
+	queryCounted judgement = iota
+	queryLeftOut           // of the means
+	programStops           // the program ends with an error
 )
 
 // Dialects returns all dialects, ours first.
@@ -88,12 +88,12 @@ func Rescore(ctx context.Context, b *xla.Backend, s Search, sizes []int, d Diale
 	if err != nil {
 		return nil, fmt.Errorf("rescore: %w", err)
 	}
-	order, err := s.check()
+	order, err := s.checkedOrder()
 	if err != nil {
 		return nil, fmt.Errorf("rescore: %w", err)
 	}
-	sorted := s.shelf(order)
-	self := s.selves(sorted)
+	sorted := s.sortedGallery(order)
+	self := s.selfPositions(sorted)
 	for q, at := range self {
 		if s.SelfExcluded && at < 0 {
 			return nil, fmt.Errorf("rescore: query %d is not in the gallery that it is left out of", s.QueryIDs[q])
@@ -101,7 +101,7 @@ func Rescore(ctx context.Context, b *xla.Backend, s Search, sizes []int, d Diale
 	}
 	rankers := make([]ranker, scoreWorkers())
 	for i := range rankers {
-		rankers[i] = ranker{shelf: sorted}
+		rankers[i] = ranker{sortedGallery: sorted}
 	}
 	results := make([]QueryResult, len(s.QueryIDs))
 	judgements := make([]judgement, len(s.QueryIDs))
@@ -159,13 +159,13 @@ func (d Dialect) summarise(results []QueryResult, judgements []judgement, recall
 	valid := make([]bool, len(results))
 	stopping, counts := 0, 0
 	for i, j := range judgements {
-		valid[i] = j == counted
+		valid[i] = j == queryCounted
 		switch j {
-		case counted:
+		case queryCounted:
 			counts++
-		case stops:
+		case programStops:
 			stopping++
-		case leftOut:
+		case queryLeftOut:
 		}
 	}
 	switch {
@@ -189,14 +189,14 @@ func (d Dialect) summarise(results []QueryResult, judgements []judgement, recall
 func unitLength(floor float64) func(values []float32, width int, sizes []int) {
 	return func(values []float32, width int, _ []int) {
 		for lo := 0; lo < len(values); lo += width {
-			stretch(values[lo:lo+width], 1, floor)
+			scaleToLength(values[lo:lo+width], 1, floor)
 		}
 	}
 }
 
-// stretch gives a vector a length; one below the floor gets the share of it
+// scaleToLength gives a vector a length; one below the floor gets the share of it
 // that it has of the floor. Lengths are sums in float64.
-func stretch(v []float32, length, floor float64) {
+func scaleToLength(v []float32, length, floor float64) {
 	square := 0.0
 	for _, x := range v {
 		square += float64(x) * float64(x)

@@ -207,7 +207,7 @@ func TestFirstDroppedBounds(t *testing.T) {
 		for i := range n {
 			ids[i], classes[i], row[i] = int64(i), int32(random.IntN(3)), float32(random.IntN(3))
 		}
-		r := ranker{shelf: newShelf(ids, classes)}
+		r := ranker{sortedGallery: newSortedGallery(ids, classes)}
 		got, j := judgeFirstDropped(&r, row, classes[self])
 		low, high := int32(noRank), int32(0)
 		var byID int32
@@ -218,7 +218,7 @@ func TestFirstDroppedBounds(t *testing.T) {
 			}
 			low, high = min(low, rank), max(high, rank)
 		}
-		if j != counted || got.Rank != byID || got.RankOptimistic != low || got.RankPessimistic != high {
+		if j != queryCounted || got.Rank != byID || got.RankOptimistic != low || got.RankPessimistic != high {
 			t.Fatalf("scores %v, classes %v, query %d: ranks %d within %d and %d; want %d within %d and %d",
 				row, classes, self, got.Rank, got.RankOptimistic, got.RankPessimistic, byID, low, high)
 		}

@@ -48,7 +48,7 @@ func goldenRetrieval(t *testing.T, c modelstest.GoldenCase) map[string][]float64
 		s.QueryIDs = append(s.QueryIDs, id)
 	}
 
-	r := ranker{shelf: newShelf(s.GalleryIDs, gallery), nearest: n}
+	r := ranker{sortedGallery: newSortedGallery(s.GalleryIDs, gallery), nearest: n}
 	results, valid := make([]QueryResult, len(classes)), make([]bool, len(classes))
 	var rankings []float64
 	for q := range classes {
@@ -59,7 +59,7 @@ func goldenRetrieval(t *testing.T, c modelstest.GoldenCase) map[string][]float64
 		results[q], valid[q] = r.rank(row, self[q], classes[q])
 		results[q].ID = s.QueryIDs[q]
 		if !valid[q] { // it has a ranking all the same: rank it as if anything were a positive
-			all := ranker{shelf: newShelf(s.GalleryIDs, make([]int32, n)), nearest: n}
+			all := ranker{sortedGallery: newSortedGallery(s.GalleryIDs, make([]int32, n)), nearest: n}
 			ranked, _ := all.rank(row, self[q], 0)
 			results[q].NearestIDs = ranked.NearestIDs
 		}

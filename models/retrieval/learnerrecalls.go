@@ -25,7 +25,7 @@ type LearnerRecall struct {
 // cumulative ones, which take the largest of the searches otherwise. It may be
 // nil.
 func LearnerRecalls(ctx context.Context, b *xla.Backend, s Search, sizes []int, whole map[string]float64) ([]LearnerRecall, error) {
-	order, err := s.check()
+	order, err := s.checkedOrder()
 	if err != nil {
 		return nil, fmt.Errorf("learner recalls: %w", err)
 	}
@@ -36,9 +36,9 @@ func LearnerRecalls(ctx context.Context, b *xla.Backend, s Search, sizes []int, 
 	if len(sizes) == 0 || slices.Min(sizes) < 1 || sum != s.Width {
 		return nil, fmt.Errorf("learner recalls: sizes %v; want at least one learner and the sum %d", sizes, s.Width)
 	}
-	t := learnerSearch{Search: s, order: order, shelf: s.shelf(order), ks: slices.Compact(slices.Sorted(slices.Values(append([]int{1}, s.Recalls...))))}
-	t.self = s.selves(t.shelf)
-	known := t.known(whole)
+	t := learnerSearch{Search: s, order: order, gallery: s.sortedGallery(order), ks: slices.Compact(slices.Sorted(slices.Values(append([]int{1}, s.Recalls...))))}
+	t.self = s.selfPositions(t.gallery)
+	known := t.knownRecalls(whole)
 	out := make([]LearnerRecall, len(sizes))
 	from := 0
 	for i, d := range sizes {
@@ -65,14 +65,14 @@ func LearnerRecalls(ctx context.Context, b *xla.Backend, s Search, sizes []int, 
 // learnerSearch is a search that is made with some of the dimensions at a time.
 type learnerSearch struct {
 	Search
-	order []int // rows of the gallery by id
-	shelf *shelf
-	self  []int // of each query
-	ks    []int // ascending
+	order   []int // rows of the gallery by id
+	gallery *sortedGallery
+	self    []int // of each query
+	ks      []int // ascending
 }
 
-// known returns the recalls that are asked for, where metrics has all of them.
-func (t learnerSearch) known(metrics map[string]float64) map[string]float64 {
+// knownRecalls returns the recalls that are asked for, where metrics has all of them.
+func (t learnerSearch) knownRecalls(metrics map[string]float64) map[string]float64 {
 	recalls := map[string]float64{}
 	for _, k := range t.ks {
 		v, ok := metrics[recallName(k)]
@@ -97,7 +97,7 @@ func (t learnerSearch) recalls(ctx context.Context, b *xla.Backend, from, to int
 	}
 	queries, gallery := t.columns(t.order, from, to)
 	err := scoreBlocks(ctx, b, queries, gallery, func(worker, q int, row []float32) {
-		best, relevant := t.shelf.best(row, t.self[q], t.QueryClasses[q])
+		best, relevant := t.gallery.bestPositive(row, t.self[q], t.QueryClasses[q])
 		if relevant == 0 {
 			return
 		}

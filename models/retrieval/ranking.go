@@ -12,30 +12,30 @@ type candidate struct {
 	at    int32 // position in the gallery, which is sorted by id
 }
 
-// order is the ranking's order: score descending, then id ascending.
-func (c candidate) order(d candidate) int {
+// compare is the ranking's order: score descending, then id ascending.
+func (c candidate) compare(d candidate) int {
 	return cmp.Or(cmp.Compare(d.score, c.score), cmp.Compare(c.at, d.at))
 }
 
-// shelf is a gallery as the ranking sees it: sorted by id. It is read only and
+// sortedGallery is a gallery as the ranking sees it: sorted by id. It is read only and
 // shared by rankers.
-type shelf struct {
+type sortedGallery struct {
 	ids       []int64
 	classes   []int32
 	positions map[int32][]int32 // class -> ascending positions
 }
 
-func newShelf(ids []int64, classes []int32) *shelf {
-	s := &shelf{ids: ids, classes: classes, positions: map[int32][]int32{}}
+func newSortedGallery(ids []int64, classes []int32) *sortedGallery {
+	s := &sortedGallery{ids: ids, classes: classes, positions: map[int32][]int32{}}
 	for i, class := range classes {
 		s.positions[class] = append(s.positions[class], int32(i))
 	}
 	return s
 }
 
-// best returns the positive of a class that comes first by the scores in row,
+// bestPositive returns the positive of a class that comes first by the scores in row,
 // and how many positives there are; self, a position or -1, is none.
-func (s *shelf) best(row []float32, self int, class int32) (best candidate, relevant int) {
+func (s *sortedGallery) bestPositive(row []float32, self int, class int32) (best candidate, relevant int) {
 	positives := s.positions[class]
 	relevant = len(positives)
 	best = candidate{score: float32(math.Inf(-1)), at: -1}
@@ -53,7 +53,7 @@ func (s *shelf) best(row []float32, self int, class int32) (best candidate, rele
 
 // ranker ranks one row of scores after the other; it keeps its scratch memory.
 type ranker struct {
-	*shelf
+	*sortedGallery
 	nearest int         // how many of the first ranks to report
 	top     []candidate // bounded heap, the worst of them first
 }
@@ -66,7 +66,7 @@ type ranker struct {
 // counts only where the best positive is not among them.
 func (r *ranker) rank(row []float32, self int, class int32) (q QueryResult, ok bool) {
 	row = row[:len(r.ids)]
-	best, relevant := r.best(row, self, class)
+	best, relevant := r.bestPositive(row, self, class)
 	if relevant == 0 {
 		return QueryResult{}, false
 	}
@@ -82,7 +82,7 @@ func (r *ranker) rank(row []float32, self int, class int32) (q QueryResult, ok b
 		scan.run(row, self+1, len(row))
 	}
 	r.top = scan.top
-	slices.SortFunc(r.top, candidate.order)
+	slices.SortFunc(r.top, candidate.compare)
 	above, equal, before := r.countTop(best)
 	if len(r.top) < ranked && best.score <= scan.threshold {
 		above, equal, before = countRow(row, self, best)
@@ -92,7 +92,7 @@ func (r *ranker) rank(row []float32, self int, class int32) (q QueryResult, ok b
 	q.Rank = int32(1 + above + before)
 	q.RankOptimistic = int32(1 + above)
 	q.RankPessimistic = int32(1 + above + equal - countScore(row, r.positions[class], self, best.score))
-	r.precision(&q, row, self, relevant, scan.dropped)
+	r.addPrecision(&q, row, self, relevant, scan.dropped)
 	for _, c := range r.top[:min(r.nearest, len(r.top))] {
 		q.NearestIDs = append(q.NearestIDs, r.ids[c.at])
 		q.NearestScores = append(q.NearestScores, c.score)
@@ -100,11 +100,11 @@ func (r *ranker) rank(row []float32, self int, class int32) (q QueryResult, ok b
 	return q, true
 }
 
-// precision fills in R-precision and average precision at R, R = relevant,
+// addPrecision fills in R-precision and average precision at R, R = relevant,
 // from the sorted first ranks. Ties are taken group by group: in gallery
 // order, all positives first, or all positives last. dropped is the number of
 // items outside r.top with the score of its last.
-func (r *ranker) precision(q *QueryResult, row []float32, self, relevant, dropped int) {
+func (r *ranker) addPrecision(q *QueryResult, row []float32, self, relevant, dropped int) {
 	var hits struct{ before, index, optimistic, pessimistic int }
 	for from := 0; from < relevant; {
 		score := r.top[from].score
@@ -251,10 +251,10 @@ func (s *rowScan) sink(i int) {
 		if child >= len(s.top) {
 			return
 		}
-		if child+1 < len(s.top) && s.top[child].order(s.top[child+1]) < 0 {
+		if child+1 < len(s.top) && s.top[child].compare(s.top[child+1]) < 0 {
 			child++
 		}
-		if s.top[i].order(s.top[child]) >= 0 {
+		if s.top[i].compare(s.top[child]) >= 0 {
 			return
 		}
 		s.top[i], s.top[child] = s.top[child], s.top[i]

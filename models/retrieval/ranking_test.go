@@ -70,7 +70,7 @@ func checkRank(t *testing.T, row []float32, classes []int32, self int, class int
 	for i := range ids {
 		ids[i] = int64(10 * i)
 	}
-	r := ranker{shelf: newShelf(ids, classes), nearest: nearest}
+	r := ranker{sortedGallery: newSortedGallery(ids, classes), nearest: nearest}
 	got, ok := r.rank(row, self, class)
 	want := QueryResult{Class: class}
 	var order []int
@@ -90,7 +90,7 @@ func checkRank(t *testing.T, row []float32, classes []int32, self int, class int
 	if !equalResults(got, want) {
 		t.Fatalf("row %v classes %v self %d class %d nearest %d:\ngot  %+v\nwant %+v", row, classes, self, class, nearest, got, want)
 	}
-	if best, _ := r.best(row, self, class); rankOf(row, self, best) != int(want.Rank) {
+	if best, _ := r.bestPositive(row, self, class); rankOf(row, self, best) != int(want.Rank) {
 		t.Fatalf("row %v classes %v self %d class %d: rank of the best positive %d, want %d", row, classes, self, class, rankOf(row, self, best), want.Rank)
 	}
 }
@@ -139,7 +139,7 @@ func TestRankAllTied(t *testing.T) {
 	for i := range ids {
 		ids[i] = int64(i)
 	}
-	r := ranker{shelf: newShelf(ids, classes), nearest: 5}
+	r := ranker{sortedGallery: newSortedGallery(ids, classes), nearest: 5}
 	q, ok := r.rank(row, 5005, 500)
 	if !ok {
 		t.Fatal("no positive")
@@ -186,7 +186,7 @@ func BenchmarkRank(b *testing.B) {
 	for i := range row {
 		row[i], classes[i], ids[i] = random.Float32(), int32(i/5), int64(i)
 	}
-	r := ranker{shelf: newShelf(ids, classes), nearest: 5}
+	r := ranker{sortedGallery: newSortedGallery(ids, classes), nearest: 5}
 	b.SetBytes(4 * n)
 	for i := range b.N {
 		q := i % n

@@ -50,15 +50,15 @@ type Result struct {
 // Retrieve ranks the whole gallery for every query. Memory is bounded: the
 // gallery, and blocks of scores of 64 MiB.
 func Retrieve(ctx context.Context, b *xla.Backend, s Search) (*Result, error) {
-	order, err := s.check()
+	order, err := s.checkedOrder()
 	if err != nil {
 		return nil, fmt.Errorf("retrieve: %w", err)
 	}
-	sorted := s.shelf(order)
-	self := s.selves(sorted)
+	sorted := s.sortedGallery(order)
+	self := s.selfPositions(sorted)
 	rankers := make([]ranker, scoreWorkers())
 	for i := range rankers {
-		rankers[i] = ranker{shelf: sorted, nearest: s.Nearest}
+		rankers[i] = ranker{sortedGallery: sorted, nearest: s.Nearest}
 	}
 	results := make([]QueryResult, len(s.QueryIDs))
 	valid := make([]bool, len(s.QueryIDs))
@@ -87,21 +87,21 @@ func summarise(results []QueryResult, valid []bool, recalls []int) (*Result, err
 		return nil, fmt.Errorf("retrieve: none of %d queries has another image of its class in the gallery", len(results))
 	}
 	for _, k := range recalls {
-		r.put(recallName(k), func(q *QueryResult) [3]float64 {
-			return [3]float64{hit(q.Rank, k), hit(q.RankPessimistic, k), hit(q.RankOptimistic, k)}
+		r.addMetric(recallName(k), func(q *QueryResult) [3]float64 {
+			return [3]float64{recallHit(q.Rank, k), recallHit(q.RankPessimistic, k), recallHit(q.RankOptimistic, k)}
 		})
 	}
-	r.put("MAP@R", func(q *QueryResult) [3]float64 {
+	r.addMetric("MAP@R", func(q *QueryResult) [3]float64 {
 		return [3]float64{q.AP, q.APPessimistic, q.APOptimistic}
 	})
-	r.put("R-precision", func(q *QueryResult) [3]float64 {
+	r.addMetric("R-precision", func(q *QueryResult) [3]float64 {
 		return [3]float64{q.RPrecision, q.RPrecisionPessimistic, q.RPrecisionOptimistic}
 	})
 	return r, nil
 }
 
-// put adds a metric: value gives a query's number and its two bounds.
-func (r *Result) put(name string, value func(q *QueryResult) [3]float64) {
+// addMetric adds a metric: value gives a query's number and its two bounds.
+func (r *Result) addMetric(name string, value func(q *QueryResult) [3]float64) {
 	var sum [3]float64
 	for i := range r.Queries {
 		for k, v := range value(&r.Queries[i]) {
@@ -116,16 +116,16 @@ func (r *Result) put(name string, value func(q *QueryResult) [3]float64) {
 // recallName is "R@K".
 func recallName(k int) string { return fmt.Sprintf("R@%d", k) }
 
-func hit(rank int32, k int) float64 {
+func recallHit(rank int32, k int) float64 {
 	if int(rank) <= k {
 		return 1
 	}
 	return 0
 }
 
-// check refuses a search that cannot be ranked, and returns the gallery's rows
+// checkedOrder refuses a search that cannot be ranked, and returns the gallery's rows
 // in the order of their ids.
-func (s Search) check() ([]int, error) {
+func (s Search) checkedOrder() ([]int, error) {
 	if s.Width < 1 {
 		return nil, fmt.Errorf("width %d; want at least 1", s.Width)
 	}
@@ -181,18 +181,18 @@ func (s Search) check() ([]int, error) {
 	return order, nil
 }
 
-// shelf returns the gallery's ids and classes in the given order.
-func (s Search) shelf(order []int) *shelf {
+// sortedGallery returns the gallery's ids and classes in the given order.
+func (s Search) sortedGallery(order []int) *sortedGallery {
 	ids, classes := make([]int64, len(order)), make([]int32, len(order))
 	for i, k := range order {
 		ids[i], classes[i] = s.GalleryIDs[k], s.GalleryClasses[k]
 	}
-	return newShelf(ids, classes)
+	return newSortedGallery(ids, classes)
 }
 
-// selves returns every query's own position in the gallery, -1 where it is not
+// selfPositions returns every query's own position in the gallery, -1 where it is not
 // there or takes part.
-func (s Search) selves(sorted *shelf) []int {
+func (s Search) selfPositions(sorted *sortedGallery) []int {
 	self := make([]int, len(s.QueryIDs))
 	for q, id := range s.QueryIDs {
 		self[q] = -1
@@ -205,8 +205,8 @@ func (s Search) selves(sorted *shelf) []int {
 
 // columns returns the dimensions [from, to) of the queries and of the gallery
 // in the given order.
-func (s Search) columns(order []int, from, to int) (queries, gallery rows) {
+func (s Search) columns(order []int, from, to int) (queries, gallery vectorRows) {
 	cut := func(values []float32, i int) []float32 { return values[i*s.Width:][from:to] }
-	return rows{len(s.QueryIDs), to - from, func(i int) []float32 { return cut(s.Queries, i) }},
-		rows{len(order), to - from, func(i int) []float32 { return cut(s.Gallery, order[i]) }}
+	return vectorRows{len(s.QueryIDs), to - from, func(i int) []float32 { return cut(s.Queries, i) }},
+		vectorRows{len(order), to - from, func(i int) []float32 { return cut(s.Gallery, order[i]) }}
 }

@@ -41,11 +41,11 @@ func TestRetrieveAgainstReference(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		order, err := s.check()
+		order, err := s.checkedOrder()
 		if err != nil {
 			t.Fatal(err)
 		}
-		shelf := s.shelf(order)
+		shelf := s.sortedGallery(order)
 		at, excluded := 0, 0
 		for q, id := range s.QueryIDs {
 			row, self := make([]float32, n), slices.Index(shelf.ids, id)

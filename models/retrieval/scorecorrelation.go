@@ -62,7 +62,7 @@ func scoreCorrelation[T float32 | float64](values []T, r, center, scale []float6
 			deviation[m] = math.Sqrt(c)
 		}
 	}
-	return symmetric(len(sizes), func(a, b int) *float64 {
+	return symmetricMatrix(len(sizes), func(a, b int) *float64 {
 		if deviation[a] == 0 || deviation[b] == 0 {
 			return nil
 		}

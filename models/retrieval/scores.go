@@ -26,15 +26,15 @@ const (
 	blockRows = 16
 )
 
-// rows is a matrix that is read row by row.
-type rows struct {
+// vectorRows is a matrix that is read row by row.
+type vectorRows struct {
 	count, width int
 	at           func(i int) []float32 // row i
 }
 
 // tensor returns the rows [from, from+count) as a float32 tensor
 // [padded, width] that ends in zeros.
-func (r rows) tensor(from, count, padded int) *tensors.Tensor {
+func (r vectorRows) tensor(from, count, padded int) *tensors.Tensor {
 	flat := make([]float32, padded*r.width)
 	for i := range count {
 		copy(flat[i*r.width:], r.at(from+i))
@@ -42,15 +42,15 @@ func (r rows) tensor(from, count, padded int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(flat, padded, r.width)
 }
 
-// scored is a block of queries and its product with the gallery.
-type scored struct {
+// scoredBlock is a block of queries and its product with the gallery.
+type scoredBlock struct {
 	from, count   int // queries [from, from+count)
 	input, scores *tensors.Tensor
 }
 
 // free waits until the scores are there: the device reads the input and the
 // gallery up to then.
-func (s scored) free() error {
+func (s scoredBlock) free() error {
 	return errors.Join(s.scores.ConstBytes(func([]byte) {}), s.scores.FinalizeAll(), s.input.FinalizeAll())
 }
 
@@ -62,7 +62,7 @@ func (s scored) free() error {
 // Every device of the backend has the gallery and takes one block after the
 // other, all with the program and the shape of a single device: a score's bits
 // do not depend on how many there are.
-func scoreBlocks(ctx context.Context, b *xla.Backend, queries, gallery rows, visit func(worker, query int, row []float32)) error {
+func scoreBlocks(ctx context.Context, b *xla.Backend, queries, gallery vectorRows, visit func(worker, query int, row []float32)) error {
 	padded := roundUp(gallery.count, blockRows)
 	block := min(roundUp(queries.count, blockRows), max(blockScores/padded/blockRows, 1)*blockRows)
 	exec, err := keptScores(b)
@@ -71,12 +71,12 @@ func scoreBlocks(ctx context.Context, b *xla.Backend, queries, gallery rows, vis
 	}
 	blocks := (queries.count + block - 1) / block
 	var next atomic.Int64 // the block that is taken next
-	results := make(chan scored)
+	results := make(chan scoredBlock)
 	group, ctx := errgroup.WithContext(ctx)
 	var devices sync.WaitGroup
 	for device := range min(max(b.Devices, 1), blocks) {
-		shelved := gallery.tensor(0, gallery.count, padded)
-		defer shelved.MustFinalizeAll()
+		galleryTensor := gallery.tensor(0, gallery.count, padded)
+		defer galleryTensor.MustFinalizeAll()
 		devices.Add(1)
 		group.Go(func() error {
 			defer devices.Done()
@@ -90,11 +90,11 @@ func scoreBlocks(ctx context.Context, b *xla.Backend, queries, gallery rows, vis
 				}
 				count := min(block, queries.count-from)
 				input := queries.tensor(from, count, block)
-				out, _, err := exec.CallWithGraphOnDevice(compute.DeviceNum(device), input, shelved)
+				out, _, err := exec.CallWithGraphOnDevice(compute.DeviceNum(device), input, galleryTensor)
 				if err != nil {
 					return errors.Join(err, input.FinalizeAll())
 				}
-				done := scored{from, count, input, out[0]}
+				done := scoredBlock{from, count, input, out[0]}
 				select {
 				case results <- done:
 				case <-ctx.Done():
@@ -115,7 +115,7 @@ func scoreBlocks(ctx context.Context, b *xla.Backend, queries, gallery rows, vis
 			stop()
 			if failure == nil {
 				failure = tensors.ConstFlatData(r.scores, func(flat []float32) {
-					eachRow(r.count, func(worker, q int) {
+					visitRows(r.count, func(worker, q int) {
 						visit(worker, r.from+q, flat[q*padded:][:gallery.count])
 					})
 				})
@@ -157,8 +157,8 @@ func keptScores(b *xla.Backend) (*Exec, error) {
 	return program.(scoreProgram).Exec, nil
 }
 
-// eachRow calls visit for rows 0 to n-1 from several goroutines.
-func eachRow(n int, visit func(worker, row int)) {
+// visitRows calls visit for rows 0 to n-1 from several goroutines.
+func visitRows(n int, visit func(worker, row int)) {
 	workers := scoreWorkers()
 	var group sync.WaitGroup
 	for worker := range workers {

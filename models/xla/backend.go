@@ -17,7 +17,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/distributed"
 	"github.com/gomlx/compute/gobackend"
-	"github.com/gomlx/go-xla/compute/xla"
+	goxla "github.com/gomlx/go-xla/compute/xla"
 
 	"bierbench/models/cache"
 )
@@ -46,18 +46,18 @@ type Backend struct {
 	Patience time.Duration
 	Log      *slog.Logger
 
-	lock sync.Mutex
-	kept map[string]kept // by slot
+	mutex sync.Mutex
+	kept  map[string]keptValue // by slot
 
-	meshed  sync.Once
-	mesh    *distributed.DeviceMesh // of the devices that share the work
-	meshErr error
+	meshOnce sync.Once
+	mesh     *distributed.DeviceMesh // of the devices that share the work
+	meshErr  error
 }
 
 // Finalize frees the backend's programs and the backend itself.
 func (b *Backend) Finalize() {
-	b.lock.Lock()
-	defer b.lock.Unlock()
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
 	for _, k := range b.kept {
 		_ = k.value.Close() // the backend goes with its memory
 	}
@@ -65,8 +65,8 @@ func (b *Backend) Finalize() {
 	b.Backend.Finalize()
 }
 
-// kept is what a slot of a backend holds.
-type kept struct {
+// keptValue is what a slot of a backend holds.
+type keptValue struct {
 	key   string // of everything that decides the value
 	value io.Closer
 }
@@ -76,8 +76,8 @@ type kept struct {
 // program outlives the call that needs it that way: many cells of a suite take the
 // same one. Finalize closes what is left.
 func (b *Backend) Keep(slot, key string, open func() (io.Closer, error)) (io.Closer, error) {
-	b.lock.Lock()
-	defer b.lock.Unlock()
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
 	if k, ok := b.kept[slot]; ok {
 		if k.key == key {
 			return k.value, nil
@@ -92,9 +92,9 @@ func (b *Backend) Keep(slot, key string, open func() (io.Closer, error)) (io.Clo
 		return nil, err
 	}
 	if b.kept == nil {
-		b.kept = map[string]kept{}
+		b.kept = map[string]keptValue{}
 	}
-	b.kept[slot] = kept{key, value}
+	b.kept[slot] = keptValue{key, value}
 	return value, nil
 }
 
@@ -182,8 +182,8 @@ func openBackend(ctx context.Context, o Options, folder cache.Cache, log *slog.L
 	}
 }
 
-func openCPU(ctx context.Context, cache cache.Cache, log *slog.Logger) (*Backend, error) {
-	plugin, err := cache.Plugin(ctx, log)
+func openCPU(ctx context.Context, folder cache.Cache, log *slog.Logger) (*Backend, error) {
+	plugin, err := folder.Plugin(ctx, log)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +210,7 @@ func openPlugin(ctx context.Context, config string, plugin cache.Plugin, memory 
 	if err := checkPluginPath(config, plugin.Path); err != nil {
 		return nil, err
 	}
-	xla.EnableAutoInstall(false)
+	goxla.EnableAutoInstall(false)
 	if log.Enabled(ctx, slog.LevelDebug) {
 		// GoMLX has set this to 2, errors only, where it was not set.
 		if err := os.Setenv("TF_CPP_MIN_LOG_LEVEL", "0"); err != nil {
@@ -220,7 +220,7 @@ func openPlugin(ctx context.Context, config string, plugin cache.Plugin, memory 
 	var client compute.Backend
 	err := Catch("open backend "+config, func() {
 		var err error
-		if client, err = xla.New(clientConfig(config, plugin.Path, memory)); err != nil {
+		if client, err = goxla.New(clientConfig(config, plugin.Path, memory)); err != nil {
 			panic(err)
 		}
 	})

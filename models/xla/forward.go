@@ -35,7 +35,7 @@ func (b *Backend) Forward(store *model.Store, f func(scope *model.Scope, input *
 			if !v.InUseByGraph(g) {
 				continue
 			}
-			value, failure := p.value(v)
+			value, failure := p.variableValue(v)
 			if failure != nil {
 				return failure
 			}
@@ -49,8 +49,8 @@ func (b *Backend) Forward(store *model.Store, f func(scope *model.Scope, input *
 	return p, nil
 }
 
-// value is a variable's tensor on the device that run is starting.
-func (p *Forward) value(v *model.Variable) (*tensors.Tensor, error) {
+// variableValue is a variable's tensor on the device that run is starting.
+func (p *Forward) variableValue(v *model.Variable) (*tensors.Tensor, error) {
 	value, err := v.Value()
 	if err != nil || p.device == 0 {
 		return value, err

@@ -63,7 +63,7 @@ func (b *Backend) Program(store *model.Store, f func(scope *model.Scope, inputs 
 // deviceMesh is the backend's one mesh: programs that share variables must
 // share it.
 func (b *Backend) deviceMesh() (*distributed.DeviceMesh, error) {
-	b.meshed.Do(func() {
+	b.meshOnce.Do(func() {
 		b.mesh, b.meshErr = distributed.NewDeviceMesh([]int{b.Devices}, []string{dataAxis})
 	})
 	return b.mesh, b.meshErr
@@ -99,12 +99,12 @@ func (p *Program) Run(inputs ...any) ([]*tensors.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.whole(found)
+	return p.mergeOutputs(found)
 }
 
-// whole puts the devices' outputs together: first come all outputs of the
+// mergeOutputs puts the devices' outputs together: first come all outputs of the
 // first device.
-func (p *Program) whole(found []*tensors.Tensor) ([]*tensors.Tensor, error) {
+func (p *Program) mergeOutputs(found []*tensors.Tensor) ([]*tensors.Tensor, error) {
 	n := len(found) / p.exec.NumDevices()
 	out := make([]*tensors.Tensor, n)
 	for i := range out {

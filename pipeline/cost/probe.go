@@ -183,7 +183,7 @@ func (t *probe) training(ctx context.Context) ([]measurement, error) {
 	input.Pixels = func(i int, random models.PixelRandom, dst []uint8) error {
 		return t.data.Pixels(rows[i], datasets.View{Size: c.Input, Random: random}, dst)
 	}
-	m, err := models.NewModel(t.backend, c, t.weights.Path, CountClasses(input.Classes))
+	m, err := models.New(t.backend, c, t.weights.Path, CountClasses(input.Classes))
 	if err != nil {
 		return nil, err
 	}

@@ -30,9 +30,9 @@ func limitDevice(tb testing.TB) {
 	}))
 }
 
-// shared is the backend of the package's tests, opened at first need.
-var shared = sync.OnceValues(func() (*xla.Backend, error) {
-	cache, err := cache.Default()
+// sharedBackend is the backend of the package's tests, opened at first need.
+var sharedBackend = sync.OnceValues(func() (*xla.Backend, error) {
+	folder, err := cache.Default()
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ var shared = sync.OnceValues(func() (*xla.Backend, error) {
 		}
 	}
 	// One backend outlives the test that opens it, so its context is not that test's.
-	return xla.Open(context.Background(), xla.Options{Config: xla.CPU, Devices: 1}, cache, slog.Default())
+	return xla.Open(context.Background(), xla.Options{Config: xla.CPU, Devices: 1}, folder, slog.Default())
 })
 
 // Backend returns the XLA CPU backend that all tests of the package share.
@@ -52,7 +52,7 @@ var shared = sync.OnceValues(func() (*xla.Backend, error) {
 func Backend(tb testing.TB) *xla.Backend {
 	tb.Helper()
 	limitDevice(tb)
-	b, err := shared()
+	b, err := sharedBackend()
 	if err != nil {
 		tb.Fatalf("open the tests' backend: %v", err)
 	}

@@ -65,7 +65,7 @@ func CheckGolden(t *testing.T, name string, readers ...GoldenReader) {
 	t.Helper()
 	dir := os.Getenv("BIERBENCH_GOLDEN")
 	if dir == "" {
-		dir = filepath.Join(checkout(t), "..", "shared", "golden")
+		dir = filepath.Join(moduleFolder(t), "..", "shared", "golden")
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {
@@ -108,8 +108,8 @@ func CheckGolden(t *testing.T, name string, readers ...GoldenReader) {
 	}
 }
 
-// checkout is the folder with the module's go.mod.
-func checkout(tb testing.TB) string {
+// moduleFolder is the folder with the module's go.mod.
+func moduleFolder(tb testing.TB) string {
 	tb.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
@@ -132,7 +132,7 @@ func compareGolden(t *testing.T, got map[string][]float64, outputs map[string]js
 	t.Helper()
 	want := map[string][]float64{}
 	for name, raw := range outputs {
-		leaves(t, name, Decode(t, raw), want)
+		flattenLeaves(t, name, Decode(t, raw), want)
 	}
 	if len(want) == 0 {
 		t.Error("the case states no outputs")
@@ -156,19 +156,19 @@ func compareGolden(t *testing.T, got map[string][]float64, outputs map[string]js
 	}
 }
 
-// leaves flattens the lists of a JSON value: a path of object keys -> numbers.
-func leaves(t *testing.T, path string, value any, into map[string][]float64) {
+// flattenLeaves flattens the lists of a JSON value: a path of object keys -> numbers.
+func flattenLeaves(t *testing.T, path string, value any, into map[string][]float64) {
 	t.Helper()
 	if object, ok := value.(map[string]any); ok {
 		for key, v := range object {
-			leaves(t, path+"."+key, v, into)
+			flattenLeaves(t, path+"."+key, v, into)
 		}
 		return
 	}
 	if list, ok := value.([]any); ok && len(list) > 0 {
 		if _, ok := list[0].(map[string]any); ok {
 			for i, v := range list {
-				leaves(t, path+"."+string(rune('0'+i)), v, into)
+				flattenLeaves(t, path+"."+string(rune('0'+i)), v, into)
 			}
 			return
 		}

@@ -22,7 +22,7 @@ func WeightsFile(t *testing.T, name string) string {
 	if err == nil {
 		return weights.Path
 	}
-	if beside := filepath.Join(checkout(t), "..", "shared", "weights", "bvlc_googlenet.safetensors"); name == "googlenet" {
+	if beside := filepath.Join(moduleFolder(t), "..", "shared", "weights", "bvlc_googlenet.safetensors"); name == "googlenet" {
 		if _, absent := os.Stat(beside); absent == nil {
 			return beside
 		}

@@ -63,13 +63,13 @@ func Execute(tb testing.TB, exec *Exec, inputs []*tensors.Tensor) [][]float64 {
 	}
 	out := make([][]float64, len(results))
 	for i, r := range results {
-		out[i] = numbers(tb, r)
+		out[i] = float64Values(tb, r)
 	}
 	return out
 }
 
-// numbers returns a tensor's values as float64.
-func numbers(tb testing.TB, x *tensors.Tensor) []float64 {
+// float64Values returns a tensor's values as float64.
+func float64Values(tb testing.TB, x *tensors.Tensor) []float64 {
 	tb.Helper()
 	var out []float64
 	x.MustConstFlatData(func(flat any) {

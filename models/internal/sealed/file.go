@@ -18,7 +18,7 @@ func Replace(path string, write func(f *os.File) error) (err error) {
 	if err = write(f); err == nil {
 		err = errors.Join(f.Chmod(0o644), f.Sync())
 	}
-	err = errors.Join(err, ignoreClosed(f.Close()))
+	err = errors.Join(err, exceptClosed(f.Close()))
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
@@ -40,7 +40,7 @@ func syncFolder(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-func ignoreClosed(err error) error {
+func exceptClosed(err error) error {
 	if errors.Is(err, os.ErrClosed) {
 		return nil
 	}

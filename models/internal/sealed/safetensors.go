@@ -29,7 +29,7 @@ const (
 	safetensorsMetadata  = "__metadata__"
 	safetensorsMaxHeader = 100 << 20 // bytes; the limit of the reference implementation
 	safetensorsAlign     = 8         // the header is padded with spaces so that the data starts aligned
-	SafetensorsMaxRank   = 8         // far more than any network needs
+	MaxRank              = 8         // far more than any network needs
 )
 
 type safetensorsEntry struct {
@@ -173,8 +173,8 @@ func checkEntries(entries []safetensorsEntry, size int64) error {
 		if e.Offsets[0] != end || e.Offsets[1] < e.Offsets[0] || e.Offsets[1] > size {
 			return fmt.Errorf("tensor %q: data at [%d, %d), want it to start at %d and end within the file's %d bytes of data", e.name, e.Offsets[0], e.Offsets[1], end, size)
 		}
-		if len(e.Shape) > SafetensorsMaxRank {
-			return fmt.Errorf("tensor %q: %d axes, want at most %d", e.name, len(e.Shape), SafetensorsMaxRank)
+		if len(e.Shape) > MaxRank {
+			return fmt.Errorf("tensor %q: %d axes, want at most %d", e.name, len(e.Shape), MaxRank)
 		}
 		bytes := int64(dtype.Size())
 		for _, d := range e.Shape {

@@ -16,15 +16,15 @@ import (
 // sealReach bytes of its start or end. Arrow keeps a schema's metadata, and so
 // the seal, at both ends; a checkpoint has its metadata at the start.
 const (
-	SealMark  = "sha256 of this file with zeros here: "
+	Mark      = "sha256 of this file with zeros here: "
 	sealReach = 64 << 10
 	sealWidth = 2 * sha256.Size
-	SealField = "bierbench.seal" // what a file's metadata calls it
+	Field     = "bierbench.seal" // what a file's metadata calls it
 )
 
-// OpenSeal returns the text that a file is written with before it is sealed.
-func OpenSeal() string {
-	return SealMark + strings.Repeat("0", sealWidth)
+// Placeholder returns the text that a file is written with before it is sealed.
+func Placeholder() string {
+	return Mark + strings.Repeat("0", sealWidth)
 }
 
 // Seal writes the digest into a file that holds open seals.
@@ -41,8 +41,8 @@ func Seal(f *os.File) error {
 	return nil
 }
 
-// CheckSeal reports whether a sealed file is whole.
-func CheckSeal(f *os.File) error {
+// Check reports whether a sealed file is whole.
+func Check(f *os.File) error {
 	want, places, err := sealDigest(f)
 	if err != nil {
 		return err
@@ -105,11 +105,11 @@ func sealPlaces(f *os.File, lo, hi int64) ([]int64, error) {
 	}
 	var places []int64
 	for at := 0; ; {
-		i := bytes.Index(data[at:], []byte(SealMark))
-		if i < 0 || at+i+len(SealMark)+sealWidth > len(data) {
+		i := bytes.Index(data[at:], []byte(Mark))
+		if i < 0 || at+i+len(Mark)+sealWidth > len(data) {
 			return places, nil
 		}
-		at += i + len(SealMark)
+		at += i + len(Mark)
 		places = append(places, lo+int64(at))
 		at += sealWidth
 	}
