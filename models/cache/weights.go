@@ -206,7 +206,7 @@ func (c Cache) AddWeights(ctx context.Context, name, file string, check func(pat
 		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
 	}
 	old, oldErr := c.addedWeights(name)
-	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+	if info, absent := os.Stat(file); absent == nil && !info.Mode().IsRegular() {
 		return Weights{}, fmt.Errorf("add weights %s: %s is not a file", name, file)
 	}
 	digest, err := fileSHA256(file)
@@ -225,13 +225,12 @@ func (c Cache) AddWeights(ctx context.Context, name, file string, check func(pat
 		Source: source, SHA256: digest, Added: time.Now().UTC().Truncate(time.Second),
 	}
 	path := filepath.Join(folder, a.File)
-	err = replaceFile(path, func(f *os.File) error {
-		var err error
-		if a.Bytes, err = copyFile(ctx, file, f, digest); err != nil {
-			return err
+	err = replaceFile(path, func(f *os.File) (failed error) {
+		if a.Bytes, failed = copyFile(ctx, file, f, digest); failed != nil {
+			return failed
 		}
-		if err := check(f.Name()); err != nil {
-			return fmt.Errorf("%s does not fit: %w", file, err)
+		if failed = check(f.Name()); failed != nil {
+			return fmt.Errorf("%s does not fit: %w", file, failed)
 		}
 		return nil
 	})
@@ -243,8 +242,8 @@ func (c Cache) AddWeights(ctx context.Context, name, file string, check func(pat
 		return Weights{}, err
 	}
 	err = replaceFile(c.recordPath(name), func(f *os.File) error {
-		_, err := f.Write(append(content, '\n'))
-		return err
+		_, failed := f.Write(append(content, '\n'))
+		return failed
 	})
 	if err != nil {
 		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
