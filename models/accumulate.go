@@ -12,8 +12,8 @@ import (
 	"bierbench/models/xla"
 )
 
-// accumulatedScope holds the sum of the backbone's gradients; under it, a
-// parameter keeps its own scope. It is no state: every step begins anew.
+// accumulatedScope holds the sum of the backbone's gradients; under it, a parameter keeps its own
+// scope. It is not part of the model's state: every step begins a new sum.
 const accumulatedScope = "/accumulated"
 
 // isScratchVariable reports whether a variable lives no longer than a step: checkpoints
@@ -22,11 +22,10 @@ func isScratchVariable(v *model.Variable) bool {
 	return strings.HasPrefix(v.Scope(), accumulatedScope+"/")
 }
 
-// accumulation takes a step in chunks of a batch (gradient caching: Gao et al.
-// 2021, https://arxiv.org/abs/2101.06983, section 3.2). The loss of pairs
-// needs all features of a batch at once, but no other layer's maps: a forward
-// pass of every chunk keeps the features alone; the head then has its loss,
-// its own gradients and those of the features; and a second pass of every
+// An accumulation takes a step in chunks of a batch (gradient caching: Gao et al. 2021,
+// https://arxiv.org/abs/2101.06983, section 3.2). The loss of pairs needs all features of a batch
+// at once, but no other layer's maps: a forward pass of every chunk keeps the features alone; the
+// head then has its loss, its own gradients and those of the features; and a second pass of every
 // chunk takes these back through the backbone.
 type accumulation struct {
 	model    *Model
@@ -36,8 +35,8 @@ type accumulation struct {
 	last     *xla.Program // updates the backbone
 }
 
-// newAccumulation compiles nothing yet; trainable are all variables that
-// training changes.
+// newAccumulation returns the programs of a step, which compile at their first run; trainable are
+// all variables that training changes.
 func (m *Model) newAccumulation(trainable []*model.Variable) (*accumulation, error) {
 	var backbone, head []*model.Variable
 	for _, v := range trainable {
@@ -147,7 +146,8 @@ func (a *accumulation) step(b stepBatch, rates []float32) ([]float64, error) {
 	return report, waitAndFree(found[0])
 }
 
-// waitAndFree waits for the program with that output and frees it and its inputs.
+// waitAndFree waits until a program has computed output, and frees the output and the program's
+// inputs.
 func waitAndFree(output *tensors.Tensor, inputs ...*tensors.Tensor) error {
 	errs := []error{output.ConstBytes(func([]byte) {}), output.FinalizeAll()}
 	for _, input := range inputs {

@@ -8,16 +8,14 @@ import (
 	"bierbench/models/xla"
 )
 
-// activationLoss is the diversity loss of BIER: two learners shall not both
-// respond to one image. Its term for a pair is the mean over images and pairs
-// of output units of (r_i r_j)^2, which is mean_n |r_i|^2 |r_j|^2 / (d_i d_j),
-// with r = x W and no bias. That alone is least where the matrices are zero, so
-// their norms are kept near 1 (Opitz et al. 2018,
+// activationLoss is the diversity loss of BIER: two learners should not both respond to one image.
+// Its term for a pair is the mean over images and pairs of output units of (r_i r_j)^2, which is
+// mean_n |r_i|^2 |r_j|^2 / (d_i d_j), with r = x W and no bias. The terms alone are least where the
+// matrices are zero, so the norms of the matrices are kept near 1 (Opitz et al. 2018,
 // https://arxiv.org/abs/1801.04815, section 4.2, and the authors' code).
 //
-// The terms grow with the fourth power of the features' length, the
-// constraints do not depend on it: what lambda_w means differs between
-// backbones.
+// The terms grow with the fourth power of the features' length, and the constraints do not depend
+// on it, so the effect of lambda_w differs between backbones.
 //
 // x is the pooled feature [N, width], which gets no gradient; matrices are
 // M x [width, d_m], at least 2. Pairs are in the order 01, 02, ..., 12, ...

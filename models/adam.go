@@ -42,7 +42,7 @@ func addMoments(store *model.Store) []*model.Variable {
 	return trainable
 }
 
-// momentCorrections returns what makes the moments unbiased after step updates:
+// momentCorrections returns the factors that make the moments unbiased after step updates:
 // 1/(1-beta1^step) and 1/(1-beta2^step).
 func momentCorrections(step int) (first, second float32) {
 	return float32(1 / (1 - math.Pow(adamBeta1, float64(step)))), float32(1 / (1 - math.Pow(adamBeta2, float64(step))))

@@ -10,8 +10,8 @@ import (
 	"bierbench/models/xla"
 )
 
-// regressor is a network from the output of a later learner j to that of an
-// earlier learner i: relu(r W1 + B1) W2 + B2.
+// A regressor is a network from the output of a later learner j to that of an earlier learner i:
+// relu(r W1 + B1) W2 + B2.
 type regressor struct {
 	W1, B1 *Node // [d_j, hidden], [hidden]
 	W2, B2 *Node // [hidden, d_i], [d_i]
@@ -55,7 +55,8 @@ func regressorNodes(scope *model.Scope, c Config, g *Graph) []regressor {
 func adversarialLoss(c Config, x *Node, matrices []*Node, regressors []regressor) diversity {
 	m := len(matrices)
 	if m < 2 || len(regressors) != m*(m-1)/2 {
-		panic(fmt.Errorf("adversarial loss: %d learners and %d regressors; want at least 2 learners and a regressor for each pair", m, len(regressors)))
+		panic(fmt.Errorf("adversarial loss: %d learners and %d regressors; want at least 2 learners and a regressor for each pair", m,
+			len(regressors)))
 	}
 	x.AssertRank(2)
 	features := StopGradient(x)
@@ -93,7 +94,7 @@ func (g regressor) forward(r *Node, width int) *Node {
 	return Add(xla.Product(h, g.W2), Reshape(g.B2, 1, width))
 }
 
-// reverseGradient passes x on and turns the gradient's sign.
+// reverseGradient passes x on and negates its gradient.
 func reverseGradient(x *Node) *Node {
 	return IdentityWithCustomGradient(x, func(_, v *Node) *Node { return Neg(v) })
 }

@@ -24,7 +24,7 @@ const (
 	keepCheckpoints  = 2
 )
 
-// ErrNoCheckpoint says that a folder holds none.
+// ErrNoCheckpoint says that a folder holds no checkpoint.
 var ErrNoCheckpoint = errors.New("no checkpoint")
 
 // inScope reports whether a variable is a parameter in the given top scope.
@@ -32,14 +32,14 @@ func inScope(v *model.Variable, scope string) bool {
 	return strings.HasPrefix(v.Scope(), "/"+scope+"/") || v.Scope() == "/"+scope
 }
 
-// isMoment reports whether a variable is Adam's, no parameter of the model.
+// isMoment reports whether a variable is a moment of Adam, not a parameter of the model.
 func isMoment(v *model.Variable) bool {
 	return strings.HasPrefix(v.Scope(), firstMoment+"/") || strings.HasPrefix(v.Scope(), secondMoment+"/")
 }
 
-// Save writes the model's state and removes all but the last two checkpoints.
-// After the last step the moments are left out: what stays is the model. The
-// folder is the model's alone.
+// Save writes the model's state into the folder dir, which holds checkpoints of this model alone,
+// and removes all but the last two. After the last step it leaves out the moments of Adam and keeps
+// that checkpoint alone.
 func (m *Model) Save(dir string) error {
 	if err := m.save(dir); err != nil {
 		return fmt.Errorf("save checkpoint: %w", err)
@@ -67,7 +67,7 @@ func (m *Model) save(dir string) error {
 		keep = 1
 	}
 	for _, c := range found {
-		// One of a later step was passed over because it is broken.
+		// Load passed over a checkpoint of a later step because it is broken.
 		if c.step <= m.Step && keep > 0 {
 			keep--
 			continue
@@ -79,8 +79,7 @@ func (m *Model) save(dir string) error {
 	return nil
 }
 
-// write writes the model's state at its present step, with the moments of Adam
-// where training goes on.
+// write writes the model's state at its present step, with the moments of Adam if moments is set.
 func (m *Model) write(path string, moments bool) error {
 	var named []sealed.NamedTensor
 	for v := range m.store.IterVariables() {
@@ -109,14 +108,14 @@ func checkpointName(v *model.Variable) string {
 	return strings.TrimPrefix(v.Scope()+"/"+v.Name(), "/")
 }
 
-// checkpointFile is the name of a checkpoint.
+// A checkpointFile is the path and the step of a checkpoint.
 type checkpointFile struct {
 	path string
 	step int
 }
 
-// checkpoints returns the checkpoint files of a folder, the newest first.
-// A folder that is not there holds none.
+// checkpoints returns the checkpoint files of a folder, the newest first. A missing folder holds
+// none.
 func checkpoints(dir string) ([]checkpointFile, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -134,18 +133,17 @@ func checkpoints(dir string) ([]checkpointFile, error) {
 	return found, nil
 }
 
-// Load continues from the newest whole checkpoint in dir. A broken one, of
-// which any byte is not as it was written or which has no seal, is passed over
-// for the one before it and named in skipped. It returns ErrNoCheckpoint when
-// none is whole. A whole one that another configuration or another version of
-// the computation wrote is an error that says what differs; Train returns one
-// where the training data is another. The model must be fresh.
+// Load continues from the newest whole checkpoint in dir. A broken checkpoint, which has a changed
+// byte or no seal, is named in skipped, and Load tries the one before it. If none is whole, the
+// error is ErrNoCheckpoint. A whole checkpoint that another configuration or another version of the
+// computation wrote is an error that says what differs; Train returns such an error if the training
+// data differs. The model must not have taken a step.
 func (m *Model) Load(dir string) (skipped []error, err error) {
 	return m.LoadWhere(dir, func(int) error { return nil })
 }
 
-// LoadWhere is Load of checkpoints of usable steps: another is passed over as a
-// broken one is, for the reason that usable gives.
+// LoadWhere does the same as Load with the checkpoints of usable steps. A checkpoint for whose step
+// usable returns an error is passed over as a broken one is, and the error named in skipped.
 func (m *Model) LoadWhere(dir string, usable func(step int) error) (skipped []error, err error) {
 	found, err := checkpoints(dir)
 	if err != nil {

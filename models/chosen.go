@@ -8,12 +8,10 @@ import (
 	"bierbench/models/internal/sealed"
 )
 
-// A chosen model is kept in a folder of its own, in a file as the checkpoint
-// after the last step is: every variable of the model without the moments of
-// Adam, sealed, with the metadata of the step at which it was.
+// A chosen model is kept in a folder of its own, in a file like the checkpoint after the last step:
+// every variable of the model without the moments of Adam, sealed, with the metadata of its step.
 
-// SaveChosen writes the model as it is at its present step into a folder of
-// chosen models.
+// SaveChosen writes the model, as it is at its present step, into a folder of chosen models.
 func (m *Model) SaveChosen(dir string) error {
 	err := os.MkdirAll(dir, 0o777)
 	if err == nil {
@@ -28,7 +26,7 @@ func (m *Model) SaveChosen(dir string) error {
 	return nil
 }
 
-// KeepChosen removes all models from the folder but those of the given steps.
+// KeepChosen removes all chosen models from the folder except those of the given steps.
 func KeepChosen(dir string, steps ...int) error {
 	found, err := checkpoints(dir)
 	if err != nil {
@@ -45,8 +43,7 @@ func KeepChosen(dir string, steps ...int) error {
 	return nil
 }
 
-// CheckChosen reports a model that is not there, or of which any byte is not as
-// it was written.
+// CheckChosen returns an error if the chosen model of a step is missing or has a changed byte.
 func CheckChosen(dir string, step int) (err error) {
 	path := checkpointPath(dir, step)
 	f, err := os.Open(path)
@@ -60,8 +57,8 @@ func CheckChosen(dir string, step int) (err error) {
 	return nil
 }
 
-// LoadChosen gives the model the variables that it had at a step. It can be
-// embedded and has the digest of that step; it cannot be trained on, for Adam's
+// LoadChosen sets the model's variables to those of the chosen model of a step. The model can then
+// embed images and has the digest of that step. It must not be trained further, because Adam's
 // moments, Step and Seconds stay those of the training.
 func (m *Model) LoadChosen(dir string, step int) error {
 	path := checkpointPath(dir, step)

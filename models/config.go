@@ -26,7 +26,7 @@ const (
 // Config decides, together with the data, every bit of a trained cell.
 // The zero value is not usable; start from DefaultConfig.
 type Config struct {
-	Backbone  string `json:"backbone"`            // a name of backbones.All
+	Backbone  string `json:"backbone"`            // name of one of backbones.All
 	Mode      string `json:"mode"`                // frozen or finetune
 	Input     int    `json:"input"`               // network input, pixels per side
 	Untrained bool   `json:"untrained,omitempty"` // the pooled backbone feature as it is, no training
@@ -43,12 +43,11 @@ type Config struct {
 	Classes int `json:"classes"` // classes in a step
 	Images  int `json:"images"`  // images of each class in a step
 	Steps   int `json:"steps"`   // optimizer steps; the model after the last one is evaluated
-	// Accumulate takes a finetuned step's batch through the backbone in so many
-	// chunks, one after the other, which needs that much less memory for the
-	// network's maps and one more forward pass. The loss and its gradient are
-	// those of the whole batch, pairs across chunks included, up to rounding.
-	// They could not be in a backbone that normalises by a batch's statistics;
-	// the ones here keep theirs fixed. 0 and 1 are one chunk.
+	// Accumulate is the number of chunks in which a finetuned step's batch goes through the
+	// backbone, one after the other. The network's maps need that many times less memory, and the
+	// step one more forward pass. The loss and its gradient are those of the whole batch, pairs
+	// across chunks included, up to rounding. This would not hold in a backbone that normalises by
+	// a batch's statistics; the backbones here keep theirs fixed. 0 and 1 are one chunk.
 	Accumulate int `json:"accumulate,omitempty"`
 
 	BackboneRate  float64 `json:"backbone_rate"`  // Adam's rate for the backbone, per step
@@ -62,9 +61,9 @@ type Config struct {
 	Seed uint64 `json:"seed"` // root of every random stream of the cell
 }
 
-// MarshalJSON writes one chunk, 0 or 1, as the absent key, and every constant
-// of the loss and its axis; how to initialise, select and hold out is left out where nothing
-// is. So a configuration has one text.
+// MarshalJSON writes one text for all configurations that mean the same: it leaves out accumulate
+// for one chunk, 0 or 1, writes every constant of the loss and the norm axis, and leaves out the
+// settings of initialisation, selection and holding out where they are not used.
 func (c Config) MarshalJSON() ([]byte, error) {
 	type plain Config
 	if c.Accumulate == 1 {
@@ -95,11 +94,11 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	return json.Marshal(plain(c))
 }
 
-// chunks is how many parts of a batch go through the backbone on their own.
+// chunks returns how many parts of a batch go through the backbone on their own.
 func (c Config) chunks() int { return max(c.Accumulate, 1) }
 
-// DefaultConfig returns the settings shared by all methods in a mode.
-// Constants are those of the authors' code where it states them.
+// DefaultConfig returns the settings shared by all methods in a mode, frozen or finetune. Constants
+// are those of the authors' code where it states them.
 func DefaultConfig(mode string) Config {
 	c := Config{
 		Mode:            mode,
@@ -154,7 +153,7 @@ func LearnerSizes(size, m int) []int {
 	return sizes
 }
 
-// Validate reports every setting that cannot be trained.
+// Validate returns an error that names every setting with which a model cannot be trained.
 func (c Config) Validate() error {
 	var v validation
 	check, oneOf := v.check, v.oneOf
@@ -181,7 +180,8 @@ func (c Config) Validate() error {
 	}
 	v.add(c.DiversityConfig.validate(), c.InitialConfig.validate())
 	if net, err := backbones.Named(c.Backbone); err == nil && c.Mode == Finetune && c.Initialises() {
-		check(net.Weights != "", "initial: %s learns from the features of a pretrained backbone; %s begins at random, use %s or %s", c.Initial, c.Backbone, InitialXavier, InitialOrthogonal)
+		check(net.Weights != "", "initial: %s learns from the features of a pretrained backbone; %s begins at random, use %s or %s",
+			c.Initial, c.Backbone, InitialXavier, InitialOrthogonal)
 	}
 	v.add(c.SelectionConfig.validate())
 	check(c.Classes >= 2, "classes: %d; want at least 2, a batch needs negatives", c.Classes)
@@ -189,7 +189,8 @@ func (c Config) Validate() error {
 	check(c.Accumulate >= 0, "accumulate: %d; want at least 1", c.Accumulate)
 	if c.Accumulate > 1 {
 		check(c.Mode == Finetune, "accumulate: %d; a frozen backbone is not in the step, use mode finetune or leave it out", c.Accumulate)
-		check(c.Classes*c.Images%c.Accumulate == 0, "accumulate: %d does not divide the batch of %d images (%d classes x %d)", c.Accumulate, c.Classes*c.Images, c.Classes, c.Images)
+		check(c.Classes*c.Images%c.Accumulate == 0, "accumulate: %d does not divide the batch of %d images (%d classes x %d)",
+			c.Accumulate, c.Classes*c.Images, c.Classes, c.Images)
 	}
 	check(c.Steps >= 1, "steps: %d; want at least 1", c.Steps)
 	check(c.BackboneRate >= 0, "backbone_rate: %g; want at least 0", c.BackboneRate)
@@ -217,10 +218,10 @@ func (v *validation) oneOf(option, value string, allowed ...string) {
 	v.check(slices.Contains(allowed, value), "%s: %q is not one of %q", option, value, allowed)
 }
 
-// add takes the errors of a part; nil ones do not count.
+// add adds the errors of a part; nil ones do not count.
 func (v *validation) add(errs ...error) { v.errs = append(v.errs, errs...) }
 
-// err returns all errors together, nil without any.
+// err returns all errors joined, or nil if there are none.
 func (v *validation) err() error { return errors.Join(v.errs...) }
 
 // nearestEven rounds to the nearest even number; halves go to the even half.
@@ -228,7 +229,7 @@ func nearestEven(x float64) int {
 	return 2 * int(math.RoundToEven(x/2))
 }
 
-// proxies is how many proxies of each class the loss has.
+// proxies returns how many proxies of each class the loss has.
 func (c Config) proxies() int {
 	loss, err := losses.For(c.Config)
 	if err != nil {
@@ -237,8 +238,8 @@ func (c Config) proxies() int {
 	return loss.Proxies()
 }
 
-// explainMemory tells of a training step that ran out of memory how large its
-// batch is and what makes it smaller. Other errors stay as they are.
+// explainMemory adds to the error of a training step that ran out of memory how large its batch is
+// and which settings make it smaller. Other errors stay as they are.
 func (c Config) explainMemory(err error, devices int) error {
 	batch := c.Classes * c.Images
 	what := fmt.Sprintf("a batch of %d images (%d classes x %d)", batch, c.Classes, c.Images)
@@ -258,15 +259,16 @@ func (c Config) explainMemory(err error, devices int) error {
 	return xla.ExplainOutOfMemory(err, what, advice+chunks)
 }
 
-// CheckDevices reports a training step that so many devices cannot share: each
-// takes as many images of a batch, or of a chunk of it, as the others.
+// CheckDevices returns an error if that many devices cannot share a training step: each takes as
+// many images of a batch, or of a chunk of it, as the others.
 func (c Config) CheckDevices(devices int) error {
 	batch := c.Classes * c.Images
 	if devices < 2 || c.Untrained || batch%(devices*c.chunks()) == 0 {
 		return nil
 	}
 	if c.chunks() > 1 {
-		return fmt.Errorf("%d devices: they cannot share a batch of %d images (%d classes x %d) in %d chunks evenly; change classes, images, accumulate or devices",
+		return fmt.Errorf("%d devices: they cannot share a batch of %d images (%d classes x %d) in %d chunks evenly; change "+
+			"classes, images, accumulate or devices",
 			devices, batch, c.Classes, c.Images, c.chunks())
 	}
 	return fmt.Errorf("%d devices: they cannot share a batch of %d images (%d classes x %d) evenly; change classes, images or devices",

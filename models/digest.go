@@ -12,13 +12,12 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Digest returns the SHA-256, in hexadecimal, of the model's parameters: equal
-// digests are models of equal bits. It covers every variable but Adam's
-// moments, sorted by the name it has in a checkpoint: a line with name,
-// element type and shape, "embedding/learner0/weights (Float32)[1024 96]", a
-// newline, then the values as they lie in a checkpoint, little-endian and
-// row-major. In frozen mode the backbone is not part of the model. The steps,
-// the seconds and the configuration do not enter.
+// Digest returns the SHA-256, in hexadecimal, of the model's parameters: models of equal digests
+// have equal bits. It covers every variable but Adam's moments, sorted by the name it has in a
+// checkpoint: a line with name, element type and shape,
+// "embedding/learner0/weights (Float32)[1024 96]", a newline, then the values as they lie in a
+// checkpoint, little-endian and row-major. In frozen mode the backbone is not part of the model.
+// The steps, the seconds and the configuration do not count.
 func (m *Model) Digest() (string, error) {
 	var parameters []*model.Variable
 	for v := range m.store.IterVariables() {

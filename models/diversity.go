@@ -26,13 +26,13 @@ type DiversityConfig struct {
 	NormAxis  string  `json:"norm_axis"`  // in or out; empty is the loss's own
 }
 
-// defaultDiversity is no diversity loss, and the weights of the authors' script
-// for one that is asked for.
+// defaultDiversity returns the settings without a diversity loss, with the weights of the authors'
+// script for a configuration that chooses one.
 func defaultDiversity() DiversityConfig {
 	return DiversityConfig{Diversity: DiversityNone, LambdaDiv: 5e-5, LambdaW: 1e5, Hidden: 512}
 }
 
-// validate reports every setting that cannot be trained.
+// validate returns an error that names every setting that cannot be trained.
 func (c DiversityConfig) validate() error {
 	var v validation
 	v.oneOf("diversity", c.Diversity, DiversityNone, DiversityActivation, DiversityAdversarial)
@@ -43,8 +43,7 @@ func (c DiversityConfig) validate() error {
 	return v.err()
 }
 
-// normAxis is the axis that is asked for or, where none is, that of a diversity
-// loss in the authors' code.
+// normAxis returns asked or, if that is empty, the axis of the diversity loss in the authors' code.
 func normAxis(asked, loss string) string {
 	switch {
 	case asked != "":
@@ -56,7 +55,7 @@ func normAxis(asked, loss string) string {
 	}
 }
 
-// diversity is a loss that keeps learners apart.
+// A diversity is a loss that keeps learners apart.
 type diversity struct {
 	total *Node   // scalar, lambda_div (sum of terms + lambda_w sum of constraints)
 	terms []*Node // scalars, one for each pair of learners
@@ -67,7 +66,7 @@ type diversity struct {
 	embeddingNorms  []*Node // scalars, one for each learner
 }
 
-// weigh fills the total; constraints is the sum of all of them.
+// weigh sets the total; constraints is the sum of all constraints.
 func (d *diversity) weigh(c Config, constraints *Node) {
 	d.total = MulScalar(Add(sumNodes(d.terms), MulScalar(constraints, c.LambdaW)), c.LambdaDiv)
 }
@@ -76,8 +75,8 @@ func (d *diversity) weigh(c Config, constraints *Node) {
 // training. One learner has nothing to be kept apart from.
 func (c Config) keepsApart() bool { return c.Diversity != DiversityNone && len(c.Learners) > 1 }
 
-// diversityLoss is the loss that c.Diversity names. x is the pooled feature
-// [N, width]; matrices are M x [width, d_m]; the regressors are found below scope.
+// diversityLoss returns the loss that c.Diversity names. x is the pooled feature [N, width];
+// matrices are M x [width, d_m]; the regressors are found below scope.
 func diversityLoss(scope *model.Scope, c Config, x *Node, matrices []*Node) diversity {
 	switch c.Diversity {
 	case DiversityActivation:

@@ -24,19 +24,18 @@ type PixelRandom = *rand.Rand
 // embedBatch is how many images go through the network at a time at test time.
 const embedBatch = 32
 
-// EmbedData is what Embed reads: features in frozen mode, else images.
+// EmbedData is the input of Embed: features in frozen mode, else images.
 type EmbedData struct {
 	Images   int
 	Features []float32                      // [images, width]
 	Pixels   func(i int, dst []uint8) error // central view of image i, [S, S, 3] uint8 RGB
 	Progress func(done int)                 // may be nil
-	Workers  int
+	Workers  int                            // goroutines that decode images
 }
 
-// Embed returns the test-time vectors, row-major [images, Config.Size]: the
-// normalised slices of all learners, scaled, so that a plain dot product is
-// the score. No part of the diversity loss takes part. The vectors are the same
-// bits for any number of devices.
+// Embed returns the test-time vectors, row-major [images, Config.Size]: the normalised slices of
+// all learners, scaled, so that a plain dot product is the score. The diversity loss plays no part.
+// The bits of the vectors do not depend on the number of devices.
 func (m *Model) Embed(ctx context.Context, data EmbedData) ([]float32, error) {
 	e, err := m.NewEmbedder()
 	if err != nil {
@@ -49,14 +48,14 @@ func (m *Model) Embed(ctx context.Context, data EmbedData) ([]float32, error) {
 	return out, nil
 }
 
-// An Embedder embeds images with a model that changes between two calls, which
-// is compiled once.
+// An Embedder embeds images with a model that may change between two calls; its program is compiled
+// once.
 type Embedder struct {
 	model   *Model
 	program *xla.Forward
 }
 
-// NewEmbedder compiles nothing yet.
+// NewEmbedder returns an Embedder of the model. The first call of Embed compiles its program.
 func (m *Model) NewEmbedder() (*Embedder, error) {
 	program, err := m.backend.Forward(m.store, func(scope *model.Scope, input *Node) *Node {
 		backbones.ForInference(scope.At(backbones.Scope), input.Graph())
@@ -69,7 +68,7 @@ func (m *Model) NewEmbedder() (*Embedder, error) {
 	return &Embedder{m, program}, nil
 }
 
-// Embed is that of the model as it is now.
+// Embed does the same as Model.Embed, with the model as it is now.
 func (e *Embedder) Embed(ctx context.Context, data EmbedData) ([]float32, error) {
 	out, err := e.model.embed(ctx, e.program, data)
 	// The model may change before the next call.
@@ -79,7 +78,7 @@ func (e *Embedder) Embed(ctx context.Context, data EmbedData) ([]float32, error)
 	return out, nil
 }
 
-// Free frees the compiled program. The model may be freed before.
+// Free frees the compiled program. The model may be freed earlier.
 func (e *Embedder) Free() error { return e.program.Free() }
 
 // embed runs the program on all batches; every device of the backend takes one
@@ -141,8 +140,8 @@ func (m *Model) embed(ctx context.Context, program *xla.Forward, data EmbedData)
 	return out, group.Wait()
 }
 
-// embedInput is the input of images lo..lo+n, padded to rows so that one
-// program serves every batch.
+// embedInput returns the network's input of images [lo, lo+n), padded to rows so that one program
+// serves every batch.
 func (m *Model) embedInput(ctx context.Context, data EmbedData, lo, n, rows int) (*tensors.Tensor, error) {
 	if m.Config.Mode == Frozen {
 		values := make([]float32, rows*m.width)

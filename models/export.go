@@ -29,13 +29,12 @@ const (
 	testModelDigest = "bierbench.model_digest"
 )
 
-// TestModel is what of a trained model is used at test time: the embedding
-// layer as one matrix and one bias, the learners' columns side by side, and in
-// finetune mode the backbone. Regressors, proxies and the optimiser's moments
-// are no part of it, so that models of equal size and backbone have the same
-// tensors, however they were trained. The vector of a pooled feature x is
-// x W + b with every learner's slice divided by its length, losses.NormFloor at
-// least, and multiplied by its factor.
+// A TestModel is the part of a trained model that is used at test time: the embedding layer as one
+// matrix and one bias, the learners' columns side by side, and in finetune mode the backbone.
+// Regressors, proxies and the optimizer's moments are not part of it, so that models of equal size
+// and backbone have the same tensors, however they were trained. The vector of a pooled feature x
+// is x W + b with every learner's slice divided by its length, losses.NormFloor at least, and
+// multiplied by its factor.
 type TestModel struct {
 	Config  Config
 	Digest  string               // of the checkpoint's parameters, as Model.Digest
@@ -44,10 +43,9 @@ type TestModel struct {
 	Tensors []sealed.NamedTensor // float32, by name
 }
 
-// ReadTestModel reads the newest checkpoint in a folder, of a model with this
-// configuration. It needs no backend. The error of a folder without one is
-// ErrNoCheckpoint; a broken one is an error, for the one before it is another
-// model.
+// ReadTestModel reads the newest checkpoint in a folder, of a model with this configuration. It
+// needs no backend. If the folder has none, the error is ErrNoCheckpoint. A broken one is an error,
+// because the one before it is another model.
 func ReadTestModel(dir string, c Config) (TestModel, error) {
 	found, err := checkpoints(dir)
 	if err == nil && len(found) == 0 {
@@ -68,7 +66,7 @@ func ReadTestModel(dir string, c Config) (TestModel, error) {
 	return m, nil
 }
 
-// testModelOf takes the test-time part of a checkpoint's tensors.
+// testModelOf returns the test-time part of a checkpoint's tensors.
 func testModelOf(c Config, values map[string]*tensors.Tensor) (TestModel, error) {
 	net, err := backbones.Named(c.Backbone)
 	if err != nil {
@@ -160,7 +158,7 @@ func digestOf(values map[string]*tensors.Tensor) (string, error) {
 	return m.Digest()
 }
 
-// Parameters is how many numbers the model has.
+// Parameters returns how many numbers the model has.
 func (m TestModel) Parameters() int {
 	n := 0
 	for _, t := range m.Tensors {

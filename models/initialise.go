@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	// InitialImages is how many images an initialisation looks at, at most: more
-	// than a feature has dimensions, or the matrices could look past all of them.
+	// InitialImages is the largest number of images that an initialisation uses: more than a
+	// feature has dimensions, or the matrices could look past all of their features.
 	InitialImages = 2048
-	// initialWindow is how many steps its rule of convergence averages over.
+	// initialWindow is the number of steps over which the rule of convergence averages.
 	initialWindow = 100
 )
 
@@ -33,7 +33,7 @@ const (
 
 // InitialConfig says what the embedding matrices are before training.
 type InitialConfig struct {
-	Initial string `json:"initial"` // of the embedding matrices: xavier, orthogonal, activation or adversarial
+	Initial string `json:"initial"` // the embedding matrices before training: xavier, orthogonal, activation or adversarial
 	// The optimisation before training where Initial is activation or
 	// adversarial. It ends by the rule of Model.Initialise.
 	InitialSteps     int     `json:"initial_steps,omitempty"`     // at most
@@ -43,12 +43,13 @@ type InitialConfig struct {
 	InitialNormAxis  string  `json:"initial_norm_axis,omitempty"` // in or out; empty is the loss's own
 }
 
-// defaultInitial is Xavier's, and the optimisation for one that is asked for.
+// defaultInitial returns the settings of Xavier's initialisation, with those of the optimisation
+// for a configuration that chooses one.
 func defaultInitial() InitialConfig {
 	return InitialConfig{Initial: InitialXavier, InitialSteps: 2000, InitialRate: 1e-3, InitialTolerance: 1e-3}
 }
 
-// validate reports every setting that cannot be used.
+// validate returns an error that names every setting that cannot be used.
 func (c InitialConfig) validate() error {
 	var v validation
 	v.oneOf("initial", c.Initial, InitialXavier, InitialOrthogonal, InitialActivation, InitialAdversarial)
@@ -68,14 +69,14 @@ func (c InitialConfig) optimises() bool {
 	return c.Initial == InitialActivation || c.Initial == InitialAdversarial
 }
 
-// Initialisation is how an optimisation of the embedding matrices ended.
+// An Initialisation says how an optimisation of the embedding matrices ended.
 type Initialisation struct {
-	Images      int // that it looked at
+	Images      int // images that it used
 	Converged   bool
 	First, Last InitialStep // before the first step, and after the last
 }
 
-// InitialStep is the loss after so many steps of an initialisation.
+// An InitialStep is the loss after Number steps of an initialisation.
 type InitialStep struct {
 	Number     int
 	Loss       float64   // sum of pairs + initial_lambda_w (sum of norms + regressors)
@@ -91,18 +92,18 @@ func (c Config) Initialises() bool {
 	return (c.Initial == InitialActivation || c.Initial == InitialAdversarial) && len(c.Learners) > 1
 }
 
-// initialisation is the configuration of the loss that is minimised before
-// training. Adam's steps do not depend on a factor of the whole loss.
+// initialisation returns the configuration of the loss that is minimised before training. LambdaDiv
+// is 1, for Adam's steps do not depend on a factor of the whole loss.
 func (c Config) initialisation() Config {
 	c.Diversity = map[string]string{InitialActivation: DiversityActivation, InitialAdversarial: DiversityAdversarial}[c.Initial]
 	c.LambdaDiv, c.LambdaW, c.NormAxis = 1, c.initialLambdaW(), normAxis(c.InitialNormAxis, c.Diversity)
 	return c
 }
 
-// initialLambdaW is Config.InitialLambdaW or, where that is 0, the loss's own:
-// 100, the default of the authors' code, for the activation loss; 1e5, that of
-// its script for Stanford Online Products, for the adversarial one, whose
-// regressors grew without end under 100 on features of length 40.
+// initialLambdaW returns Config.InitialLambdaW or, if that is 0, the loss's own: 100, the default
+// of the authors' code, for the activation loss; 1e5, that of its script for Stanford Online
+// Products, for the adversarial one, whose regressors grew without end under 100 on features of
+// length 40.
 func (c Config) initialLambdaW() float64 {
 	switch {
 	case c.InitialLambdaW > 0:
@@ -114,16 +115,15 @@ func (c Config) initialLambdaW() float64 {
 	}
 }
 
-// Initialise minimises the diversity loss that Config.Initial names by the
-// embedding matrices alone, biases being 0, on the pooled features of the
-// training images, row-major [n, width]. The model must not have taken a step.
-// It is a no-op where Config.Initialises is false.
+// Initialise minimises the diversity loss that Config.Initial names over the embedding matrices
+// alone, with biases of 0, on the pooled features of the training images, row-major [n, width]. The
+// model must not have taken a step. It does nothing if Config.Initialises is false.
 //
-// Every step of Adam is on the same images, all of them or a random subset of
-// 2,048, so the result is the same bits every time, on any number of devices:
-// one of them does it. The moments are thrown away after it. Regressors of the
-// adversarial loss are trained with the matrices; a model that has the loss in
-// training too goes on with them, for another they are no part of the model.
+// Every step of Adam is on the same images, all of them or a random subset of 2,048, so the result
+// has the same bits every time and on any number of devices, of which one does the work. The
+// moments are thrown away afterwards. Regressors of the adversarial loss are trained with the
+// matrices; a model that has this loss in training too goes on with them; in another model they
+// have no part.
 //
 // It has converged when the mean loss of the last 100 steps is no more than
 // Config.InitialTolerance below that of the 100 before, in units of what the
@@ -134,9 +134,9 @@ func (c Config) initialLambdaW() float64 {
 // both sides move: there the two means differ by no more than that. It ends
 // after Config.InitialSteps in any case.
 //
-// onStep, which may be nil, is told the loss before the first step and after
-// every one. When ctx is cancelled the step ends and ctx's error is returned;
-// the model is then as it was.
+// onStep, which may be nil, is called with the loss before the first step and after every step.
+// When ctx is cancelled, Initialise finishes the step and returns ctx's error; the model is then as
+// it was before.
 func (m *Model) Initialise(ctx context.Context, features []float32, onStep func(InitialStep) error) (Initialisation, error) {
 	if !m.Config.Initialises() {
 		return Initialisation{}, nil
@@ -154,8 +154,8 @@ func (m *Model) Initialise(ctx context.Context, features []float32, onStep func(
 	return found, nil
 }
 
-// initialRows returns the features of the images that an initialisation looks
-// at, in their order.
+// initialRows returns the features of the images that an initialisation uses, in the order of the
+// images.
 func (m *Model) initialRows(features []float32) []float32 {
 	n := len(features) / m.width
 	if n <= InitialImages {
@@ -259,7 +259,7 @@ func (m *Model) initialVariables(c Config) (*model.Store, error) {
 	return own, nil
 }
 
-// copyTensor returns a tensor's float32 values in another one.
+// copyTensor returns a new tensor with the float32 values of t.
 func copyTensor(t *tensors.Tensor) (*tensors.Tensor, error) {
 	values, err := tensors.CopyFlatData[float32](t)
 	if err != nil {
@@ -268,9 +268,9 @@ func copyTensor(t *tensors.Tensor) (*tensors.Tensor, error) {
 	return tensors.FromFlatDataAndDimensions(values, t.Shape().Dimensions...), nil
 }
 
-// initialProgram takes rates [scalars] and features [n, width] to the report of
-// a step: the loss, the terms of pairs, those of the matrices' norms, and the
-// sum of the regressors' constraints.
+// initialProgram maps rates [scalarCount] and features [n, width] to the report of a step: the
+// loss, the terms of pairs, those of the matrices' norms, and the sum of the regressors'
+// constraints.
 func (m *Model) initialProgram(own *model.Store, c Config) (*model.Exec, error) {
 	var trained []*model.Variable
 	for v := range own.IterVariables() {
@@ -318,7 +318,8 @@ func (s InitialStep) lossUnit() float64 {
 	return sum
 }
 
-// converged applies the rule of Initialise to the losses so far.
+// converged applies the rule of Initialise to the losses so far; a gain of at most least has
+// converged.
 func converged(history []float64, least float64, diversity string) bool {
 	n := len(history)
 	if n < 2*initialWindow {
@@ -334,7 +335,7 @@ func converged(history []float64, least float64, diversity string) bool {
 	return gain <= least
 }
 
-// takeInitial gives the model the values that it has variables for.
+// takeInitial copies the optimised values to the model's variables of the same paths.
 func (m *Model) takeInitial(own *model.Store) error {
 	var errs []error
 	for v := range own.IterVariables() {

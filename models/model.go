@@ -20,8 +20,8 @@ const (
 	proxyScope     = "proxy" // used in training alone
 )
 
-// Model is a backbone with an embedding layer: M independent fully connected
-// learners over one pooled feature. Its variables live on the backend.
+// A Model is a backbone with an embedding layer: M independent fully connected learners over one
+// pooled feature. Its variables live on the backend.
 type Model struct {
 	Config   Config
 	Step     int     // optimizer steps taken
@@ -31,14 +31,13 @@ type Model struct {
 	store    *model.Store
 	width    int           // of the pooled feature
 	classes  int           // of the training part
-	sampling batchSampling // what is known of the batches
+	sampling batchSampling // what is known about the batches
 }
 
-// New returns the model before its first step. weights is the file of the
-// backbone's pretrained weights; it is not read when the backbone is trained
-// from scratch, nor in frozen mode, where features are computed elsewhere.
-// classes is the number of classes that it is trained on: a loss may have
-// proxies of them.
+// New returns the model before its first step. weights is the file of the backbone's pretrained
+// weights; it is not read when the backbone is trained from scratch, nor in frozen mode, where
+// features are computed elsewhere. classes is the number of classes on which it is trained: a loss
+// may have proxies of them.
 func New(b *xla.Backend, c Config, weights string, classes int) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
@@ -63,7 +62,7 @@ func New(b *xla.Backend, c Config, weights string, classes int) (*Model, error) 
 	return m, nil
 }
 
-// Finalize frees the model's variables on the backend; it cannot be used after.
+// Finalize frees the model's variables on the backend; the model cannot be used after that.
 func (m *Model) Finalize() { m.store.Finalize() }
 
 // addLearners creates the embedding matrices with zero biases and, for the
@@ -80,8 +79,8 @@ func (m *Model) addLearners() {
 	}
 }
 
-// initialMatrices are the values [width, d_m] that the embedding matrices are
-// drawn with: orthogonal, or Xavier where an optimisation may follow.
+// initialMatrices returns the values [width, d_m] with which the embedding matrices begin:
+// orthogonal, or Xavier's, after which an optimisation may follow.
 func (c Config) initialMatrices(width int) []*tensors.Tensor {
 	if c.Initial == InitialOrthogonal {
 		return orthogonalMatrices(c.Seed, width, c.Learners)
@@ -93,8 +92,8 @@ func (c Config) initialMatrices(width int) []*tensors.Tensor {
 	return out
 }
 
-// addProxies creates so many proxies for every learner: standard normal, which
-// is a random direction each, for the loss takes them at unit length.
+// addProxies creates n proxies for every learner. Each is standard normal, and so a random
+// direction, for the loss takes proxies at unit length.
 func (m *Model) addProxies(n int) {
 	for i, d := range m.Config.Learners {
 		random := stream(m.Config.Seed, "proxy", i)
@@ -134,8 +133,8 @@ func xavier(random *rand.Rand, in, out int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(values, in, out)
 }
 
-// learners returns what every learner makes of the pooled feature, M nodes
-// [batch, d_m], and the learners' matrices [width, d_m]. x is [batch, width].
+// learners returns every learner's output for the pooled feature, M nodes [batch, d_m], and the
+// learners' matrices [width, d_m]. x is [batch, width].
 func (m *Model) learners(scope *model.Scope, x *Node) (embeddings, matrices []*Node) {
 	x.AssertDims(-1, m.width)
 	g := x.Graph()

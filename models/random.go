@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 )
 
-// The purposes of the random numbers that training draws as it goes. What the
-// numbers of a stream are counted by is its step here.
+// The purposes of the random numbers that training draws as it goes. The comments say what counts
+// as a step of each.
 const (
 	streamClasses = "classes" // order of the classes: by epoch
 	streamImages  = "images"  // images of a batch: by optimizer step

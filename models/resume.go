@@ -13,11 +13,10 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// The keys of a checkpoint's metadata, beside the seal. Nothing but the
-// tensors and the step is needed to continue: the schedule, the sampler and
-// the random streams are functions of the configuration and the step. They are
-// stored all the same and compared, so that a program that computes them in
-// another way does not continue a training to other bits unnoticed.
+// The keys of a checkpoint's metadata, beside the seal. To continue, training needs nothing but the
+// tensors and the step: the schedule, the sampler and the random streams are functions of the
+// configuration and the step. They are stored all the same and compared, so that a program that
+// computes them in another way does not continue a training to other bits unnoticed.
 const (
 	metadataConfig  = "config"      // the whole Config, JSON
 	metadataSeed    = "seed"        // of the Config
@@ -83,8 +82,8 @@ func (m *Model) metadata() (map[string]string, error) {
 // formatFloat is the shortest text that is read as the same number.
 func formatFloat(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
-// resume takes the state of a whole checkpoint, unless it belongs to another
-// training; the model is then unchanged.
+// resume sets the model to the state of a whole checkpoint. If that belongs to another training,
+// resume returns an error and leaves the model unchanged.
 func (m *Model) resume(values map[string]*tensors.Tensor, metadata map[string]string) error {
 	step, seconds, at, err := m.resumePoint(metadata)
 	if err != nil {
@@ -100,8 +99,8 @@ func (m *Model) resume(values map[string]*tensors.Tensor, metadata map[string]st
 	return nil
 }
 
-// setVariables gives all variables but those that are left out their values
-// from a checkpoint. Where one is missing or of another shape none is changed.
+// setVariables sets all variables, except those that leftOut names, to their values in a
+// checkpoint. If a value is missing or has another shape, it changes none.
 func (m *Model) setVariables(values map[string]*tensors.Tensor, leftOut func(v *model.Variable) bool) error {
 	if n := m.Config.proxies(); n > 0 {
 		first := values[proxyScope+"/"+learnerName(0)+"/proxies"]
@@ -171,14 +170,15 @@ func (m *Model) resumePoint(metadata map[string]string) (step int, seconds float
 	want := m.Config.streamPoints(step, at)
 	for _, purpose := range sortedUnion(got, want) {
 		if got[purpose] != want[purpose] {
-			return fail("step %d: random stream %q goes on at %s in the checkpoint, at %s by this program", step, purpose, got[purpose], want[purpose])
+			return fail("step %d: random stream %q goes on at %s in the checkpoint, at %s by this program", step, purpose, got[purpose],
+				want[purpose])
 		}
 	}
 	return step, seconds, at, nil
 }
 
-// configDifferences compares two configurations as JSON and says for every key
-// that differs how.
+// configDifferences compares two configurations as JSON and describes the difference for every key
+// that differs.
 func configDifferences(got, want []byte) ([]string, error) {
 	var mine, theirs map[string]json.RawMessage
 	if err := json.Unmarshal(got, &theirs); err != nil {

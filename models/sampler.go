@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// sampler draws P-K batches: P classes with K images each, as indices into the
-// training images. The batch of a step is a pure function of (seed, step).
+// A sampler draws P-K batches: P classes with K images each, as indices into the training images.
+// The batch of a step is a pure function of (seed, step).
 //
-// An epoch visits every class once, in an order of its own. A class with fewer
-// than K images gives what it has, and the batch is filled from the classes
-// that follow; the last batch of an epoch is filled from the classes at the
-// epoch's start. No image is twice in a batch, and every batch has P*K images.
+// An epoch visits every class once, in an order of its own. A class with fewer than K images gives
+// all it has, and the batch is filled from the classes that follow; the last batch of an epoch is
+// filled from the classes at the epoch's start. No image is twice in a batch, and every batch has
+// P*K images.
 type sampler struct {
 	seed   uint64
 	images int     // K
@@ -25,7 +25,7 @@ type sampler struct {
 	none  bool           // plan holds nothing yet
 }
 
-// batchClass is one class in a batch.
+// A batchClass is a class in a batch and how many of its images the batch takes.
 type batchClass struct{ class, take int }
 
 // newSampler prepares batches of p classes with k images. classes[i] is the

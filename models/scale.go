@@ -9,9 +9,9 @@ import (
 	"bierbench/models/losses"
 )
 
-// testVector joins the learners' outputs, M x [N, d_m], to the vector that
-// images are compared by at test time, [N, sum d_m]: slices of unit length,
-// each scaled. A dot product of two such vectors is their score.
+// testVector joins the learners' outputs, M x [N, d_m], to the vectors by which images are compared
+// at test time, [N, sum d_m]: slices of unit length, each scaled. A dot product of two such vectors
+// is their score.
 func testVector(c Config, embeddings []*Node) *Node {
 	sizes := make([]int, len(embeddings))
 	for m, f := range embeddings {

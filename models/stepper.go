@@ -11,10 +11,10 @@ import (
 	"bierbench/models/xla"
 )
 
-// stepper runs the compiled training step.
+// A stepper runs the compiled training step.
 type stepper struct {
 	model    *Model
-	whole    *xla.Program    // the step in one; nil where chunks is set
+	whole    *xla.Program    // the step as one program; nil if chunks is set
 	chunks   *accumulation   // the step in chunks of a batch
 	features *tensors.Tensor // [images, width] on the device; frozen mode on one device
 	table    []float32       // the same on the host; frozen mode on several
@@ -28,8 +28,8 @@ func (m *Model) newStepper(data TrainData) (*stepper, error) {
 		s.chunks, err = m.newAccumulation(trainable)
 		return s, err
 	}
-	// One device picks a batch from the table of features itself. For several
-	// the host does: they would need a table each.
+	// One device picks a batch from the table of features itself. For several devices the host does
+	// it, for each would need a table.
 	picks := m.Config.Mode == Frozen && m.backend.Devices < 2
 	if picks {
 		s.features = tensors.FromFlatDataAndDimensions(data.Features, len(data.Classes), m.width)
@@ -65,7 +65,7 @@ func (m *Model) trainable() []*model.Variable {
 	return addMoments(m.store)
 }
 
-// The order of the scalars that the host hands to a step.
+// The order of the scalars that the host passes to a step.
 const (
 	rateBackbone = iota
 	rateEmbedding
@@ -76,10 +76,9 @@ const (
 	scalarCount
 )
 
-// objective is what a step minimises, a scalar, and its report, a float32
-// vector: total, loss, diversity, M learner losses, M mean weights and the
-// M x 2 x losses.WeightBins shares of weights. x is the pooled feature [batch, width];
-// labels int32 [batch].
+// objective returns what a step minimises, a scalar, and the step's report, a float32 vector:
+// total, loss, diversity, M learner losses, M mean weights and the M x 2 x losses.WeightBins shares
+// of weights. x is the pooled feature [batch, width]; labels int32 [batch].
 func (m *Model) objective(scope *model.Scope, trainable []*model.Variable, x, labels *Node) (total, report *Node) {
 	c := m.Config
 	labels.AssertDims(c.Classes * c.Images)
@@ -103,8 +102,8 @@ func (m *Model) objective(scope *model.Scope, trainable []*model.Variable, x, la
 	return total, Concatenate(parts, 0)
 }
 
-// update takes a step of Adam on variables; gradients are theirs, rates
-// float32 [scalars].
+// update takes a step of Adam on variables; gradients has one for each of them, and rates is
+// float32 [scalarCount].
 func (m *Model) update(store *model.Store, variables []*model.Variable, gradients []*Node, rates *Node) {
 	rates.AssertDims(scalarCount)
 	scalar := func(i int) *Node { return Reshape(Slice(rates, AxisElem(i))) }
@@ -122,7 +121,7 @@ func (m *Model) update(store *model.Store, variables []*model.Variable, gradient
 	}
 }
 
-// variableValues returns the values of variables in a graph.
+// variableValues returns the values of variables as nodes of a graph.
 func variableValues(g *Graph, variables []*model.Variable) []*Node {
 	out := make([]*Node, len(variables))
 	for i, v := range variables {
@@ -191,7 +190,7 @@ func (s *stepper) step(b stepBatch) (Step, error) {
 	return report, nil
 }
 
-// stepWhole runs the step in one and returns its report.
+// stepWhole runs the step as one program and returns its report.
 func (s *stepper) stepWhole(b stepBatch, rates []float32) ([]float64, error) {
 	m := s.model
 	inputs := []any{b.labels, rates}
@@ -214,7 +213,7 @@ func (s *stepper) stepWhole(b stepBatch, rates []float32) ([]float64, error) {
 	return readVector(found[0])
 }
 
-// images is the network's input: pixels are [N, S, S, 3].
+// images returns the network's input of pixels, [N, S, S, 3].
 func (m *Model) images(pixels []uint8) *tensors.Tensor {
 	side := m.Config.Input
 	return tensors.FromFlatDataAndDimensions(pixels, len(pixels)/(side*side*3), side, side, 3)

@@ -19,33 +19,34 @@ type TrainData struct {
 	// Pixels writes one augmented view of image i, [S, S, 3] uint8 RGB; it is
 	// called from several goroutines.
 	Pixels func(i int, random PixelRandom, dst []uint8) error
-	// Workers decode images while the device computes.
+	// Workers is how many goroutines decode images while the device computes.
 	Workers int
 }
 
-// Step is what one optimizer step reports. Losses are before its update.
+// A Step is the report of one optimizer step. Losses are those before its update.
 type Step struct {
-	Number    int            // 1-based
-	Loss      float64        // metric loss, mean over learners
-	Total     float64        // what was minimised: with diversity and weight decay
-	Diversity float64        // the diversity term, 0 without one
-	Rate      float64        // of the embedding
-	Learners  []float64      // loss of each learner
-	Weights   []float64      // mean boosting weight of each learner over its pairs
-	Bins      [][2][]float64 // of each learner: shares of the positive and of the negative pairs with a weight in each tenth of what it can be
-	Wait      float64        // seconds the step waited for its images
-	Seconds   float64        // since training began, all attempts added up
+	Number    int       // 1-based
+	Loss      float64   // metric loss, mean over learners
+	Total     float64   // what was minimised: with diversity and weight decay
+	Diversity float64   // the diversity term, 0 without one
+	Rate      float64   // of the embedding
+	Learners  []float64 // loss of each learner
+	Weights   []float64 // mean boosting weight of each learner over its pairs
+	// Bins are, of each learner, the shares of the positive and of the negative pairs with a weight in
+	// each tenth of the range of weights: see losses.WeightBins.
+	Bins    [][2][]float64
+	Wait    float64 // seconds the step waited for its images
+	Seconds float64 // since training began, all attempts added up
 }
 
-// TrainOptions are where Train saves and reports; they do not change its result.
+// TrainOptions say where Train saves and reports; they do not change its result.
 type TrainOptions struct {
-	Checkpoints string        // folder; "" saves nothing
-	Every       time.Duration // between checkpoints
-	OnStep      func(Step) error
-	// CheckEvery and OnCheck: after every so many steps and after the last,
-	// OnCheck may embed the model or save it as a chosen one, and then a
-	// checkpoint is saved. A training that goes on from such a step begins with
-	// its check, which may not have come to its end.
+	Checkpoints string           // folder; "" saves nothing
+	Every       time.Duration    // between checkpoints
+	OnStep      func(Step) error // is called after every step; may be nil
+	// OnCheck is called after every CheckEvery steps and after the last one. It may embed the model
+	// or save it as a chosen one, and then a checkpoint is saved. A training that goes on from such
+	// a step begins with its check, which may not have finished before.
 	CheckEvery int
 	OnCheck    func(ctx context.Context, step int) error
 }
@@ -163,7 +164,7 @@ func (m *Model) Train(ctx context.Context, data TrainData, o TrainOptions) (err 
 	return nil
 }
 
-// check has the caller look at the model between two steps.
+// check lets the caller look at the model between two steps.
 func (m *Model) check(ctx context.Context, o TrainOptions) error {
 	if err := m.gatherVariables(); err != nil {
 		return err
@@ -175,7 +176,7 @@ func (m *Model) check(ctx context.Context, o TrainOptions) error {
 	return err
 }
 
-// classIndices counts the classes from 0 in ascending order.
+// classIndices returns the classes renumbered from 0, in ascending order.
 func (m *Model) classIndices(classes []int32) ([]int32, error) {
 	distinct := slices.Compact(slices.Sorted(slices.Values(classes)))
 	if m.Config.proxies() > 0 && len(distinct) != m.classes {
@@ -189,7 +190,7 @@ func (m *Model) classIndices(classes []int32) ([]int32, error) {
 	return out, nil
 }
 
-// interrupted saves the model when ctx was cancelled, and returns its error.
+// interrupted saves the model if ctx was cancelled, and returns ctx's error.
 func (m *Model) interrupted(ctx context.Context, o TrainOptions) error {
 	if ctx.Err() == nil {
 		return nil
@@ -202,14 +203,14 @@ func (m *Model) interrupted(ctx context.Context, o TrainOptions) error {
 	return ctx.Err()
 }
 
-// stepBatch is one step's input on the host: indices into the features, or pixels.
+// A stepBatch is one step's input on the host: indices into the features, or pixels.
 type stepBatch struct {
 	indices []int32
 	pixels  []uint8
 	labels  []int32
 }
 
-// prepare makes the batch of a step.
+// prepare returns the batch of a step, counted from 0.
 func (m *Model) prepare(ctx context.Context, data TrainData, images []int, step int) (stepBatch, error) {
 	b := stepBatch{labels: make([]int32, len(images))}
 	for i, image := range images {

@@ -20,35 +20,34 @@ type Backbone struct {
 	Input    int    // usual network input, pixels per side
 	Multiple int    // an input's side is a multiple of it
 	Minimum  int    // the smallest side, pixels
-	Weights  string // what cache.Cache calls its pretrained weights; empty when trained from scratch
+	Weights  string // name of its pretrained weights in cache.Cache; empty when trained from scratch
 
 	// Normalize turns uint8 RGB images [N, S, S, 3] into the network's float32
 	// input of the same shape.
 	Normalize func(rgb *Node) *Node
-	// Forward returns the pooled features [N, Features] of a network input
-	// [N, S, S, 3]. The variables are found below scope.
+	// Forward returns the pooled features [N, Features] of a network input [N, S, S, 3]. The
+	// variables lie below scope.
 	Forward func(scope *model.Scope, x *Node) *Node
 	// Load reads and checks pretrained weights; nil when there are none.
 	Load func(path string) ([]InitialValue, error)
 	// Create draws initial values; nil for a pretrained network.
 	Create func(random *rand.Rand) []InitialValue
 
-	Card Card // for an exported model
-	// published maps the variables, slash-separated scope and name, to what the
-	// published weights call them; those of a network without are called as in
-	// PyTorch.
+	Card Card // what an exported model says about it
+	// published maps the variables, by slash-separated scope and name, to their names in the
+	// published weights; a network without such weights has names as in PyTorch.
 	published func() map[string]string
 }
 
-// An InitialValue is what one variable of a network starts from.
+// An InitialValue is the value with which a variable of a network begins.
 type InitialValue struct {
-	Scope     string // slash-separated, below the context that Forward is given
+	Scope     string // slash-separated, below the scope that Forward is given
 	Name      string
 	Value     *tensors.Tensor
 	Trainable bool
 }
 
-// All returns all backbones.
+// All returns all backbones, in the order of reports.
 func All() []Backbone {
 	return []Backbone{
 		googlenet(),
@@ -57,7 +56,8 @@ func All() []Backbone {
 	}
 }
 
-// Named returns the backbone of that name.
+// Named returns the backbone of the given name. An unknown name is an error that lists the known
+// ones.
 func Named(name string) (Backbone, error) {
 	var known []string
 	for _, b := range All() {
@@ -69,8 +69,8 @@ func Named(name string) (Backbone, error) {
 	return Backbone{}, fmt.Errorf("backbone: %q is not one of %q", name, known)
 }
 
-// CheckInput reports a network input, in pixels per side, that the backbone
-// cannot take.
+// CheckInput returns an error if the backbone cannot take a network input of that many pixels per
+// side.
 func (b Backbone) CheckInput(pixels int) error {
 	if pixels < b.Minimum || pixels%b.Multiple != 0 {
 		return fmt.Errorf("input: %d pixels for %s; want a multiple of %d of at least %d", pixels, b.Name, b.Multiple, b.Minimum)
@@ -101,14 +101,14 @@ func (b Backbone) AddVariables(scope *model.Scope, weightsPath string, random *r
 	})
 }
 
-// weightFile is a read weights file: what it holds, and its path for errors.
+// A weightFile is the content of a weights file, and its path for errors.
 type weightFile struct {
 	path   string
 	values map[string]*tensors.Tensor
 }
 
-// take returns a float32 tensor of the file, which must have exactly the given
-// shape and finite values. What the file holds besides is not looked at.
+// take returns a float32 tensor of the file, which must have exactly the given shape and finite
+// values. Other tensors of the file are ignored.
 func (f weightFile) take(name string, dims ...int) (*tensors.Tensor, error) {
 	t, ok := f.values[name]
 	if !ok {

@@ -38,7 +38,7 @@ func convnetBlocks() []struct{ out, size int } {
 	return []struct{ out, size int }{{32, 5}, {48, 3}, {96, 3}, {128, 3}}
 }
 
-// convnetForward takes x [N, S, S, 3], S at least 16, to [N, 128].
+// convnetForward maps x [N, S, S, 3], S at least 16, to [N, 128].
 func convnetForward(scope *model.Scope, x *Node) *Node {
 	x.AssertDims(-1, -1, -1, 3)
 	for i, b := range convnetBlocks() {
@@ -63,14 +63,17 @@ func createConvnet(random *rand.Rand) []InitialValue {
 		}
 		scope := fmt.Sprintf("block_%d", i)
 		parameters = append(parameters,
-			InitialValue{Scope: scope, Name: kernelName, Value: tensors.FromFlatDataAndDimensions(kernel, b.size, b.size, in, b.out), Trainable: true},
+			InitialValue{
+				Scope: scope, Name: kernelName, Value: tensors.FromFlatDataAndDimensions(kernel, b.size, b.size, in, b.out),
+				Trainable: true,
+			},
 			InitialValue{Scope: scope, Name: biasName, Value: tensors.FromFlatDataAndDimensions(make([]float32, b.out), b.out), Trainable: true})
 		in = b.out
 	}
 	return parameters
 }
 
-// publishedConvnet returns names in PyTorch's way.
+// publishedConvnet returns names in PyTorch's style.
 func publishedConvnet() map[string]string {
 	names := map[string]string{}
 	for i := range convnetBlocks() {

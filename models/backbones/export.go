@@ -25,8 +25,9 @@ type Card struct {
 	Scale    float64    `json:"scale"`
 }
 
-// Publish returns the backbone's tensors of a checkpoint under their published
-// names, in the published layout.
+// Publish returns the backbone's tensors among values, the tensors of a checkpoint by name, under
+// their published names and in the published layout. A tensor that is missing, unknown or not
+// float32 is an error.
 func (b Backbone) Publish(values map[string]*tensors.Tensor) ([]sealed.NamedTensor, error) {
 	names := b.published()
 	for name := range values {

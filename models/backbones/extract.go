@@ -16,18 +16,18 @@ import (
 	"bierbench/models/xla"
 )
 
-// Extract returns the pooled features of n images, row-major
-// [n, net.Features]. weights is the file of pretrained weights; a network
-// without gets the same random values every time. Images go through the
-// network in batches of the given size; the last one is filled with black
-// images, so that one program serves all. Every device of the backend takes
-// one batch after the other, and the features are the same bits for any number
-// of them.
+// Extract returns the pooled features of n images, row-major [n, net.Features]. weights is the file
+// of pretrained weights; a network without such weights gets the same random values every time.
+// Images go through the network in batches of the given size; the last one is filled with black
+// images, so that one program serves all. Every device of the backend takes one batch after the
+// other, and the bits of the features do not depend on their number.
 //
 // pixels writes image i, [input, input, 3] uint8 RGB, to dst. It is called
 // from several goroutines, a batch ahead of the device. progress, which may be
 // nil, is called in order with the number of images that are done.
-func Extract(ctx context.Context, b *xla.Backend, net Backbone, weights string, n, input, batch int, pixels func(i int, dst []uint8) error, progress func(done int)) ([]float32, error) {
+func Extract(ctx context.Context, b *xla.Backend, net Backbone, weights string, n, input, batch int,
+	pixels func(i int, dst []uint8) error, progress func(done int),
+) ([]float32, error) {
 	if err := net.CheckInput(input); err != nil {
 		return nil, fmt.Errorf("extract features: %w", err)
 	}
@@ -105,16 +105,14 @@ func Extract(ctx context.Context, b *xla.Backend, net Backbone, weights string, 
 	return out, nil
 }
 
-// extractor is a backbone with its weights on the device, compiled for one
-// shape of input.
+// An extractor is a backbone with its weights on the device, compiled for one shape of input.
 type extractor struct {
 	variables *model.Store
 	program   *xla.Forward
 }
 
-// keptExtractor returns the program from [batch, input, input, 3] uint8 RGB to
-// pooled features. The backend keeps the last one: a suite takes the same
-// backbone to several data sets in a row.
+// keptExtractor returns the program from [batch, input, input, 3] uint8 RGB to pooled features. The
+// backend keeps the last one: a suite uses the same backbone for several data sets in a row.
 func keptExtractor(b *xla.Backend, net Backbone, weights string, input, batch int) (*xla.Forward, error) {
 	key := fmt.Sprintf("%s %s %d %d", net.Name, weights, input, batch)
 	e, err := b.Keep("features", key, func() (io.Closer, error) { return newExtractor(b, net, weights) })
@@ -142,7 +140,7 @@ func newExtractor(b *xla.Backend, net Backbone, weights string) (*extractor, err
 	return &extractor{variables, p}, nil
 }
 
-// Close gives the device's memory back.
+// Close frees the program and the variables.
 func (e *extractor) Close() error {
 	err := e.program.Free()
 	e.variables.Finalize()

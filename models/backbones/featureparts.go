@@ -17,16 +17,15 @@ import (
 	"bierbench/models/xla"
 )
 
-// partImages is how many images a part of an extraction has, at least; a batch
-// may take more. A killed extraction loses one part: at the 40 to 80 images/s
-// of a backbone on two cores 25 to 50 seconds, about what a killed training
-// loses. A part of 2,048 features of width 1,024 is a file of 8 MiB, and
-// 120,000 images are 59 of them.
+// partImages is the least number of images in a part of an extraction, which is rounded up to whole
+// batches. A killed extraction loses one part: 25 to 50 seconds at the 40 to 80 images/s of a
+// backbone on two cores, about as much as a killed training loses. A part of 2,048 features of
+// width 1,024 is a file of 8 MiB, and 120,000 images are 59 of them.
 const partImages = 2048
 
-// An Extraction is what Cached computes unless it is cached.
+// An Extraction says which features Cached reads or computes.
 type Extraction struct {
-	Path string  // of the cached file; its folder is there
+	Path string  // of the cached file, whose folder exists
 	Key  string  // FeaturesKey of the features
 	IDs  []int64 // of all images
 
@@ -38,21 +37,21 @@ type Extraction struct {
 	Pixels   func(i int, dst []uint8) error
 	Progress func(done int) // may be nil; images of finished parts count as done
 
-	Log *slog.Logger // hears of broken files
+	Log *slog.Logger // gets a warning for each broken file
 }
 
-// Cached reads the features at x.Path or computes and writes them.
-// computed is the number of images that went through the network.
+// Cached reads the features at x.Path or computes and writes them. computed is the number of images
+// that went through the network in this call.
 //
-// Every finished part lies as a sealed file in a folder beside x.Path, whose
-// name ends in .parts instead of .arrow. A cancelled, failed or killed
-// extraction is continued from these, to the bytes that one go would have
-// given: parts hold whole batches, and those of other devices or another size
-// of batch are computed again. The folder goes when the file is written.
+// Every finished part lies as a sealed file in a folder beside x.Path, whose name ends in .parts
+// instead of .arrow. A call after a cancelled, failed or killed one continues from these parts, to
+// the bytes that an uninterrupted extraction gives: parts hold whole batches, and parts of other
+// devices or of another batch size are computed again. The folder is removed when the file is
+// written.
 //
-// All these files are a cache: one that is broken, or holds something else
-// than its name says, is removed with a warning and computed again. The
-// caller holds a lock for the key; no other process reads or writes the files.
+// All these files are a cache: a file that is broken, or does not hold what its name says, is
+// removed with a warning and computed again. The caller holds a lock for the key; no other process
+// reads or writes the files.
 func Cached(ctx context.Context, b *xla.Backend, x Extraction) (f Features, computed int, err error) {
 	parts := partsFolder(x.Path)
 	found, err := x.read(x.Path, x.Key, 0, len(x.IDs))
@@ -84,7 +83,7 @@ func Cached(ctx context.Context, b *xla.Backend, x Extraction) (f Features, comp
 	return f, computed, nil
 }
 
-// partsFolder is where the parts of the file at path lie.
+// partsFolder returns the folder that holds the parts of the file at path.
 func partsFolder(path string) string {
 	return strings.TrimSuffix(path, ".arrow") + ".parts"
 }
@@ -141,11 +140,11 @@ func (x Extraction) fill(ctx context.Context, b *xla.Backend, folder string, f F
 // extractionPart is the range [lo, hi) of an extraction's images.
 type extractionPart struct {
 	name   string // of its file
-	key    string // that its file holds
+	key    string // stored in its file
 	lo, hi int
 }
 
-// parts divides the images. The parts' key is of all that decides their bits.
+// parts divides the images into parts, whose keys name everything that decides their bits.
 func (x Extraction) parts(b *xla.Backend) []extractionPart {
 	batch := roundUp(x.Batch, max(b.Devices, 1))
 	size := roundUp(partImages, batch)
@@ -159,20 +158,21 @@ func (x Extraction) parts(b *xla.Backend) []extractionPart {
 	return out
 }
 
-// read returns the features of images [lo, hi) from a file, or nil where there
-// is none or it had to be removed.
+// read returns the features of images [lo, hi) from a file, or nil if there is no file or a broken
+// one was removed.
 func (x Extraction) read(path, key string, lo, hi int) (*Features, error) {
 	f, err := ReadFeatures(path, key)
 	if err == nil {
 		if f.Width == x.Net.Features && slices.Equal(f.IDs, x.IDs[lo:hi]) {
 			return &f, nil
 		}
-		err = fmt.Errorf("read features %s: %d images with features of width %d, want the data set's %d of width %d", path, len(f.IDs), f.Width, hi-lo, x.Net.Features)
+		err = fmt.Errorf("read features %s: %d images with features of width %d, want the data set's %d of width %d", path,
+			len(f.IDs), f.Width, hi-lo, x.Net.Features)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	// What the system cannot read is not for us to remove.
+	// A file that the system cannot read may be whole, so it is not removed.
 	if unreadable := (*fs.PathError)(nil); errors.As(err, &unreadable) {
 		return nil, err
 	}
@@ -180,8 +180,8 @@ func (x Extraction) read(path, key string, lo, hi int) (*Features, error) {
 	return nil, os.Remove(path)
 }
 
-// removeOthers removes what is in a folder of parts and is none: temporary
-// files of a killed process, parts of another size.
+// removeOthers removes from a folder of parts everything that is not in list: temporary files of a
+// killed process, parts of another size.
 func removeOthers(folder string, list []extractionPart) error {
 	entries, err := os.ReadDir(folder)
 	if err != nil {

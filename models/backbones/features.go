@@ -17,9 +17,9 @@ import (
 
 // Features are the pooled backbone features of a data set's images.
 type Features struct {
-	Key    string    // of everything that the values depend on
+	Key    string    // FeaturesKey: a digest of everything on which the values depend
 	IDs    []int64   // image ids, one a row
-	Width  int       // of a feature
+	Width  int       // of a feature, at least 1
 	Values []float32 // row-major [len(IDs), Width]
 }
 
@@ -31,10 +31,9 @@ const (
 	featuresBatch    = 4096 // rows of a record batch
 )
 
-// FeaturesKey is the cache key of a backbone's features, in hexadecimal: of
-// the data (a digest of its content), the weights (their SHA-256; empty for a
-// network from scratch), the network, its input in pixels, and the version of
-// this computation.
+// FeaturesKey returns the cache key of a backbone's features, 32 hexadecimal digits: a digest of
+// the data (a digest of its content), the weights (their SHA-256; empty for a network from
+// scratch), the network, its input in pixels, and the version of this computation.
 func FeaturesKey(data, weights string, net Backbone, input int) string {
 	const version = 1 // to be raised when a network's numbers change
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d\x00%s\x00%s\x00%s\x00%d", version, data, weights, net.Name, input))
@@ -88,20 +87,19 @@ func featuresSchema(width int, metadata *arrow.Metadata) *arrow.Schema {
 	}, metadata)
 }
 
-// ErrOtherFeatures says that a file of features has another key than was
-// asked for.
+// ErrOtherFeatures says that a file of features has another key than the wanted one.
 var ErrOtherFeatures = errors.New("features of another key")
 
-// ReadFeatures reads an Arrow file of features and checks that it has the key,
-// that its columns agree in length, and that every byte is as it was written.
+// ReadFeatures reads an Arrow file of features and checks that it has the key, that its columns
+// agree in length, and that no byte has changed since it was written.
 func ReadFeatures(path, key string) (f Features, err error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return Features{}, fmt.Errorf("read features: %w", err)
 	}
 	defer func() { _ = file.Close() }()
-	// The library trusts the lengths in a file, and memory that cannot be had
-	// ends the process: whether the file is whole is seen before.
+	// The library trusts the lengths in a file, and a failed allocation ends the process, so the
+	// seal is checked first.
 	if err = sealed.Check(file); err != nil {
 		return Features{}, fmt.Errorf("read features %s: %w", path, err)
 	}
@@ -146,7 +144,8 @@ func decodeFeatures(r ipc.ReadAtSeeker, key string) (f Features, err error) {
 		lists := record.Column(1).(*array.FixedSizeList)
 		values := lists.ListValues().(*array.Float32)
 		if ids.Len() != lists.Len() || values.Len() != ids.Len()*f.Width || ids.NullN()+lists.NullN()+values.NullN() > 0 {
-			return Features{}, fmt.Errorf("record batch %d: %d ids and %d values, want %d values an id and no nulls", i, ids.Len(), values.Len(), f.Width)
+			return Features{}, fmt.Errorf("record batch %d: %d ids and %d values, want %d values an id and no nulls", i, ids.Len(),
+				values.Len(), f.Width)
 		}
 		f.IDs = append(f.IDs, ids.Int64Values()...)
 		f.Values = append(f.Values, values.Float32Values()...)

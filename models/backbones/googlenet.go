@@ -35,9 +35,9 @@ func googlenet() Backbone {
 	}
 }
 
-// An inception module's output channels: of the 1x1 branch, of the 3x3 branch
-// and its reduction, of the 5x5 branch and its reduction, and of the 1x1
-// projection after the pooling branch.
+// An inception holds the output channels of an inception module: of the 1x1 branch, of the 3x3
+// branch and its reduction, of the 5x5 branch and its reduction, and of the 1x1 projection after
+// the pooling branch.
 type inception struct {
 	name                                  string
 	one, reduce3, three, reduce5, five, p int
@@ -69,9 +69,8 @@ func caffeBGR(rgb *Node) *Node {
 	return Concatenate([]*Node{channel(2, 104), channel(1, 117), channel(0, 123)}, 3)
 }
 
-// googlenetForward takes x [N, S, S, 3], S at least 32, to [N, 1024].
-// Caffe's 3x3 pools of stride 2 round their output up: one position of padding
-// at the end.
+// googlenetForward maps x [N, S, S, 3], S at least 32, to [N, 1024]. Caffe's 3x3 pools of stride 2
+// round their output up: one position of padding at the end.
 func googlenetForward(scope *model.Scope, x *Node) *Node {
 	ceil := padding{0, 1}
 	x.AssertDims(-1, -1, -1, 3)
@@ -101,7 +100,7 @@ func (m inception) forward(scope *model.Scope, x *Node) *Node {
 	return Concatenate([]*Node{one, three, five, pooled}, 3)
 }
 
-// A layer of GoogLeNet: a convolution with bias, by Caffe's name for it.
+// A caffeConv is a layer of GoogLeNet: a convolution with bias, under Caffe's name.
 type caffeConv struct {
 	name          string
 	out, in, size int

@@ -19,7 +19,7 @@ const (
 	varianceName = "variance" // batch normalisation: running variance
 )
 
-// inferenceParam marks a graph of which no gradient is taken.
+// inferenceParam names the mark of a graph of which no gradient is taken.
 const inferenceParam = "bierbench_inference"
 
 // ForInference marks g as a graph of which no gradient is taken: layers may
@@ -32,7 +32,7 @@ func isInference(scope *model.Scope, g *Graph) bool {
 	return model.GetGraphParamOr(scope, g, inferenceParam, false)
 }
 
-// padding is what is added before and after a spatial axis.
+// padding is the number of positions added before and after a spatial axis.
 type padding [2]int
 
 // centeredPadding is the padding of (size-1)/2 on both sides that keeps the map's
@@ -49,8 +49,8 @@ func samePadding(n, size, stride int) padding {
 
 // convolve convolves x [N, H, W, in] with kernel [h, w, in, out] and adds bias [out]; the result is
 // [N, H', W', out]. Where a gradient is taken, a 1x1 kernel at stride 1 is a dot: a training step
-// of GoogLeNet takes an eighth less on XLA:CPU. Forwards alone the network takes a twelfth longer
-// with dots.
+// of GoogLeNet takes an eighth less on XLA:CPU. A forward pass alone takes a twelfth longer with
+// dots.
 func convolve(x, kernel, bias *Node, stride int, rows, columns padding, inference bool) *Node {
 	window, dims := kernel.Shape().Dimensions, x.Shape().Dimensions
 	out := window[3]
@@ -110,11 +110,10 @@ func depthwiseNorm(scope *model.Scope, x *Node, size, stride int, epsilon float6
 	return Add(depthwiseConv(x, kernel, stride, isInference(scope, g)), Reshape(offset, 1, 1, 1, channels))
 }
 
-// depthwiseConv convolves each channel of x [N, H, W, C] with its own slice of
-// kernel [h, w, 1, C], with SAME padding: the sum over the kernel's taps of a
-// strided slice times a weight per channel. A grouped convolution would be the
-// same, but its gradient is split into one convolution per channel, which
-// compiles for minutes, and forwards it takes four times as long on XLA:CPU.
+// depthwiseConv convolves each channel of x [N, H, W, C] with its own slice of kernel [h, w, 1, C],
+// with SAME padding: the sum over the kernel's taps of a strided slice times a weight per channel.
+// A grouped convolution would be the same, but its gradient is split into one convolution per
+// channel, which compiles for minutes, and its forward pass takes four times as long on XLA:CPU.
 func depthwiseConv(x, kernel *Node, stride int, inference bool) *Node {
 	x.AssertRank(4)
 	dims, window := x.Shape().Dimensions, kernel.Shape().Dimensions
@@ -122,7 +121,8 @@ func depthwiseConv(x, kernel *Node, stride int, inference bool) *Node {
 	rows, columns := samePadding(dims[1], window[0], stride), samePadding(dims[2], window[1], stride)
 	var padded *Node
 	if inference { // a tenth faster for the whole network, but without a gradient
-		padded = Pad(x, ScalarZero(x.Graph(), x.DType()), PadAxis{}, PadAxis{Start: rows[0], End: rows[1]}, PadAxis{Start: columns[0], End: columns[1]}, PadAxis{})
+		padded = Pad(x, ScalarZero(x.Graph(), x.DType()), PadAxis{}, PadAxis{Start: rows[0], End: rows[1]},
+			PadAxis{Start: columns[0], End: columns[1]}, PadAxis{})
 	} else {
 		padded = padAxis(padAxis(x, 1, rows, 0), 2, columns, 0)
 	}

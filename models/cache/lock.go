@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFile takes the lock file at path, waiting for another process that holds it.
-// The lock goes with its process, however that ends. The returned function
-// gives it back; the file stays, so that all processes lock the same one.
+// lockFile locks the file at path; it waits while another process holds the lock. The lock ends
+// with its process, however that ends. The returned function releases it; the file stays, so that
+// all processes lock the same one.
 func lockFile(ctx context.Context, path string, log *slog.Logger) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

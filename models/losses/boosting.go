@@ -22,15 +22,14 @@ type Boosted struct {
 	Bins       *Node   // [M, 2, WeightBins]: how the weights are distributed, see weightShares
 }
 
-// Boost trains learner m on what the learners before it get wrong.
-// embeddings are the learners' raw outputs, M x [N, d_m]; proxies theirs, M x
-// [classes*proxies, d_m], nil for a loss without; labels is int32 [N], for
-// proxies counted from 0. Rules eta (BIER's papers) and additive (the authors'
-// released script) weight the terms of a loss by the slope of l at the
-// ensemble's activation. Rule gradient does so for any loss: what flows back
-// through a similarity is multiplied by the loss's derivative at the ensemble's
-// similarity, as a share of the largest that it can be. With none every
-// learner sees everything alike.
+// Boost returns the loss that trains each learner on what the learners before it get wrong. It
+// panics if a shape or a setting is wrong. embeddings are the learners' raw outputs, M x [N, d_m];
+// proxies are the learners' proxies, M x [classes*proxies, d_m], nil for a loss without proxies;
+// labels is int32 [N], counted from 0 if there are proxies. Rules eta (BIER's papers) and additive
+// (the authors' released script) weight the terms of a loss by the slope of l at the ensemble's
+// activation. Rule gradient does so for any loss: what flows back through a similarity is
+// multiplied by the loss's derivative at the ensemble's similarity, as a share of the largest that
+// it can be. With rule none every weight is 1.
 func Boost(c Config, embeddings, proxies []*Node, labels *Node) Boosted {
 	loss, err := For(c)
 	if err != nil {
@@ -82,7 +81,7 @@ func Boost(c Config, embeddings, proxies []*Node, labels *Node) Boosted {
 	return b
 }
 
-// rule is a boosting rule on its way from learner to learner.
+// A rule is a boosting rule and its state between two learners.
 type rule struct {
 	config   Config
 	loss     Loss
@@ -103,7 +102,8 @@ func newRule(c Config, loss Loss, p pairs) *rule {
 		}
 	case BoostingGradient:
 	default:
-		panic(fmt.Errorf("boosted loss: boosting: %q is not one of %q", c.Boosting, []string{BoostingNone, BoostingEta, BoostingAdditive, BoostingGradient}))
+		panic(fmt.Errorf("boosted loss: boosting: %q is not one of %q", c.Boosting,
+			[]string{BoostingNone, BoostingEta, BoostingAdditive, BoostingGradient}))
 	}
 	if r.onTerms {
 		r.static = loss.terms.weights(p)
@@ -115,7 +115,7 @@ func newRule(c Config, loss Loss, p pairs) *rule {
 	return r
 }
 
-// learner is the loss of the next learner's similarities under its weights.
+// learner returns the loss, a scalar, of the next learner's similarities under its weights.
 func (r *rule) learner(similarity *Node) *Node {
 	if r.onTerms {
 		term := r.loss.terms.term(r.loss.terms.activation(similarity, r.pairs))
@@ -128,9 +128,8 @@ func (r *rule) learner(similarity *Node) *Node {
 	return r.loss.evaluate(similarity, r.pairs)
 }
 
-// advance takes learner m, from 1, into the ensemble and sets the weights of
-// the one after it. They are not renormalised. Without boosting there is no
-// ensemble in training: it stays at 0.
+// advance adds learner m, counted from 1, to the ensemble and sets the weights of the next learner.
+// They are not renormalised. Without boosting there is no ensemble in training: it stays at 0.
 func (r *rule) advance(m int, similarity *Node) {
 	c, before := r.config, r.ensemble
 	joined := similarity
@@ -155,8 +154,7 @@ func (r *rule) advance(m int, similarity *Node) {
 	}
 }
 
-// negatives is true for negative pairs where pairs are boosted; no triplet is
-// one.
+// negatives is true for the negative pairs if pairs are boosted; no triplet is negative.
 func (r *rule) negatives() *Node {
 	if r.static.Shape().EqualDimensions(r.pairs.negative.Shape()) {
 		return r.pairs.negative
@@ -170,9 +168,9 @@ func (r *rule) slope() *Node {
 	return Neg(Gradient(ReduceAllSum(r.loss.terms.term(at)), at)[0])
 }
 
-// derivative is |dL/dS| at the ensemble's similarities, divided by the largest
-// value that it can have for that entry or, where the loss states none, by the
-// largest among the batch's entries of its kind, positive or negative.
+// derivative is |dL/dS| at the ensemble's similarities, divided by the largest value that it can
+// have for that entry or, if the loss states no bound, by the largest among the batch's entries of
+// its kind, positive or negative.
 func (r *rule) derivative() *Node {
 	at := Identity(r.ensemble)
 	size := Abs(Gradient(r.loss.evaluate(at, r.pairs), at)[0])
@@ -186,7 +184,7 @@ func (r *rule) derivative() *Node {
 	return Add(share(r.pairs.positive), share(r.pairs.negative))
 }
 
-// learnerEta is the step of learner m, from 1: 2/(m+1).
+// learnerEta is the step of learner m, counted from 1: 2/(m+1).
 func learnerEta(m int) float64 { return 2 / float64(m+1) }
 
 // ratioOrZero returns a/b, entry by entry, 0 where b is 0. b is not negative.

@@ -19,13 +19,12 @@ const (
 	WithoutDiagonal = "without"
 )
 
-// Config says which loss trains the learners and by which rule it is
-// boosted. It is embedded in a model's configuration: it has no MarshalJSON,
-// which would stand for the whole of that.
+// Config says which loss trains the learners and by which rule it is boosted. It is embedded in
+// models.Config, so it must have no MarshalJSON, which would be taken for that of the whole.
 type Config struct {
 	Loss string `json:"loss"` // a name of All
-	// Constants are numbers of the loss by name. Those that are not there have
-	// the loss's own defaults; the record holds all.
+	// Constants are the loss's constants by name. Absent ones have the loss's defaults; a record
+	// holds all.
 	Constants map[string]float64 `json:"constants"`
 	PosCount  string             `json:"pos_count"` // with_diagonal or without
 
@@ -35,8 +34,8 @@ type Config struct {
 	NegativeFactor float64 `json:"negative_factor"` // additive: weight of negative pairs
 }
 
-// DefaultConfig returns binomial deviance without boosting. Numbers are
-// those of the authors' code.
+// DefaultConfig returns the settings of binomial deviance without boosting. Numbers are those of
+// the authors' code.
 func DefaultConfig() Config {
 	return Config{
 		Loss:           "binomial_deviance",
@@ -48,7 +47,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate reports every setting that the loss cannot be trained with.
+// Validate returns an error that names every setting with which the loss cannot be trained.
 func (c Config) Validate() error {
 	var errs []error
 	check := func(ok bool, format string, args ...any) {
@@ -62,15 +61,16 @@ func (c Config) Validate() error {
 	if loss, err := For(c); err != nil {
 		errs = append(errs, err)
 	} else {
-		errs = append(errs, loss.checkConstants(c))
+		errs = append(errs, loss.checkConfig(c))
 	}
 	check(c.Shrinkage > 0, "shrinkage: %g; want more than 0", c.Shrinkage)
 	check(c.NegativeFactor > 0, "negative_factor: %g; want more than 0", c.NegativeFactor)
 	return errors.Join(errs...)
 }
 
-// checkConstants reports what of a configuration the loss cannot be trained with.
-func (l Loss) checkConstants(c Config) error {
+// checkConfig returns an error that names the constants and the boosting of a configuration with
+// which the loss cannot be trained.
+func (l Loss) checkConfig(c Config) error {
 	var errs []error
 	var known []string
 	for _, constant := range l.Constants {
@@ -86,9 +86,11 @@ func (l Loss) checkConstants(c Config) error {
 	}
 	switch {
 	case l.terms == nil && (c.Boosting == BoostingEta || c.Boosting == BoostingAdditive):
-		errs = append(errs, fmt.Errorf("boosting: rule %s is written for sums over pairs or triplets, and the loss %s is none; want %s", c.Boosting, l.Name, BoostingGradient))
+		errs = append(errs, fmt.Errorf("boosting: rule %s needs a sum over pairs or triplets, which the loss %s is not; want %s",
+			c.Boosting, l.Name, BoostingGradient))
 	case l.terms != nil && l.terms.hinge && c.Boosting == BoostingAdditive && c.BoostingStart > 0:
-		errs = append(errs, fmt.Errorf("boosting_start: %g; a hinge has no slope there, so every later learner would be off; want 0", c.BoostingStart))
+		errs = append(errs, fmt.Errorf("boosting_start: %g; a hinge has no slope there, so every later learner would be off; want 0",
+			c.BoostingStart))
 	}
 	return errors.Join(errs...)
 }

@@ -11,10 +11,11 @@ import (
 func contrastive() Loss {
 	var k struct{ margin, posTarget, power float64 }
 	return Loss{
-		Name:       "contrastive",
-		Title:      "contrastive",
-		Source:     "Hadsell et al. 2006, eq. 4, on cosines as in BIER, arXiv 1801.04815",
-		Reweighted: "each pair's term: with power 1 a pair is on while the ensemble violates its margin and off after; with power 2 it counts by how far it is violated",
+		Name:   "contrastive",
+		Title:  "contrastive",
+		Source: "Hadsell et al. 2006, eq. 4, on cosines as in BIER, arXiv 1801.04815",
+		Reweighted: "each pair's term: with power 1 a pair is on while the ensemble violates its margin and off after; with " +
+			"power 2 it counts by how far it is violated",
 		Constants: []Constant{
 			{Name: "margin", value: &k.margin, Default: 0.5, Min: -1, Max: 1, Does: "the cosine that negatives are pushed below"},
 			{Name: "pos_target", value: &k.posTarget, Default: 1, Min: -1, Max: 1, Does: "the cosine that positives are pulled up to"},
@@ -39,7 +40,7 @@ func contrastive() Loss {
 	}
 }
 
-// hingePower is the constant of a loss that is made of hingeTerm.
+// hingePower is the constant "power" of a loss that is made of hingeTerm.
 func hingePower(power *float64) Constant {
 	return Constant{Name: "power", value: power, Default: 1, Min: 1, Max: 2, Integer: true, Does: "of the hinge: 1 linear, 2 squared"}
 }

@@ -5,12 +5,11 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// histogram is the probability that a negative pair is more similar than a
-// positive one, from a histogram of each kind with R nodes t_1 = -1 .. t_R = 1,
-// 2/(R-1) apart: a similarity is shared linearly between the two nodes about
-// it, and L = sum_r h-_r sum_(q <= r) h+_q. Ordered pairs are counted, which
-// gives the histograms of unordered ones. Without positives or negatives it is
-// 0.
+// histogram is the probability that a negative pair is more similar than a positive one, from a
+// histogram of each kind with R nodes t_1 = -1 .. t_R = 1, 2/(R-1) apart: a similarity is shared
+// linearly between the two nodes about it, and L = sum_r h-_r sum_(q <= r) h+_q. Ordered pairs are
+// counted, which gives the histograms of unordered ones. Without positives or without negatives the
+// loss is 0.
 //
 // The derivative by a pair is the other kind's share at the node above (for a
 // negative) or below it (for a positive), over the node distance and the number
@@ -18,9 +17,10 @@ import (
 func histogram() Loss {
 	var k struct{ bins float64 }
 	return Loss{
-		Name:       "histogram",
-		Title:      "histogram",
-		Source:     "Ustinova and Lempitsky 2016, arXiv 1611.00822, section 3; 150 nodes of a published PyTorch version: the paper finds their number of little effect",
+		Name:  "histogram",
+		Title: "histogram",
+		Source: "Ustinova and Lempitsky 2016, arXiv 1611.00822, section 3; 150 nodes of a published PyTorch version: " +
+			"the paper finds their number of little effect",
 		Reweighted: "each pair's similarity, by how many pairs of the other kind the ensemble puts beside it",
 		Constants: []Constant{
 			{Name: "bins", value: &k.bins, Default: 150, Min: 2, Max: 10000, Integer: true, Does: "nodes of the histograms"},
@@ -40,9 +40,9 @@ func histogram() Loss {
 	}
 }
 
-// sharedNodes is how each similarity is shared between nodes, [N, N, nodes]:
-// between the two about it, by closeness. Outside of [-1, 1], where rounding
-// puts some, the line goes on, so that the shares always sum to 1.
+// sharedNodes is how each similarity is shared between nodes, [N, N, nodes]: between the two about
+// it, by closeness. Outside of [-1, 1], where rounding puts some similarities, the same lines go
+// on, so that the shares always sum to 1.
 func sharedNodes(similarity *Node, nodes int) *Node {
 	g := similarity.Graph()
 	place := MulScalar(AddScalar(similarity, 1), float64(nodes-1)/2) // from 0 at -1 to nodes-1 at 1
@@ -54,7 +54,8 @@ func sharedNodes(similarity *Node, nodes int) *Node {
 	return Add(low, Mul(Sub(high, low), above))
 }
 
-// meanOverPairs is the mean over the pairs of a kind, [nodes]; 0 without any.
+// meanOverPairs is the mean of spread [N, N, nodes] over the pairs of a kind, [nodes]; 0 without
+// such pairs.
 func meanOverPairs(spread, kind *Node) *Node {
 	mask := InsertAxes(ConvertDType(kind, spread.DType()), -1)
 	return Mul(ReduceSum(Mul(spread, mask), 0, 1), reciprocalCount(ReduceAllSum(mask)))

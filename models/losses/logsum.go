@@ -4,10 +4,10 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// logSum is log(sum of exp(x)) over an axis, which it drops, or with one
-// log(1 + sum of exp(x)). Of x only the entries of mask, of its shape, count;
-// without any it is 0. Terms are taken relative to the largest, so that none
-// overflows, and what is masked gives no NaN to a gradient.
+// logSum is log(sum of exp(x)) over an axis, which it drops; if one is set, log(1 + sum of exp(x)).
+// Only the entries of x where mask, of its shape, is true are summed; without any the result is 0.
+// Terms are taken relative to the largest, so that none overflows, and the entries left out give no
+// NaN to a gradient.
 func logSum(x, mask *Node, axis int, one bool) *Node {
 	none := ZerosLike(x)
 	some := GreaterThan(ReduceAndKeep(ConvertDType(mask, x.DType()), ReduceSum, axis), ScalarZero(x.Graph(), x.DType()))

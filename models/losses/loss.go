@@ -8,20 +8,19 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Loss is a metric loss: a differentiable function of the similarities of a
-// batch's N images, between each other [N, N] or with proxies of all training
-// classes [N, classes*proxies]. That is all boosting needs to know of it: rule
-// gradient takes its derivative by autodiff. It is given by terms, where it is
-// a sum over pairs or triplets, or else by value.
+// A Loss is a metric loss: a differentiable function of the similarities of a batch's N images,
+// between each other [N, N] or with proxies of all training classes [N, classes*proxies]. That is
+// all that boosting needs to know about it: rule gradient takes its derivative by autodiff. A loss
+// is given by terms if it is a sum over pairs or triplets, else by value.
 type Loss struct {
 	Name       string
 	Title      string // for people
 	Source     string // paper, equations
-	Reweighted string // what a later learner's weights are put on
+	Reweighted string // what the weights of a later learner multiply
 	Constants  []Constant
 
-	// proxies is how many proxies a class has; nil where images are compared
-	// with images. Proxies belong to a learner and are dropped at test time.
+	// proxies returns how many proxies a class has; nil if images are compared with images. Proxies
+	// belong to a learner and are dropped at test time.
 	proxies func() int
 
 	// terms are those of a sum over pairs or triplets: rules eta and additive
@@ -29,8 +28,8 @@ type Loss struct {
 	terms *terms
 	// value is the loss, a scalar, of similarities shaped as p; nil with terms.
 	value func(similarity *Node, p pairs) *Node
-	// bound is the largest |dL/ds| that every entry can have, shaped as p; nil
-	// where the loss states none.
+	// bound is the largest |dL/ds| that every entry can have, shaped as p; nil if the loss states
+	// none.
 	bound func(p pairs) *Node
 	// penalty is added to the loss, a scalar, for a learner's unit proxies
 	// [classes*proxies, d_m]; nil for none. It is not boosted.
@@ -41,23 +40,23 @@ type Loss struct {
 // activation grows as the pair or triplet becomes better, and its loss falls.
 type terms struct {
 	activation func(similarity *Node, p pairs) *Node // any shape
-	weights    func(p pairs) *Node                   // W, of that shape; a constant, 0 for what is no term
+	weights    func(p pairs) *Node                   // W, of that shape; a constant, 0 for entries that are no term
 	term       func(activation *Node) *Node          // l, entry by entry
 	hinge      bool                                  // l and its slope are 0 above an activation of 0
 }
 
-// Constant is a number of a loss that a configuration may set.
+// A Constant is a number of a loss that a configuration may set.
 type Constant struct {
 	Name     string
 	Default  float64
-	Min, Max float64 // both allowed
+	Min, Max float64 // inclusive
 	Does     string
 	Integer  bool // no fractions
 
 	value *float64 // where the loss's formulas read it
 }
 
-// All returns all losses, with their default constants.
+// All returns all losses, in the order of reports, with their default constants.
 func All() []Loss {
 	all := []Loss{
 		binomialDeviance(),
@@ -81,7 +80,8 @@ func All() []Loss {
 	return all
 }
 
-// Named returns the loss of that name, with its default constants.
+// Named returns the loss of the given name, with its default constants. An unknown name is an error
+// that lists the known ones.
 func Named(name string) (Loss, error) {
 	var known []string
 	for _, l := range All() {
@@ -112,8 +112,8 @@ func For(c Config) (Loss, error) {
 	return loss, nil
 }
 
-// Proxies is how many proxies of each class the loss has; 0 where images are
-// compared with images.
+// Proxies returns how many proxies of each class the loss has; 0 if images are compared with
+// images.
 func (l Loss) Proxies() int {
 	if l.proxies == nil {
 		return 0
@@ -132,7 +132,7 @@ func (c Constant) interval() string {
 	return fmt.Sprintf("%s%g to %g", kind, c.Min, c.Max)
 }
 
-// evaluate is the loss of similarities shaped as p, a scalar.
+// evaluate returns the loss, a scalar, of similarities shaped as p.
 func (l Loss) evaluate(similarity *Node, p pairs) *Node {
 	if l.terms == nil {
 		return l.value(similarity, p)

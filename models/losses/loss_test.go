@@ -323,8 +323,8 @@ func TestLossCheck(t *testing.T) {
 		"no temperature":      {loss: "supervised_contrastive", constants: map[string]float64{"temperature": 0}, boosting: BoostingNone, want: "temperature: 0; want at least"},
 		"a hinge that is off": {loss: "triplet", boosting: BoostingAdditive, start: 0.5, want: "boosting_start: 0.5; a hinge has no slope there"},
 		"a hinge that is on":  {loss: "triplet", boosting: BoostingAdditive},
-		"no terms":            {loss: "multi_similarity", boosting: BoostingEta, want: "rule eta is written for sums over pairs or triplets"},
-		"mined triplets":      {loss: "triplet_semihard", boosting: BoostingAdditive, want: "rule additive is written for sums over pairs or triplets"},
+		"no terms":            {loss: "multi_similarity", boosting: BoostingEta, want: "rule eta needs a sum over pairs or triplets"},
+		"mined triplets":      {loss: "triplet_semihard", boosting: BoostingAdditive, want: "rule additive needs a sum over pairs or triplets"},
 		"any loss":            {loss: "triplet_semihard", boosting: BoostingGradient, start: 0.5},
 	} {
 		t.Run(name, func(t *testing.T) {

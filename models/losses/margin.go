@@ -30,15 +30,19 @@ import (
 func marginLoss() Loss {
 	var k struct{ alpha, beta, cutoff, nonzeroLossCutoff float64 }
 	return Loss{
-		Name:       "margin",
-		Title:      "margin, distance-weighted",
-		Source:     "Wu et al. 2017, arXiv 1706.07567, sections 4.1 and 4.2; cutoffs of the authors' code",
-		Reweighted: "each pair's similarity: 0 once the ensemble has it beyond its margin; negatives by how likely the ensemble would draw them; both by 1/D, the derivative of the distance",
+		Name:   "margin",
+		Title:  "margin, distance-weighted",
+		Source: "Wu et al. 2017, arXiv 1706.07567, sections 4.1 and 4.2; cutoffs of the authors' code",
+		Reweighted: "each pair's similarity: 0 once the ensemble has it beyond its margin; negatives by how likely the " +
+			"ensemble would draw them; both by 1/D, the derivative of the distance",
 		Constants: []Constant{
 			{Name: "alpha", value: &k.alpha, Default: 0.2, Min: 0, Max: 2, Does: "half the gap between distances of positives and negatives"},
 			{Name: "beta", value: &k.beta, Default: 1.2, Min: 0, Max: 2, Does: "the distance that separates positives from negatives"},
 			{Name: "cutoff", value: &k.cutoff, Default: 0.5, Min: 1e-2, Max: 2, Does: "nearer negatives are drawn as if they were that far"},
-			{Name: "nonzero_loss_cutoff", value: &k.nonzeroLossCutoff, Default: 1.4, Min: 1e-2, Max: 2, Does: "negatives that far or further are not drawn"},
+			{
+				Name: "nonzero_loss_cutoff", value: &k.nonzeroLossCutoff, Default: 1.4, Min: 1e-2, Max: 2,
+				Does: "negatives that far or further are not drawn",
+			},
 		},
 		value: func(similarity *Node, p pairs) *Node {
 			d := unitDistance(similarity)
@@ -52,7 +56,8 @@ func marginLoss() Loss {
 			counted := Add(positive, Mul(ReduceAndKeep(positive, ReduceSum, 1), drawProbabilities(similarity, p, k.cutoff, k.nonzeroLossCutoff)))
 			counted = StopGradient(Where(lossy, counted, zeros))
 			count := ReduceAllSum(counted)
-			return Div(ReduceAllSum(Mul(counted, Where(lossy, missing, zeros))), Where(GreaterThan(count, ScalarZero(d.Graph(), dtype)), count, OnesLike(count)))
+			return Div(ReduceAllSum(Mul(counted, Where(lossy, missing, zeros))),
+				Where(GreaterThan(count, ScalarZero(d.Graph(), dtype)), count, OnesLike(count)))
 		},
 		// The divisor depends on the batch's similarities, and the slope of a
 		// distance has no bound where it nears 0.
@@ -72,13 +77,12 @@ func unitDistance(similarity *Node) *Node {
 	return Where(above, Sqrt(Where(above, square, OnesLike(square))), floor)
 }
 
-// drawProbabilities is the probability that each anchor draws each image, [N, N]: 0 for
-// what is no negative. Negatives nearer than cutoff are drawn as if they were that
-// far, those at end or further are not drawn. A row sums to 1, or to 0 where it
-// has no negatives.
+// drawProbabilities is the probability that each anchor draws each image, [N, N]: 0 for images that
+// are not negatives. Negatives nearer than cutoff are drawn as if they were that far; negatives at
+// end or further are not drawn. A row sums to 1, or to 0 where it has no negatives.
 func drawProbabilities(similarity *Node, p pairs, cutoff, end float64) *Node {
 	if p.width < 1 {
-		panic(fmt.Errorf("models: margin: width %d of the embedding; want at least 1", p.width))
+		panic(fmt.Errorf("losses: margin: width %d of the embedding; want at least 1", p.width))
 	}
 	similarity = StopGradient(similarity)
 	dtype, width := similarity.DType(), float64(p.width)
@@ -92,7 +96,7 @@ func drawProbabilities(similarity *Node, p pairs, cutoff, end float64) *Node {
 	largest := InsertAxes(MaskedReduceMax(logs, allowed, 1), 1)
 	near := GreaterThan(ReduceAndKeep(ConvertDType(allowed, dtype), ReduceSum, 1), ScalarZero(d.Graph(), dtype))
 	largest = Where(near, largest, ZerosLike(largest))
-	// Relative to the anchor's own largest, so that no anchor's weights all underflow.
+	// Weights are relative to the largest of their anchor, so that they do not all underflow.
 	weights := Where(allowed, Exp(Where(allowed, Sub(logs, largest), ZerosLike(logs))), ZerosLike(logs))
 	weights = Where(BroadcastToShape(near, weights.Shape()), weights, negative)
 	return StopGradient(ratioOrZero(weights, BroadcastToShape(ReduceAndKeep(weights, ReduceSum, 1), weights.Shape())))

@@ -20,10 +20,12 @@ import (
 func multiSimilarity() Loss {
 	var k struct{ alpha, beta, lambda, epsilon float64 }
 	return Loss{
-		Name:       "multi_similarity",
-		Title:      "multi-similarity",
-		Source:     "Wang et al. 2019, arXiv 1904.06627, eqs. 11, 12, 15; alpha, beta and epsilon of the paper, lambda of the authors' code (the paper has 1; the code's beta is 40)",
-		Reweighted: "each pair's similarity, by its share in its anchor's sum over pairs of its kind: 0 for what the ensemble's similarities do not keep",
+		Name:  "multi_similarity",
+		Title: "multi-similarity",
+		Source: "Wang et al. 2019, arXiv 1904.06627, eqs. 11, 12, 15; alpha, beta and epsilon of the paper, lambda of " +
+			"the authors' code (the paper has 1; the code's beta is 40)",
+		Reweighted: "each pair's similarity, by its share in its anchor's sum over pairs of its kind: 0 for what the " +
+			"ensemble's similarities do not keep",
 		Constants: []Constant{
 			{Name: "alpha", value: &k.alpha, Default: 2, Min: 1e-6, Max: math.Inf(1), Does: "steepness for positives"},
 			{Name: "beta", value: &k.beta, Default: 50, Min: 1e-6, Max: math.Inf(1), Does: "steepness for negatives"},
@@ -51,7 +53,7 @@ func multiSimilarity() Loss {
 	}
 }
 
-// minedPairs says which pairs an anchor keeps: those that are out of order with
+// minedPairs returns which pairs an anchor keeps, bool [N, N]: those that are out of order with
 // another of its pairs, or would be by less than epsilon.
 func minedPairs(similarity *Node, p pairs, epsilon float64) (positive, negative *Node) {
 	s := StopGradient(similarity)

@@ -17,13 +17,17 @@ import (
 func proxyAnchor() Loss {
 	var k struct{ alpha, delta float64 }
 	return Loss{
-		Name:       "proxy_anchor",
-		Title:      "Proxy-Anchor",
-		Source:     "Kim et al. 2020, arXiv 2003.13911, eq. 4",
-		Reweighted: "each proxy's similarity with each image, by the image's share of the ensemble's sum for the proxy: a proxy's hardest positives and negatives",
+		Name:   "proxy_anchor",
+		Title:  "Proxy-Anchor",
+		Source: "Kim et al. 2020, arXiv 2003.13911, eq. 4",
+		Reweighted: "each proxy's similarity with each image, by the image's share of the ensemble's sum for the proxy: a " +
+			"proxy's hardest positives and negatives",
 		Constants: []Constant{
 			{Name: "alpha", value: &k.alpha, Default: 32, Min: 1e-6, Max: math.Inf(1), Does: "steepness"},
-			{Name: "delta", value: &k.delta, Default: 0.1, Min: 0, Max: 2, Does: "margin: positives want a cosine above it, negatives one below its negative"},
+			{
+				Name: "delta", value: &k.delta, Default: 0.1, Min: 0, Max: 2,
+				Does: "margin: positives want a cosine above it, negatives one below its negative",
+			},
 		},
 		proxies: func() int { return 1 },
 		value: func(similarity *Node, p pairs) *Node {

@@ -21,7 +21,10 @@ func proxyNCAPlusPlus() Loss {
 		Source:     "Teh et al. 2020, arXiv 2004.01113", //nolint:misspell // a name
 		Reweighted: "each image's similarity with each proxy: with its own by 1 - p, with another by p, p the ensemble's softmax there",
 		Constants: []Constant{
-			{Name: "temperature", value: &k.temperature, Default: 1.0 / 9, Min: 1e-6, Max: math.Inf(1), Does: "the squared distances are divided by it"},
+			{
+				Name: "temperature", value: &k.temperature, Default: 1.0 / 9, Min: 1e-6, Max: math.Inf(1),
+				Does: "the squared distances are divided by it",
+			},
 		},
 		proxies: func() int { return 1 },
 		value: func(similarity *Node, p pairs) *Node {

@@ -25,14 +25,18 @@ func softTriple() Loss {
 	var k struct{ centres, gamma, lambda, delta, tau float64 }
 	centres := func() int { return int(k.centres) }
 	return Loss{
-		Name:       "soft_triple",
-		Title:      "SoftTriple",
-		Source:     "Qian et al. 2019, arXiv 1909.05235; scale and floor of the penalty as in the authors' code",
-		Reweighted: "each image's similarity with each centre: with its own class by 1 - p, with another by p, p the ensemble's softmax over classes there, times the centre's share q of its class",
+		Name:   "soft_triple",
+		Title:  "SoftTriple",
+		Source: "Qian et al. 2019, arXiv 1909.05235; scale and floor of the penalty as in the authors' code",
+		Reweighted: "each image's similarity with each centre: with its own class by 1 - p, with another by p, p the " +
+			"ensemble's softmax over classes there, times the centre's share q of its class",
 		Constants: []Constant{
 			{Name: "centres", value: &k.centres, Default: 10, Min: 1, Max: 100, Does: "proxies of a class", Integer: true},
 			{Name: "gamma", value: &k.gamma, Default: 0.1, Min: 1e-6, Max: math.Inf(1), Does: "temperature of the softmax over a class's centres"},
-			{Name: "lambda", value: &k.lambda, Default: 20, Min: 1e-6, Max: math.Inf(1), Does: "steepness: 1/temperature of the softmax over classes"},
+			{
+				Name: "lambda", value: &k.lambda, Default: 20, Min: 1e-6, Max: math.Inf(1),
+				Does: "steepness: 1/temperature of the softmax over classes",
+			},
 			{Name: "delta", value: &k.delta, Default: 0.01, Min: 0, Max: 2, Does: "margin of an image's own class"},
 			{Name: "tau", value: &k.tau, Default: 0.2, Min: 0, Max: math.Inf(1), Does: "weight of the distances between a class's centres"},
 		},

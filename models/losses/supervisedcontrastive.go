@@ -52,8 +52,8 @@ func supervisedContrastive() Loss {
 	}
 }
 
-// positiveShares is 1/P_i for the positive pairs of image i, else 0, [N, N],
-// and the number of images that have positives.
+// positiveShares returns 1/P_i for the positive pairs of image i, else 0, [N, N], and the number of
+// images that have positives, a scalar.
 func positiveShares(p pairs) (shares, anchors *Node) {
 	positive := ConvertDType(p.positive, p.weights.DType())
 	shares = ratioOrZero(positive, BroadcastToShape(ReduceAndKeep(positive, ReduceSum, 1), positive.Shape()))

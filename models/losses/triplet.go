@@ -11,10 +11,11 @@ import (
 func triplet() Loss {
 	var k struct{ margin, power float64 }
 	return Loss{
-		Name:       "triplet",
-		Title:      "triplet",
-		Source:     "Schroff et al. 2015, arXiv 1503.03832, section 3.1, on cosines with all triplets and the margin of BIER, arXiv 1801.04815",
-		Reweighted: "each triplet's term: with power 1 a triplet is on while the ensemble violates its margin and off after; rule gradient weights a pair by the share of its triplets that are on",
+		Name:   "triplet",
+		Title:  "triplet",
+		Source: "Schroff et al. 2015, arXiv 1503.03832, section 3.1, on cosines with all triplets and the margin of BIER, arXiv 1801.04815",
+		Reweighted: "each triplet's term: with power 1 a triplet is on while the ensemble violates its margin and off " +
+			"after; rule gradient weights a pair by the share of its triplets that are on",
 		Constants: []Constant{
 			{Name: "margin", value: &k.margin, Default: 0.01, Min: 0, Max: 2, Does: "by how much a positive's cosine must exceed a negative's"},
 			hingePower(&k.power),

@@ -5,16 +5,14 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// WeightBins is how many equal parts [0, 1] is cut into to say how boosting
-// weights are distributed.
+// WeightBins is the number of equal parts of [0, 1] in which boosting weights are counted.
 const WeightBins = 10
 
-// distribution says for every learner which share of the positive and of the
-// negative pairs has a weight in each tenth of what it can be, [M, 2,
-// WeightBins]: from 0 to 1, for negatives under rule additive to the factor of
-// negatives. Each row sums to 1, or to 0 where the batch has none of its kind.
-// Triplets count as positives. The last bin takes what is above, too: a hinge's
-// slope may be.
+// distribution returns, for every learner, the shares of the positive and of the negative pairs
+// whose weight lies in each tenth of its range, [M, 2, WeightBins]. The range is from 0 to 1, for
+// negatives under rule additive from 0 to the factor of negatives. Each row sums to 1, or to 0 if
+// the batch has no pair of its kind. Triplets count as positives. The last bin also takes weights
+// above the range, which a hinge's slope may reach.
 func (r *rule) distribution(weights []*Node) *Node {
 	negative := r.negatives()
 	positive := LogicalAnd(GreaterThan(r.static, ZerosLike(r.static)), LogicalNot(negative))

@@ -37,8 +37,9 @@ type Correlations struct {
 	BlockMatrix [][]*float64
 }
 
-// Correlation measures embeddings, row-major [images, width], of learners whose
-// sizes are given. Sums are float64.
+// Correlation returns the correlations of embeddings, row-major [images, width]; sizes are the
+// widths of the learners, in order, and sum to width. Sums are float64. NaN and infinite numbers
+// are an error.
 func Correlation(ctx context.Context, b *xla.Backend, embeddings []float32, width int, sizes []int) (*Correlations, error) {
 	return correlation(ctx, b, embeddings, width, sizes)
 }
@@ -70,8 +71,8 @@ func correlation[T float32 | float64](ctx context.Context, b *xla.Backend, embed
 	return c, nil
 }
 
-// meanAbsolute averages |r_ij| over the pairs i < j that are wanted and not
-// NaN; it is nil where there is none.
+// meanAbsolute averages |r_ij| over the pairs i < j that are wanted and not NaN; it is nil if there
+// is none.
 func meanAbsolute(r []float64, width int, wanted func(i, j int) bool) *float64 {
 	sum, n := 0.0, 0
 	for i := range width {
@@ -147,8 +148,8 @@ func pearson[T float32 | float64](ctx context.Context, b *xla.Backend, values []
 	return r, center, scale, nil
 }
 
-// columnMoments returns the mean of every column and 1 over the root of its
-// sum of squared deviations; that is 0 for a constant column.
+// columnMoments returns the mean of every column and 1 over the root of its sum of squared
+// deviations; the latter is 0 for a constant column.
 func columnMoments[T float32 | float64](values []T, width int) (center, scale []float64) {
 	center, scale = make([]float64, width), make([]float64, width)
 	varies := make([]bool, width)

@@ -2,8 +2,8 @@ package retrieval
 
 import "math"
 
-// mostBlocks is how many blocks of dimensions a correlation matrix is averaged
-// to, unless there are more learners.
+// mostBlocks is the largest number of blocks of dimensions to which a correlation matrix is
+// averaged, unless there are more learners.
 const mostBlocks = 32
 
 // cutBlocks cuts every learner's dimensions into blocks that differ by one
@@ -29,9 +29,8 @@ func cutBlocks(sizes []int) []int {
 	return blocks
 }
 
-// meanBlocks averages |r_ij|, [width, width], over the pairs i != j of each two
-// blocks of consecutive dimensions whose sizes are given. It is nil where every
-// r_ij is NaN.
+// meanBlocks averages |r_ij|, [width, width], over the pairs i != j of each two blocks of
+// consecutive dimensions whose sizes are given. An entry is nil if every r_ij of it is NaN.
 func meanBlocks(r []float64, width int, sizes []int) [][]*float64 {
 	n := len(sizes)
 	sum, count := make([]float64, n*n), make([]int, n*n)
@@ -59,7 +58,7 @@ func meanBlocks(r []float64, width int, sizes []int) [][]*float64 {
 	})
 }
 
-// symmetricMatrix makes a matrix [n][n] of its entries at k <= l.
+// symmetricMatrix returns the matrix [n][n] whose entries at k <= l are at(k, l).
 func symmetricMatrix(n int, at func(k, l int) *float64) [][]*float64 {
 	m := make([][]*float64, n)
 	for k := range m {

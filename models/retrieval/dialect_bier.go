@@ -33,6 +33,6 @@ R@1 only`,
 	}
 }
 
-// bierNormFloor is that program's shortest vector that is normalised by its own
-// length.
+// bierNormFloor is the length below which that program divides a vector by this floor instead of
+// its own length.
 const bierNormFloor = 1e-5

@@ -1,6 +1,6 @@
 package retrieval
 
-// bierbenchDialect is the package's own rule, that of Retrieve.
+// bierbenchDialect is the rule of this package, as Retrieve applies it.
 func bierbenchDialect() Dialect {
 	return Dialect{
 		Name:    "bierbench",
@@ -16,7 +16,7 @@ func bierbenchDialect() Dialect {
 	}
 }
 
-// judgeRanking is the package's rule for one query.
+// judgeRanking is the rule of this package for one query.
 func judgeRanking(r *ranker, row []float32, self int, class int32) (QueryResult, judgement) {
 	q, ok := r.rank(row, self, class)
 	if !ok {

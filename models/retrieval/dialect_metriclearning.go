@@ -1,7 +1,7 @@
 package retrieval
 
-// metricLearningDialect is AccuracyCalculator of pytorch-metric-learning, with
-// the vectors as its testers give them to it.
+// metricLearningDialect is AccuracyCalculator of pytorch-metric-learning, on vectors as its testers
+// prepare them.
 func metricLearningDialect() Dialect {
 	return Dialect{
 		Name: "pytorch-metric-learning",

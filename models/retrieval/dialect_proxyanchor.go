@@ -39,8 +39,8 @@ func judgeFirstDropped(r *ranker, row []float32, class int32) (QueryResult, judg
 			first = candidate{score, int32(i)}
 		}
 	}
-	// What is left of the class without the first, and without the first of the
-	// class: the worst order of ties drops one of the class where it can.
+	// rest is the best of the class without the first of the ranking, second the best without the
+	// first of the class: the worst order of ties drops one of the class if it can.
 	rest, _ := r.bestPositive(row, int(first.at), class)
 	top, _ := r.bestPositive(row, -1, class)
 	second, _ := r.bestPositive(row, int(top.at), class)
@@ -62,7 +62,7 @@ func judgeFirstDropped(r *ranker, row []float32, class int32) (QueryResult, judg
 		above, atLeast := r.countNegatives(row, class, second.score)
 		q.RankPessimistic, q.RankOptimistic = int32(atLeast+1), int32(above+1)
 	}
-	if _, atLeast := r.countNegatives(row, class, first.score); atLeast > 0 { // or a tied one of another class is
+	if _, atLeast := r.countNegatives(row, class, first.score); atLeast > 0 { // or one of another class that is tied with it is dropped
 		q.RankOptimistic = 1
 	}
 	return q, queryCounted

@@ -9,8 +9,8 @@ import (
 	"bierbench/models/xla"
 )
 
-// Dialect is what one evaluation program calls R@1 or MAP@R: from one list of
-// embeddings several programs print several numbers.
+// A Dialect is the meaning that one evaluation program gives to R@1 and MAP@R: programs print
+// different numbers for the same embeddings.
 type Dialect struct {
 	Name    string
 	Source  string // the code whose rules these are
@@ -21,31 +21,30 @@ type Dialect struct {
 	Divisor string // what the sums are divided by
 	Differs string // where its numbers differ from those of this package
 
-	// Recalls says that it states R@K for every K of a search, else R@1 alone;
-	// AtR that it states MAP@R and R-precision.
+	// Recalls says that the program prints R@K for every K of a search, else R@1 alone; AtR says
+	// that it prints MAP@R and R-precision.
 	Recalls, AtR bool
 
-	// prepare turns rows of a width into the vectors whose products are scores,
-	// in place; sizes are those of the learners, in order. nil leaves them.
+	// prepare turns rows of a width into the vectors whose products are scores, in place; sizes are
+	// those of the learners, in order. If prepare is nil, the rows stay as they are.
 	prepare func(values []float32, width int, sizes []int)
 	// galleries says that queries may be searched in another list of images.
 	galleries bool
-	// judge scores a query of a class by its row of scores against the gallery,
-	// in the order of ids. self is its own position, -1 where queries are not in
-	// the gallery. Ranks are those by which hits are counted. They need not be
-	// places in a ranking: noRank is a miss at every K.
+	// judge scores a query of a class by its row of scores against the gallery, in the order of
+	// ids. self is its own position, or -1 if the queries are not in the gallery. Ranks are those
+	// by which hits are counted. They need not be places in a ranking: noRank is a miss at every K.
 	judge func(r *ranker, row []float32, self int, class int32) (QueryResult, judgement)
 }
 
 // noRank is the rank of a query that is a miss at every K.
 const noRank = math.MaxInt32
 
-// judgement says what a program does with a query.
+// A judgement says what a program does with a query.
 type judgement int
 
 const (
 	queryCounted judgement = iota
-	queryLeftOut           // of the means
+	queryLeftOut           // the means are taken without it
 	programStops           // the program ends with an error
 )
 
@@ -60,7 +59,8 @@ func Dialects() []Dialect {
 	}
 }
 
-// DialectNamed returns the dialect of that name.
+// DialectNamed returns the dialect of the given name. An unknown name is an error that lists the
+// known ones.
 func DialectNamed(name string) (Dialect, error) {
 	var known []string
 	for _, d := range Dialects() {
@@ -72,17 +72,16 @@ func DialectNamed(name string) (Dialect, error) {
 	return Dialect{}, fmt.Errorf("dialect: %q is not one of %s", name, strings.Join(known, ", "))
 }
 
-// NoScoreError says why a program gives no number for a search.
+// A NoScoreError says why the program of a dialect gives no number for a search.
 type NoScoreError struct{ Dialect, Reason string }
 
 func (e NoScoreError) Error() string { return e.Dialect + ": " + e.Reason }
 
-// Rescore evaluates a search by the rules of a dialect. sizes are the learners',
-// in the order of their slices; their sum is the width. Metrics are those that
-// the dialect states. Bounds are what its own rule would give if every tie were
-// counted against and for the query. It searches as Retrieve does, in the same
-// memory and a copy of the vectors. Where the program would give no number the
-// error is a NoScoreError.
+// Rescore evaluates a search by the rules of a dialect. sizes are the learners', in the order of
+// their slices; their sum is the width. The result has the metrics that the program prints; their
+// bounds are the values that its rule would give if every tie counted against the query, and for
+// it. Rescore searches as Retrieve does, and needs its memory and a copy of the vectors. If the
+// program would give no number, the error is a NoScoreError.
 func Rescore(ctx context.Context, b *xla.Backend, s Search, sizes []int, d Dialect) (*Result, error) {
 	s, err := d.rewrite(s, sizes)
 	if err != nil {
@@ -96,7 +95,7 @@ func Rescore(ctx context.Context, b *xla.Backend, s Search, sizes []int, d Diale
 	self := s.selfPositions(sorted)
 	for q, at := range self {
 		if s.SelfExcluded && at < 0 {
-			return nil, fmt.Errorf("rescore: query %d is not in the gallery that it is left out of", s.QueryIDs[q])
+			return nil, fmt.Errorf("rescore: query %d is not in the gallery, though it is to be left out of it", s.QueryIDs[q])
 		}
 	}
 	rankers := make([]ranker, scoreWorkers())
@@ -120,8 +119,8 @@ func Rescore(ctx context.Context, b *xla.Backend, s Search, sizes []int, d Diale
 	return r, nil
 }
 
-// rewrite returns the search as the program makes it: of prepared vectors, with
-// the recalls that it states.
+// rewrite returns the search that the program makes: with prepared vectors and the recalls that it
+// prints.
 func (d Dialect) rewrite(s Search, sizes []int) (Search, error) {
 	sum := 0
 	for _, size := range sizes {
@@ -154,7 +153,7 @@ func (d Dialect) rewrite(s Search, sizes []int) (Search, error) {
 	return s, nil
 }
 
-// summarise takes the means that the dialect states.
+// summarise takes the means that the program prints.
 func (d Dialect) summarise(results []QueryResult, judgements []judgement, recalls []int) (*Result, error) {
 	valid := make([]bool, len(results))
 	stopping, counts := 0, 0
@@ -170,7 +169,8 @@ func (d Dialect) summarise(results []QueryResult, judgements []judgement, recall
 	}
 	switch {
 	case stopping > 0:
-		return nil, NoScoreError{d.Name, fmt.Sprintf("its code stops with an error where a query has no positive: %d of %d have none", stopping, len(results))}
+		return nil, NoScoreError{d.Name, fmt.Sprintf("its code stops with an error where a query has no positive: %d of %d have none",
+			stopping, len(results))}
 	case counts == 0:
 		return nil, NoScoreError{d.Name, fmt.Sprintf("none of %d queries has a positive", len(results))}
 	}
@@ -194,8 +194,8 @@ func unitLength(floor float64) func(values []float32, width int, sizes []int) {
 	}
 }
 
-// scaleToLength gives a vector a length; one below the floor gets the share of it
-// that it has of the floor. Lengths are sums in float64.
+// scaleToLength scales a vector, in place, to the given length. A vector shorter than the floor is
+// scaled as one that is as long as the floor. Lengths are summed in float64.
 func scaleToLength(v []float32, length, floor float64) {
 	square := 0.0
 	for _, x := range v {

@@ -9,21 +9,19 @@ import (
 	"bierbench/models/xla"
 )
 
-// LearnerRecall is R@K of one learner of an ensemble, by name: "R@1" always,
-// and those of the search.
+// A LearnerRecall holds R@K of one learner of an ensemble, fractions in [0, 1] by name: "R@1" and
+// the recalls of the search.
 type LearnerRecall struct {
 	Size              int
-	Alone, Cumulative map[string]float64 // by its slice alone; by it and the learners before it
+	Alone, Cumulative map[string]float64 // of its slice alone; of the learners up to it
 }
 
-// LearnerRecalls returns R@K of every learner of an ensemble: of its slice
-// alone and of the ensemble up to it. The vectors of s are the learners' scaled
-// slices one after the other, of the given sizes. Where scores tie, the order
-// is Retrieve's.
+// LearnerRecalls returns R@K of every learner of an ensemble: of its slice alone and of the
+// ensemble up to it. The vectors of s are the learners' scaled slices one after the other, of the
+// given sizes. Ties are ordered as Retrieve orders them.
 //
-// whole is the metrics that Retrieve found for s; they are the last learner's
-// cumulative ones, which take the largest of the searches otherwise. It may be
-// nil.
+// whole, which may be nil, are the metrics that Retrieve found for s. They serve as the last
+// learner's cumulative recalls, which would need the largest of the searches.
 func LearnerRecalls(ctx context.Context, b *xla.Backend, s Search, sizes []int, whole map[string]float64) ([]LearnerRecall, error) {
 	order, err := s.checkedOrder()
 	if err != nil {
@@ -36,7 +34,10 @@ func LearnerRecalls(ctx context.Context, b *xla.Backend, s Search, sizes []int, 
 	if len(sizes) == 0 || slices.Min(sizes) < 1 || sum != s.Width {
 		return nil, fmt.Errorf("learner recalls: sizes %v; want at least one learner and the sum %d", sizes, s.Width)
 	}
-	t := learnerSearch{Search: s, order: order, gallery: s.sortedGallery(order), ks: slices.Compact(slices.Sorted(slices.Values(append([]int{1}, s.Recalls...))))}
+	t := learnerSearch{
+		Search: s, order: order, gallery: s.sortedGallery(order),
+		ks: slices.Compact(slices.Sorted(slices.Values(append([]int{1}, s.Recalls...)))),
+	}
 	t.self = s.selfPositions(t.gallery)
 	known := t.knownRecalls(whole)
 	out := make([]LearnerRecall, len(sizes))
@@ -62,16 +63,16 @@ func LearnerRecalls(ctx context.Context, b *xla.Backend, s Search, sizes []int, 
 	return out, nil
 }
 
-// learnerSearch is a search that is made with some of the dimensions at a time.
+// A learnerSearch is a search that is made with some of the dimensions at a time.
 type learnerSearch struct {
 	Search
 	order   []int // rows of the gallery by id
 	gallery *sortedGallery
-	self    []int // of each query
+	self    []int // position of each query in the gallery, or -1
 	ks      []int // ascending
 }
 
-// knownRecalls returns the recalls that are asked for, where metrics has all of them.
+// knownRecalls returns the wanted recalls if metrics has all of them, else nil.
 func (t learnerSearch) knownRecalls(metrics map[string]float64) map[string]float64 {
 	recalls := map[string]float64{}
 	for _, k := range t.ks {

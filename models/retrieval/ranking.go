@@ -6,19 +6,18 @@ import (
 	"slices"
 )
 
-// candidate is one gallery image in the running for the first ranks.
+// A candidate is a gallery image that may have one of the first ranks.
 type candidate struct {
 	score float32
 	at    int32 // position in the gallery, which is sorted by id
 }
 
-// compare is the ranking's order: score descending, then id ascending.
+// compare orders a ranking: by score descending, then by id ascending.
 func (c candidate) compare(d candidate) int {
 	return cmp.Or(cmp.Compare(d.score, c.score), cmp.Compare(c.at, d.at))
 }
 
-// sortedGallery is a gallery as the ranking sees it: sorted by id. It is read only and
-// shared by rankers.
+// A sortedGallery is a gallery sorted by id. It is read only and shared by rankers.
 type sortedGallery struct {
 	ids       []int64
 	classes   []int32
@@ -33,8 +32,8 @@ func newSortedGallery(ids []int64, classes []int32) *sortedGallery {
 	return s
 }
 
-// bestPositive returns the positive of a class that comes first by the scores in row,
-// and how many positives there are; self, a position or -1, is none.
+// bestPositive returns the positive of a class that comes first by the scores in row, and how many
+// positives there are; self, a position or -1, is not a positive.
 func (s *sortedGallery) bestPositive(row []float32, self int, class int32) (best candidate, relevant int) {
 	positives := s.positions[class]
 	relevant = len(positives)
@@ -51,7 +50,7 @@ func (s *sortedGallery) bestPositive(row []float32, self int, class int32) (best
 	return best, relevant
 }
 
-// ranker ranks one row of scores after the other; it keeps its scratch memory.
+// A ranker ranks one row of scores after the other and reuses its scratch memory.
 type ranker struct {
 	*sortedGallery
 	nearest int         // how many of the first ranks to report
@@ -62,8 +61,8 @@ type ranker struct {
 // which has no NaN. self is the query's own position in the gallery, left out
 // of the ranking, or -1. ok is false when the gallery has no positive.
 //
-// It is one pass over the row that finds the first R, and a second one that
-// counts only where the best positive is not among them.
+// It makes one pass over the row to find the first R, and a second pass to count only if the best
+// positive is not among them.
 func (r *ranker) rank(row []float32, self int, class int32) (q QueryResult, ok bool) {
 	row = row[:len(r.ids)]
 	best, relevant := r.bestPositive(row, self, class)

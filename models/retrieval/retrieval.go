@@ -10,8 +10,8 @@ import (
 	"bierbench/models/xla"
 )
 
-// Search is an exact nearest-neighbour search to evaluate. The score of two
-// vectors is their dot product. Queries and Gallery may be one slice.
+// A Search is an exact nearest-neighbour search to evaluate. The score of two vectors is their dot
+// product. Queries and Gallery may be one slice.
 type Search struct {
 	Queries, Gallery             []float32 // row-major [images, Width]
 	Width                        int
@@ -22,11 +22,10 @@ type Search struct {
 	Nearest                      int   // gallery images to report for each query
 }
 
-// QueryResult is what the search found for one query. Ranks are 1-based ranks
-// of the best positive. Where scores tie, the order is by gallery id;
-// pessimistic puts positives last among equals, optimistic first. R is the
-// number of positives: AP is (1/R) sum over ranks i <= R of precision(i) rel(i),
-// whose mean is MAP@R; RPrecision is the share of positives in the first R.
+// A QueryResult is what a search found for one query. Ranks are those of the best positive, counted
+// from 1. Images of equal scores are ordered by gallery id; pessimistic puts positives last among
+// them, optimistic first. R is the number of positives: AP is (1/R) sum over ranks i <= R of
+// precision(i) rel(i), whose mean is MAP@R; RPrecision is the share of positives in the first R.
 type QueryResult struct {
 	ID                                                      int64
 	Class                                                   int32
@@ -37,9 +36,9 @@ type QueryResult struct {
 	NearestScores                                           []float32
 }
 
-// Result is the result of a search. Metrics are means over Queries,
-// fractions in [0,1], named "R@1", ..., "MAP@R" and "R-precision"; Bounds are
-// their values with ties against and for: [pessimistic, optimistic].
+// A Result is the result of a search. Metrics are means over Queries, fractions in [0,1], named
+// "R@1", ..., "MAP@R" and "R-precision"; Bounds are their values with ties against and for:
+// [pessimistic, optimistic].
 type Result struct {
 	Queries  []QueryResult // those with a positive in the gallery, in the search's order
 	Excluded int           // queries without a positive
@@ -73,7 +72,7 @@ func Retrieve(ctx context.Context, b *xla.Backend, s Search) (*Result, error) {
 	return summarise(results, valid, s.Recalls)
 }
 
-// summarise keeps the valid results and takes means over them.
+// summarise keeps the valid results and takes the means over them.
 func summarise(results []QueryResult, valid []bool, recalls []int) (*Result, error) {
 	r := &Result{Metrics: map[string]float64{}, Bounds: map[string][2]float64{}}
 	for i, q := range results {
@@ -113,7 +112,7 @@ func (r *Result) addMetric(name string, value func(q *QueryResult) [3]float64) {
 	r.Bounds[name] = [2]float64{sum[1] / n, sum[2] / n}
 }
 
-// recallName is "R@K".
+// recallName returns "R@K".
 func recallName(k int) string { return fmt.Sprintf("R@%d", k) }
 
 func recallHit(rank int32, k int) float64 {
@@ -145,7 +144,8 @@ func (s Search) checkedOrder() ([]int, error) {
 			return nil, fmt.Errorf("%s: no images", side.name)
 		}
 		if len(side.classes) != n || len(side.values) != n*s.Width {
-			return nil, fmt.Errorf("%s: %d ids, %d classes and %d numbers; want as many classes as ids and %d numbers each", side.name, n, len(side.classes), len(side.values), s.Width)
+			return nil, fmt.Errorf("%s: %d ids, %d classes and %d numbers; want as many classes as ids and %d numbers each", side.name,
+				n, len(side.classes), len(side.values), s.Width)
 		}
 		length := 0.0
 		for i, id := range side.ids {
@@ -175,7 +175,7 @@ func (s Search) checkedOrder() ([]int, error) {
 	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(s.GalleryIDs[i], s.GalleryIDs[j]) })
 	for i := 1; i < len(order); i++ {
 		if id := s.GalleryIDs[order[i]]; id == s.GalleryIDs[order[i-1]] {
-			return nil, fmt.Errorf("gallery: id %d is there twice", id)
+			return nil, fmt.Errorf("gallery: id %d occurs twice", id)
 		}
 	}
 	return order, nil
@@ -190,8 +190,8 @@ func (s Search) sortedGallery(order []int) *sortedGallery {
 	return newSortedGallery(ids, classes)
 }
 
-// selfPositions returns every query's own position in the gallery, -1 where it is not
-// there or takes part.
+// selfPositions returns every query's own position in the gallery, or -1 if it is not there or is
+// not left out.
 func (s Search) selfPositions(sorted *sortedGallery) []int {
 	self := make([]int, len(s.QueryIDs))
 	for q, id := range s.QueryIDs {

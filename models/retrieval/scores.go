@@ -42,26 +42,24 @@ func (r vectorRows) tensor(from, count, padded int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(flat, padded, r.width)
 }
 
-// scoredBlock is a block of queries and its product with the gallery.
+// A scoredBlock is a block of queries and its product with the gallery.
 type scoredBlock struct {
 	from, count   int // queries [from, from+count)
 	input, scores *tensors.Tensor
 }
 
-// free waits until the scores are there: the device reads the input and the
-// gallery up to then.
+// free waits until the scores are complete, for the device reads the input and the gallery until
+// then.
 func (s scoredBlock) free() error {
 	return errors.Join(s.scores.ConstBytes(func([]byte) {}), s.scores.FinalizeAll(), s.input.FinalizeAll())
 }
 
-// scoreBlocks computes the dot products of all queries with all of a gallery,
-// a block of queries at a time. visit gets the scores of one query; it is
-// called by several goroutines, worker is the caller's number below
-// scoreWorkers. The row is only valid during the call.
+// scoreBlocks computes the dot products of all queries with all of a gallery, a block of queries at
+// a time. visit gets the scores of one query. Several goroutines call it: worker, below
+// scoreWorkers, is the number of the caller. The row is only valid during the call.
 //
-// Every device of the backend has the gallery and takes one block after the
-// other, all with the program and the shape of a single device: a score's bits
-// do not depend on how many there are.
+// Every device of the backend has the gallery and takes one block after the other, all with the
+// program and the shape of a single device: a score's bits do not depend on the number of devices.
 func scoreBlocks(ctx context.Context, b *xla.Backend, queries, gallery vectorRows, visit func(worker, query int, row []float32)) error {
 	padded := roundUp(gallery.count, blockRows)
 	block := min(roundUp(queries.count, blockRows), max(blockScores/padded/blockRows, 1)*blockRows)
@@ -138,9 +136,8 @@ func (p scoreProgram) Close() error {
 	return nil
 }
 
-// keptScores returns the backend's program of scores. It is compiled once for
-// every shape: a protocol with draws, or many cells of one data set, search with
-// the same shapes again and again.
+// keptScores returns the backend's program of scores. It is compiled once for every shape, because
+// a protocol with draws and the cells of one data set search with the same shapes again and again.
 func keptScores(b *xla.Backend) (*Exec, error) {
 	program, err := b.Keep("scores", "", func() (io.Closer, error) {
 		exec, err := NewExec(b.Backend, func(q, g *Node) *Node {

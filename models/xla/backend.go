@@ -37,12 +37,12 @@ type Backend struct {
 	Device string // how many devices there are and what the first one is: 4 x cpu
 	Plugin string // name and SHA-256 of the PJRT plugin; empty for go
 
-	Devices int // that share the work, at least 1
+	Devices int // how many devices share the work, at least 1
 
 	PluginPath string // the plugin's file; empty for go
 
-	// Patience is how long the device may take over one computation before Log
-	// says so, and again each time that long after; 0 watches nothing.
+	// Patience is how long the device may take over one computation before Log gets a warning,
+	// which is repeated after each further Patience; 0 watches nothing.
 	Patience time.Duration
 	Log      *slog.Logger
 
@@ -67,14 +67,14 @@ func (b *Backend) Finalize() {
 
 // keptValue is what a slot of a backend holds.
 type keptValue struct {
-	key   string // of everything that decides the value
+	key   string // names everything that decides the value
 	value io.Closer
 }
 
-// Keep returns what open returned for the slot's key, and calls open where the
-// slot holds nothing or another key's value, which it closes before. A compiled
-// program outlives the call that needs it that way: many cells of a suite take the
-// same one. Finalize closes what is left.
+// Keep returns the value that the slot holds for key. If the slot is empty, or holds the value of
+// another key, which is closed first, Keep calls open and keeps its result. So a compiled program
+// outlives the call that needs it: many cells of a suite use the same one. Finalize closes the
+// remaining values.
 func (b *Backend) Keep(slot, key string, open func() (io.Closer, error)) (io.Closer, error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
@@ -98,22 +98,22 @@ func (b *Backend) Keep(slot, key string, open func() (io.Closer, error)) (io.Clo
 	return value, nil
 }
 
-// Options say which backend is opened and what of it is used.
+// Options say which backend to open and which of its resources to use.
 type Options struct {
-	// Config is xla:cpu, xla:cuda, go, or empty for CUDA where a plugin and a
-	// GPU are there and the CPU elsewhere.
+	// Config is xla:cpu, xla:cuda, go, or empty for CUDA if there are a plugin and a GPU, else the
+	// CPU.
 	Config string
-	// Devices of the backend share the work of a step, of features and of an
-	// evaluation; it must have as many.
+	// Devices is how many devices share the work of a step, of features and of an evaluation, from
+	// 1 to all devices of the backend.
 	Devices int
-	// GPUMemory is the fraction of each GPU's memory that is taken at most, above
-	// 0 and up to 1; 0 leaves it to the plugin (XLA's own is 0.75). Memory is
-	// taken as it is needed in any case. It is for CUDA alone.
+	// GPUMemory is the largest fraction of each GPU's memory that is taken, above 0 and up to 1; 0
+	// leaves it to the plugin (XLA takes up to 0.75). In any case memory is taken as it is needed.
+	// The setting is for CUDA alone.
 	GPUMemory float64
 }
 
-// CheckGPUMemory reports a fraction of a GPU's memory that is none, and one for
-// a backend, by its name or empty, that has no GPU.
+// CheckGPUMemory returns an error if fraction is not in [0, 1], or if it is above 0 and config, a
+// backend's name or empty, is that of a backend without a GPU.
 func CheckGPUMemory(fraction float64, config string) error {
 	switch {
 	case fraction == 0:
@@ -126,8 +126,8 @@ func CheckGPUMemory(fraction float64, config string) error {
 	return nil
 }
 
-// Open opens a backend. It installs the pinned CPU plugin into the cache
-// where it needs one and there is none.
+// Open opens a backend. It installs the pinned CPU plugin into the cache if it needs one and there
+// is none. The caller frees the backend with Finalize.
 func Open(ctx context.Context, o Options, folder cache.Cache, log *slog.Logger) (*Backend, error) {
 	if err := CheckGPUMemory(o.GPUMemory, o.Config); err != nil {
 		return nil, err
@@ -147,8 +147,8 @@ func Open(ctx context.Context, o Options, folder cache.Cache, log *slog.Logger) 
 func openBackend(ctx context.Context, o Options, folder cache.Cache, log *slog.Logger) (*Backend, error) {
 	switch o.Config {
 	case Go:
-		// One node after the other: nodes that are tasks of the worker pool wait
-		// in it for their own parts, for ever where the machine has few cores.
+		// Nodes run one after the other. As tasks of the worker pool they would wait in it for
+		// their own parts, for ever on a machine with few cores.
 		b, err := gobackend.New("ops_sequential")
 		if err != nil {
 			return nil, fmt.Errorf("open backend go: %w", err)
@@ -172,7 +172,7 @@ func openBackend(ctx context.Context, o Options, folder cache.Cache, log *slog.L
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if o.GPUMemory > 0 { // who limits the GPU's memory means to use it
+		if o.GPUMemory > 0 { // a user who limits the GPU's memory means to use it
 			return nil, err
 		}
 		log.Warn("the GPU is not used", "reason", err)
@@ -212,7 +212,7 @@ func openPlugin(ctx context.Context, config string, plugin cache.Plugin, memory 
 	}
 	goxla.EnableAutoInstall(false)
 	if log.Enabled(ctx, slog.LevelDebug) {
-		// GoMLX has set this to 2, errors only, where it was not set.
+		// GoMLX has set this to 2, errors only, unless it was set.
 		if err := os.Setenv("TF_CPP_MIN_LOG_LEVEL", "0"); err != nil {
 			return nil, err
 		}
@@ -241,26 +241,27 @@ func openPlugin(ctx context.Context, config string, plugin cache.Plugin, memory 
 	}, nil
 }
 
-// checkPluginPath reports a path that GoMLX would misread: a comma begins its
-// options, and a plugin with cuda or nvidia anywhere in its path is given
-// options that the CPU's does not take.
+// checkPluginPath returns an error for a path that GoMLX would misread: options begin after a
+// comma, and a plugin with cuda or nvidia anywhere in its path gets options that the CPU plugin
+// does not accept.
 func checkPluginPath(config, path string) error {
 	if !filepath.IsAbs(path) || strings.Contains(path, ",") {
 		return fmt.Errorf("plugin %s: want an absolute path without a comma; choose another folder with BIERBENCH_CACHE", path)
 	}
 	if lower := strings.ToLower(path); config == CPU && (strings.Contains(lower, "cuda") || strings.Contains(lower, "nvidia")) {
-		return fmt.Errorf("plugin %s: want a path without cuda and nvidia, GoMLX takes it for that of a GPU; choose another folder with BIERBENCH_CACHE", path)
+		return fmt.Errorf("plugin %s: want a path without cuda and nvidia, by which GoMLX tells a GPU's plugin; choose "+
+			"another folder with BIERBENCH_CACHE", path)
 	}
 	return nil
 }
 
-// clientConfig is what GoMLX is told of a plugin's client: its library's
-// absolute path and options. memory is Options.GPUMemory.
+// clientConfig returns what GoMLX is told about a plugin's client: the library's absolute path and
+// options. memory is Options.GPUMemory.
 func clientConfig(config, path string, memory float64) string {
 	if config == CPU {
 		return path + ",shared_buffers" // the device's memory is the host's: tensors need no copy
 	}
-	// Without this one process would take the GPU's memory for itself.
+	// Without this option one process would take the GPU's memory for itself.
 	path += ",preallocate=false"
 	if memory > 0 {
 		path += fmt.Sprintf(",memory_fraction=%g", memory)
@@ -268,8 +269,8 @@ func clientConfig(config, path string, memory float64) string {
 	return path
 }
 
-// deviceName says what the first device is. Plugins call a GPU cuda:0; its
-// model is in the driver's files.
+// deviceName returns the name of the first device: cpu, or a GPU's model. Plugins call a GPU
+// cuda:0; its model is in the driver's files, which match the pattern driver.
 func deviceName(b compute.Backend, driver string) string {
 	name, _, _ := strings.Cut(b.DeviceDescription(0), " ")
 	name, _, _ = strings.Cut(name, ":")
@@ -292,10 +293,9 @@ func deviceName(b compute.Backend, driver string) string {
 	return name
 }
 
-// Catch runs f and returns what it panics with as an error that says what was
-// being done. Graph-building functions panic where they cannot go on: this is
-// the one boundary at which that becomes an error. A programmer's mistake
-// (nil dereference, index out of range) stays a panic.
+// Catch runs f and returns its panic as an error that says what was being done. Graph-building
+// functions panic when they cannot go on: this is the one boundary at which that becomes an error.
+// A programmer's mistake (nil dereference, index out of range) stays a panic.
 func Catch(what string, f func()) (err error) {
 	defer func() {
 		switch v := recover().(type) {
@@ -312,9 +312,9 @@ func Catch(what string, f func()) (err error) {
 	return nil
 }
 
-// prepareCUDA tells XLA where CUDA's tools (ptxas, libdevice) lie: in the
-// nvidia folder beside the plugin's. The binding's own search is switched off,
-// it names a folder of its author's machine.
+// prepareCUDA tells XLA where CUDA's tools (ptxas, libdevice) lie: in the nvidia folder beside the
+// plugin's. The binding's own search is switched off, because it names a folder of its author's
+// machine.
 func prepareCUDA(plugin string) error {
 	const flag = "--xla_gpu_cuda_data_dir="
 	folders := []string{

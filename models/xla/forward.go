@@ -10,20 +10,20 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Forward is a computation that changes no variable, of one input with a fixed
-// shape. Each of the backend's devices can run it, with its own copy of the
-// variables: batches are shared by giving every device whole ones. All run one
-// program on one shape, so a result's bits do not depend on how many devices
-// there are or on which of them a batch was.
+// A Forward is a computation of one input with a fixed shape, and changes no variable. Each of the
+// backend's devices can run it, with its own copy of the variables: devices share the work by whole
+// batches. All run one program on one shape, so a result's bits do not depend on the number of
+// devices, nor on the device that took the batch.
 type Forward struct {
 	backend *Backend
 	exec    *Exec
 	lock    sync.Mutex
-	device  int                                   // that run is starting
-	copies  []map[*model.Variable]*tensors.Tensor // by device; the first one has the variables themselves
+	device  int                                   // on which RunGraph is starting the program
+	copies  []map[*model.Variable]*tensors.Tensor // by device; the first device uses the variables themselves
 }
 
-// Forward compiles at its first run. f gets the root of store and the input.
+// Forward returns the program of f, which gets the root scope of store and the input. It is
+// compiled at its first run.
 func (b *Backend) Forward(store *model.Store, f func(scope *model.Scope, input *Node) *Node) (*Forward, error) {
 	exec, err := NewExec(b.Backend, func(input *Node) *Node { return f(store.RootScope(), input) })
 	if err != nil {
@@ -49,7 +49,8 @@ func (b *Backend) Forward(store *model.Store, f func(scope *model.Scope, input *
 	return p, nil
 }
 
-// variableValue is a variable's tensor on the device that run is starting.
+// variableValue returns a variable's tensor for the device on which RunGraph is starting the
+// program.
 func (p *Forward) variableValue(v *model.Variable) (*tensors.Tensor, error) {
 	value, err := v.Value()
 	if err != nil || p.device == 0 {
@@ -68,17 +69,17 @@ func (p *Forward) variableValue(v *model.Variable) (*tensors.Tensor, error) {
 	return copies[v], nil
 }
 
-// Devices is how many goroutines can run the program at a time.
+// Devices returns how many goroutines can run the program at a time, one for each device.
 func (p *Forward) Devices() int { return len(p.copies) }
 
-// Run starts the program on a device and returns its output, which is the
-// caller's to free. The device reads the input until the output is there.
+// Run starts the program on a device, counted from 0, and returns its output, which the caller
+// frees. The device reads the input until the output is complete.
 func (p *Forward) Run(device int, input *tensors.Tensor) (*tensors.Tensor, error) {
 	output, _, err := p.RunGraph(device, input)
 	return output, err
 }
 
-// RunGraph is run, and also returns the graph that the output is of.
+// RunGraph does the same as Run, and also returns the graph that computes the output.
 func (p *Forward) RunGraph(device int, input *tensors.Tensor) (*tensors.Tensor, *Graph, error) {
 	p.lock.Lock() // while it starts; devices compute side by side
 	defer p.lock.Unlock()
@@ -90,14 +91,13 @@ func (p *Forward) RunGraph(device int, input *tensors.Tensor) (*tensors.Tensor, 
 	return found[0], g, nil
 }
 
-// Free gives the memory of the program and of the copies back.
+// Free frees the program and the copies of the variables.
 func (p *Forward) Free() error {
 	p.exec.Finalize()
 	return p.Forget()
 }
 
-// Forget frees the copies of the variables: they are made again when the
-// program runs again.
+// Forget frees the copies of the variables; the next run makes new ones.
 func (p *Forward) Forget() error {
 	var errs []error
 	for device, copies := range p.copies {

@@ -10,8 +10,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// dataAxis is the one axis of the mesh: devices that share the images of a
-// batch.
+// dataAxis is the one axis of the mesh, along which the devices share the images of a batch.
 const dataAxis = "data"
 
 // Layout is how the devices hold an array.
@@ -19,23 +18,25 @@ type Layout int
 
 // The layouts of an array.
 const (
-	Replicated Layout = iota // each has all of it
-	Sharded                  // each has its part of the first axis, which their number must divide
+	Replicated Layout = iota // each device has the whole array
+	Sharded                  // each device has its part of the first axis, whose length their number must divide
 )
 
-// Program is a computation on the variables of a model. With several devices
-// it is still one computation on whole arrays, which the compiler splits by
-// the layout of its inputs (GoMLX's AutoSharding): variables are replicated,
-// and a matrix of all pairs of a batch spans the devices.
+// A Program is a computation on the variables of a model. With several devices it is still one
+// computation on whole arrays, which the compiler splits by the layout of its inputs (GoMLX's
+// AutoSharding): variables are replicated, and a matrix of all pairs of a batch spans the devices.
 type Program struct {
 	exec   *model.Exec
 	inputs []*distributed.ShardingSpec // nil with one device
-	output *distributed.ShardingSpec   // of every output that is no variable's new value
+	output *distributed.ShardingSpec   // of every output except the new values of variables
 }
 
-// Program compiles at its first run. inputs are the layouts of f's inputs;
-// output is that of all its outputs, and replicated where f sets variables.
-func (b *Backend) Program(store *model.Store, f func(scope *model.Scope, inputs []*Node) []*Node, output Layout, inputs ...Layout) (*Program, error) {
+// Program returns the program of f, which gets the root scope of store and the inputs. It is
+// compiled at its first run. inputs are the layouts of f's inputs; output is the layout of all its
+// outputs, Replicated if f sets variables.
+func (b *Backend) Program(store *model.Store, f func(scope *model.Scope, inputs []*Node) []*Node, output Layout,
+	inputs ...Layout,
+) (*Program, error) {
 	exec, err := model.NewExec(b.Backend, store, f)
 	if err != nil {
 		return nil, err
@@ -60,8 +61,7 @@ func (b *Backend) Program(store *model.Store, f func(scope *model.Scope, inputs 
 	return p, nil
 }
 
-// deviceMesh is the backend's one mesh: programs that share variables must
-// share it.
+// deviceMesh returns the backend's one mesh: programs that share variables must share it.
 func (b *Backend) deviceMesh() (*distributed.DeviceMesh, error) {
 	b.meshOnce.Do(func() {
 		b.mesh, b.meshErr = distributed.NewDeviceMesh([]int{b.Devices}, []string{dataAxis})
@@ -69,15 +69,15 @@ func (b *Backend) deviceMesh() (*distributed.DeviceMesh, error) {
 	return b.mesh, b.meshErr
 }
 
-// Run executes the program on whole arrays, tensors or what a tensor can be
-// made of, and returns whole arrays, which are the caller's to free. f must
-// have an output: reading it tells that a device has done its part.
+// Run executes the program on whole arrays, tensors or values that a tensor can be made of, and
+// returns whole arrays, which the caller frees. f must have an output: once it can be read, a
+// device has done its part.
 func (p *Program) Run(inputs ...any) ([]*tensors.Tensor, error) {
 	if p.inputs == nil {
 		return p.exec.Call(inputs...)
 	}
 	if len(inputs) != len(p.inputs) {
-		return nil, fmt.Errorf("%d inputs of a program that takes %d", len(inputs), len(p.inputs))
+		return nil, fmt.Errorf("%d inputs for a program that takes %d", len(inputs), len(p.inputs))
 	}
 	parts := make([]any, len(inputs))
 	for i, input := range inputs {
@@ -102,8 +102,8 @@ func (p *Program) Run(inputs ...any) ([]*tensors.Tensor, error) {
 	return p.mergeOutputs(found)
 }
 
-// mergeOutputs puts the devices' outputs together: first come all outputs of the
-// first device.
+// mergeOutputs returns the whole outputs. found holds all outputs of the first device, then those
+// of the next one, and so on.
 func (p *Program) mergeOutputs(found []*tensors.Tensor) ([]*tensors.Tensor, error) {
 	n := len(found) / p.exec.NumDevices()
 	out := make([]*tensors.Tensor, n)
@@ -133,5 +133,5 @@ func (p *Program) mergeOutputs(found []*tensors.Tensor) ([]*tensors.Tensor, erro
 	return out, nil
 }
 
-// Free gives the program's memory back.
+// Free frees the program.
 func (p *Program) Free() { p.exec.Finalize() }

@@ -10,7 +10,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Below enters each part of slash-separated paths below scope.
+// Below returns the scope at the slash-separated paths below scope, one after the other.
 func Below(scope *model.Scope, paths ...string) *model.Scope {
 	for _, path := range paths {
 		for part := range strings.SplitSeq(path, "/") {
@@ -20,9 +20,9 @@ func Below(scope *model.Scope, paths ...string) *model.Scope {
 	return scope
 }
 
-// Variable returns the value of a float32 variable of scope, which must be
-// there with these dims: asked for one by its shape, the library creates what
-// is missing and gives it random values.
+// Variable returns the value of a float32 variable of scope in the graph g. It panics unless the
+// variable exists with these dims; the library's own call, which takes a shape, would create a
+// missing variable with random values.
 func Variable(scope *model.Scope, g *Graph, name string, dims ...int) *Node {
 	v := scope.GetVariable(name)
 	if v == nil {

@@ -6,10 +6,9 @@ import "time"
 // says so. The longest ones, a first step with its compilation, take minutes.
 const DefaultPatience = 10 * time.Minute
 
-// Watch is told what a device is going to do, and returns what to call when it
-// has done it. Each time that this has taken another b.Patience it says so in
-// the log: a device that hangs shows nothing else. It ends nothing, what is
-// slow may still come to its end.
+// Watch watches a computation of a device, which what describes, until the caller calls stop. Each
+// time another b.Patience has passed, it logs a warning: a device that hangs gives no other sign.
+// It ends nothing, for a slow computation may still finish.
 func (b *Backend) Watch(what string) (stop func()) {
 	if b.Patience <= 0 {
 		return func() {}
@@ -19,7 +18,8 @@ func (b *Backend) Watch(what string) (stop func()) {
 	})
 }
 
-// Watch calls stalled each time that another while has passed, until stop.
+// Watch calls stalled each time another while has passed, with the time since the call of Watch,
+// until the caller calls stop.
 func Watch(while time.Duration, stalled func(waited time.Duration)) (stop func()) {
 	done := make(chan struct{})
 	go func() {

@@ -30,14 +30,14 @@ func limitDevice(tb testing.TB) {
 	}))
 }
 
-// sharedBackend is the backend of the package's tests, opened at first need.
+// sharedBackend returns the backend of a package's tests, which the first call opens.
 var sharedBackend = sync.OnceValues(func() (*xla.Backend, error) {
 	folder, err := cache.Default()
 	if err != nil {
 		return nil, err
 	}
-	// Most of what these tests would wait for is XLA optimising small programs that
-	// run a few times. It reads its flags when the plugin is loaded.
+	// Otherwise the tests would mostly wait while XLA optimises small programs that run a few
+	// times. It reads its flags when the plugin is loaded.
 	if os.Getenv("XLA_FLAGS") == "" && !optimised {
 		if err := os.Setenv("XLA_FLAGS", "--xla_backend_optimization_level=0"); err != nil {
 			return nil, err
@@ -47,8 +47,8 @@ var sharedBackend = sync.OnceValues(func() (*xla.Backend, error) {
 	return xla.Open(context.Background(), xla.Options{Config: xla.CPU, Devices: 1}, folder, slog.Default())
 })
 
-// Backend returns the XLA CPU backend that all tests of the package share.
-// It installs the pinned plugin into the user's cache where there is none.
+// Backend returns the XLA CPU backend that all tests of a package share. It installs the pinned
+// plugin into the user's cache if there is none.
 func Backend(tb testing.TB) *xla.Backend {
 	tb.Helper()
 	limitDevice(tb)
@@ -59,7 +59,7 @@ func Backend(tb testing.TB) *xla.Backend {
 	return b
 }
 
-// GoBackend returns GoMLX's own backend, for what needs no plugin.
+// GoBackend returns GoMLX's own backend, for tests that need no plugin.
 func GoBackend(tb testing.TB) *xla.Backend {
 	tb.Helper()
 	limitDevice(tb)
@@ -70,7 +70,7 @@ func GoBackend(tb testing.TB) *xla.Backend {
 	return b
 }
 
-// OnDevices is the shared backend with its work split over n devices.
+// OnDevices returns the shared backend, with its work split over n devices.
 func OnDevices(tb testing.TB, n int) *xla.Backend {
 	tb.Helper()
 	b := Backend(tb)

@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// GoldenTolerance is what a float64 port may differ by, absolute below 1 and
-// relative above: the golden vectors come from an independent float64
-// implementation that sums in another order.
+// GoldenTolerance is the largest difference allowed to a float64 port, absolute below 1 and
+// relative above: the golden vectors come from an independent float64 implementation that sums in
+// another order.
 const GoldenTolerance = 1e-9
 
 // GoldenCase is one file of golden vectors. Tensors are nested lists,
@@ -27,16 +27,15 @@ type GoldenCase struct {
 	FD      json.RawMessage // how the author checked the gradients
 }
 
-// GoldenReader computes what the cases of a kind state.
+// A GoldenReader computes the outputs that the cases of a kind state.
 type GoldenReader struct {
 	Prefix  string                 // of the names of the cases, one of goldenKinds
-	Outputs func(name string) bool // those that it computes; nil for all
+	Outputs func(name string) bool // which outputs it computes; nil for all
 	Read    func(t *testing.T, c GoldenCase) map[string][]float64
 }
 
-// goldenKinds says which packages read the cases of a kind: a case is of the first
-// whose prefix its name has. Where two packages read it, each checks outputs of its
-// own.
+// goldenKinds says which packages read the cases of each kind: a case belongs to the first kind
+// whose prefix begins its name. If two packages read a kind, each checks its own outputs.
 func goldenKinds() []goldenKind {
 	return []goldenKind{
 		{"binomial_scalar_table", []string{"losses"}},
@@ -58,9 +57,9 @@ type goldenKind struct {
 	packages []string
 }
 
-// CheckGolden reads every JSON file of the folder in BIERBENCH_GOLDEN and has the
-// package's readers check its cases. A case of an unknown kind is an error, as is
-// a kind of the package's that none of the readers reads.
+// CheckGolden reads every JSON file in the folder that BIERBENCH_GOLDEN names, or else in
+// shared/golden beside the checkout, and lets the readers of the named package check the cases. A
+// case of an unknown kind is an error, as is a kind of that package without a reader.
 func CheckGolden(t *testing.T, name string, readers ...GoldenReader) {
 	t.Helper()
 	dir := os.Getenv("BIERBENCH_GOLDEN")
@@ -108,7 +107,7 @@ func CheckGolden(t *testing.T, name string, readers ...GoldenReader) {
 	}
 }
 
-// moduleFolder is the folder with the module's go.mod.
+// moduleFolder returns the folder with the module's go.mod.
 func moduleFolder(tb testing.TB) string {
 	tb.Helper()
 	dir, err := os.Getwd()
@@ -126,8 +125,8 @@ func moduleFolder(tb testing.TB) string {
 	}
 }
 
-// compareGolden checks every output that the case states and chosen asks for: one
-// that was not computed is an error, as is a case that states none.
+// compareGolden compares every output that the case states and chosen accepts. An output that was
+// not computed is an error, as is a case without outputs.
 func compareGolden(t *testing.T, got map[string][]float64, outputs map[string]json.RawMessage, chosen func(name string) bool) {
 	t.Helper()
 	want := map[string][]float64{}
@@ -174,7 +173,7 @@ func flattenLeaves(t *testing.T, path string, value any, into map[string][]float
 		}
 	}
 	if _, ok := value.(string); ok {
-		return // words explain, they are not checked
+		return // words are explanations, which are not checked
 	}
 	into[path] = Flat(t, value)
 }
@@ -198,7 +197,7 @@ func Flat(t *testing.T, value any) []float64 {
 	return nil
 }
 
-// Decode returns the value of some JSON.
+// Decode returns the value of a JSON text.
 func Decode(t *testing.T, raw json.RawMessage) any {
 	t.Helper()
 	var v any
@@ -208,8 +207,8 @@ func Decode(t *testing.T, raw json.RawMessage) any {
 	return v
 }
 
-// StrictJSON refuses keys that dst does not have: a setting that is not
-// understood must not be passed over.
+// StrictJSON decodes data into dst and refuses keys that dst does not have: an unknown setting must
+// not be ignored.
 func StrictJSON(data []byte, dst any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()

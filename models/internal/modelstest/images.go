@@ -10,8 +10,8 @@ import (
 	"bierbench/models/cache"
 )
 
-// WeightsFile returns a backbone's pretrained weights. Those that can be
-// installed must be; the others skip the test.
+// WeightsFile returns the path of a backbone's pretrained weights. Without them the test fails if
+// they can be installed, and is skipped otherwise.
 func WeightsFile(t *testing.T, name string) string {
 	t.Helper()
 	folder, err := cache.Default()
@@ -34,7 +34,8 @@ func WeightsFile(t *testing.T, name string) string {
 	return ""
 }
 
-// PatternImages is the formula of testdata/reference.py: [count, size, size, 3] uint8.
+// PatternImages returns images [count, size, size, 3] uint8 by the formula of
+// models/backbones/testdata/reference.py.
 func PatternImages(count, size int) []uint8 {
 	rgb := make([]uint8, 0, count*size*size*3)
 	for n := range count {

@@ -100,7 +100,8 @@ func CheckGradient(t *testing.T, values, gradients [][]float64, step, tolerance 
 	}
 }
 
-// Apply executes a graph function of one input on the tests' backend.
+// Apply executes a graph function of one input on the shared backend, and returns the output's
+// values, row-major, and dimensions.
 func Apply(t *testing.T, f func(x *Node) *Node, x *tensors.Tensor) ([]float32, []int) {
 	t.Helper()
 	out, err := CallOnce(Backend(t).Backend, f, x)

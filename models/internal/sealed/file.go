@@ -8,8 +8,10 @@ import (
 	"strings"
 )
 
-// Replace writes a file whole: under a temporary name in its folder, synced, and renamed to path,
-// whose folder is synced then. So path is either the old file or the whole new one.
+// Replace writes a file whole: under a temporary name in its folder, synced, closed, and renamed to
+// path; then the folder is synced. So path is either the old file or the whole new one. After a
+// failure the temporary file is removed; RemoveLeftovers removes those of killed processes. write
+// may close the file.
 func Replace(path string, write func(f *os.File) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
 	if err != nil {
@@ -47,9 +49,8 @@ func exceptClosed(err error) error {
 	return err
 }
 
-// RemoveLeftovers removes the temporary files that killed processes left in a
-// folder, of files whose name begins with prefix. No other process may be
-// writing such a file.
+// RemoveLeftovers removes the temporary files that killed processes left in a folder, for files
+// whose names begin with prefix. No other process may be writing such a file.
 func RemoveLeftovers(dir, prefix string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -40,8 +40,8 @@ type safetensorsEntry struct {
 	name string
 }
 
-// safetensorsDTypes returns the element types that are read and written, by
-// the format's name for them.
+// safetensorsDTypes returns the element types that are read and written, by their names in the
+// format.
 func safetensorsDTypes() map[string]dtypes.DType {
 	return map[string]dtypes.DType{
 		"F32": dtypes.Float32,
@@ -53,14 +53,13 @@ func safetensorsDTypes() map[string]dtypes.DType {
 	}
 }
 
-// Read reads a whole safetensors file: its tensors by name and its
-// metadata, which is nil where the file has none. It checks every length in
-// the file against the file's size before it allocates.
+// Read reads a whole safetensors file: its tensors by name and its metadata, which is nil if the
+// file has none. It checks every length in the file against the file's size before it allocates.
 func Read(path string) (map[string]*tensors.Tensor, map[string]string, error) {
 	return ReadWith(path, func(*os.File) error { return nil })
 }
 
-// ReadWith reads a file that passes check.
+// ReadWith does the same as Read, after check has accepted the open file.
 func ReadWith(path string, check func(f *os.File) error) (map[string]*tensors.Tensor, map[string]string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -81,7 +80,7 @@ func ReadWith(path string, check func(f *os.File) error) (map[string]*tensors.Te
 	return values, metadata, nil
 }
 
-// decodeSafetensors reads size bytes of r.
+// decodeSafetensors decodes a safetensors file of size bytes.
 func decodeSafetensors(r io.ReaderAt, size int64) (map[string]*tensors.Tensor, map[string]string, error) {
 	entries, metadata, start, err := decodeSafetensorsHeader(r, size)
 	if err != nil {
@@ -125,7 +124,8 @@ func decodeSafetensorsHeader(r io.ReaderAt, size int64) ([]safetensorsEntry, map
 	}
 	length := binary.LittleEndian.Uint64(prefix[:])
 	if length > safetensorsMaxHeader || int64(length) > size-int64(len(prefix)) {
-		return fail("offset 0: safetensors header of %d bytes, want at most the %d that follow and %d", length, size-int64(len(prefix)), safetensorsMaxHeader)
+		return fail("offset 0: safetensors header of %d bytes, want at most the %d that follow and %d", length,
+			size-int64(len(prefix)), safetensorsMaxHeader)
 	}
 	header := make([]byte, length)
 	if _, err := io.ReadFull(io.NewSectionReader(r, 8, int64(length)), header); err != nil {
@@ -168,10 +168,11 @@ func checkEntries(entries []safetensorsEntry, size int64) error {
 	for _, e := range entries {
 		dtype, ok := known[e.DType]
 		if !ok {
-			return fmt.Errorf("tensor %q: dtype %q is not read; want F32, F64, I32, I64, U8 or U64", e.name, e.DType)
+			return fmt.Errorf("tensor %q: dtype %q is not supported; want F32, F64, I32, I64, U8 or U64", e.name, e.DType)
 		}
 		if e.Offsets[0] != end || e.Offsets[1] < e.Offsets[0] || e.Offsets[1] > size {
-			return fmt.Errorf("tensor %q: data at [%d, %d), want it to start at %d and end within the file's %d bytes of data", e.name, e.Offsets[0], e.Offsets[1], end, size)
+			return fmt.Errorf("tensor %q: data at [%d, %d), want it to start at %d and end within the file's %d bytes of data", e.name,
+				e.Offsets[0], e.Offsets[1], end, size)
 		}
 		if len(e.Shape) > MaxRank {
 			return fmt.Errorf("tensor %q: %d axes, want at most %d", e.name, len(e.Shape), MaxRank)
@@ -201,7 +202,7 @@ func Write(path string, values []NamedTensor, metadata map[string]string) error 
 	return WriteWith(path, values, metadata, func(*os.File) error { return nil })
 }
 
-// WriteWith writes a file and has it finished before it appears.
+// WriteWith does the same as Write, and calls finish with the written file before it gets its name.
 func WriteWith(path string, values []NamedTensor, metadata map[string]string, finish func(f *os.File) error) error {
 	sorted := slices.SortedFunc(slices.Values(values), func(a, b NamedTensor) int { return cmp.Compare(a.Name, b.Name) })
 	names := make(map[dtypes.DType]string)
@@ -213,7 +214,7 @@ func WriteWith(path string, values []NamedTensor, metadata map[string]string, fi
 	for _, v := range sorted {
 		dtype, ok := names[v.Value.DType()]
 		if !ok {
-			return fmt.Errorf("write %s: tensor %q: %s is not written", path, v.Name, v.Value.Shape())
+			return fmt.Errorf("write %s: tensor %q: the type of %s is not supported", path, v.Name, v.Value.Shape())
 		}
 		if _, twice := header[v.Name]; twice || v.Name == safetensorsMetadata {
 			return fmt.Errorf("write %s: tensor name %q is used twice or reserved", path, v.Name)
@@ -254,8 +255,8 @@ func WriteWith(path string, values []NamedTensor, metadata map[string]string, fi
 	})
 }
 
-// encodeSafetensorsHeader returns the JSON header. The metadata comes first,
-// where a seal is found however many tensors follow.
+// encodeSafetensorsHeader returns the JSON header. The metadata comes first, so that a seal in it
+// is found however many tensors follow.
 func encodeSafetensorsHeader(entries map[string]safetensorsEntry, metadata map[string]string) ([]byte, error) {
 	text, err := json.Marshal(entries)
 	if err != nil || len(metadata) == 0 {

@@ -11,23 +11,23 @@ import (
 	"strings"
 )
 
-// A sealed file holds the SHA-256 of its own bytes, with zeros in the place of
-// the digest: SealMark and 64 hexadecimal digits, once or several times within
-// sealReach bytes of its start or end. Arrow keeps a schema's metadata, and so
-// the seal, at both ends; a checkpoint has its metadata at the start.
+// A sealed file holds the SHA-256 of its own bytes, with zeros in place of the digest: Mark and 64
+// hexadecimal digits, once or several times within sealReach bytes of its start or end. Arrow keeps
+// a schema's metadata, and so the seal, at both ends; a checkpoint has its metadata at the start.
 const (
 	Mark      = "sha256 of this file with zeros here: "
 	sealReach = 64 << 10
 	sealWidth = 2 * sha256.Size
-	Field     = "bierbench.seal" // what a file's metadata calls it
+	Field     = "bierbench.seal" // key of the seal in a file's metadata
 )
 
-// Placeholder returns the text that a file is written with before it is sealed.
+// Placeholder returns the text that stands in a file until Seal writes the digest there: Mark and
+// 64 zeros.
 func Placeholder() string {
 	return Mark + strings.Repeat("0", sealWidth)
 }
 
-// Seal writes the digest into a file that holds open seals.
+// Seal writes the digest of f into every seal in it. A file without one is an error.
 func Seal(f *os.File) error {
 	digest, places, err := sealDigest(f)
 	if err != nil {
@@ -41,7 +41,7 @@ func Seal(f *os.File) error {
 	return nil
 }
 
-// Check reports whether a sealed file is whole.
+// Check returns an error unless every seal in f holds the digest of the file's bytes.
 func Check(f *os.File) error {
 	want, places, err := sealDigest(f)
 	if err != nil {
@@ -59,8 +59,8 @@ func Check(f *os.File) error {
 	return nil
 }
 
-// sealDigest returns the SHA-256 of f with zeros in the place of its digests,
-// and where those are, in ascending order.
+// sealDigest returns the SHA-256 of f with zeros in place of its digests, and where those are, in
+// ascending order.
 func sealDigest(f *os.File) (digest string, places []int64, err error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -80,7 +80,8 @@ func sealDigest(f *os.File) (digest string, places []int64, err error) {
 		return "", nil, err
 	}
 	if len(places) == 0 {
-		return "", nil, errors.New("the file has no seal: it is cut, not one of ours, or of a version that did not seal its files")
+		return "", nil, errors.New("the file has no seal: it is truncated, not written by bierbench, or written by a " +
+			"version that did not seal its files")
 	}
 	hash := sha256.New()
 	start := int64(0)
