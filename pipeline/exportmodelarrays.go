@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
 
@@ -40,7 +39,7 @@ func writeArrays(ctx context.Context, dir string, e runs.Embeddings) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		err := workspace.WriteFileFunc(filepath.Join(dir, a.name), 0o644,
+		err := runs.WriteFileFunc(filepath.Join(dir, a.name), 0o644,
 			func(w io.Writer) error { return writeArray(w, a.kind, a.shape, a.put) })
 		if err != nil {
 			return fmt.Errorf("write %s: %w", a.name, err)

@@ -16,7 +16,6 @@ import (
 	"bierbench/models"
 	"bierbench/models/backbones"
 	"bierbench/models/losses"
-	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
 
@@ -208,7 +207,7 @@ func (c *ModelCard) seal(dir string) error {
 	if err := encoder.Encode(c); err != nil {
 		return err
 	}
-	return workspace.WriteFile(filepath.Join(dir, cardFile), []byte(text.String()), 0o644)
+	return runs.WriteFile(filepath.Join(dir, cardFile), []byte(text.String()), 0o644)
 }
 
 // cardOf returns the size and the digest of a file.

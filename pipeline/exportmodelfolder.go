@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"bierbench/pipeline/workspace"
+	"bierbench/runs"
 )
 
 // copyWhole copies a file. A link would tie the exported file to that of the run.
@@ -17,7 +17,7 @@ func copyWhole(from, to string) error {
 	if err != nil {
 		return err
 	}
-	err = workspace.WriteFileFunc(to, 0o644, func(out io.Writer) error {
+	err = runs.WriteFileFunc(to, 0o644, func(out io.Writer) error {
 		_, failed := io.Copy(out, in)
 		return failed
 	})
@@ -67,7 +67,7 @@ func replaceFolder(dir string, card *ModelCard, force bool, write func(dir strin
 	} else if err = os.Rename(content, dir); err != nil {
 		return err
 	}
-	return workspace.SyncDir(parent)
+	return runs.SyncFolder(parent)
 }
 
 // checkTarget returns an error where a folder must not be replaced, and whether it exists. A file

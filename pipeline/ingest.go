@@ -11,6 +11,7 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/pipeline/workspace"
+	"bierbench/runs"
 )
 
 // IngestResult is one data set that Ingest prepared or found up to date.
@@ -194,6 +195,6 @@ func inspectOne(w *workspace.Workspace, e datasets.Entry) (Inspected, error) {
 		return Inspected{}, err
 	}
 	sheet := filepath.Join(dir, e.Set+"."+e.Variant+".png")
-	err = workspace.WriteFileFunc(sheet, 0o644, func(w io.Writer) error { return datasets.ContactSheet(data, w) })
+	err = runs.WriteFileFunc(sheet, 0o644, func(w io.Writer) error { return datasets.ContactSheet(data, w) })
 	return Inspected{Inspection: in, Sheet: sheet}, err
 }

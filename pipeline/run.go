@@ -275,7 +275,7 @@ func OpenRun(ctx context.Context, w *workspace.Workspace, p *plan.Plan, work boo
 		err = r.Update(record)
 	}
 	if err == nil {
-		err = workspace.WriteFile(filepath.Join(r.Dir, suiteFile), text, 0o644)
+		err = runs.WriteFile(filepath.Join(r.Dir, suiteFile), text, 0o644)
 	}
 	if err != nil {
 		return nil, err

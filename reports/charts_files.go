@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"bierbench/reports/internal/chart"
+	"bierbench/runs"
 )
 
 // chartsDir is the folder of the charts, inside that of the report.
@@ -81,7 +82,7 @@ func writeCharts(dir string, charts []chart.Chart) error {
 			if was, err := os.ReadFile(path); err == nil && bytes.Equal(was, b.Bytes()) {
 				continue // thousands of charts that did not change need no sync
 			}
-			if err := replaceFile(path, b.Bytes()); err != nil {
+			if err := runs.WriteFile(path, b.Bytes(), 0o644); err != nil {
 				return err
 			}
 		}

@@ -47,7 +47,7 @@ func (w *countingWriter) Seek(offset int64, whence int) (int64, error) {
 // writeArrow writes an Arrow file of n rows whole, in batches of at most the given number of rows.
 // A file without rows has one empty batch.
 func writeArrow(path string, schema *arrow.Schema, n, batch int, record func(from, to int) arrow.Record) error {
-	return writeFile(path, func(f *os.File) error {
+	return WriteFileFunc(path, 0o644, func(f io.Writer) error {
 		out := &countingWriter{Writer: bufio.NewWriterSize(f, 1<<20)}
 		w, err := ipc.NewFileWriter(out, ipc.WithSchema(schema), ipc.WithAllocator(memory.NewGoAllocator()))
 		if err != nil {

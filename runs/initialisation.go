@@ -61,10 +61,7 @@ func WriteInitialisation(path string, steps []InitialStep) error {
 		lines.Write(line)
 		lines.WriteByte('\n')
 	}
-	return writeFile(path, func(f *os.File) error {
-		_, err := f.Write(lines.Bytes())
-		return err
-	})
+	return WriteFile(path, lines.Bytes(), 0o644)
 }
 
 // ReadInitialisation reads initialisation.jsonl. The file is written whole, so a cut or missing

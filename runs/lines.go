@@ -108,8 +108,5 @@ func keepLines[T stepLine](path string, last int) error {
 	if bytes.Equal(kept.Bytes(), before) {
 		return nil
 	}
-	return writeFile(path, func(f *os.File) error {
-		_, err := f.Write(kept.Bytes())
-		return err
-	})
+	return WriteFile(path, kept.Bytes(), 0o644)
 }

@@ -21,6 +21,7 @@ import (
 	"bierbench/models/xla"
 	"bierbench/pipeline/internal/claims"
 	"bierbench/pipeline/workspace"
+	"bierbench/runs"
 )
 
 // The works that are measured, each with its amount.
@@ -340,5 +341,5 @@ func tidyMeasurements(file string) error {
 	if err != nil {
 		return err
 	}
-	return workspace.WriteFile(file, text, 0o666)
+	return runs.WriteFile(file, text, 0o666)
 }

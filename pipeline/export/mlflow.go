@@ -144,7 +144,7 @@ func (s fileStore) writeExperiment(record runs.Record) error {
 		if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
 			return err
 		}
-		if err := replaceFile(place, content); err != nil {
+		if err := runs.WriteFile(place, content, 0o644); err != nil {
 			return err
 		}
 	}

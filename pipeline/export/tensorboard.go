@@ -49,7 +49,7 @@ func TensorBoard(ctx context.Context, r *runs.Run, dir string) ([]string, error)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return paths, fmt.Errorf("tensorboard: %w", err)
 		}
-		if err := replaceFile(path, content); err != nil {
+		if err := runs.WriteFile(path, content, 0o644); err != nil {
 			return paths, fmt.Errorf("tensorboard: %w", err)
 		}
 		paths = append(paths, path)

@@ -15,6 +15,7 @@ import (
 
 	"bierbench/pipeline/internal/claims"
 	"bierbench/pipeline/workspace"
+	"bierbench/runs"
 )
 
 // local runs the tasks of a submission in processes of this machine, by the scripts that Slurm
@@ -170,7 +171,7 @@ func (e *local) do(ctx context.Context, s *Submission, p process, slot int) erro
 		return err
 	}
 	said := command.ProcessState.String() // exit status 1, signal: killed
-	if writeErr := workspace.WriteFile(e.ending(s, p.array, p.Number), []byte(said+"\n"), 0o644); writeErr != nil {
+	if writeErr := runs.WriteFile(e.ending(s, p.array, p.Number), []byte(said+"\n"), 0o644); writeErr != nil {
 		return errors.Join(err, writeErr)
 	}
 	return err

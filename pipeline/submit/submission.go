@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bierbench/pipeline/workspace"
+	"bierbench/runs"
 )
 
 // submissionSchema is the version of the format of submission.json.
@@ -82,7 +83,7 @@ func (s *Submission) save() error {
 	if err != nil {
 		return fmt.Errorf("submission %s: %w", s.Name, err)
 	}
-	if err = workspace.WriteFile(s.path(submissionFile), append(data, '\n'), 0o644); err != nil {
+	if err = runs.WriteFile(s.path(submissionFile), append(data, '\n'), 0o644); err != nil {
 		return fmt.Errorf("submission %s: %w", s.Name, err)
 	}
 	return nil

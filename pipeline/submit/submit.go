@@ -20,6 +20,7 @@ import (
 	"bierbench/pipeline/plan"
 	"bierbench/pipeline/suite"
 	"bierbench/pipeline/workspace"
+	"bierbench/runs"
 )
 
 // Options choose the cells that Submit hands over, and the engine.
@@ -229,7 +230,7 @@ func writeSubmission(w *workspace.Workspace, submission *Submission, s *suite.Su
 		return err
 	}
 	submission.Program, submission.Suite = program, submission.path(s.Name+".yaml") // a run of this file has the name of the suite
-	if err = workspace.WriteFile(submission.Suite, text, 0o644); err != nil {
+	if err = runs.WriteFile(submission.Suite, text, 0o644); err != nil {
 		return err
 	}
 	dir, err := filepath.Abs(w.Dir)
@@ -264,8 +265,8 @@ func writeSubmission(w *workspace.Workspace, submission *Submission, s *suite.Su
 		command = append(command, "--run", submission.Run, submission.Suite)
 		script := taskScript(submission.cellsFile(a), w.Cache.Dir, command)
 		if err = errors.Join(
-			workspace.WriteFile(submission.cellsFile(a), []byte(strings.Join(a.Cells, "\n")+"\n"), 0o644),
-			workspace.WriteFile(submission.script(a), []byte(script), 0o755),
+			runs.WriteFile(submission.cellsFile(a), []byte(strings.Join(a.Cells, "\n")+"\n"), 0o644),
+			runs.WriteFile(submission.script(a), []byte(script), 0o755),
 		); err != nil {
 			return err
 		}
@@ -324,7 +325,7 @@ func keptProgram(dir string) (string, error) {
 	if err = os.MkdirAll(folder, 0o777); err != nil {
 		return "", err
 	}
-	return kept, workspace.WriteFileFunc(kept, 0o755, func(w io.Writer) error {
+	return kept, runs.WriteFileFunc(kept, 0o755, func(w io.Writer) error {
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return err
 		}

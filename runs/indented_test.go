@@ -2,9 +2,6 @@ package runs
 
 import (
 	"encoding/json"
-	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -42,27 +39,5 @@ func TestOneLine(t *testing.T) {
 }`
 	if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-// A write that fails leaves the file as it was, and nothing beside it.
-func TestWriteFileFails(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(path, []byte("before"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	full := errors.New("disk full")
-	err := writeFile(path, func(f *os.File) error {
-		_, written := f.WriteString("half of it")
-		return errors.Join(written, full)
-	})
-	if !errors.Is(err, full) {
-		t.Errorf("error %v, want %v", err, full)
-	}
-	if got, err := os.ReadFile(path); err != nil || string(got) != "before" {
-		t.Errorf("%q, %v; want the file as it was", got, err)
-	}
-	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
-		t.Errorf("%v, %v; want the file alone", entries, err)
 	}
 }

@@ -1,4 +1,4 @@
-package workspace
+package runs
 
 import (
 	"errors"
@@ -7,6 +7,10 @@ import (
 	"os"
 	"path/filepath"
 )
+
+// temporaryPrefix begins the names of files that are being written. A killed process leaves some
+// behind; Run.Sweep removes those of a cell.
+const temporaryPrefix = ".tmp-"
 
 // WriteFile writes a whole file: after a crash or a power cut the path holds either the old content
 // or the new one. The data goes to a temporary file in the same folder, which is synced and renamed;
@@ -21,7 +25,7 @@ func WriteFile(path string, data []byte, mode fs.FileMode) error {
 // WriteFileFunc is WriteFile for content that is not in memory: write produces it.
 func WriteFileFunc(path string, mode fs.FileMode, write func(w io.Writer) error) error {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".tmp-"+filepath.Base(path)+"-*")
+	f, err := os.CreateTemp(dir, temporaryPrefix+filepath.Base(path)+"-*")
 	if err != nil {
 		return err
 	}
@@ -32,11 +36,11 @@ func WriteFileFunc(path string, mode fs.FileMode, write func(w io.Writer) error)
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return SyncDir(dir)
+	return SyncFolder(dir)
 }
 
-// SyncDir makes the names in a folder durable: a rename in it survives a power cut.
-func SyncDir(dir string) error {
+// SyncFolder makes the names in a folder durable: a rename in it survives a power cut.
+func SyncFolder(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package workspace
+package runs
 
 import (
 	"errors"
@@ -33,8 +33,12 @@ func TestWriteFile(t *testing.T) {
 		if failed != nil || string(data) != want {
 			t.Errorf("the file holds %q (%v), want %q", data, failed, want)
 		}
-		if info, failed := os.Stat(path); failed != nil || info.Mode().Perm() != mode {
-			t.Errorf("mode %v (%v), want %v", info.Mode(), err, mode)
+		info, failed := os.Stat(path)
+		if failed != nil {
+			t.Fatal(failed)
+		}
+		if info.Mode().Perm() != mode {
+			t.Errorf("mode %v, want %v", info.Mode(), mode)
 		}
 	}
 	check("old", 0o600)

@@ -5,39 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 )
-
-// temporaryPrefix begins the names of files that are being written. A killed process leaves some
-// behind; Run.Sweep removes those of a cell.
-const temporaryPrefix = ".tmp-"
-
-// writeFile writes a file whole: to a temporary name beside it, synced, renamed, its folder synced.
-// Until it returns, path holds what it held before.
-func writeFile(path string, write func(f *os.File) error) error {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, temporaryPrefix+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	err = errors.Join(write(f), f.Chmod(0o644), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return syncFolder(dir)
-}
-
-// syncFolder makes a rename inside a folder survive a power cut.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
 
 // writeJSON writes v indented, as a whole file.
 func writeJSON(path string, v any) error {
@@ -45,10 +13,7 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return writeFile(path, func(f *os.File) error {
-		_, err := f.Write(append(data, '\n'))
-		return err
-	})
+	return WriteFile(path, append(data, '\n'), 0o644)
 }
 
 // readJSON reads a record of this package into v. schema points to the field of v that has its
