@@ -35,7 +35,7 @@ func tinyData() TrainData {
 
 func newTestModel(t *testing.T, c Config) *Model {
 	t.Helper()
-	m, err := New(modelstest.Backend(t), c, "", 0)
+	m, err := New(modelstest.LogicBackend(t), c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

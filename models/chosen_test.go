@@ -119,10 +119,10 @@ func checkChecks(t *testing.T, name, mode string, devices, accumulate int) {
 // and the training that goes on begins with the check.
 func TestCheckInterrupted(t *testing.T) {
 	c := spreadConfig(Frozen, DiversityNone)
-	want := lookAt(t, newModel(t, modelstest.Backend(t), c, ""), t.TempDir(), t.TempDir(), 3)
+	want := lookAt(t, newModel(t, modelstest.LogicBackend(t), c, ""), t.TempDir(), t.TempDir(), 3)
 	for _, at := range []int{3, 8} {
 		dir, chosen := t.TempDir(), t.TempDir()
-		m := newModel(t, modelstest.Backend(t), c, "")
+		m := newModel(t, modelstest.LogicBackend(t), c, "")
 		ctx, cancel := context.WithCancel(t.Context())
 		err := m.Train(ctx, spreadData(c), TrainOptions{Checkpoints: dir, CheckEvery: 3, OnCheck: func(ctx context.Context, step int) error {
 			if step == at {
@@ -133,7 +133,7 @@ func TestCheckInterrupted(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("step %d: %v", at, err)
 		}
-		m = newModel(t, modelstest.Backend(t), c, dir)
+		m = newModel(t, modelstest.LogicBackend(t), c, dir)
 		if m.Step != at {
 			t.Fatalf("goes on at step %d, want %d", m.Step, at)
 		}
@@ -148,7 +148,7 @@ func TestCheckInterrupted(t *testing.T) {
 func TestChosenBroken(t *testing.T) {
 	c := spreadConfig(Frozen, DiversityNone)
 	base := t.TempDir()
-	m := newModel(t, modelstest.Backend(t), c, "")
+	m := newModel(t, modelstest.LogicBackend(t), c, "")
 	l := lookAt(t, m, t.TempDir(), base, 3)
 	if err := CheckChosen(base, 6); err != nil {
 		t.Fatal(err)
@@ -196,8 +196,8 @@ func TestChosenBroken(t *testing.T) {
 func TestLoadWhere(t *testing.T) {
 	c := spreadConfig(Frozen, DiversityNone)
 	dir := t.TempDir()
-	trainTo(t, newModel(t, modelstest.Backend(t), c, ""), dir, 6)
-	m := newModel(t, modelstest.Backend(t), c, "")
+	trainTo(t, newModel(t, modelstest.LogicBackend(t), c, ""), dir, 6)
+	m := newModel(t, modelstest.LogicBackend(t), c, "")
 	skipped, err := m.LoadWhere(dir, func(step int) error {
 		if step > 5 {
 			return errors.New("no use")

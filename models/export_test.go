@@ -47,7 +47,7 @@ func testMethods() map[string]Config {
 // exportTrained trains a model, exports it and returns the model with the file.
 func exportTrained(t *testing.T, c Config, data TrainData) (m *Model, exported TestModel, path string) {
 	t.Helper()
-	m, err := New(modelstest.Backend(t), c, "", 10)
+	m, err := New(modelstest.LogicBackend(t), c, "", 10)
 	if err != nil {
 		t.Fatal(err)
 	}

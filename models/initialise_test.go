@@ -73,7 +73,7 @@ func TestInitialiseActivation(t *testing.T) {
 		t.Run(axis, func(t *testing.T) {
 			c := initialConfig(InitialActivation, DiversityNone)
 			c.InitialNormAxis, c.InitialTolerance = axis, 1e-2
-			m, found, steps := initialised(t, modelstest.Backend(t), c, features)
+			m, found, steps := initialised(t, modelstest.LogicBackend(t), c, features)
 			if !found.Converged || found.Images != 80 || len(steps) != found.Last.Number+1 || len(steps) < 2*initialWindow {
 				t.Errorf("%d reports, %+v; want it to converge on 80 images", len(steps), found)
 			}
@@ -229,7 +229,7 @@ func TestInitialRows(t *testing.T) {
 	c := initialConfig(InitialActivation, DiversityNone)
 	rows := func(seed uint64, features []float32) []float32 {
 		c.Seed = seed
-		m, err := New(modelstest.Backend(t), c, "", 0)
+		m, err := New(modelstest.LogicBackend(t), c, "", 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -280,7 +280,7 @@ func TestInitialiseRefuses(t *testing.T) {
 			if c.change != nil {
 				c.change(&config)
 			}
-			m, err := New(modelstest.Backend(t), config, "", 0)
+			m, err := New(modelstest.LogicBackend(t), config, "", 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -326,8 +326,8 @@ func TestInitialiseNothing(t *testing.T) {
 	} {
 		c := initialConfig(InitialActivation, DiversityNone)
 		change(&c)
-		m, found, steps := initialised(t, modelstest.Backend(t), c, features)
-		fresh, err := New(modelstest.Backend(t), c, "", 0)
+		m, found, steps := initialised(t, modelstest.LogicBackend(t), c, features)
+		fresh, err := New(modelstest.LogicBackend(t), c, "", 0)
 		if err != nil {
 			t.Fatal(err)
 		}

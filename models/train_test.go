@@ -49,7 +49,7 @@ func smallConfig() Config {
 // trained trains a config to its end and returns its embedding of the images.
 func trained(t *testing.T, c Config, data TrainData, dir string) (embedding []float32, steps []Step) {
 	t.Helper()
-	m, err := New(modelstest.Backend(t), c, "", 0)
+	m, err := New(modelstest.LogicBackend(t), c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestTrainFrozen(t *testing.T) {
 // interrupt trains until a step's report and cancels there.
 func interrupt(t *testing.T, c Config, data TrainData, dir string, at int) {
 	t.Helper()
-	m, err := New(modelstest.Backend(t), c, "", 0)
+	m, err := New(modelstest.LogicBackend(t), c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestTrainDiverges(t *testing.T) {
 		t.Fatal(err)
 	}
 	features, labels := separable(10, 8, net.Features)
-	m, err := New(modelstest.Backend(t), c, "", 0)
+	m, err := New(modelstest.LogicBackend(t), c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func TestAnatomyOfCell(t *testing.T) {
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
-  input: 32
+  input: 16
   methods: [bier, baseline]
   sizes: [48]
   steps: 23

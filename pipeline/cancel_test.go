@@ -24,7 +24,7 @@ func TestInterruptOfTheRest(t *testing.T) {
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
-  input: 32
+  input: 16
   methods: [baseline, {method: ensemble, learners: 2}]
   sizes: [24]
   seeds: [0, 1]

@@ -38,7 +38,7 @@ func TestRunDiskFull(t *testing.T) {
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
-  input: 32
+  input: 16
   methods: [features, baseline]
   sizes: [24]
   steps: 3

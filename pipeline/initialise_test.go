@@ -22,7 +22,7 @@ const initialSuite = `
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
-  input: 32
+  input: 16
   sizes: [24]
   hidden: 16
   steps: 12

@@ -4,9 +4,6 @@ package pipeline
 
 import "testing"
 
-// optimised says that XLA optimises programs as it does for users.
-const optimised = true
-
 // Interrupts of the whole of A-BIER, before a training of all parameters.
 func TestIntegrationInterruptInEveryStage(t *testing.T) {
 	checkInterrupts(t, `

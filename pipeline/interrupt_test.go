@@ -15,7 +15,6 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models/cache"
-	"bierbench/models/xla"
 	"bierbench/pipeline/plan"
 	"bierbench/pipeline/suite"
 	"bierbench/pipeline/workspace"
@@ -70,7 +69,7 @@ func testWorkspace(tb testing.TB, dir string, p workspace.Progress) *workspace.W
 	if err != nil {
 		tb.Fatal(err)
 	}
-	w := workspace.New(workspace.Workspace{Dir: dir, Backend: xla.CPU, Cache: cache, Progress: p})
+	w := workspace.New(workspace.Workspace{Dir: dir, Backend: testBackend, Cache: cache, Progress: p})
 	tb.Cleanup(w.Close)
 	return w
 }
@@ -145,7 +144,7 @@ func TestInterruptInEveryStage(t *testing.T) {
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
-  input: 32
+  input: 16
   methods: [{method: abier, learners: 2}, features]
   sizes: [24]
   hidden: 8
@@ -246,7 +245,7 @@ func TestFailedCell(t *testing.T) {
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
-  input: 32
+  input: 16
   methods: [{label: greedy, method: baseline, classes: 400}, features]
   sizes: [8]
 `))

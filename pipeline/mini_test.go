@@ -20,13 +20,6 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
-	// Most of what these tests would wait for is XLA optimising small programs that
-	// run a few times: they compare what is computed here with itself alone.
-	if os.Getenv("XLA_FLAGS") == "" && !optimised {
-		if err := os.Setenv("XLA_FLAGS", "--xla_backend_optimization_level=0"); err != nil {
-			panic(err)
-		}
-	}
 	var err error
 	if shared.dir, err = os.MkdirTemp("", "bierbench-test-"); err != nil {
 		panic(err)

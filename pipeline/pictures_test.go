@@ -24,7 +24,7 @@ func TestPicturesOfRun(t *testing.T) {
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
-  input: 32
+  input: 16
   methods: [features, baseline]
   sizes: [24]
   steps: 1

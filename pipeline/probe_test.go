@@ -16,7 +16,7 @@ const probeSuite = `
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
-  input: 32
+  input: 16
   methods: [features, {method: ensemble, learners: 2}]
   sizes: [24]
   seeds: [0, 1]
@@ -24,7 +24,7 @@ const probeSuite = `
 - datasets: [cub/mini]
   backbone: convnet
   mode: finetune
-  input: 32
+  input: 16
   methods: [baseline]
   sizes: [24]
   steps: 3

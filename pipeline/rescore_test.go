@@ -20,14 +20,14 @@ func TestRescoreAgreesWithRecord(t *testing.T) {
 - datasets: [cub/mini, inshop/mini, vehicleid/mini]
   backbone: convnet
   mode: frozen
-  input: 32
+  input: 16
   methods: [features, {label: unscaled, method: bier, learners: 2, scale: none}]
   sizes: [24]
   steps: 5
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
-  input: 32
+  input: 16
   methods: [{label: held-out, method: bier, learners: 2, evaluate: validation}]
   sizes: [24]
   steps: 5

@@ -27,7 +27,7 @@ const selectionSuite = `
 - datasets: [cub/mini]
   backbone: convnet
   mode: %s
-  input: 32
+  input: 16
   methods: [%s]
   sizes: [24]
   steps: %d

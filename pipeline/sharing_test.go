@@ -19,7 +19,7 @@ const sharedSuite = `
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
-  input: 32
+  input: 16
   methods: [features, baseline, {method: bier, learners: 2}]
   sizes: [24]
   seeds: [0, 1]

@@ -59,6 +59,17 @@ func Backend(tb testing.TB) *xla.Backend {
 	return b
 }
 
+// LogicBackend returns a backend for tests of what stands around the programs: checkpoints, order,
+// selection, export. GoMLX's own compiles nothing, which is most of what they would wait for; with
+// the tag integration it is XLA's.
+func LogicBackend(tb testing.TB) *xla.Backend {
+	tb.Helper()
+	if optimised {
+		return Backend(tb)
+	}
+	return GoBackend(tb)
+}
+
 // GoBackend returns GoMLX's own backend, for tests that need no plugin.
 func GoBackend(tb testing.TB) *xla.Backend {
 	tb.Helper()
