@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"bierbench/models/backbones"
 	"bierbench/models/internal/modelstest"
 	"bierbench/models/internal/sealed"
 )
@@ -29,7 +28,7 @@ func tinyConfig() Config {
 
 // tinyData is a training part of 10 classes with 8 images for tinyConfig.
 func tinyData() TrainData {
-	features, classes := separable(10, 8, backbones.Convnet().Features)
+	features, classes := separable(10, 8, convnetFeatures())
 	return TrainData{Features: features, Classes: classes}
 }
 
@@ -48,20 +47,6 @@ func copied(t *testing.T, dir string) string {
 	out := filepath.Join(t.TempDir(), "checkpoint")
 	if err := os.CopyFS(out, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
-	}
-	return out
-}
-
-// stepFiles returns the names in a folder of checkpoints.
-func stepFiles(t *testing.T, dir string) []string {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []string
-	for _, e := range entries {
-		out = append(out, e.Name())
 	}
 	return out
 }
@@ -232,7 +217,7 @@ func TestCheckpointPassedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	interrupt(t, c, data, base, 8)
-	if d := cmp.Diff([]string{"step-00000007.safetensors", "step-00000008.safetensors"}, stepFiles(t, base)); d != "" {
+	if d := cmp.Diff([]string{"step-00000007.safetensors", "step-00000008.safetensors"}, modelstest.FileNames(t, base)); d != "" {
 		t.Errorf("after another checkpoint (-want +got):\n%s", d)
 	}
 	want, _ := trained(t, c, data, "")

@@ -156,7 +156,7 @@ func TestChosenBroken(t *testing.T) {
 	if err := KeepChosen(base, 3, 8); err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]string{"step-00000003.safetensors", "step-00000008.safetensors"}, stepFiles(t, base)); d != "" {
+	if d := cmp.Diff([]string{"step-00000003.safetensors", "step-00000008.safetensors"}, modelstest.FileNames(t, base)); d != "" {
 		t.Errorf("after keeping steps 3 and 8 (-want +got):\n%s", d)
 	}
 	if err := CheckChosen(base, 6); !errors.Is(err, os.ErrNotExist) {

@@ -175,8 +175,8 @@ func (c Config) Validate() error {
 	check(len(c.Learners) > 0 && sum == c.Size, "learners: %v sum to %d; want size %d", c.Learners, sum, c.Size)
 	oneOf("scale", c.Scale, ScaleSize, ScaleBoost, ScaleNone)
 	v.add(c.Config.Validate())
-	if loss, err := losses.For(c.Config); err == nil && loss.Proxies() > 0 {
-		check(c.ProxyRate > 0, "proxy_rate: %g; the loss %s trains proxies, want more than 0", c.ProxyRate, loss.Name)
+	if c.proxies() > 0 {
+		check(c.ProxyRate > 0, "proxy_rate: %g; the loss %s trains proxies, want more than 0", c.ProxyRate, c.Loss)
 	}
 	v.add(c.DiversityConfig.validate(), c.InitialConfig.validate())
 	if net, err := backbones.Named(c.Backbone); err == nil && c.Mode == Finetune && c.Initialises() {
@@ -229,7 +229,7 @@ func nearestEven(x float64) int {
 	return 2 * int(math.RoundToEven(x/2))
 }
 
-// proxies returns how many proxies of each class the loss has.
+// proxies returns how many proxies of each class the loss has; 0 for an unknown loss.
 func (c Config) proxies() int {
 	loss, err := losses.For(c.Config)
 	if err != nil {

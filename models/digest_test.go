@@ -2,7 +2,6 @@ package models
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -48,7 +47,7 @@ func TestDigest(t *testing.T) {
 	if !strings.HasPrefix(string(all), "embedding/learner0/biases (Float32)[2]\n") {
 		t.Errorf("begins with %q", all[:40])
 	}
-	if want := sha256Hex(all); done != want {
+	if want := fmt.Sprintf("%x", sha256.Sum256(all)); done != want {
 		t.Errorf("digest %s, want %s", done, want)
 	}
 	loaded := newTestModel(t, c)
@@ -70,10 +69,4 @@ func TestDigest(t *testing.T) {
 	if got, err := loaded.Digest(); err != nil || got == done {
 		t.Errorf("another bias has the same digest (%v)", err)
 	}
-}
-
-// sha256Hex is the SHA-256 of some bytes, in hex.
-func sha256Hex(content []byte) string {
-	sum := sha256.Sum256(content)
-	return hex.EncodeToString(sum[:])
 }

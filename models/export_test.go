@@ -12,7 +12,6 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/google/go-cmp/cmp"
 
-	"bierbench/models/backbones"
 	"bierbench/models/internal/modelstest"
 	"bierbench/models/internal/sealed"
 	"bierbench/models/losses"
@@ -91,7 +90,7 @@ func TestExportHasNoExtraParameters(t *testing.T) {
 func checkParametersOf(t *testing.T, methods ...string) {
 	t.Helper()
 	data := tinyData()
-	width := backbones.Convnet().Features
+	width := convnetFeatures()
 	var size int64
 	for _, name := range methods {
 		t.Run(name, func(t *testing.T) {

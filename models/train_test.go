@@ -212,3 +212,12 @@ func BenchmarkTrainFrozen(b *testing.B) {
 		})
 	}
 }
+
+// convnetFeatures returns the width of the smallest backbone's pooled feature.
+func convnetFeatures() int {
+	net, err := backbones.Named("convnet")
+	if err != nil {
+		panic(err)
+	}
+	return net.Features
+}

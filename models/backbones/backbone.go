@@ -52,7 +52,7 @@ func All() []Backbone {
 	return []Backbone{
 		googlenet(),
 		lite0(),
-		Convnet(),
+		convnet(),
 	}
 }
 

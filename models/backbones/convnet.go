@@ -10,10 +10,10 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Convnet is a small network trained from scratch, for small images: four
+// convnet is a small network trained from scratch, for small images: four
 // convolutions of stride 2, each followed by max(0, x), and a mean over what
 // is left. It has no normalisation.
-func Convnet() Backbone {
+func convnet() Backbone {
 	return Backbone{
 		Name:      "convnet",
 		Features:  128,

@@ -33,7 +33,7 @@ func newPartsTest(path string) *partsTest {
 	x := &partsTest{}
 	x.lowest.Store(partsRows)
 	x.Extraction = Extraction{
-		Path: path, Key: "0123", Net: Convnet(), Input: partsSide, Batch: 32,
+		Path: path, Key: "0123", Net: convnet(), Input: partsSide, Batch: 32,
 		Log: slog.New(slog.NewTextHandler(&x.log, nil)),
 		Pixels: func(i int, dst []uint8) error {
 			x.asked.Add(1)
@@ -255,7 +255,7 @@ func TestCachedFails(t *testing.T) {
 	if !errors.Is(err, unreadable) || computed != 2*partImages {
 		t.Errorf("%d computed, error %v; want two parts and the image's error", computed, err)
 	}
-	if left := fileNames(t, partsFolder(x.Path)); !slices.Equal(left, []string{"part-000000000.arrow", "part-000002048.arrow"}) {
+	if left := modelstest.FileNames(t, partsFolder(x.Path)); !slices.Equal(left, []string{"part-000000000.arrow", "part-000002048.arrow"}) {
 		t.Errorf("parts %v", left)
 	}
 	if fileExists(x.Path) {
@@ -280,18 +280,4 @@ func TestCachedFails(t *testing.T) {
 func folderExists(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
-}
-
-// fileNames returns the names in a folder.
-func fileNames(t *testing.T, dir string) []string {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []string
-	for _, e := range entries {
-		out = append(out, e.Name())
-	}
-	return out
 }

@@ -104,7 +104,7 @@ func TestFeaturesThatDoNotFit(t *testing.T) {
 }
 
 func TestFeaturesKey(t *testing.T) {
-	net := Convnet()
+	net := convnet()
 	key := FeaturesKey("data", "weights", net, 64)
 	if key != FeaturesKey("data", "weights", net, 64) || len(key) != 32 {
 		t.Errorf("key %q is not stable or not 32 digits", key)
@@ -136,14 +136,14 @@ func TestExtract(t *testing.T) {
 		return nil
 	}
 	var progress []int
-	got, err := Extract(t.Context(), modelstest.Backend(t), Convnet(), "", n, side, 2, pixels, func(done int) { progress = append(progress, done) })
+	got, err := Extract(t.Context(), modelstest.Backend(t), convnet(), "", n, side, 2, pixels, func(done int) { progress = append(progress, done) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(progress, []int{2, 4, 5}) {
 		t.Errorf("progress %v, want 2, 4 and, after the part-filled batch, 5", progress)
 	}
-	again, err := Extract(t.Context(), modelstest.Backend(t), Convnet(), "", n, side, 2, pixels, nil)
+	again, err := Extract(t.Context(), modelstest.Backend(t), convnet(), "", n, side, 2, pixels, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,11 +152,11 @@ func TestExtract(t *testing.T) {
 	}
 	// Image 4 shared its batch with filling only, images 0 and 1 with each other:
 	// what an image gives does not depend on its neighbours.
-	turned, err := Extract(t.Context(), modelstest.Backend(t), Convnet(), "", n, side, 2, func(i int, dst []uint8) error { return pixels(n-1-i, dst) }, nil)
+	turned, err := Extract(t.Context(), modelstest.Backend(t), convnet(), "", n, side, 2, func(i int, dst []uint8) error { return pixels(n-1-i, dst) }, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	width := Convnet().Features
+	width := convnet().Features
 	for i := range n {
 		want := make([]float64, width)
 		for j, v := range got[i*width : (i+1)*width] {
@@ -169,7 +169,7 @@ func TestExtract(t *testing.T) {
 func TestExtractFeaturesStops(t *testing.T) {
 	b := modelstest.Backend(t)
 	unreadable := errors.New("image 3 is unreadable")
-	_, err := Extract(t.Context(), b, Convnet(), "", 8, 16, 2, func(i int, _ []uint8) error {
+	_, err := Extract(t.Context(), b, convnet(), "", 8, 16, 2, func(i int, _ []uint8) error {
 		if i == 3 {
 			return unreadable
 		}
@@ -180,14 +180,14 @@ func TestExtractFeaturesStops(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var asked atomic.Int64
-	_, err = Extract(ctx, b, Convnet(), "", 1000, 16, 2, func(int, []uint8) error { asked.Add(1); return nil }, func(int) { cancel() })
+	_, err = Extract(ctx, b, convnet(), "", 1000, 16, 2, func(int, []uint8) error { asked.Add(1); return nil }, func(int) { cancel() })
 	if !errors.Is(err, context.Canceled) || asked.Load() > 10 {
 		t.Errorf("error %v after %d images, want it to stop within a few batches", err, asked.Load())
 	}
 	if _, err = Extract(t.Context(), b, lite0(), "", 1, 100, 2, nil, nil); err == nil || !strings.Contains(err.Error(), "multiple of 32") {
 		t.Errorf("an input of 100 pixels: %v", err)
 	}
-	got, err := Extract(t.Context(), b, Convnet(), "", 0, 16, 2, nil, nil)
+	got, err := Extract(t.Context(), b, convnet(), "", 0, 16, 2, nil, nil)
 	if err != nil || len(got) != 0 {
 		t.Errorf("no images: %d values, error %v", len(got), err)
 	}
@@ -202,7 +202,7 @@ func TestExtractFeaturesDevices(t *testing.T) {
 	var want []float32
 	for _, devices := range []int{1, 2, 4} {
 		done := 0
-		got, err := Extract(t.Context(), modelstest.OnDevices(t, devices), Convnet(), "", n, side, batch, func(i int, dst []uint8) error {
+		got, err := Extract(t.Context(), modelstest.OnDevices(t, devices), convnet(), "", n, side, batch, func(i int, dst []uint8) error {
 			copy(dst, rgb[i*size:(i+1)*size])
 			return nil
 		}, func(n int) {

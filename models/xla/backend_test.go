@@ -2,8 +2,8 @@ package xla
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"os"
@@ -162,7 +162,7 @@ func TestPluginOfTheUser(t *testing.T) {
 	}
 	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", t.TempDir()+":"+folder)
 	p, err := cache.Cache{}.Plugin(t.Context(), slog.New(slog.DiscardHandler))
-	if err != nil || p.Path != want || p.Pinned || p.SHA256 != digestHex([]byte("library")) {
+	if err != nil || p.Path != want || p.Pinned || p.SHA256 != fmt.Sprintf("%x", sha256.Sum256([]byte("library"))) {
 		t.Errorf("got %+v, %v", p, err)
 	}
 	if _, err := cache.CUDAPlugin(t.Context()); err == nil {
@@ -257,10 +257,4 @@ func TestPrepareCUDA(t *testing.T) {
 			}
 		})
 	}
-}
-
-// digestHex is the SHA-256 of some bytes, in hex.
-func digestHex(content []byte) string {
-	sum := sha256.Sum256(content)
-	return hex.EncodeToString(sum[:])
 }

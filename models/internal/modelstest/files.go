@@ -49,3 +49,17 @@ func PatternImages(count, size int) []uint8 {
 	}
 	return rgb
 }
+
+// FileNames returns the names in a folder, sorted.
+func FileNames(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, e := range entries {
+		out = append(out, e.Name())
+	}
+	return out
+}
