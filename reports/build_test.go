@@ -94,7 +94,6 @@ func plainSample() loadedRun {
 
 func TestBuild(t *testing.T) {
 	o := sampleOptions()
-	o.Compare.Resamples = 200
 	r, err := Build(t.Context(), []*runs.Run{stored(t, plainSample())}, o)
 	if err != nil {
 		t.Fatal(err)

@@ -14,9 +14,10 @@ import (
 // DiffText writes a diff for a terminal: a table for each protocol, then the rows that could not be
 // compared, then the footnotes.
 func DiffText(d *runs.Diff, w io.Writer) error {
-	if _, err := fmt.Fprintf(w, "%s\n%s\n%s\n", table.EscapeControl(diffTitle(d)), table.EscapeControl(diffLead(d)),
-		diffResamples(d)+diffSummary(d)); err != nil {
-		return err
+	for _, line := range slices.Concat([]string{diffTitle(d)}, diffLead(d), []string{diffSummary(d)}) {
+		if _, err := io.WriteString(w, table.EscapeControl(line)+"\n"); err != nil {
+			return err
+		}
 	}
 	for _, t := range sharedFootnotes(diffTables(d, true)) {
 		if _, err := io.WriteString(w, "\n"); err != nil {
@@ -31,8 +32,8 @@ func DiffText(d *runs.Diff, w io.Writer) error {
 
 // DiffMarkdown writes a diff as Markdown.
 func DiffMarkdown(d *runs.Diff, w io.Writer) error {
-	if _, err := fmt.Fprintf(w, "## %s\n\n%s\n\n%s\n\n", table.EscapeMarkdown(diffTitle(d)), table.EscapeMarkdown(diffLead(d)),
-		table.EscapeMarkdown(diffResamples(d)+diffSummary(d))); err != nil {
+	if _, err := fmt.Fprintf(w, "## %s\n\n%s\n\n%s\n\n", table.EscapeMarkdown(diffTitle(d)), table.EscapeMarkdown(strings.Join(diffLead(d), " ")),
+		table.EscapeMarkdown(diffSummary(d))); err != nil {
 		return err
 	}
 	for _, t := range sharedFootnotes(diffTables(d, true)) {
@@ -50,15 +51,26 @@ func DiffJSON(d *runs.Diff, w io.Writer) error { return writeJSON(w, d) }
 func diffTitle(d *runs.Diff) string {
 	switch {
 	case d.Base != "" && ownBases(d):
-		return fmt.Sprintf("%s: methods against the bases of the suite", d.A)
+		return fmt.Sprintf("%s: %s against the bases of the suite", d.A, compared(d))
 	case d.Base != "":
-		return fmt.Sprintf("%s: methods against %s", d.A, d.Base)
+		return fmt.Sprintf("%s: %s against %s", d.A, compared(d), d.Base)
+	}
+	if d.Models {
+		return fmt.Sprintf("%s against %s: trained models", d.B, d.A)
 	}
 	return fmt.Sprintf("%s against %s", d.B, d.A)
 }
 
-// diffLead says how to read a diff.
-func diffLead(d *runs.Diff) string {
+// compared says what the rows of a diff inside one run compare.
+func compared(d *runs.Diff) string {
+	if d.Models {
+		return "trained models"
+	}
+	return "methods"
+}
+
+// diffLead says how to read a diff, a line each.
+func diffLead(d *runs.Diff) []string {
 	a, b := "run "+d.A, "run "+d.B
 	switch {
 	case d.Base != "" && ownBases(d):
@@ -68,15 +80,20 @@ func diffLead(d *runs.Diff) string {
 	case len(d.Others) > 0:
 		b = "the run of the row"
 	}
-	return fmt.Sprintf("A is %s, B is %s; Δ is B − A. Verdicts are from p after Holm's correction over all rows.", a, b)
+	lead := []string{fmt.Sprintf("A is %s, B is %s; Δ is B − A.", a, b)}
+	if d.Models {
+		lead = append(lead, "The trained models are compared as they are, so their test classes alone vary:",
+			"a verdict says which models are better, not which method.")
+	}
+	return append(append(lead, verdictRule()...), "Finds is the true difference that the row would find in four of five cases.")
 }
 
-// diffResamples says how many resamples the rows had, where the number is unusual.
-func diffResamples(d *runs.Diff) string {
-	if d.Resamples == 0 || d.Resamples == runs.DefaultResamples {
-		return ""
+// verdictRule says what a verdict is, and how often a table without a difference gets one.
+func verdictRule() []string {
+	return []string{
+		"Better or worse: p, corrected for all rows of the table (Holm), is below 0.05. ~: no difference was shown.",
+		"In simulated tables without a difference, with 2 to 10 seeds, at most one in twenty had such a row.",
 	}
-	return fmt.Sprintf("%s resamples a row: p is never below 1/%s. ", table.Thousands(d.Resamples), table.Thousands(d.Resamples+1))
 }
 
 // ownBases reports whether any row of a diff has a base other than the diff's.
@@ -116,7 +133,8 @@ func countVerdicts(d *runs.Diff) []verdictCount {
 }
 
 // diffTables returns a table for each data set and protocol, then the rows that could not be
-// compared. Narrow tables, for a terminal, leave out the pairs of seeds.
+// compared. Narrow tables, for a terminal, leave out the pairs of seeds and p
+// without correction.
 func diffTables(d *runs.Diff, narrow bool) []*table.Table {
 	type section struct{ dataset, variant, protocol, at, atA string }
 	var order []section
@@ -134,7 +152,7 @@ func diffTables(d *runs.Diff, narrow bool) []*table.Table {
 	var tables []*table.Table
 	for _, s := range order {
 		byRun(d, rows[s])
-		t := diffTable(d, rows[s])
+		t := diffTable(d, rows[s], narrow)
 		t.Title = s.protocol
 		where := s.dataset + "." + s.variant
 		switch {
@@ -157,15 +175,19 @@ func diffTables(d *runs.Diff, narrow bool) []*table.Table {
 	return tables
 }
 
-// diffTable returns the comparisons of one protocol.
-func diffTable(d *runs.Diff, rows []runs.Comparison) *table.Table {
+// diffTable returns the comparisons of one protocol. A narrow one has no p without correction.
+func diffTable(d *runs.Diff, rows []runs.Comparison, narrow bool) *table.Table {
 	t := &table.Table{Columns: []table.Column{
 		table.TextColumn("group", "Group"), table.TextColumn("metric", "Metric"), table.NumberColumn("a", "A", "%"),
 		table.NumberColumn("b", "B", "%"),
-		table.NumberColumn("delta", "Δ", "pt"), table.NumberColumn("interval", "95% int.", "pt"), table.NumberColumn("p", "p", ""),
+		table.NumberColumn("delta", "Δ", "pt"), table.NumberColumn("interval", "95% int.", "pt"),
+		table.NumberColumn("detectable", "Finds", "pt"), table.NumberColumn("p", "p", ""),
 		table.NumberColumn("p_holm", "p Holm", ""),
 		table.TextColumn("verdict", "Verdict"), table.NumberColumn("gained_lost", "Gained/lost", ""),
 	}}
+	if narrow {
+		t.Columns = slices.DeleteFunc(t.Columns, func(c table.Column) bool { return c.Key == "p" })
+	}
 	if len(d.Others) > 0 {
 		t.Columns = slices.Insert(t.Columns, 2, table.TextColumn("run", "B is"))
 	}
@@ -188,6 +210,10 @@ func diffTable(d *runs.Diff, rows []runs.Comparison) *table.Table {
 		for _, note := range comparisonNotes(c, d.Footnotes) {
 			v.Marks = append(v.Marks, t.Footnote(note))
 		}
+		finds := table.Absent()
+		if c.Detectable > 0 {
+			finds = table.Percent(c.Detectable)
+		}
 		queries := table.Absent()
 		if _, ok := recallK(c.Metric); ok && c.Verdict != "" && len(c.Pairs) > 0 { // else no seed is on both sides
 			queries = table.Words(table.Thousands(c.Gained) + "/" + table.Thousands(c.Lost))
@@ -196,7 +222,11 @@ func diffTable(d *runs.Diff, rows []runs.Comparison) *table.Table {
 		if len(d.Others) > 0 {
 			entries = append(entries, table.Words(c.RunB))
 		}
-		t.Add(c.B, append(entries, table.Percent(c.MeanA), table.Percent(c.MeanB), delta, bounds, p, corrected, v, queries)...)
+		entries = append(entries, table.Percent(c.MeanA), table.Percent(c.MeanB), delta, bounds, finds)
+		if !narrow {
+			entries = append(entries, p)
+		}
+		t.Add(c.B, append(entries, corrected, v, queries)...)
 	}
 	return t
 }

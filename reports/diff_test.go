@@ -41,6 +41,7 @@ func TestDiffSchema(t *testing.T) {
 		}
 		want := map[reflect.Kind]string{
 			reflect.Struct: "object", reflect.Slice: "array", reflect.String: "string", reflect.Int: "integer", reflect.Float64: "number",
+			reflect.Bool: "boolean",
 		}[typ.Kind()]
 		if s.Type != want {
 			t.Errorf("%s is %q in the schema, want %q", where, s.Type, want)

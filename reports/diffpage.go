@@ -2,6 +2,7 @@ package reports
 
 import (
 	"io"
+	"strings"
 
 	"bierbench/reports/internal/chart"
 	"bierbench/runs"
@@ -12,7 +13,6 @@ type diffPage struct {
 	pageShell
 	Heading  string
 	Lead     string
-	Drawn    string // how often rows were resampled, where that is unusual
 	Tables   []tableView
 	Counts   []verdictCount
 	Datasets []string
@@ -37,7 +37,7 @@ func DiffHTML(d *runs.Diff, curves *DiffCurves, flips *DiffFlips, w io.Writer) e
 		return err
 	}
 	p := diffPage{
-		pageShell: s, Heading: diffTitle(d), Lead: diffLead(d), Drawn: diffResamples(d),
+		pageShell: s, Heading: diffTitle(d), Lead: strings.Join(diffLead(d), " "),
 		Tables: tableViews("diff", diffTables(d, false)...), Counts: countVerdicts(d),
 		Classes: tableViews("classes", classTables(d)...), Configs: configViews(d),
 	}

@@ -87,7 +87,7 @@ func TestBasesGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, want := range map[string][]string{
-			"report": {`<td data-sort="bier">bier</td>`, ">vs base</th>", "better than its base after"},
+			"report": {`<td data-sort="bier">bier</td>`, ">vs base</th>", "better than its base."},
 			"diff":   {"methods against the bases of the suite", "abier-64 vs convnet-frozen/bier-64"},
 		}[name] {
 			if !strings.Contains(b.String(), want) {

@@ -196,8 +196,12 @@ func methodEntry(t *table.Table, x Result) table.Entry {
 // seedsEntry returns the number of a result's seeds, with a mark where some are missing.
 func seedsEntry(t *table.Table, x Result, g Group) table.Entry {
 	e := table.Count(len(x.Seeds))
-	if len(x.Seeds) == 1 {
-		e.Marks = append(e.Marks, t.Footnote("one seed: there is no interval, and seed variance is in no comparison"))
+	switch {
+	case len(x.Seeds) != 1:
+	case flatten(g.Config)["untrained"] == "true":
+		e.Marks = append(e.Marks, t.Footnote("untrained: there is no seed to vary"))
+	default:
+		e.Marks = append(e.Marks, t.Footnote("one seed: there is no interval and no verdict"))
 	}
 	if len(g.Planned) > len(x.Seeds) {
 		e.Text += "/" + strconv.Itoa(len(g.Planned))

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"bierbench/reports/internal/chart"
@@ -131,6 +132,7 @@ type reportPage struct {
 	Done, Planned int
 	Missing       string // counts of the cells without a result
 	Against       string // what the methods are compared with
+	Rule          string // of a verdict
 	Datasets      []string
 	Methods       []string
 	Failed        []tableView
@@ -181,7 +183,7 @@ func (r *Report) HTML(w io.Writer) error {
 		p.Done += run.Done
 		p.Planned += run.Planned
 	}
-	p.Missing, p.Against = r.missing(), r.Base
+	p.Missing, p.Against, p.Rule = r.missing(), r.Base, strings.Join(verdictRule(), " ")
 	if r.ownBases(r.Results) {
 		p.Against = "its base"
 	}

@@ -129,7 +129,7 @@ func (n *NoiseReport) spreads() *table.Table {
 			classes = table.Absent()
 			classes.Marks = []int{t.Footnote("a single configuration whose seeds differ: there is no other to compare it with")}
 		case r.ClassSD == 0:
-			classes.Marks = []int{t.Footnote("what classes do is not to be told from what seeds do to them")}
+			classes.Marks = []int{t.Footnote("the effect of classes cannot be told from that of seeds on them")}
 		case r.Classes < 10:
 			classes.Marks = []int{t.Footnote("few test classes: rough")}
 		}
@@ -166,9 +166,9 @@ func unusedMarks(t *table.Table, r runs.SeedNoise) []int {
 // same shows A/A: configurations compared with themselves at other seeds.
 func (n *NoiseReport) same() *table.Table {
 	t := &table.Table{Title: "The same configuration against itself (A/A), " + n.metrics()}
-	t.Notes = []string{"The seeds of each configuration, split into two sets of so many in every way and compared. " +
-		"Different: what diff would call better or worse, false alarms all; " +
-		"each comparison is a table of its own, so 5% are to be expected."}
+	t.Notes = []string{"The seeds of each configuration are split, in every possible way, into two sets of the size given, and the sets are compared. " +
+		"Different counts what diff would call better or worse: each is a false alarm. " +
+		"Each comparison is a table of its own, so up to 5% are to be expected."}
 	columns, names := n.names()
 	t.Columns = append(columns,
 		table.NumberColumn("seeds", "Seeds", ""), table.NumberColumn("splits", "Splits", ""),
@@ -179,14 +179,17 @@ func (n *NoiseReport) same() *table.Table {
 		for _, s := range r.Splits {
 			seeds, splits := table.Count(s.Seeds), table.Count(s.Splits)
 			if s.Seeds == 1 {
-				seeds.Marks = []int{t.Footnote("with one seed on a side a comparison cannot know what seeds do; diff says so beside the row")}
+				seeds.Marks = []int{t.Footnote("one seed on a side gets no verdict")}
 			}
 			if !s.All {
 				splits.Marks = []int{t.Footnote("drawn among all that there are")}
 			}
+			different, share := table.Count(s.Verdicts), table.Percent(float64(s.Verdicts)/float64(s.Splits))
+			if s.Seeds == 1 {
+				different, share = table.Absent(), table.Absent()
+			}
 			t.Add(r.Group, append(names(r), seeds, splits, table.Percent(s.SD), table.Percent(s.Within95), table.Percent(s.Largest),
-				table.Count(s.Verdicts),
-				table.Percent(float64(s.Verdicts)/float64(s.Splits)))...)
+				different, share)...)
 		}
 	}
 	return t
@@ -199,10 +202,10 @@ func (n *NoiseReport) needed() *table.Table {
 	if n.TableRows > 1 {
 		where = fmt.Sprintf("a table of %s rows, by Holm's correction at its strictest", table.Thousands(n.TableRows))
 	}
-	t.Notes = []string{"With so many seeds diff calls a difference of the given points better in 80% of simulated " +
+	t.Notes = []string{"With so many seeds diff calls a difference of the given points better in 80% of " +
 		"experiments, as a row in " + where +
-		" (all numbers up to 10 are tried, then 12, 15, 20, 25, 30, 40, 50, 60, 80, 100). Found: the difference that as " +
-		"many seeds as the configurations have here find that often."}
+		" (all numbers up to 10 are tried, then 12, 15, 20, 25, 30, 40, 50, 60, 80, 100). Found: the difference " +
+		"that is found in 80% of experiments with the number of seeds that the configurations have here."}
 	columns, names := n.names()
 	t.Columns = columns
 	var differences []float64

@@ -134,7 +134,6 @@ func TestDegenerateNoise(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := runs.DefaultNoiseOptions()
-			o.Resamples, o.Experiments = 100, 100
 			rows, err := runs.MeasureNoise(t.Context(), c.run, o)
 			if err != nil {
 				t.Fatal(err)
@@ -166,7 +165,6 @@ func TestDegenerateNoise(t *testing.T) {
 // Build measures the noise of runs, and of one that lacks the metric nothing.
 func TestBuildMeasuresNoise(t *testing.T) {
 	o := sampleOptions()
-	o.Noise.Resamples, o.Noise.Experiments = 100, 100
 	r, err := Build(t.Context(), []*runs.Run{writeRun(t, "a", 3, false, []int32{1, 2, 1, 3}, []int32{1, 1, 1, 3})}, o)
 	if err != nil {
 		t.Fatal(err)

@@ -46,7 +46,7 @@ func pictured() loadedRun {
 func illustrated(t *testing.T, run *runs.Run, p Pictures) *Report {
 	t.Helper()
 	o := sampleOptions()
-	o.Compare.Resamples, o.Pictures = 200, p
+	o.Pictures = p
 	r, err := Build(t.Context(), []*runs.Run{run}, o)
 	if err != nil {
 		t.Fatal(err)

@@ -93,7 +93,7 @@ func publishedProtocol(protocol string) (as, reason string) {
 		case "subset":
 			reason = "only a part of the data set's images was there (+subset)"
 		default:
-			return "", "lists of its own (+" + suffix + "): published results are of other images"
+			return "", "custom lists (+" + suffix + "): published results are of other images"
 		}
 	}
 	return as, reason

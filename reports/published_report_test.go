@@ -22,8 +22,8 @@ func TestPublishedProtocol(t *testing.T) {
 		{"cub-loo", "cub-loo", ""},
 		{"cub-loo+box", "cub-loo+box", ""},
 		{"cub-loo+box+subset", "cub-loo+box", "only a part"},
-		{"sop-loo+grocery", "", "lists of its own (+grocery)"},
-		{"cub-loo+box+subset+mini", "", "lists of its own (+mini)"},
+		{"sop-loo+grocery", "", "custom lists (+grocery)"},
+		{"cub-loo+box+subset+mini", "", "custom lists (+mini)"},
 		{"cub-validation+box", "", "classes held out"},
 		{"vehicleid-2400-1gallery", "vehicleid-2400-1gallery", ""},
 	} {

@@ -34,7 +34,7 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{
 		Base:    "baseline",
-		Compare: runs.CompareOptions{Seed: 1, Metrics: []string{recallAt1}},
+		Compare: runs.CompareOptions{Metrics: []string{recallAt1}},
 		Noise:   runs.DefaultNoiseOptions(),
 	}
 }

@@ -192,10 +192,10 @@ func jsonInts(list []int) string {
 // sampleDiff is an invented comparison with every kind of row.
 func sampleDiff() *runs.Diff {
 	d := &runs.Diff{
-		Schema: runs.Schema, A: "sample", B: "sample", Base: "baseline", Resamples: 20_000,
+		Schema: runs.Schema, A: "sample", B: "sample", Base: "baseline",
 		Footnotes: []string{
 			"configuration: boosting none -> eta; learners [64] -> [12,20,32]",
-			"one seed on a side: the variance between its seeds is not in the interval",
+			"one seed on a side: what another seed would give is not known, so there is no verdict; the interval is over test classes alone",
 			"code: " + evilVariant, "collapsed: ties decide the number, the pessimistic one is shown and gets no verdict",
 		},
 	}
@@ -212,10 +212,10 @@ func sampleDiff() *runs.Diff {
 			}
 		}
 		better, noise, worse, collapsed, apart := row("bier", 64), row("abier", 64), row("abier", 64), row(evilMethod, 64), row("features", 128)
-		better.MeanB, better.Delta, better.Low, better.High = 0.5461, 0.0258, 0.0102, 0.0414
+		better.MeanB, better.Delta, better.Low, better.High, better.Detectable = 0.5461, 0.0258, 0.0102, 0.0414, 0.0297
 		better.P, better.PHolm, better.Verdict, better.Gained, better.Lost = 0.00009999, 0.0006, runs.Better, 201, 105
 		better.Pairs = []runs.SeedPair{{Seed: 1, Gained: 67, Lost: 35, P: 0.0020}, {Seed: 2, Gained: 134, Lost: 70, P: 0.00001}}
-		noise.MeanB, noise.Delta, noise.Low, noise.High = 0.5199, -0.0004, -0.0121, 0.0113
+		noise.MeanB, noise.Delta, noise.Low, noise.High, noise.Detectable = 0.5199, -0.0004, -0.0121, 0.0113, 0.0222
 		noise.P, noise.PHolm, noise.Verdict, noise.Gained, noise.Lost, noise.Notes = 0.94, 1, runs.Noise, 1150, 1151, nil
 		noise.Pairs = []runs.SeedPair{{Seed: 3, Gained: 1150, Lost: 1151, P: 1}}
 		better.Classes = &runs.Classes{Better: 30, Worse: 12, Equal: 8, Largest: []runs.ClassChange{

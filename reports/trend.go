@@ -101,8 +101,8 @@ func (t *Trend) title() string {
 func (t *Trend) table() *table.Table {
 	points := &table.Table{
 		Title: t.title(),
-		Notes: []string{"Runs in the order of their creation; means over seeds ± half of their 95% interval. Whether a " +
-			"difference is real, diff says."},
+		Notes: []string{"Runs in the order of their creation; means over seeds ± half of their 95% interval. diff says " +
+			"whether a difference is real."},
 		Columns: []table.Column{
 			table.TextColumn("group", "Group"), table.TextColumn("protocol", "Protocol"), table.TextColumn("run", "Run"),
 			table.TextColumn("created", "Created"), table.TextColumn("commit", "Commit"),

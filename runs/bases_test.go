@@ -28,7 +28,7 @@ func TestCompareBases(t *testing.T) {
 		}
 		return got
 	}
-	o := quick()
+	o := CompareOptions{}
 	o.Metrics = []string{"R@1"}
 	d, err := CompareBases(t.Context(), r, "baseline", o)
 	want := []string{

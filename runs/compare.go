@@ -16,19 +16,16 @@ import (
 
 // CompareOptions are the settings of a comparison.
 type CompareOptions struct {
-	Resamples int    // of each row; 0 is 10,000, or as many as Holm's correction needs
-	Seed      uint64 // of the resamples
 	// Metrics to compare, in this order; nil is R@1 and MAP@R, "all" alone is every metric that an
 	// evaluation has and queries keep.
 	Metrics []string
+	// Models compares the trained models as they are, not their methods: test classes alone vary.
+	Models bool
 }
 
-// DefaultResamples is the number of resamples of a row in a table that does not need more.
-const DefaultResamples = 10_000
-
-// DefaultCompareOptions returns R@1 and MAP@R with as many resamples as needed.
+// DefaultCompareOptions returns R@1 and MAP@R of methods.
 func DefaultCompareOptions() CompareOptions {
-	return CompareOptions{Seed: 1, Metrics: []string{"R@1", mapAtR}}
+	return CompareOptions{Metrics: []string{"R@1", mapAtR}}
 }
 
 // CompareRuns compares the equal groups of two runs. A is the base: a row's Delta is B - A. A group
@@ -54,10 +51,7 @@ func CompareSeveral(ctx context.Context, a *Run, bs []*Run, o CompareOptions) (*
 			}
 		}
 	}
-	c, err := newComparer(a.Record.ID, strings.Join(names, ", "), o)
-	if err != nil {
-		return nil, err
-	}
+	c := newComparer(a.Record.ID, strings.Join(names, ", "), o)
 	as, err := a.groups()
 	if err != nil {
 		return nil, fmt.Errorf("compare %s with %s: %w", a.Record.ID, c.diff.B, err)
@@ -122,10 +116,7 @@ func CompareBases(ctx context.Context, r *Run, base string, o CompareOptions) (*
 // compareMethods compares each group with the method that own returns for it, or with base where
 // own returns none.
 func compareMethods(ctx context.Context, r *Run, base string, own func(Group) string, o CompareOptions) (*Diff, error) {
-	c, err := newComparer(r.Record.ID, r.Record.ID, o)
-	if err != nil {
-		return nil, err
-	}
+	c := newComparer(r.Record.ID, r.Record.ID, o)
 	c.diff.Base = base
 	groups, err := r.groups()
 	if err != nil {
@@ -212,31 +203,40 @@ type side struct {
 	group GroupCells
 }
 
-// comparer collects the rows of a diff. The rows to test wait with their estimates for finish,
-// which draws the resamples in parallel.
+// comparer collects the rows of a diff. The rows to test wait with their estimates for finish.
 type comparer struct {
 	options CompareOptions
 	metrics []string
 	diff    *Diff
-	run     string                  // of B in the next rows; empty where there is one
-	waiting map[int]paired.Estimate // by row
-	cache   map[string][]*outcomes  // of the last base: protocol -> seeds
-	cached  string                  // which base the cache is of
+	run     string                    // of B in the next rows; empty where there is one
+	groups  []GroupCells              // of all runs at hand
+	priors  map[spreadOf]paired.Prior // of the variance of seeds, as far as they were asked for
+	waiting map[int]waitingRow        // by row
+	cache   map[string][]*outcomes    // of the last base: protocol -> seeds
+	cached  string                    // which base the cache is of
+}
+
+// waitingRow is a row that is to be tested.
+type waitingRow struct {
+	estimate paired.Estimate
+	prior    paired.Prior
+	shown    bool // its interval is shown and it gets no verdict
 }
 
 // newComparer returns a comparer of the runs a and b.
-func newComparer(a, b string, o CompareOptions) (*comparer, error) {
-	if o.Resamples != 0 && o.Resamples < 100 {
-		return nil, fmt.Errorf("compare: %d resamples, want at least 100", o.Resamples)
+func newComparer(a, b string, o CompareOptions) *comparer {
+	diff := &Diff{Schema: Schema, A: a, B: b, Models: o.Models, Rows: []Comparison{}, Footnotes: []string{}}
+	return &comparer{
+		options: o, diff: diff, priors: make(map[spreadOf]paired.Prior), waiting: make(map[int]waitingRow),
 	}
-	diff := &Diff{Schema: Schema, A: a, B: b, Rows: []Comparison{}, Footnotes: []string{}}
-	return &comparer{options: o, diff: diff, waiting: make(map[int]paired.Estimate)}, nil
 }
 
-// chooseMetrics fixes the metrics. A metric that no evaluation has is an error.
+// chooseMetrics takes the groups at hand and fixes the metrics. A metric that no evaluation has is
+// an error.
 func (c *comparer) chooseMetrics(sides ...[]GroupCells) error {
 	var known []string
 	for _, groups := range sides {
+		c.groups = append(c.groups, groups...)
 		for _, g := range groups {
 			for _, cell := range g.Cells {
 				for _, e := range cell.Evaluations {
@@ -296,33 +296,34 @@ func (c *comparer) note(row *Comparison, text string) {
 // finish tests the waiting rows, corrects their p-values and gives verdicts.
 func (c *comparer) finish(ctx context.Context) (*Diff, error) {
 	rows := c.diff.Rows
-	c.diff.Resamples = cmp.Or(c.options.Resamples, enoughResamples(len(c.waiting)))
+	var tested []int
+	for i := range rows {
+		slices.Sort(rows[i].Notes)
+		if w, ok := c.waiting[i]; ok && !w.shown {
+			tested = append(tested, i)
+		}
+	}
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(runtime.GOMAXPROCS(0))
-	for i, e := range c.waiting {
+	for i, w := range c.waiting {
 		work.Go(func() error {
 			r := &rows[i]
-			identity := []string{r.A.Path(), r.B.Path(), r.Protocol, r.At, r.Metric}
-			if r.RunB != "" {
-				identity = append(identity, r.RunB)
-			}
-			result, err := e.Test(ctx, c.diff.Resamples, paired.Stream(c.options.Seed, identity...))
+			result := w.estimate.Test(w.prior)
 			r.Low, r.High, r.P = result.Low, result.High, result.P
-			return err
+			if w.shown {
+				r.PHolm, r.Verdict = 1, Noise
+			} else {
+				r.Detectable = w.estimate.Detectable(w.prior, len(tested))
+			}
+			return ctx.Err()
 		})
 	}
 	if err := work.Wait(); err != nil {
 		return nil, fmt.Errorf("compare %s with %s: %w", c.diff.A, c.diff.B, err)
 	}
-	for i := range rows {
-		slices.Sort(rows[i].Notes)
-	}
-	var tested []int
-	var p []float64
-	for i := range rows {
-		if _, ok := c.waiting[i]; ok {
-			tested, p = append(tested, i), append(p, rows[i].P)
-		}
+	p := make([]float64, len(tested))
+	for k, i := range tested {
+		p[k] = rows[i].P
 	}
 	for k, corrected := range paired.Holm(p) {
 		r := &rows[tested[k]]
@@ -337,13 +338,6 @@ func (c *comparer) finish(ctx context.Context) (*Diff, error) {
 		}
 	}
 	return c.diff, nil
-}
-
-// enoughResamples returns the number of resamples that a table of so many tested rows needs. p is
-// never below 1/(resamples+1), Holm's correction multiplies the smallest p by the number of rows,
-// and twice the product must stay below Alpha. It is DefaultResamples or a multiple of it.
-func enoughResamples(rows int) int {
-	return max(1, int(math.Ceil(2*float64(rows)/paired.Alpha/DefaultResamples))) * DefaultResamples
 }
 
 // meanAgrees reports whether a mean over queries is the metric of the record. The record may come

@@ -81,11 +81,9 @@ func seeds(method string, first, n, classes int, chance float64) []fake {
 	return cells
 }
 
-func quick() CompareOptions { return CompareOptions{Resamples: 1000, Seed: 1} }
-
 func compareRuns(t *testing.T, a, b *Run) *Diff {
 	t.Helper()
-	d, err := CompareRuns(t.Context(), a, b, quick())
+	d, err := CompareRuns(t.Context(), a, b, CompareOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -357,7 +355,7 @@ func TestCompareMethods(t *testing.T) {
 	alone := seeds("bier", 1, 1, 12, 0.5)
 	alone[0].Dataset = "sop"
 	r := fakeRun(t, "r", slices.Concat(seeds("baseline", 1, 3, 12, 0.5), big, seeds("bier", 1, 3, 12, 1), wide, alone)...)
-	d, err := CompareMethods(t.Context(), r, "baseline", quick())
+	d, err := CompareMethods(t.Context(), r, "baseline", CompareOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -382,7 +380,7 @@ func TestCompareMethods(t *testing.T) {
 	if n := footnotes(d, d.Rows[0]); strings.Contains(n, "sizes") {
 		t.Errorf("notes %q name sizes that are equal", n)
 	}
-	if _, err := CompareMethods(t.Context(), r, "nosuch", quick()); err == nil || !strings.Contains(err.Error(), `"baseline"`) {
+	if _, err := CompareMethods(t.Context(), r, "nosuch", CompareOptions{}); err == nil || !strings.Contains(err.Error(), `"baseline"`) {
 		t.Errorf("an unknown base: %v, want the methods there are", err)
 	}
 }

@@ -10,29 +10,35 @@ const (
 // Comparison is one row of a diff: group A against group B on one metric of one protocol. A is the
 // base; Delta = B - A. All values are fractions.
 type Comparison struct {
-	A        Group      `json:"a"`
-	B        Group      `json:"b"`
-	RunB     string     `json:"run_b,omitempty"` // the run of B, where a diff is of more than two
-	Protocol string     `json:"protocol"`
-	At       string     `json:"at"`             // of B's model: last, selected or peek
-	AtA      string     `json:"at_a,omitempty"` // of A's, where it is another
-	Metric   string     `json:"metric"`
-	SeedsA   []int      `json:"seeds_a"`
-	SeedsB   []int      `json:"seeds_b"`
-	MeanA    float64    `json:"mean_a"`
-	MeanB    float64    `json:"mean_b"`
-	Delta    float64    `json:"delta"`
-	Low      float64    `json:"low"` // 95% interval of Delta
-	High     float64    `json:"high"`
-	P        float64    `json:"p"`       // two-sided, by inverting the interval
-	PHolm    float64    `json:"p_holm"`  // after Holm's correction over the table's rows
-	Verdict  string     `json:"verdict"` // better, worse or ~; empty when Reason is set or the metric is collapsed
-	Gained   int        `json:"gained"`  // query hits that only B has, over the pairs of equal seeds; R@K only
-	Lost     int        `json:"lost"`
-	Pairs    []SeedPair `json:"pairs,omitempty"`   // for information, not the verdict
-	Classes  *Classes   `json:"classes,omitempty"` // how the hits changed by test class; R@1 only
-	Reason   string     `json:"reason,omitempty"`  // why the row cannot be compared; the numbers are then zero
-	Notes    []int      `json:"notes,omitempty"`   // indices into Diff.Footnotes
+	A        Group   `json:"a"`
+	B        Group   `json:"b"`
+	RunB     string  `json:"run_b,omitempty"` // the run of B, where a diff is of more than two
+	Protocol string  `json:"protocol"`
+	At       string  `json:"at"`             // of B's model: last, selected or peek
+	AtA      string  `json:"at_a,omitempty"` // of A's, where it is another
+	Metric   string  `json:"metric"`
+	SeedsA   []int   `json:"seeds_a"`
+	SeedsB   []int   `json:"seeds_b"`
+	MeanA    float64 `json:"mean_a"`
+	MeanB    float64 `json:"mean_b"`
+	Delta    float64 `json:"delta"`
+	Low      float64 `json:"low"` // 95% interval of Delta
+	High     float64 `json:"high"`
+	// ClassesOnly says that the interval leaves out the variance between seeds: where models are
+	// compared as they are, and where a side that varies with its seed has one.
+	ClassesOnly bool `json:"classes_only,omitempty"`
+	// Detectable is the true difference that this comparison finds in four of five cases, with the
+	// seeds and rows of this table; 0 where it is not known.
+	Detectable float64    `json:"detectable,omitempty"`
+	P          float64    `json:"p"`       // two-sided, by inverting the interval
+	PHolm      float64    `json:"p_holm"`  // after Holm's correction over the table's rows
+	Verdict    string     `json:"verdict"` // better, worse or ~; empty when Reason is set or the metric is collapsed
+	Gained     int        `json:"gained"`  // query hits that only B has, over the pairs of equal seeds; R@K only
+	Lost       int        `json:"lost"`
+	Pairs      []SeedPair `json:"pairs,omitempty"`   // for information, not the verdict
+	Classes    *Classes   `json:"classes,omitempty"` // how the hits changed by test class; R@1 only
+	Reason     string     `json:"reason,omitempty"`  // why the row cannot be compared; the numbers are then zero
+	Notes      []int      `json:"notes,omitempty"`   // indices into Diff.Footnotes
 }
 
 // SeedPair compares the two groups at one seed, by McNemar's exact test on their hits.
@@ -79,7 +85,7 @@ type Diff struct {
 	B         string       `json:"run_b"`            // of several runs, their names joined by ", "
 	Others    []string     `json:"runs_b,omitempty"` // the runs that are compared with A, where there are several
 	Base      string       `json:"base,omitempty"`
-	Resamples int          `json:"resamples"` // of each row: p is never below 1/(1 + resamples)
+	Models    bool         `json:"models,omitempty"` // compares trained models as they are, not their methods
 	Rows      []Comparison `json:"rows"`
 	Footnotes []string     `json:"footnotes"` // other differences: code, training data, configuration, hardware
 	// Configurations has each difference once, in the order of its first row.

@@ -19,7 +19,7 @@ func ExampleCompareRuns() {
 	defer os.RemoveAll(dir)
 	store := runs.Store{Dir: dir}
 	before, after := exampleRun(store, "before", 5), exampleRun(store, "after", 6)
-	d, err := runs.CompareRuns(context.Background(), before, after, runs.CompareOptions{Seed: 1, Metrics: []string{"R@1"}})
+	d, err := runs.CompareRuns(context.Background(), before, after, runs.CompareOptions{Metrics: []string{"R@1"}})
 	if err != nil {
 		panic(err)
 	}

@@ -23,13 +23,14 @@ func (s side) unfinished() []string {
 	return []string{fmt.Sprintf("%s of run %s: left out seed %s", s.group.Group.Path(), s.run.Record.ID, commaList(seeds))}
 }
 
-// cautions notes why a row's interval is less certain than it seems.
-func (c *comparer) cautions(row *Comparison, classes int) {
-	switch fewest := min(len(row.SeedsA), len(row.SeedsB)); fewest {
-	case 1:
-		c.note(row, "one seed on a side: the variance between its seeds is not in the interval")
-	case 2:
-		c.note(row, "two seeds on a side: the interval is rough, and a difference must be large to be told from noise")
+// cautions notes why a row has no verdict, or why its interval is less certain than it seems.
+func (c *comparer) cautions(row *Comparison, classes int, noVerdict bool) {
+	switch {
+	case noVerdict:
+		c.note(row, "one seed on a side: what another seed would give is not known, so there is no verdict; the interval is over test classes alone")
+	case c.options.Models:
+	case len(row.SeedsA) == 2 || len(row.SeedsB) == 2:
+		c.note(row, "two seeds on a side: a difference must be large to be told from noise")
 	}
 	switch {
 	case classes == 1:
@@ -58,7 +59,13 @@ func (c *comparer) differences(a, b side) []string {
 	if slices.ContainsFunc(slices.Concat(ca, cb), func(c Cell) bool { return strings.HasSuffix(c.Environment.Commit, "+dirty") }) {
 		notes = append(notes, "code: there were uncommitted changes, so an equal commit need not be equal code")
 	}
-	if d := configDifferences(ca[0].Config, cb[0].Config); len(d) > 0 {
+	if ua, ub := untrained(ca[0]), untrained(cb[0]); ua != ub {
+		which := "A"
+		if ub {
+			which = "B"
+		}
+		notes = append(notes, which+" is untrained")
+	} else if d := configDifferences(ca[0].Config, cb[0].Config); len(d) > 0 {
 		notes = append(notes, "configuration: "+strings.Join(d, "; "))
 	}
 	return notes

@@ -19,17 +19,15 @@ type NoiseOptions struct {
 	Differences []float64 // to find, fractions in (0, 1), rising
 	Rows        int       // of the table in which a difference is to be found, for Holm's correction
 	Splits      int       // largest number of splits for a number of seeds, over all configurations
-	Resamples   int       // of each split
-	Experiments int       // simulated for each number of seeds
-	Seed        uint64    // of the resamples and experiments
+	Seed        uint64    // of the choice of splits
 }
 
 // DefaultNoiseOptions returns R@1 of all methods and differences of 0.25 to 4 points in a table of
-// one row. 500 experiments determine a power of 80% to within 3.5 points.
+// one row.
 func DefaultNoiseOptions() NoiseOptions {
 	return NoiseOptions{
 		Metrics: []string{"R@1"}, Base: "baseline", Differences: []float64{0.0025, 0.005, 0.01, 0.02, 0.04},
-		Rows: 1, Splits: 1500, Resamples: 500, Experiments: 500, Seed: 1,
+		Rows: 1, Splits: 1500, Seed: 1,
 	}
 }
 
@@ -40,8 +38,8 @@ func (o NoiseOptions) validate() error {
 		return errors.New("no metric")
 	case o.Rows < 1 || o.Rows > 1000:
 		return fmt.Errorf("a table of %d rows, want 1 to 1,000", o.Rows)
-	case o.Splits < 1 || o.Resamples < 100 || o.Experiments < 100:
-		return fmt.Errorf("%d splits of %d resamples, %d experiments; want at least 1 of 100, 100", o.Splits, o.Resamples, o.Experiments)
+	case o.Splits < 1:
+		return fmt.Errorf("%d splits, want at least 1", o.Splits)
 	}
 	for i, d := range o.Differences {
 		if !(d > 0 && d < 1) || i > 0 && d <= o.Differences[i-1] {
@@ -257,42 +255,38 @@ func (n *SeedNoise) fill(ctx context.Context, all []measured, counts []float64, 
 		return nil
 	}
 	n.deviate(chosen)
-	contrasts := n.pair(chosen, varied, counts, record, o.Base)
-	if err := n.split(ctx, chosen, counts, o); err != nil || n.Classes < 2 {
-		return err
+	estimates := n.pair(chosen, varied, counts, record, o.Base)
+	n.split(chosen, counts, o)
+	if n.Classes < 2 {
+		return nil
 	}
-	p := paired.NewPowers(paired.World{
-		Contrasts: contrasts, SeedSD: n.SD, Rows: o.Rows, Experiments: o.Experiments, Stream: o.Seed,
-		Resamples: max(o.Resamples, 100*o.Rows), // Holm's smallest level is a quantile far out
-	})
-	for _, d := range o.Differences {
-		need, err := p.Need(ctx, d)
-		if err != nil {
+	var spreads []paired.Spread
+	for _, m := range varied {
+		spreads = append(spreads, paired.SpreadOf(m.means(n.Metric, n.Queries)))
+	}
+	d := paired.NewDesign(estimates, n.SD*n.SD, o.Rows, paired.NewPrior(spreads))
+	for _, difference := range o.Differences {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n.Needed = append(n.Needed, need)
+		n.Needed = append(n.Needed, d.Need(difference))
 	}
-	var err error
-	n.Found, err = p.Reach(ctx, n.Most)
-	return err
+	n.Found = d.Reach(n.Most)
+	return nil
 }
 
-// pair measures ClassSD and returns the contrasts of configurations with their bases, where at
+// pair measures ClassSD and returns the estimates of configurations with their bases, where at
 // least one of the two is chosen. Where there is no such pair, it takes a chosen configuration with
-// another. A single configuration has a contrast with itself only, in which classes make no
-// difference.
-func (n *SeedNoise) pair(chosen, varied []measured, counts []float64, record Record, base string) []paired.Contrast {
+// another. A single configuration is compared with itself only, and classes make no difference.
+func (n *SeedNoise) pair(chosen, varied []measured, counts []float64, record Record, base string) []paired.Estimate {
 	groups := make([]GroupCells, len(varied))
 	for i, m := range varied {
 		groups[i] = m.group
 	}
-	var contrasts []paired.Contrast
-	var parts []float64
+	var estimates []paired.Estimate
 	add := func(a, b measured) {
 		s := paired.Sample{Count: counts, A: a.sums[n.Metric], B: b.sums[n.Metric]}
-		e := s.Estimate()
-		contrasts = append(contrasts, paired.NewContrast(s))
-		parts = append(parts, e.ClassVariance())
+		estimates = append(estimates, s.Estimate())
 	}
 	isChosen := func(g Group) bool {
 		return slices.ContainsFunc(chosen, func(m measured) bool { return m.group.Group == g })
@@ -303,15 +297,19 @@ func (n *SeedNoise) pair(chosen, varied []measured, counts []float64, record Rec
 			add(varied[slices.IndexFunc(groups, func(g GroupCells) bool { return g.Group == b.Group })], m)
 		}
 	}
-	for i := 0; i < len(varied) && len(contrasts) == 0; i++ {
+	for i := 0; i < len(varied) && len(estimates) == 0; i++ {
 		if varied[i].group.Group != chosen[0].group.Group {
 			add(varied[i], chosen[0])
 		}
 	}
-	if n.Pairs = len(parts); n.Pairs == 0 {
-		s := paired.Sample{Count: counts, A: chosen[0].sums[n.Metric], B: chosen[0].sums[n.Metric]}
-		return []paired.Contrast{paired.NewContrast(s)}
+	if n.Pairs = len(estimates); n.Pairs == 0 {
+		add(chosen[0], chosen[0])
+		return estimates
+	}
+	var parts []float64
+	for _, e := range estimates {
+		parts = append(parts, e.ClassVariance())
 	}
 	n.ClassSD = math.Sqrt(paired.Median(parts))
-	return contrasts
+	return estimates
 }

@@ -104,15 +104,24 @@ func (m *measured) read(r *Run, s scope, metrics []string) error {
 	return nil
 }
 
+// means returns a metric of each seed, [seeds], from its sums over so many queries.
+func (m measured) means(metric string, queries int) []float64 {
+	means := make([]float64, len(m.sums[metric]))
+	for i, row := range m.sums[metric] {
+		for _, v := range row {
+			means[i] += v / float64(queries)
+		}
+	}
+	return means
+}
+
 // deviate fills in the standard deviation over seeds.
 func (n *SeedNoise) deviate(chosen []measured) {
 	means := make([]map[int]float64, len(chosen))
 	for i, m := range chosen {
 		means[i] = map[int]float64{}
-		for k, row := range m.sums[n.Metric] {
-			for _, v := range row {
-				means[i][m.group.Cells[k].Seed] += v / float64(n.Queries)
-			}
+		for k, mean := range m.means(n.Metric, n.Queries) {
+			means[i][m.group.Cells[k].Seed] = mean
 		}
 		if i == 0 {
 			n.Fewest = len(means[i])

@@ -1,21 +1,20 @@
 package runs
 
 import (
-	"context"
-	"fmt"
+	"crypto/sha256"
+	"encoding/binary"
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
+	"strings"
 
 	"bierbench/runs/internal/paired"
 )
 
 // split compares configurations with themselves, for every number of seeds up to mostSplit that
-// fits on both sides.
-func (n *SeedNoise) split(ctx context.Context, chosen []measured, counts []float64, o NoiseOptions) error {
+// fits on both sides. A split is a table of its own, so its own two groups tell of the variance of
+// seeds.
+func (n *SeedNoise) split(chosen []measured, counts []float64, o NoiseOptions) {
 	most := o.Splits * fewClasses / max(fewClasses, n.Classes)
 	for k := 1; 2*k <= min(n.Most, 2*mostSplit); k++ {
 		s := Split{Seeds: k, All: true}
@@ -26,39 +25,28 @@ func (n *SeedNoise) split(ctx context.Context, chosen []measured, counts []float
 			}
 		}
 		s.Configurations = len(enough)
-		var samples []paired.Sample
-		var names []string
+		var differences []float64
 		for _, m := range enough {
 			sums := m.sums[n.Metric]
-			random := rand.New(paired.Stream(o.Seed, n.Run, m.group.Group.Path(), n.Protocol, n.At, n.Metric, "splits"))
+			random := splitStream(o.Seed, n.Run, m.group.Group.Path(), n.Protocol, n.At, n.Metric)
 			halves, all := seedHalvings(len(sums), k, max(1, most/len(enough)), random)
 			s.All = s.All && all
+			means := m.means(n.Metric, n.Queries)
 			for _, h := range halves {
-				samples = append(samples, paired.Sample{Count: counts, A: reordered(sums, h[0]), B: reordered(sums, h[1])})
-				names = append(names, fmt.Sprint(m.group.Group.Path(), h))
+				e := paired.Sample{Count: counts, A: reordered(sums, h[0]), B: reordered(sums, h[1])}.Estimate()
+				differences = append(differences, math.Abs(e.Delta))
+				if k == 1 {
+					continue // one seed on a side gets no verdict
+				}
+				prior := paired.NewPrior([]paired.Spread{paired.SpreadOf(reordered(means, h[0])), paired.SpreadOf(reordered(means, h[1]))})
+				if e.Test(prior).P < paired.Alpha {
+					s.Verdicts++
+				}
 			}
-		}
-		differences := make([]float64, len(samples))
-		found := make([]bool, len(samples))
-		work, drawing := errgroup.WithContext(ctx)
-		work.SetLimit(runtime.GOMAXPROCS(0))
-		for i := range samples {
-			work.Go(func() error {
-				e := samples[i].Estimate()
-				result, err := e.Test(drawing, o.Resamples, paired.Stream(o.Seed, names[i], n.Protocol, n.At, n.Metric))
-				differences[i], found[i] = math.Abs(e.Delta), result.P < paired.Alpha
-				return err
-			})
-		}
-		if err := work.Wait(); err != nil {
-			return err
 		}
 		squares := 0.0
-		for i, d := range differences {
+		for _, d := range differences {
 			squares += d * d
-			if found[i] {
-				s.Verdicts++
-			}
 		}
 		slices.Sort(differences)
 		s.Splits = len(differences)
@@ -67,7 +55,13 @@ func (n *SeedNoise) split(ctx context.Context, chosen []measured, counts []float
 		s.Within95 = differences[int(math.Ceil(0.95*float64(s.Splits)))-1]
 		n.Splits = append(n.Splits, s)
 	}
-	return nil
+}
+
+// splitStream returns the random numbers by which the splits of a configuration are chosen. They
+// depend on the words that identify it alone, so other configurations do not shift them.
+func splitStream(seed uint64, identity ...string) *rand.Rand {
+	h := sha256.Sum256([]byte(strings.Join(append(identity, "splits"), "\x00")))
+	return rand.New(rand.NewPCG(seed^binary.LittleEndian.Uint64(h[:8]), binary.LittleEndian.Uint64(h[8:16])))
 }
 
 // fewClasses is the number of test classes up to which NoiseOptions.Splits applies. With more

@@ -11,13 +11,6 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// quickNoise is for tests that do not look at powers.
-func quickNoise() NoiseOptions {
-	o := DefaultNoiseOptions()
-	o.Resamples, o.Experiments = 100, 100
-	return o
-}
-
 func measureNoise(t *testing.T, r *Run, o NoiseOptions) []SeedNoise {
 	t.Helper()
 	rows, err := MeasureNoise(t.Context(), r, o)
@@ -34,7 +27,7 @@ func measureNoise(t *testing.T, r *Run, o NoiseOptions) []SeedNoise {
 func TestMeasureNoise(t *testing.T) {
 	cells := slices.Concat(seeds("baseline", 1, 4, 12, 0.5), seeds("bier", 1, 3, 12, 0.6), seeds("single", 1, 1, 12, 0.6))
 	r := fakeRun(t, "r", cells...)
-	o := quickNoise()
+	o := DefaultNoiseOptions()
 	o.Metrics = []string{"R@1", "MAP@R"}
 	rows := measureNoise(t, r, o)
 	if len(rows) != 2 || rows[0].Metric != "R@1" || rows[1].Metric != "MAP@R" {
@@ -99,7 +92,7 @@ func TestMeasureNoise(t *testing.T) {
 
 // Of a large data set fewer splits are compared: with 2,000 classes half.
 func TestNoiseOfManyClasses(t *testing.T) {
-	o := quickNoise()
+	o := DefaultNoiseOptions()
 	o.Splits = 20
 	n := measureNoise(t, fakeRun(t, "r", seeds("bier", 1, 5, 2*fewClasses, 0.5)...), o)[0]
 	if got := n.Splits; len(got) != 2 || got[0].Splits != 10 || !got[0].All || got[1].Splits != 10 || got[1].All {
@@ -119,16 +112,15 @@ func mustJSON(t *testing.T, v any) string {
 func TestNoiseOptions(t *testing.T) {
 	r := fakeRun(t, "r", seeds("bier", 1, 2, 12, 0.5)...)
 	for want, change := range map[string]func(*NoiseOptions){
-		`has metric "R@3"`:      func(o *NoiseOptions) { o.Metrics = []string{"R@3"} },
-		`has method "nosuch"`:   func(o *NoiseOptions) { o.Method = "nosuch" },
-		"no metric":             func(o *NoiseOptions) { o.Metrics = nil },
-		"a table of 0 rows":     func(o *NoiseOptions) { o.Rows = 0 },
-		"rising fractions":      func(o *NoiseOptions) { o.Differences = []float64{0.02, 0.01} },
-		"fractions between":     func(o *NoiseOptions) { o.Differences = []float64{math.NaN()} },
-		"0 splits":              func(o *NoiseOptions) { o.Splits = 0 },
-		"want at least 1 of 10": func(o *NoiseOptions) { o.Experiments = 5 },
+		`has metric "R@3"`:    func(o *NoiseOptions) { o.Metrics = []string{"R@3"} },
+		`has method "nosuch"`: func(o *NoiseOptions) { o.Method = "nosuch" },
+		"no metric":           func(o *NoiseOptions) { o.Metrics = nil },
+		"a table of 0 rows":   func(o *NoiseOptions) { o.Rows = 0 },
+		"rising fractions":    func(o *NoiseOptions) { o.Differences = []float64{0.02, 0.01} },
+		"fractions between":   func(o *NoiseOptions) { o.Differences = []float64{math.NaN()} },
+		"0 splits":            func(o *NoiseOptions) { o.Splits = 0 },
 	} {
-		o := quickNoise()
+		o := DefaultNoiseOptions()
 		change(&o)
 		if _, err := MeasureNoise(t.Context(), r, o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
@@ -185,7 +177,7 @@ func TestDegenerateNoise(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			rows := measureNoise(t, fakeRun(t, "r", tt.cells...), quickNoise())
+			rows := measureNoise(t, fakeRun(t, "r", tt.cells...), DefaultNoiseOptions())
 			if len(tt.cells) == 0 {
 				if len(rows) != 0 {
 					t.Errorf("rows %+v of nothing", rows)

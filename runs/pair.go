@@ -52,7 +52,9 @@ func (c *comparer) compare(ctx context.Context, a, b side) error {
 	if len(scopes) == 0 {
 		c.refuse(row, "nothing was evaluated")
 	}
-	c.configurations(a.group.Cells[0].Config, b.group.Cells[0].Config, before)
+	if first, other := a.group.Cells[0], b.group.Cells[0]; untrained(first) == untrained(other) {
+		c.configurations(first.Config, other.Config, before)
+	}
 	return nil
 }
 
@@ -152,16 +154,18 @@ func (c *comparer) compareScope(row Comparison, s scope, a, b side) error {
 	index, counts := oa[0].classIndex()
 	for _, metric := range c.metrics {
 		row.Metric = metric
-		if err := c.compareMetric(row, ea, eb, oa, ob, index, counts); err != nil {
+		if err := c.compareMetric(row, a.group, b.group, ea, eb, oa, ob, index, counts); err != nil {
 			c.refuse(row, err.Error())
 		}
 	}
 	return nil
 }
 
-// compareMetric adds the row of a metric. ea and oa belong to A's seeds, eb and ob to B's; index
-// and counts are those of classIndex.
-func (c *comparer) compareMetric(row Comparison, ea, eb []Evaluation, oa, ob []*outcomes, index []int, counts []float64) error {
+// compareMetric adds the row of a metric. ea and oa belong to the seeds of a, eb and ob to those of
+// b; index and counts are those of classIndex.
+func (c *comparer) compareMetric(row Comparison, a, b GroupCells, ea, eb []Evaluation, oa, ob []*outcomes, index []int,
+	counts []float64,
+) error {
 	missing := func(es []Evaluation) bool {
 		return slices.ContainsFunc(es, func(e Evaluation) bool { _, ok := e.Metrics[row.Metric]; return !ok })
 	}
@@ -206,8 +210,18 @@ func (c *comparer) compareMetric(row Comparison, ea, eb []Evaluation, oa, ob []*
 	if row.Metric == "R@1" {
 		row.Classes = row.classes(s, va, vb, oa[0].class, index)
 	}
-	c.cautions(&row, len(counts))
-	c.waiting[len(c.diff.Rows)] = e
+	waiting := waitingRow{estimate: e}
+	switch {
+	case c.options.Models:
+		row.ClassesOnly, waiting.estimate = true, e.FixedSeeds()
+	case identical:
+	case oneSeed(a) || oneSeed(b):
+		row.ClassesOnly, waiting.estimate, waiting.shown = true, e.FixedSeeds(), true
+	default:
+		waiting.prior = c.prior(row)
+	}
+	c.cautions(&row, len(counts), waiting.shown)
+	c.waiting[len(c.diff.Rows)] = waiting
 	c.diff.Rows = append(c.diff.Rows, row)
 	return nil
 }

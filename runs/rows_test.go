@@ -1,27 +1,108 @@
 package runs
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// TestRowsAreIndependent holds that a row's interval does not depend on which other rows are in its
-// table, nor on their order.
-func TestRowsAreIndependent(t *testing.T) {
+// TestRowsShareSeeds holds that the groups of one data set, backbone and mode tell of one another's
+// variance of seeds, each training once, and that those of another backbone do not.
+func TestRowsShareSeeds(t *testing.T) {
 	a, b := seeds("bier", 1, 3, 12, 0.5), seeds("bier", 1, 3, 12, 0.6)
-	more := slices.Concat(seeds("extra", 1, 2, 12, 0.5), b)
-	o := quick()
-	o.Metrics = []string{"MAP@R", "R@1"}
-	first := compareRuns(t, fakeRun(t, "a", a...), fakeRun(t, "b", b...))
-	second, err := CompareRuns(t.Context(), fakeRun(t, "x", slices.Concat(a, seeds("extra", 1, 2, 12, 0.4))...), fakeRun(t, "y", more...), o)
+	row := func(a, b []fake) Comparison {
+		t.Helper()
+		rows := compareRuns(t, fakeRun(t, "a", a...), fakeRun(t, "b", b...)).Rows
+		return rows[slices.IndexFunc(rows, func(r Comparison) bool {
+			return r.A.Method == "bier" && r.A.Backbone == a[0].Group.Backbone && r.Metric == "R@1"
+		})]
+	}
+	elsewhere := func(cells []fake) []fake {
+		for i := range cells {
+			cells[i].Group.Backbone = "googlenet"
+		}
+		return cells
+	}
+	alone := row(a, b)
+	for _, tt := range []struct {
+		name string
+		a, b []fake
+		same bool
+	}{
+		{"another backbone", elsewhere(seeds("bier", 1, 3, 12, 0.3)), elsewhere(seeds("bier", 1, 3, 12, 0.7)), true},
+		{"another method", seeds("extra", 1, 3, 12, 0.3), seeds("extra", 1, 3, 12, 0.7), false},
+		{"one seed tells nothing", seeds("extra", 1, 1, 12, 0.3), nil, true},
+	} {
+		got := row(slices.Concat(a, tt.a), slices.Concat(b, tt.b))
+		if same := got.Low == alone.Low && got.High == alone.High && got.P == alone.P; same != tt.same {
+			t.Errorf("%s: [%g, %g] p %g, alone [%g, %g] p %g", tt.name, got.Low, got.High, got.P, alone.Low, alone.High, alone.P)
+		}
+	}
+	of := spreadOf{where: a[0].Group, protocol: fakeProtocol, at: AtLast, atA: "", metric: "R@1"}
+	of.where.Method, of.where.Size = "", 0
+	run := fakeRun(t, "a", a...)
+	groups, err := run.groups()
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, y := first.Rows[0], second.Rows[slices.IndexFunc(second.Rows,
-		func(r Comparison) bool { return r.A.Method == "bier" && r.Metric == "R@1" })]
-	if x.Low != y.Low || x.High != y.High || x.P != y.P {
-		t.Errorf("[%g, %g] p %g alone, [%g, %g] p %g among others", x.Low, x.High, x.P, y.Low, y.High, y.P)
+	if n := len(of.spreads(slices.Concat(groups, groups))); n != 1 {
+		t.Errorf("a training that two runs have counts %d times, want once", n)
+	}
+}
+
+// TestSeedsOfAVerdict: what has no other seed gets no verdict where a seed would vary it; features as
+// they are do, and so do models that are compared as they are.
+func TestSeedsOfAVerdict(t *testing.T) {
+	features := func(chance float64) []fake {
+		cells := seeds("features", 0, 1, 30, chance)
+		cells[0].change = func(c *Cell) { c.Config = json.RawMessage(`{"untrained": true, "boosting": ""}`) }
+		return cells
+	}
+	config := func(cells []fake) []fake {
+		for i := range cells {
+			cells[i].change = func(c *Cell) { c.Config = json.RawMessage(`{"boosting": "eta", "learners": [1, 2]}`) }
+		}
+		return cells
+	}
+	for _, tt := range []struct {
+		name, a, verdict, note string
+		cells                  []fake
+		models, classesOnly    bool
+		detectable             bool
+	}{
+		{name: "one trained seed", a: "single", cells: config(seeds("single", 1, 1, 30, 0.1)), verdict: Noise,
+			note: "one seed on a side", classesOnly: true},
+		{name: "untrained features", a: "features", cells: features(0.1), verdict: Better, note: "A is untrained", detectable: true},
+		{name: "models of one seed", a: "single", cells: config(seeds("single", 1, 1, 30, 0.1)), verdict: Better,
+			models: true, classesOnly: true, detectable: true},
+		{name: "models of three seeds", a: "three", cells: config(seeds("three", 1, 3, 30, 0.1)), verdict: Better,
+			models: true, classesOnly: true, detectable: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := fakeRun(t, "r", slices.Concat(tt.cells, config(seeds("bier", 1, 3, 30, 0.9)))...)
+			d, err := CompareMethods(t.Context(), r, tt.a, CompareOptions{Metrics: []string{"R@1"}, Models: tt.models})
+			if err != nil {
+				t.Fatal(err)
+			}
+			row := d.Rows[0]
+			if row.Verdict != tt.verdict || row.ClassesOnly != tt.classesOnly || (row.Detectable > 0) != tt.detectable || d.Models != tt.models {
+				t.Errorf("%+v", row)
+			}
+			notes := footnotes(d, row)
+			if !strings.Contains(notes, tt.note) || tt.models && strings.Contains(notes, "seed on a side") {
+				t.Errorf("notes %q, want %q", notes, tt.note)
+			}
+			if strings.Contains(notes, "boosting") {
+				t.Errorf("notes list the options of features that were not trained: %q", notes)
+			}
+			if untrained := tt.note == "A is untrained"; untrained != (len(d.Configurations) == 0 && tt.a == "features") {
+				t.Errorf("configurations %+v", d.Configurations)
+			}
+			if !(row.Low < row.Delta && row.Delta < row.High) {
+				t.Errorf("%g not in [%g, %g]", row.Delta, row.Low, row.High)
+			}
+		})
 	}
 }
 
@@ -37,7 +118,7 @@ func TestMetricsOfAComparison(t *testing.T) {
 		{[]string{"R@3"}, nil, `no evaluation has metric "R@3"`},
 		{[]string{"R@1", "R@1"}, nil, "asked for twice"},
 	} {
-		o := quick()
+		o := CompareOptions{}
 		o.Metrics = tt.ask
 		d, err := CompareRuns(t.Context(), r, r, o)
 		if tt.err != "" {
@@ -56,10 +137,6 @@ func TestMetricsOfAComparison(t *testing.T) {
 		if !slices.Equal(got, tt.want) {
 			t.Errorf("%q: metrics %q, want %q", tt.ask, got, tt.want)
 		}
-	}
-	o := quick()
-	if o.Resamples = 10; func() error { _, err := CompareRuns(t.Context(), r, r, o); return err }() == nil {
-		t.Error("10 resamples were taken: no 95% interval has so few")
 	}
 }
 

@@ -4,17 +4,14 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-
-	"bierbench/runs/internal/paired"
 )
 
-// Three runs are one table: each later run against the first, in the order given, and a random
-// stream of its own for each.
+// Three runs are one table: each later run against the first, in the order given.
 func TestCompareSeveral(t *testing.T) {
 	a := fakeRun(t, "a", seeds("bier", 1, 3, 30, 0.5)...)
 	b := fakeRun(t, "b", seeds("bier", 1, 3, 30, 0.95)...)
 	c := fakeRun(t, "c", seeds("other", 1, 3, 30, 0.5)...)
-	d, err := CompareSeveral(t.Context(), a, []*Run{b, c}, quick())
+	d, err := CompareSeveral(t.Context(), a, []*Run{b, c}, CompareOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,24 +26,11 @@ func TestCompareSeveral(t *testing.T) {
 	if d.B != "b, c" || len(d.Others) != 2 {
 		t.Errorf("B is %q, others %q", d.B, d.Others)
 	}
-	if _, err := CompareSeveral(t.Context(), a, []*Run{b, a}, quick()); err == nil || !strings.Contains(err.Error(), "named twice") {
+	if _, err := CompareSeveral(t.Context(), a, []*Run{b, a}, CompareOptions{}); err == nil || !strings.Contains(err.Error(), "named twice") {
 		t.Errorf("a run against itself among several: %v", err)
 	}
 	if two := compareRuns(t, a, b); two.Others != nil || two.Rows[0].RunB != "" {
 		t.Errorf("a diff of two runs names several: %q", two.Others)
-	}
-}
-
-// By hand: twice the rows over alpha, rounded up to ten thousands.
-func TestEnoughResamples(t *testing.T) {
-	for rows, want := range map[int]int{0: 10_000, 1: 10_000, 250: 10_000, 251: 20_000, 372: 20_000, 501: 30_000} {
-		got := enoughResamples(rows)
-		if got != want {
-			t.Errorf("%d rows: %d resamples, want %d", rows, got, want)
-		}
-		if p := float64(rows) / float64(got+1); p >= paired.Alpha/2 {
-			t.Errorf("%d rows: the smallest corrected p is %g", rows, p)
-		}
 	}
 }
 

@@ -25,7 +25,9 @@ func newDiffCommand(a *app) *cobra.Command {
 two runs, in several runs with the first as the base, or every method of one run with
 its base: the method that the suite names for it, baseline where it names none, or
 METHOD for all. Deltas come with a 95% interval over test classes and seeds; verdicts
-are corrected over the whole table (Holm). It also writes reports/diff-<a>-<b>/.
+are corrected over the whole table (Holm). A trained side with one seed gets none: what
+another seed would give is not known. --models compares the trained models as they are.
+diff also writes reports/diff-<a>-<b>/, or reports/diff-<a>-bases/ for one run.
 
 --fail exits with code 3 when a row fails. A row fails when its verdict is worse and its
 metric fell by more than the metric's threshold, which is 0 unless --threshold gives one
@@ -35,6 +37,7 @@ is not better. Other rows without a verdict do not fail.`,
   bierbench diff quick second-try third-try
   bierbench diff quick
   bierbench diff quick --base baseline
+  bierbench diff quick second-try --models
   bierbench diff quick second-try --fail --threshold R@1=0.5 --format json`,
 		Args: checkedArgs(func(cmd *cobra.Command, args []string) error {
 			if schema {
@@ -102,7 +105,6 @@ is not better. Other rows without a verdict do not fail.`,
 	f.StringArrayVar(&limits, "threshold", nil, "with --fail, `METRIC=POINTS`: a row that is worse by no more does not fail; repeatable")
 	f.BoolVar(&schema, "schema", false, "print the JSON Schema of --format json")
 	f.StringSliceVar(&o.Compare.Metrics, "metrics", o.Compare.Metrics, "metrics to compare, or all")
-	f.IntVar(&o.Compare.Resamples, "resamples", o.Compare.Resamples,
-		"bootstrap resamples of each row; 0 stands for 10,000, or more where a long table needs them")
+	f.BoolVar(&o.Compare.Models, "models", false, "compare the trained models as they are, not their methods: test classes alone vary")
 	return cmd
 }

@@ -28,8 +28,8 @@ func newNoiseCommand(a *app) *cobra.Command {
 		Long: `noise looks at results that differ in nothing but the seed. It shows the standard
 deviation over seeds with its interval, how far apart means over seeds are when the same
 configuration is set against itself and how often diff would call that different, and
-how many seeds on each side diff needs to find a difference: experiments are simulated
-from the run's own classes, queries and seeds, and judged by the verdict of diff.
+how many seeds on each side diff needs to find a difference in four of five cases, as
+foreseen from the variances of the run's own classes and seeds by the rule of diff.
 It also writes reports/noise-<run>.../.
 
 --rows is for a difference that is one of several rows of a table, whose verdicts are

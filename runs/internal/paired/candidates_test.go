@@ -5,141 +5,161 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// The other kinds of interval that TestCoverage measures. All but the last two draw classes and
-// seeds at once and compute delta on what was drawn.
-func candidateNames() []string {
-	return []string{"percentile", "percentile, rescaled", "BCa", "bootstrap-t, two-sided", "normal", "Welch-Satterthwaite t"}
+// A rule is a way to get the p-value of a row of a table, measured beside the one that is used.
+type rule struct {
+	name string
+	p    func(s Sample, prior Prior, random *rand.Rand) float64
 }
 
-// candidates returns the 95% intervals in the order of candidateNames.
-func (s Sample) candidates(resamples int, random *rand.Rand) [][2]float64 {
+// used is the rule of Estimate.Test.
+func used() rule {
+	return rule{"used", func(s Sample, prior Prior, _ *rand.Rand) float64 {
+		e := s.Estimate()
+		return e.mixture(prior).tail(math.Abs(e.Delta)) // that of Test, without the interval
+	}}
+}
+
+// candidates returns the other rules.
+func candidates() []rule {
+	blend := func(careful float64) func(s Sample, prior Prior, _ *rand.Rand) float64 {
+		return func(s Sample, prior Prior, _ *rand.Rand) float64 {
+			e := s.Estimate()
+			return e.mixtureWith(prior, careful).tail(math.Abs(e.Delta))
+		}
+	}
+	return []rule{
+		{"bootstrap-t", func(s Sample, _ Prior, random *rand.Rand) float64 { return s.bootstrapT(1000, random) }},
+		{"Welch", func(s Sample, _ Prior, _ *rand.Rand) float64 { return s.welch() }},
+		{"Satterthwaite", blend(0)},
+		{"Behrens-Fisher", blend(math.Inf(1))},
+	}
+}
+
+// welch returns the p-value of Student's t with Satterthwaite's degrees of freedom and each group's
+// own variance of seeds.
+func (s Sample) welch() float64 {
 	e := s.Estimate()
-	se := math.Sqrt(e.variance())
-	ones := func(n int) []float64 { return slices.Repeat([]float64{1}, n) }
-	counts := func(n int) []float64 {
-		w := make([]float64, n)
-		for range n {
-			w[random.IntN(n)]++
-		}
-		return w
+	seeds, parts := 0.0, e.classRate*e.classRate/e.classFreedom
+	for _, side := range e.sides {
+		v := side.Variance / (side.Freedom + 1)
+		seeds += v
+		parts += v * v / side.Freedom
 	}
-	classes, seedsA, seedsB := len(s.Count), len(s.A), len(s.B)
-	both := make([]float64, resamples) // drawn at once
-	apart := make([]float64, resamples)
-	ts := make([]float64, resamples)
-	below := 0.5
-	grow := func(n int) float64 { return math.Sqrt(float64(n) / float64(n-1)) }
-	for i := range both {
-		w, u, v := counts(classes), counts(seedsA), counts(seedsB)
-		both[i] = s.weighted(w, u, v)
-		switch {
-		case both[i] < e.Delta:
-			below++
-		case both[i] == e.Delta:
-			below += 0.5
-		}
-		class := s.weighted(w, ones(seedsA), ones(seedsB)) - e.Delta
-		seed := s.weighted(ones(classes), u, v) - e.Delta
-		apart[i] = e.Delta + class*grow(classes) + seed*grow(seedsA)
-		ts[i] = (class + seed) / math.Sqrt(max(e.weightedVariance(w, u, v, class), (e.classRate+e.seedRate)*smallestError*smallestError))
-	}
-	slices.Sort(both)
-	slices.Sort(apart)
-	slices.Sort(ts)
-	q := func(values []float64, p float64) float64 { return quantile(values, p) }
-	at := s.bca(e, below/float64(resamples+1))
-	half := 1.96 * se
-	welch := distuv.StudentsT{Sigma: 1, Nu: s.freedom(e)}.Quantile(0.975) * se
-	return [][2]float64{
-		{q(both, 0.025), q(both, 0.975)},
-		{q(apart, 0.025), q(apart, 0.975)},
-		{q(both, at(0.025)), q(both, at(0.975))},
-		{e.Delta - q(ts, 0.975)*se, e.Delta - q(ts, 0.025)*se},
-		{e.Delta - half, e.Delta + half},
-		{e.Delta - welch, e.Delta + welch},
-	}
+	variance := e.variance(seeds)
+	return 2 * distuv.StudentsT{Sigma: 1, Nu: variance * variance / parts}.Survival(math.Abs(e.Delta)/math.Sqrt(variance))
 }
 
-// weighted is delta with weights of classes and of A's and B's seeds.
-func (s Sample) weighted(w, u, v []float64) float64 {
-	total, sum := 0.0, 0.0
-	for c, n := range s.Count {
-		total += w[c] * n
-	}
-	for g, rows := range [][][]float64{s.A, s.B} {
-		weights := [][]float64{u, v}[g]
-		all := 0.0
-		for _, x := range weights {
-			all += x
-		}
-		for i, row := range rows {
-			for c, x := range row {
-				sum += float64(2*g-1) * weights[i] / all * w[c] * x
+// bootstrapT returns the p-value of the symmetric bootstrap-t interval, which gave the verdicts
+// before variances were moderated. Each resample draws classes with replacement (one draw for both
+// groups) and, independently, A's seeds and B's seeds. Its delta* is that of the drawn classes with
+// all seeds plus that of the drawn seeds with all classes. Hall 1988, On symmetric bootstrap
+// confidence intervals, J. R. Statist. Soc. B 50, 35-45.
+func (s Sample) bootstrapT(resamples int, random *rand.Rand) float64 {
+	e := s.Estimate()
+	rest := make([]float64, len(s.Count))
+	var effects [2][]float64
+	seedRate := 0.0
+	for g, sums := range [][][]float64{s.A, s.B} {
+		for _, row := range sums {
+			for c, v := range row {
+				rest[c] += float64(2*g-1) * v / float64(len(sums))
 			}
 		}
+		mean := e.MeanA
+		if g == 1 {
+			mean = e.MeanB
+		}
+		for _, m := range meansOf(s.Count, sums) {
+			effects[g] = append(effects[g], m-mean)
+		}
+		seedRate += e.sides[g].Variance / (e.sides[g].Freedom + 1)
 	}
-	return sum / total
-}
-
-// weightedVariance is the variance of delta in a resample, as resample has it.
-func (e Estimate) weightedVariance(w, u, v []float64, shift float64) float64 {
-	total, squares := 0.0, 0.0
-	for c, k := range e.classes {
-		total += w[c] * k.count
-		d := k.rest - shift*k.count
-		squares += w[c] * d * d
+	for c, n := range s.Count {
+		rest[c] -= e.Delta * n
 	}
-	n := float64(len(e.classes))
-	variance := squares / (total * total) * n / (n - 1)
-	for g, weights := range [][]float64{u, v} {
-		_, sd := stat.MeanStdDev(e.seeds[g], weights)
-		variance += sd * sd / float64(len(weights))
-	}
-	return variance
-}
-
-// bca returns the corrected levels of Efron's BCa interval, with the acceleration from a jackknife
-// over classes and seeds.
-func (s Sample) bca(e Estimate, below float64) func(p float64) float64 {
-	z0 := distuv.UnitNormal.Quantile(below)
-	squares, cubes := 0.0, 0.0
-	weights := [3][]float64{}
-	for i, n := range []int{len(s.Count), len(s.A), len(s.B)} {
-		weights[i] = slices.Repeat([]float64{1}, n)
-	}
-	for _, w := range weights {
-		for i := range w {
-			w[i] = 0
-			l := (e.Delta - s.weighted(weights[0], weights[1], weights[2])) * float64(len(w)-1) / float64(len(w))
-			w[i] = 1
-			squares += l * l
-			cubes += l * l * l
+	floor := (e.classRate + seedRate) / 9 // a resample that drew one seed five times must not decide
+	t := math.Abs(e.Delta) / math.Sqrt(e.variance(seedRate))
+	above := 0
+	for range resamples {
+		var count, sum, countCount, countRest, restRest float64
+		for range s.Count {
+			c := random.IntN(len(s.Count))
+			k, r := s.Count[c], rest[c]
+			count, sum, countCount, countRest, restRest = count+k, sum+r, countCount+k*k, countRest+k*r, restRest+r*r
+		}
+		n := float64(len(s.Count))
+		shift := sum / count
+		variance := (restRest - 2*shift*countRest + shift*shift*countCount) / (count * count) * n / (n - 1)
+		for g, own := range effects {
+			k := float64(len(own))
+			sum, squares := 0.0, 0.0
+			for range own {
+				d := own[random.IntN(len(own))]
+				sum += d
+				squares += d * d
+			}
+			mean := sum / k
+			variance += max(0, squares/k-mean*mean) / (k - 1)
+			if k == 2 {
+				mean *= math.Sqrt2 // draws of two vary by half of their variance
+			}
+			shift += float64(2*g-1) * mean
+		}
+		if math.Abs(shift)/math.Sqrt(max(variance, floor)) >= t {
+			above++
 		}
 	}
-	a := cubes / (6 * math.Pow(squares, 1.5))
-	return func(p float64) float64 {
-		z := z0 + distuv.UnitNormal.Quantile(p)
-		return normalCDF(z0 + z/(1-a*z))
-	}
+	return float64(1+above) / float64(1+resamples)
 }
 
-// freedom is Satterthwaite's number of degrees of freedom.
-func (s Sample) freedom(e Estimate) float64 {
-	part := func(variance float64, n int) float64 { return variance * variance / float64(n-1) }
-	sum := part(e.classRate, len(s.Count))
-	for _, effects := range e.seeds {
-		sum += part(stat.Variance(effects, nil)/float64(len(effects)), len(effects))
-	}
-	return (e.classRate + e.seedRate) * (e.classRate + e.seedRate) / sum
+// findings judges tables by rules and counts.
+type findings struct {
+	tables    int
+	any, rows []int // [rules] tables with a verdict after Holm's correction, rows with one
+	alone     []int // [rules] rows that are tables of their own
 }
 
-// quantile of sorted values, with linear interpolation (type 7).
-func quantile(values []float64, p float64) float64 {
-	at := p * float64(len(values)-1)
-	i := min(int(at), len(values)-2)
-	return values[i] + (at-float64(i))*(values[i+1]-values[i])
+// judge draws n tables of so many rows and judges each by the rules.
+func (s scene) judge(n, rows int, rules []rule) findings { return s.judgeAt(n, rows, rules, Alpha) }
+
+// judgeAt is judge with another level for rows that are tables of their own.
+func (s scene) judgeAt(n, rows int, rules []rule, level float64) findings {
+	f := findings{tables: n, any: make([]int, len(rules)), rows: make([]int, len(rules)), alone: make([]int, len(rules))}
+	results := make(chan func())
+	go func() {
+		defer close(results)
+		each(n, func(random *rand.Rand) {
+			t := s.draw(random, rows)
+			prior := NewPrior(t.freed)
+			p := make([][]float64, len(rules))
+			for k, r := range rules {
+				for i := range rows {
+					p[k] = append(p[k], r.p(t.row(i), prior, random))
+				}
+			}
+			results <- func() {
+				for k := range rules {
+					corrected := Holm(p[k])
+					if slices.Min(corrected) < Alpha {
+						f.any[k]++
+					}
+					for i := range corrected {
+						if corrected[i] < Alpha {
+							f.rows[k]++
+						}
+						if p[k][i] < level {
+							f.alone[k]++
+						}
+					}
+				}
+			}
+		})
+	}()
+	for count := range results {
+		count()
+	}
+	return f
 }

@@ -136,33 +136,27 @@ func goldenPaired(t *testing.T, data []byte) {
 	wantNear(t, "McNemar's p", McNemar(lost, gained), v.Outputs.P)
 
 	// Each query is a class of its own and each side has one seed.
-	n := len(v.Inputs.HitsA)
-	s := Sample{Count: slices.Repeat([]float64{1}, n), A: [][]float64{v.Inputs.HitsA}, B: [][]float64{v.Inputs.HitsB}}
-	e := s.Estimate()
-	wantNear(t, "diff", e.Delta, v.Outputs.Bootstrap.Diff)
+	queries := func(drawn []int) Sample {
+		s := Sample{A: [][]float64{nil}, B: [][]float64{nil}}
+		for _, i := range drawn {
+			s.Count = append(s.Count, 1)
+			s.A[0], s.B[0] = append(s.A[0], v.Inputs.HitsA[i]), append(s.B[0], v.Inputs.HitsB[i])
+		}
+		return s
+	}
+	all := make([]int, len(v.Inputs.HitsA))
+	for i := range all {
+		all[i] = i
+	}
+	wantNear(t, "diff", queries(all).Estimate().Delta, v.Outputs.Bootstrap.Diff)
 	var deltas []float64
 	for _, drawn := range v.Inputs.Resample {
-		deltas = append(deltas, e.drawn(drawn, [2][]int{{0}, {0}}))
+		deltas = append(deltas, queries(drawn).Estimate().Delta)
 	}
 	low, high, p := percentile(deltas)
 	wantNear(t, "low", low, v.Outputs.Bootstrap.Lo)
 	wantNear(t, "high", high, v.Outputs.Bootstrap.Hi)
 	wantNear(t, "p", p, v.Outputs.Bootstrap.P)
-}
-
-// drawn returns delta of a given draw: classes and, of either group, seeds.
-func (e Estimate) drawn(classes []int, seeds [2][]int) float64 {
-	var t classTotals
-	for _, c := range classes {
-		t.add(e.classes[c])
-	}
-	delta := e.Delta + t.shift()
-	for g, drawn := range seeds {
-		for _, i := range drawn {
-			delta += float64(2*g-1) * e.seeds[g][i] / float64(len(drawn))
-		}
-	}
-	return delta
 }
 
 // percentile is the 95% percentile interval of resampled deltas, quantiles of type 7, and its p =
@@ -205,4 +199,11 @@ func goldenMcNemar(t *testing.T, data []byte) {
 			t.Errorf("McNemar(%d, %d) = %g, want %g", r.B, r.C, got, r.P)
 		}
 	}
+}
+
+// quantile of sorted values, with linear interpolation (type 7).
+func quantile(values []float64, p float64) float64 {
+	at := p * float64(len(values)-1)
+	i := min(int(at), len(values)-2)
+	return values[i] + (at-float64(i))*(values[i+1]-values[i])
 }

@@ -5,89 +5,61 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"sync"
+	"strings"
 	"testing"
-
-	"gonum.org/v1/gonum/floats"
-	"gonum.org/v1/gonum/stat"
 )
 
-// worldOf measures a world on pilot runs of a scene: pairs of two methods with the scene's seeds.
-func worldOf(s scene, pilots, rows int) World {
+// designOf measures a design on pilot runs of a scene: tables of two methods with the scene's seeds.
+func designOf(s scene, pilots, rows int) *Design {
 	random := rand.New(rand.NewPCG(11, 12))
-	w := World{Rows: rows, Experiments: 400, Resamples: max(400, 100*rows), Stream: 1}
-	squares, freedom := 0.0, 0.0 // of the seeds' means around their side's
+	var estimates []Estimate
+	var spreads []Spread
+	variance, freedom := 0.0, 0.0
 	for range pilots {
-		x := s.draw(random)
-		w.Contrasts = append(w.Contrasts, NewContrast(x))
-		total := 0.0
-		for _, n := range x.Count {
-			total += n
-		}
-		for _, side := range [][][]float64{x.A, x.B} {
-			means := make([]float64, len(side))
-			for i, row := range side {
-				means[i] = floats.Sum(row) / total
-			}
-			squares += stat.Variance(means, nil) * float64(len(means)-1)
-			freedom += float64(len(means) - 1)
+		x := s.draw(random, 1)
+		estimates = append(estimates, x.row(0).Estimate())
+		spreads = append(spreads, x.freed...)
+		for _, f := range x.freed {
+			variance += f.Variance * f.Freedom
+			freedom += f.Freedom
 		}
 	}
-	w.SeedSD = math.Sqrt(squares / freedom)
-	return w
+	return NewDesign(estimates, variance/freedom, rows, NewPrior(spreads))
 }
 
 func TestPower(t *testing.T) { checkPower(t, false) }
 
-// checkPower simulates comparisons of methods that differ by a known delta, in another world than
-// that of power.go (hits of latent normal values), and counts how often the verdict of a table
-// finds it: what was predicted from pilot runs.
+// checkPower simulates comparisons of methods that differ by a known delta, and counts how often
+// the verdict of a table finds it: what was predicted from pilot runs.
 func checkPower(t *testing.T, full bool) {
 	t.Helper()
-	n := experiments(full)
+	n := 150
 	if full {
 		n = 1000
 	}
-	// Three standard errors of the count, two of the prediction's 400 experiments, and what 20
-	// pilots do not know.
-	tolerance := 3*math.Sqrt(0.25/float64(n)) + 2*math.Sqrt(0.25/400) + 0.02
+	// Three standard errors of the count, and what 20 pilots do not know.
+	tolerance := 3*math.Sqrt(0.25/float64(n)) + 0.05
 	for _, tt := range []struct {
-		scene int // of scenes()
+		scene string
 		mean  float64
 		seeds []int
 		rows  int
 	}{
-		{0, 0.15, []int{2, 5, 10}, 1}, // classes and seeds vary
-		{0, 0.2, []int{5}, 10},        // the same in a table of ten
-		{4, 0.6, []int{3, 5, 10}, 1},  // seeds decide
-		{5, 0.4, []int{3, 20}, 1},     // classes decide: seeds do not help
-		{8, 0.15, []int{2, 5}, 1},     // no main effect of seeds
+		{"seeds and classes vary", 0.15, []int{2, 5, 10}, 1},
+		{"seeds and classes vary", 0.2, []int{5}, 10},
+		{"seeds decide", 0.6, []int{3, 5, 10}, 1},
+		{"classes decide", 0.4, []int{3, 20}, 1}, // seeds do not help
+		{"no seed variance", 0.15, []int{2, 5}, 1},
 	} {
-		s := scenes()[tt.scene]
+		s := named(tt.scene)
 		s.mean[1] = tt.mean
 		t.Run(fmt.Sprintf("%s, table of %d", s.name, tt.rows), func(t *testing.T) {
-			w := worldOf(s, 20, tt.rows)
+			d := designOf(s, 20, tt.rows)
 			for _, seeds := range tt.seeds {
-				p := NewPowers(w)
-				predicted, err := p.power(t.Context(), s.delta(), seeds)
-				if err != nil {
-					t.Fatal(err)
-				}
+				predicted := d.Power(s.delta(), seeds)
 				s.seeds = seeds
-				found := 0
-				var lock sync.Mutex
-				each(n, func(random *rand.Rand) {
-					r, err := s.draw(random).Estimate().Test(t.Context(), w.Resamples, rand.NewPCG(random.Uint64(), 1))
-					if err != nil {
-						t.Error(err)
-					}
-					if r.P < Alpha/float64(tt.rows) && r.Low+r.High > 0 {
-						lock.Lock()
-						found++
-						lock.Unlock()
-					}
-				})
-				rate := float64(found) / float64(n)
+				f := s.judgeAt(n, tt.rows, []rule{used()}, Alpha/float64(tt.rows))
+				rate := float64(f.alone[0]) / float64(n*tt.rows)
 				t.Logf("delta %.2f points, %d seeds: predicted %.1f%%, found in %.1f%%", 100*s.delta(), seeds, 100*predicted, 100*rate)
 				if math.Abs(predicted-rate) > tolerance {
 					t.Errorf("%d seeds: predicted %.1f%%, found in %.1f%% of %d", seeds, 100*predicted, 100*rate, n)
@@ -97,53 +69,107 @@ func checkPower(t *testing.T, full bool) {
 	}
 }
 
+// checkRulesPower simulates tables of ten rows that differ from their base, and counts the rows that
+// the rules find: the one that is used no fewer than the bootstrap-t that it replaced.
+func checkRulesPower(t *testing.T) {
+	t.Helper()
+	rules := append([]rule{used()}, candidates()...)
+	for _, s := range scenes() {
+		s.mean[1] = s.mean[0] + 0.2
+		if s.seed >= 0.2 || s.classMethod >= 0.6 || s.mean[0] > 1 {
+			s.mean[1] = s.mean[0] + 0.5 // where a smaller difference is hardly found
+		}
+		for _, rows := range []int{1, 10} {
+			t.Run(fmt.Sprintf("%s, %d rows", s.name, rows), func(t *testing.T) {
+				n := 4000 / rows
+				f := s.judge(n, rows, rules)
+				var line strings.Builder
+				power := func(k int) float64 { return 100 * float64(f.rows[k]) / float64(n*rows) }
+				for k, r := range rules {
+					fmt.Fprintf(&line, "  %s %.1f", r.name, power(k))
+				}
+				t.Logf("rows found:%s", line.String())
+				// The rules judge the same tables, so their difference has a smaller error than each.
+				if rows == 10 && power(0) < power(1)-1 {
+					t.Errorf("found in %.1f%%, by the bootstrap-t in %.1f%%", power(0), power(1))
+				}
+			})
+		}
+	}
+}
+
+// TestDetectable: the difference that a row says it would find is found in four of five cases, and
+// half of it in fewer than half.
+func TestDetectable(t *testing.T) {
+	for _, name := range []string{"seeds and classes vary", "seeds decide", "classes decide"} {
+		s := named(name)
+		s.mean[1] = s.mean[0]
+		const rows, tables = 4, 100
+		random := rand.New(rand.NewPCG(5, 6))
+		found, half, n := 0, 0, 0
+		for range tables {
+			x := s.draw(random, rows)
+			prior := NewPrior(x.freed)
+			for i := range rows {
+				e := x.row(i).Estimate()
+				d := e.Detectable(prior, 1)
+				// A difference that is the same in all queries moves Delta and nothing else.
+				for k, part := range []float64{1, 0.5} {
+					moved := e
+					moved.Delta += d * part
+					if r := moved.Test(prior); r.P < Alpha && r.Low > 0 {
+						if k == 0 {
+							found++
+						} else {
+							half++
+						}
+					}
+				}
+				n++
+			}
+		}
+		rate, halfRate := float64(found)/float64(n), float64(half)/float64(n)
+		t.Logf("%s: found in %.2f, half of it in %.2f", name, rate, halfRate)
+		if math.Abs(rate-wantedPower) > 0.1 || halfRate > 0.5 {
+			t.Errorf("%s: the difference is found in %.2f of cases and half of it in %.2f, want about %g and less than 0.5",
+				name, rate, halfRate, wantedPower)
+		}
+	}
+}
+
 // TestNeed asks for seeds where the answer can be checked: the number found is the smallest that
 // reaches 80%, and where classes decide no number is enough.
 func TestNeed(t *testing.T) {
 	for _, tt := range []struct {
-		name  string
-		scene int
+		scene string
 		delta float64
 		none  bool
-	}{{"seeds decide", 4, 0.1, false}, {"classes decide", 5, 0.02, true}, {"a large difference", 0, 0.3, false}} {
-		w := worldOf(scenes()[tt.scene], 5, 1)
-		w.Experiments, w.Resamples = 200, 200
-		p := NewPowers(w)
-		need, err := p.Need(t.Context(), tt.delta)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("%s: %+v", tt.name, need)
+	}{{"seeds decide", 0.1, false}, {"classes decide", 0.02, true}, {"seeds and classes vary", 0.1, false}} {
+		d := designOf(named(tt.scene), 5, 1)
+		need := d.Need(tt.delta)
+		t.Logf("%s: %+v", tt.scene, need)
 		if (need.Seeds == 0) != tt.none {
-			t.Errorf("%s: %d seeds", tt.name, need.Seeds)
+			t.Errorf("%s: %d seeds", tt.scene, need.Seeds)
 			continue
 		}
 		if tt.none {
 			if need.Power >= wantedPower {
-				t.Errorf("%s: power %g with %d seeds, and no number is enough", tt.name, need.Power, MostSeeds)
+				t.Errorf("%s: power %g with %d seeds, and no number is enough", tt.scene, need.Power, MostSeeds)
 			}
 			continue
 		}
-		if power, again := p.power(t.Context(), tt.delta, need.Seeds); again != nil || power != need.Power || power < wantedPower {
-			t.Errorf("%s: power %g with %d seeds", tt.name, need.Power, need.Seeds)
+		if power := d.Power(tt.delta, need.Seeds); power != need.Power || power < wantedPower {
+			t.Errorf("%s: power %g with %d seeds", tt.scene, need.Power, need.Seeds)
 		}
 		if need.Seeds > 2 {
 			steps := seedLadder()
 			below := steps[slices.Index(steps, need.Seeds)-1]
-			fewer, missed := p.power(t.Context(), tt.delta, below)
-			if missed != nil {
-				t.Fatal(missed)
-			}
-			if fewer >= wantedPower {
-				t.Errorf("%s: %d seeds have power %g", tt.name, below, fewer)
+			if fewer := d.Power(tt.delta, below); fewer >= wantedPower {
+				t.Errorf("%s: %d seeds have power %g", tt.scene, below, fewer)
 			}
 		}
-		reach, err := p.Reach(t.Context(), need.Seeds)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if reach > tt.delta {
-			t.Errorf("%s: %d seeds find %g with 80%% power, and not %g", tt.name, need.Seeds, tt.delta, reach)
+		if reach := d.Reach(need.Seeds); reach > tt.delta {
+			t.Errorf("%s: %d seeds find %g with 80%% power, and not %g", tt.scene, need.Seeds, tt.delta, reach)
 		}
 	}
 }

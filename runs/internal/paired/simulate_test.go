@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -23,60 +24,91 @@ type scene struct {
 	query       float64    // the same for both methods and all seeds: correlates them
 	noise       float64    // of one query in one seed of one method
 	mean        [2]float64 // of A and B
+	scatter     float64    // standard deviation of the logarithm of the groups' own seed
+	common      float64    // share of the variance of seed that equal seeds of all groups have in common
 }
 
 func normalCDF(x float64) float64 { return distuv.UnitNormal.CDF(x) }
 
-// delta is the true difference, exactly: a sum of normals is a normal.
+// delta is the true difference, exactly: a sum of normals is a normal. Where the groups' seeds
+// scatter it is known only for equal means, where it is 0.
 func (s scene) delta() float64 {
 	sd := math.Sqrt(s.class*s.class + s.classMethod*s.classMethod + s.seed*s.seed +
 		s.classSeed*s.classSeed + s.query*s.query + s.noise*s.noise)
 	return normalCDF(s.mean[1]/sd) - normalCDF(s.mean[0]/sd)
 }
 
-// draw makes one experiment.
-func (s scene) draw(random *rand.Rand) Sample {
-	normals := func(n int, sd float64) []float64 {
-		v := make([]float64, n)
-		for i := range v {
-			v[i] = random.NormFloat64() * sd
-		}
-		return v
+// A table is the results of a base and of the rows that are compared with it.
+type table struct {
+	count  []float64     // [classes]
+	groups [][][]float64 // [1 + rows][seeds][classes]: the base is the first
+	freed  []Spread      // [1 + rows] of the groups' seeds
+}
+
+// row returns the sample of a row, from 0.
+func (t table) row(i int) Sample { return Sample{Count: t.count, A: t.groups[0], B: t.groups[i+1]} }
+
+// draw makes a table. All rows share the base, so its seeds, too.
+func (s scene) draw(random *rand.Rand, rows int) table {
+	t := table{count: make([]float64, s.classes), groups: make([][][]float64, rows+1), freed: make([]Spread, rows+1)}
+	common := make([]float64, s.seeds) // of equal seeds
+	for i := range common {
+		common[i] = random.NormFloat64() * math.Sqrt(s.common)
 	}
-	sums := func() [][]float64 {
-		v := make([][]float64, s.seeds)
-		for i := range v {
-			v[i] = make([]float64, s.classes)
+	seed := make([][]float64, rows+1)
+	for g := range t.groups {
+		sd := s.seed
+		if s.scatter > 0 {
+			sd *= math.Exp(random.NormFloat64() * s.scatter)
 		}
-		return v
+		t.groups[g] = make([][]float64, s.seeds)
+		seed[g] = make([]float64, s.seeds)
+		for i := range s.seeds {
+			t.groups[g][i] = make([]float64, s.classes)
+			seed[g][i] = sd * (common[i] + random.NormFloat64()*math.Sqrt(1-s.common))
+		}
 	}
-	out := Sample{Count: make([]float64, s.classes), A: sums(), B: sums()}
-	seed := [2][]float64{normals(s.seeds, s.seed), normals(s.seeds, s.seed)}
+	query := make([]float64, s.queries[1])
 	for c := range s.classes {
 		n := s.queries[0] + random.IntN(s.queries[1]-s.queries[0]+1)
-		out.Count[c] = float64(n)
-		class, method := random.NormFloat64()*s.class, normals(2, s.classMethod)
-		classSeed := [2][]float64{normals(s.seeds, s.classSeed), normals(s.seeds, s.classSeed)}
-		for range n {
-			query := random.NormFloat64() * s.query
-			for g, rows := range [][][]float64{out.A, out.B} {
-				for i := range rows {
-					v := s.mean[g] + class + method[g] + seed[g][i] + classSeed[g][i] + query + random.NormFloat64()*s.noise
-					if v > 0 {
-						rows[i][c]++
+		t.count[c] = float64(n)
+		class := random.NormFloat64() * s.class
+		for k := range n {
+			query[k] = random.NormFloat64() * s.query
+		}
+		for g, seeds := range t.groups {
+			level := s.mean[min(g, 1)] + class + random.NormFloat64()*s.classMethod
+			for i := range seeds {
+				own := level + seed[g][i] + random.NormFloat64()*s.classSeed
+				for k := range n {
+					if own+query[k]+random.NormFloat64()*s.noise > 0 {
+						seeds[i][c]++
 					}
 				}
 			}
 		}
 	}
-	return out
+	for g, seeds := range t.groups {
+		t.freed[g] = SpreadOf(meansOf(t.count, seeds))
+	}
+	return t
 }
 
-// scenes returns the worlds of TestCoverage. The first is the one that the design names: 40 classes
-// of 10 to 50 queries, 5 seeds that vary.
+// meansOf returns the mean over the queries of each seed of a group.
+func meansOf(count []float64, seeds [][]float64) []float64 {
+	total := floats.Sum(count)
+	means := make([]float64, len(seeds))
+	for i, row := range seeds {
+		means[i] = floats.Sum(row) / total
+	}
+	return means
+}
+
+// scenes returns the simulated worlds. The first has 40 classes of 10 to 50 queries and 5 seeds that
+// vary; the others differ from it as they say.
 func scenes() []scene {
 	base := scene{
-		name: "40 classes, 5 seeds", classes: 40, queries: [2]int{10, 50}, seeds: 5,
+		name: "seeds and classes vary", classes: 40, queries: [2]int{10, 50}, seeds: 5,
 		class: 0.8, classMethod: 0.2, seed: 0.08, classSeed: 0.2, query: 1, noise: 0.5, mean: [2]float64{0, 0.1},
 	}
 	with := func(name string, change func(*scene)) scene {
@@ -97,13 +129,21 @@ func scenes() []scene {
 		}),
 		with("95% hits", func(s *scene) { s.mean = [2]float64{2.2, 2.4} }),
 		with("no seed variance", func(s *scene) { s.seed = 0 }),
-		with("2 seeds", func(s *scene) { s.seeds = 2 }),
-		with("2 seeds that decide", func(s *scene) { s.seeds, s.seed = 2, 0.3 }),
-		with("3 seeds", func(s *scene) { s.seeds = 3 }),
-		with("10 seeds", func(s *scene) { s.seeds = 10 }),
+		with("variances differ", func(s *scene) { s.seed, s.scatter = 0.1, 0.5 }),
+		with("equal seeds draw alike", func(s *scene) { s.seed, s.common = 0.2, 0.5 }),
 		with("10 classes", func(s *scene) { s.classes = 10 }),
 		with("100 classes", func(s *scene) { s.classes = 100 }),
 	}
+}
+
+// named returns a scene.
+func named(name string) scene {
+	for _, s := range scenes() {
+		if s.name == name {
+			return s
+		}
+	}
+	panic("no scene " + name)
 }
 
 // TestScene checks the simulator itself: the mean of many experiments is the delta it claims.
@@ -113,7 +153,7 @@ func TestScene(t *testing.T) {
 	const n = 2000
 	sum := 0.0
 	for range n {
-		sum += s.draw(random).Estimate().Delta
+		sum += s.draw(random, 1).row(0).Estimate().Delta
 	}
 	// An experiment's delta has a standard deviation of about 0.022: five standard errors.
 	if got, want := sum/n, s.delta(); math.Abs(got-want) > 5*0.022/math.Sqrt(n) {
