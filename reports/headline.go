@@ -198,7 +198,7 @@ func seedsEntry(t *table.Table, x Result, g Group) table.Entry {
 	e := table.Count(len(x.Seeds))
 	switch {
 	case len(x.Seeds) != 1:
-	case flatten(g.Config)["untrained"] == "true":
+	case (distinctConfig{fields: flatten(g.Config)}).untrained():
 		e.Marks = append(e.Marks, t.Footnote("untrained: there is no seed to vary"))
 	default:
 		e.Marks = append(e.Marks, t.Footnote("one seed: there is no interval and no verdict"))

@@ -43,6 +43,14 @@ func (r *Report) configurations() []distinctConfig {
 // method returns the label of the method that has the configuration.
 func (s distinctConfig) method() string { return s.fields["method"] }
 
+// untrained reports whether the configuration is that of features as they are.
+func (s distinctConfig) untrained() bool { return s.fields["untrained"] == "true" }
+
+// withoutTraining reports whether a setting has a meaning without training.
+func withoutTraining(key string) bool {
+	return slices.Contains([]string{"backbone", "mode", "method", "size", "input", "untrained"}, key)
+}
+
 // Name says which groups have the configuration.
 func (s distinctConfig) Name() string {
 	return strings.Join([]string{s.method(), s.fields["backbone"], s.fields["mode"], s.fields["size"]}, " ")
@@ -55,6 +63,11 @@ func (r *Report) settingsTables() (shared, differing *table.Table) {
 	if len(list) == 0 {
 		return nil, nil
 	}
+	// The settings of training say nothing of features that are not trained.
+	trained := slices.DeleteFunc(slices.Clone(list), distinctConfig.untrained)
+	if len(trained) == 0 {
+		trained = list
+	}
 	var keys []string
 	for _, s := range list {
 		for k := range s.fields {
@@ -63,7 +76,11 @@ func (r *Report) settingsTables() (shared, differing *table.Table) {
 	}
 	slices.Sort(keys)
 	same := func(k string) bool {
-		return !slices.ContainsFunc(list, func(s distinctConfig) bool { return s.fields[k] != list[0].fields[k] })
+		among := trained
+		if withoutTraining(k) {
+			among = list
+		}
+		return !slices.ContainsFunc(among, func(s distinctConfig) bool { return s.fields[k] != among[0].fields[k] })
 	}
 	shared = &table.Table{
 		Title:   "Settings that all methods share",
@@ -75,7 +92,7 @@ func (r *Report) settingsTables() (shared, differing *table.Table) {
 		switch {
 		case k == "method":
 		case same(k):
-			shared.Rows = append(shared.Rows, table.Row{Entries: []table.Entry{table.Words(k), table.Words(list[0].fields[k])}})
+			shared.Rows = append(shared.Rows, table.Row{Entries: []table.Entry{table.Words(k), table.Words(trained[0].fields[k])}})
 		default:
 			differ = append(differ, k)
 			differing.Columns = append(differing.Columns, table.TextColumn(k, k))
@@ -85,6 +102,10 @@ func (r *Report) settingsTables() (shared, differing *table.Table) {
 	for _, s := range list {
 		row := []table.Entry{table.Words(s.method())}
 		for _, k := range differ {
+			if s.untrained() && !withoutTraining(k) {
+				row = append(row, table.Absent())
+				continue
+			}
 			row = append(row, table.Words(s.fields[k]))
 		}
 		differing.Rows = append(differing.Rows, table.Row{Entries: append(row, table.Words(strings.Join(s.Used, ", ")))})
