@@ -192,16 +192,16 @@ func checkWorkspace(w *workspace.Workspace, d *Diagnosis) {
 	}
 	d.ok("workspace", "%s, %s free", w.Dir, free)
 	if prepared, err := datasets.Prepared(w.DatasetsDir()); err != nil {
-		d.fault(CheckProblem, "data sets", err, `run "bierbench verify"`)
+		d.fault(CheckProblem, "data sets", err, fmt.Sprintf("run %q", w.CommandLine("verify", "NAME")))
 	} else {
 		var names []string
 		for _, e := range prepared {
 			names = append(names, e.Set+"/"+e.Variant)
 		}
-		d.ok("data sets", "%s", orNone(names, `none; "bierbench ingest" prepares them`))
+		d.ok("data sets", "%s", orNone(names, fmt.Sprintf("none; %q prepares them", w.CommandLine("ingest", "NAME", "--raw", "DIR"))))
 	}
 	if list, err := w.Runs().List(); err != nil {
-		d.fault(CheckProblem, "runs", err, `run "bierbench list"`)
+		d.fault(CheckProblem, "runs", err, fmt.Sprintf("run %q", w.CommandLine("list")))
 	} else {
 		var names []string
 		for _, r := range list {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"bierbench/models"
@@ -35,9 +36,9 @@ func exportModels(ctx context.Context, w *workspace.Workspace, r *runs.Run, cell
 	o ExportOptions,
 ) ([]ExportedModel, []SkippedModel, error) {
 	if o.Cell != "" && !strings.ContainsAny(o.Cell, "*?[") {
-		c, err := cellNamed(r, cells, o.Cell)
+		c, err := cellNamed(w, r, cells, o.Cell)
 		if err == nil {
-			err = exportable(r, c)
+			err = exportable(w, r, c)
 		}
 		if err != nil {
 			return nil, nil, err
@@ -51,7 +52,7 @@ func exportModels(ctx context.Context, w *workspace.Workspace, r *runs.Run, cell
 		if o.Cell != "" && !plan.MatchPath(o.Cell, c.Path()) {
 			continue
 		}
-		if why := exportable(r, c); why != nil {
+		if why := exportable(w, r, c); why != nil {
 			skipped = append(skipped, SkippedModel{c.Path(), why.Error()})
 			continue
 		}
@@ -64,14 +65,16 @@ func exportModels(ctx context.Context, w *workspace.Workspace, r *runs.Run, cell
 	switch {
 	case len(done) > 0:
 		return done, skipped, nil
+	case len(skipped) == 1:
+		return nil, nil, errors.New(skipped[0].Why)
 	case len(skipped) > 0:
 		return nil, nil, fmt.Errorf("none of %d cells is done: %s", len(skipped), skipped[0].Why)
 	}
-	return nil, nil, fmt.Errorf("no cell matches %q; \"bierbench show %s\" lists them", o.Cell, r.Record.ID)
+	return nil, nil, fmt.Errorf("no cell matches %q; %s", o.Cell, listsCells(w, r))
 }
 
-// cellNamed returns the record of the cell with a path.
-func cellNamed(r *runs.Run, cells []runs.Cell, path string) (runs.Cell, error) {
+// CellNamed returns the record of the cell of a run with a path. cells are the records of the run.
+func CellNamed(w *workspace.Workspace, r *runs.Run, cells []runs.Cell, path string) (runs.Cell, error) {
 	var known []string
 	for _, c := range cells {
 		if c.Path() == path {
@@ -81,31 +84,79 @@ func cellNamed(r *runs.Run, cells []runs.Cell, path string) (runs.Cell, error) {
 	}
 	for _, k := range r.Record.Cells {
 		if k.Path() == path {
-			return runs.Cell{}, fmt.Errorf("cell %s has not begun; %s", path, doCells(r))
+			return runs.Cell{}, fmt.Errorf("cell %s has not begun; %s", path, doCells(w, r))
+		}
+	}
+	return runs.Cell{}, noCell(w, r, path, known)
+}
+
+// cellNamed returns the record of the cell with a path, for a command that takes a glob, too.
+func cellNamed(w *workspace.Workspace, r *runs.Run, cells []runs.Cell, path string) (runs.Cell, error) {
+	c, err := CellNamed(w, r, cells, path)
+	if err == nil {
+		return c, nil
+	}
+	for _, c := range cells {
+		if glob := globOfFolder(path, c.Path()); glob != "" {
+			return c, fmt.Errorf("%w, or %s for all of them", err, workspace.ShellLine(r.Record.ID+"/"+glob))
+		}
+	}
+	return c, err
+}
+
+// noCell is the error of a path that no cell has; known are those that there are.
+func noCell(w *workspace.Workspace, r *runs.Run, path string, known []string) error {
+	for _, k := range known {
+		if globOfFolder(path, k) != "" {
+			return fmt.Errorf("%q is not the whole path of a cell: want one such as %s/%s", path, r.Record.ID, k)
 		}
 	}
 	hint := suite.Suggestion(path, known)
 	if hint == "" {
-		hint = fmt.Sprintf("; \"bierbench show %s\" lists them", r.Record.ID)
+		hint = "; " + listsCells(w, r)
 	}
-	return runs.Cell{}, fmt.Errorf("there is no cell %q%s", path, hint)
+	return fmt.Errorf("run %s has no cell %q%s", r.Record.ID, path, hint)
 }
 
-// doCells returns the command that does the cells of a run that are not done.
-func doCells(r *runs.Run) string {
-	return fmt.Sprintf("run \"bierbench run %s --run %s\"", filepath.Join(r.Dir, suiteFile), r.Record.ID)
+// globOfFolder returns a glob for the cells below a folder, which is given by its name or as the
+// beginning of the path of a cell. It is empty where the cell is not below that folder.
+func globOfFolder(folder, cell string) string {
+	parts := strings.Split(cell, "/")
+	if rest, below := strings.CutPrefix(cell, folder+"/"); below {
+		return folder + strings.Repeat("/*", strings.Count(rest, "/")+1)
+	}
+	i := slices.Index(parts, folder)
+	if i < 0 {
+		return ""
+	}
+	for j := range parts {
+		if j != i {
+			parts[j] = "*"
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// listsCells says which command lists the cells of a run.
+func listsCells(w *workspace.Workspace, r *runs.Run) string {
+	return fmt.Sprintf("\"%s\" lists them", w.CommandLine("show", r.Record.ID))
+}
+
+// doCells says which command does the cells of a run that are not done.
+func doCells(w *workspace.Workspace, r *runs.Run) string {
+	return fmt.Sprintf("run \"%s\"", w.CommandLine("run", filepath.Join(r.Dir, suiteFile), "--run", r.Record.ID))
 }
 
 // exportable returns an error where a cell cannot be exported: it is not done.
-func exportable(r *runs.Run, c runs.Cell) error {
+func exportable(w *workspace.Workspace, r *runs.Run, c runs.Cell) error {
 	switch c.Status {
 	case runs.Done:
 		return nil
 	case runs.Failed:
-		return fmt.Errorf("cell %s failed: %s; run \"bierbench run %s --run %s --retry-failed\"",
-			c.Path(), c.Error, filepath.Join(r.Dir, suiteFile), r.Record.ID)
+		return fmt.Errorf("cell %s failed: %s; run \"%s\"", c.Path(), c.Error,
+			w.CommandLine("run", filepath.Join(r.Dir, suiteFile), "--run", r.Record.ID, "--retry-failed"))
 	}
-	return fmt.Errorf("cell %s is not done, it is running or was interrupted; %s", c.Path(), doCells(r))
+	return fmt.Errorf("cell %s is not done, it is running or was interrupted; %s", c.Path(), doCells(w, r))
 }
 
 // evaluatedModel returns the folder with the checkpoint of the model whose embeddings a cell has.
@@ -117,13 +168,13 @@ func evaluatedModel(r *runs.Run, c runs.Cell) string {
 }
 
 // testModel reads the model of a done cell; it returns nil for a cell without training.
-func testModel(r *runs.Run, c runs.Cell, config models.Config) (*models.TestModel, error) {
+func testModel(w *workspace.Workspace, r *runs.Run, c runs.Cell, config models.Config) (*models.TestModel, error) {
 	if config.Untrained {
 		return nil, nil //nolint:nilnil // a cell without training has no model
 	}
 	m, err := models.ReadTestModel(evaluatedModel(r, c), config)
 	if errors.Is(err, models.ErrNoCheckpoint) {
-		return nil, fmt.Errorf("%w: remove %s and %s", err, r.CellDir(c.Key), doCells(r))
+		return nil, fmt.Errorf("%w: remove %s and %s", err, r.CellDir(c.Key), doCells(w, r))
 	}
 	if err != nil {
 		return nil, err
@@ -144,7 +195,7 @@ func exportModel(ctx context.Context, w *workspace.Workspace, r *runs.Run, c run
 	if err = json.Unmarshal(c.Config, &config); err != nil {
 		return e, fmt.Errorf("cell %s: config: %w", c.Path(), err)
 	}
-	m, err := testModel(r, c, config)
+	m, err := testModel(w, r, c, config)
 	if err != nil {
 		return e, fmt.Errorf("cell %s: %w", c.Path(), err)
 	}

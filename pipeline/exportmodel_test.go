@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bierbench/models"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
 
@@ -142,7 +144,7 @@ func TestEvaluatedModel(t *testing.T) {
 	if got, want := evaluatedModel(r, c), filepath.Join(r.CellDir(c.Key), "selected"); got != want {
 		t.Errorf("with a selection %s, want %s", got, want)
 	}
-	_, err := testModel(r, c, models.Config{Backbone: "convnet"})
+	_, err := testModel(workspace.New(workspace.Workspace{}), r, c, models.Config{Backbone: "convnet"})
 	if !errors.Is(err, models.ErrNoCheckpoint) || !strings.Contains(err.Error(), "bierbench run "+filepath.Join(r.Dir, "suite.yaml")+" --run r") {
 		t.Errorf("without a checkpoint: %v; want the command that makes one", err)
 	}
@@ -162,5 +164,42 @@ func TestPreparedBy(t *testing.T) {
 	}
 	if _, err := preparedBy("official"); err == nil {
 		t.Error("a variant without a size is taken")
+	}
+}
+
+// A path that no cell has is answered with what is nearest to what was meant.
+func TestNoCell(t *testing.T) {
+	group := runs.Group{Dataset: "cub", Variant: "v", Backbone: "lite0", Mode: "frozen", Method: "bier", Size: 8}
+	r := &runs.Run{Dir: "runs/r", Record: runs.Record{ID: "r"}}
+	cells := []runs.Cell{{Key: runs.Key{Group: group}}}
+	planned := runs.Key{Group: group, Seed: 1}
+	r.Record.Cells = []runs.Key{cells[0].Key, planned}
+	w := workspace.New(workspace.Workspace{Dir: "ws"})
+	for _, tt := range []struct{ name, path, want string }{
+		{"no seed", "cub.v/lite0-frozen/bier-8", "is not the whole path of a cell: want one such as r/cub.v/lite0-frozen/bier-8/seed-0, " +
+			"or 'r/cub.v/lite0-frozen/bier-8/*' for all of them"},
+		{"the beginning of a path", "cub.v", "or 'r/cub.v/*/*/*' for all of them"},
+		{"one folder", "bier-8", "want one such as r/cub.v/lite0-frozen/bier-8/seed-0, or 'r/*/*/bier-8/*' for all of them"},
+		{"half of a folder name", "cub.v/lite0-frozen/bier", `run r has no cell "cub.v/lite0-frozen/bier"; "bierbench -C ws show r" lists them`},
+		{"a letter", "cub.v/lite0-frozen/bier-8/seed-3", `did you mean "cub.v/lite0-frozen/bier-8/seed-0"?`},
+		{"planned", planned.Path(), `has not begun; run "bierbench -C ws run runs/r/suite.yaml --run r"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := cellNamed(w, r, cells, tt.path); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+			// Where no glob is taken, none is offered.
+			if _, err := CellNamed(w, r, cells, tt.path); err == nil || strings.Contains(err.Error(), "for all of them") {
+				t.Errorf("without globs: %v", err)
+			}
+		})
+	}
+	for _, tt := range []struct{ folder, want string }{
+		{"bier-8", "*/*/bier-8/*"}, {"cub.v/lite0-frozen", "cub.v/lite0-frozen/*/*"}, {"seed-0", "*/*/*/seed-0"}, {"bier", ""},
+	} {
+		glob := globOfFolder(tt.folder, cells[0].Path())
+		if glob != tt.want || glob != "" && !plan.MatchPath(glob, cells[0].Path()) {
+			t.Errorf("folder %s: glob %q, want %q, which matches", tt.folder, glob, tt.want)
+		}
 	}
 }

@@ -146,8 +146,8 @@ func preparedVariants(w *workspace.Workspace, name string) ([]datasets.Entry, er
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("%w: %s is not in %s: run \"bierbench ingest %s --raw DIR\"",
-			workspace.ErrNotIngested, name, w.DatasetsDir(), set.Name)
+		return nil, fmt.Errorf("%w: %s is not in %s: run \"%s\"",
+			workspace.ErrNotIngested, name, w.DatasetsDir(), w.CommandLine("ingest", set.Name, "--raw", "DIR"))
 	}
 	return out, nil
 }

@@ -40,7 +40,7 @@ func Rescore(ctx context.Context, w *workspace.Workspace, run string, o RescoreO
 	if err != nil {
 		return nil, err
 	}
-	if cells, err = chooseCells(r, cells, o.Cell); err != nil {
+	if cells, err = chooseCells(w, r, cells, o.Cell); err != nil {
 		return nil, fmt.Errorf("rescore run %s: %w", run, err)
 	}
 	ours := retrieval.Dialects()[0]
@@ -81,9 +81,9 @@ func Rescore(ctx context.Context, w *workspace.Workspace, run string, o RescoreO
 }
 
 // chooseCells returns the cells that a path or a glob stands for.
-func chooseCells(r *runs.Run, cells []runs.Cell, name string) ([]runs.Cell, error) {
+func chooseCells(w *workspace.Workspace, r *runs.Run, cells []runs.Cell, name string) ([]runs.Cell, error) {
 	if name != "" && !strings.ContainsAny(name, "*?[") {
-		c, err := cellNamed(r, cells, name)
+		c, err := cellNamed(w, r, cells, name)
 		return []runs.Cell{c}, err
 	}
 	var chosen []runs.Cell
@@ -98,14 +98,14 @@ func chooseCells(r *runs.Run, cells []runs.Cell, name string) ([]runs.Cell, erro
 	case name == "":
 		return nil, errors.New("no cell of it has begun")
 	}
-	return nil, fmt.Errorf("no cell matches %q; \"bierbench show %s\" lists them", name, r.Record.ID)
+	return nil, fmt.Errorf("no cell matches %q; %s", name, listsCells(w, r))
 }
 
 // rescoreCell scores a cell by every protocol that it was evaluated by.
 func rescoreCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *runs.Run, c runs.Cell,
 	dialects []retrieval.Dialect,
 ) ([]reports.Rescored, error) {
-	if err := exportable(r, c); err != nil {
+	if err := exportable(w, r, c); err != nil {
 		return nil, err
 	}
 	var config models.Config
@@ -118,7 +118,7 @@ func rescoreCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r 
 	}
 	e, err := runs.ReadEmbeddings(r.EmbeddingsPath(c.Key))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("cell %s: its embeddings are not stored: remove %s and %s", c.Path(), r.CellDir(c.Key), doCells(r))
+		return nil, fmt.Errorf("cell %s: its embeddings are not stored: remove %s and %s", c.Path(), r.CellDir(c.Key), doCells(w, r))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cell %s: %w", c.Path(), err)

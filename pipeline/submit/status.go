@@ -58,7 +58,7 @@ func LatestRun(w *workspace.Workspace) (string, error) {
 		return "", err
 	}
 	if len(infos) == 0 {
-		return "", fmt.Errorf("there are no runs in %s: run \"bierbench run\" or \"bierbench submit\"", w.Runs().Dir)
+		return "", fmt.Errorf("workspace %q has no run yet: \"%s\" makes one", w.Dir, w.CommandLine("run", "SUITE"))
 	}
 	latest, submitted := infos[0], false
 	when := latest.Record.Created

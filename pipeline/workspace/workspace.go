@@ -119,12 +119,12 @@ func (w *Workspace) Dataset(name string) (datasets.Entry, error) {
 	case 1:
 		return fits[0], nil
 	case 0:
-		custom := ""
+		ingest := []string{"ingest", set.Name, "--raw", "DIR"}
 		if wanted != "" && !isPublished(wanted) {
-			custom = " --custom " + releaseOf(wanted)
+			ingest = append(ingest, "--custom", releaseOf(wanted))
 		}
-		return datasets.Entry{}, fmt.Errorf("%w: %s is not in %s: run \"bierbench ingest %s --raw DIR%s\"",
-			ErrNotIngested, name, w.DatasetsDir(), set.Name, custom)
+		return datasets.Entry{}, fmt.Errorf("%w: %s is not in %s: run \"%s\"",
+			ErrNotIngested, name, w.DatasetsDir(), w.CommandLine(ingest...))
 	default:
 		return datasets.Entry{}, fmt.Errorf("data set %s is prepared in %d variants: name one of %s",
 			name, len(fits), strings.Join(variants, ", "))
