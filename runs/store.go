@@ -40,7 +40,7 @@ func (s Store) List() ([]Info, error) {
 	var list []Info
 	var errs []error
 	for _, e := range entries {
-		if checkRun(e.Name()) != nil || !e.IsDir() {
+		if CheckID(e.Name()) != nil || !e.IsDir() {
 			continue
 		}
 		info, err := s.info(e.Name())
@@ -86,7 +86,7 @@ func (s Store) info(id string) (Info, error) {
 // Open reads a run. If there is no such run, the error is fs.ErrNotExist and names the existing
 // ones.
 func (s Store) Open(id string) (*Run, error) {
-	if err := checkRun(id); err != nil {
+	if err := CheckID(id); err != nil {
 		return nil, err
 	}
 	r, err := s.open(id)
@@ -127,7 +127,7 @@ func (s Store) known() string {
 
 // Create makes a new run. It returns fs.ErrExist if the id is taken.
 func (s Store) Create(id string, record Record) (*Run, error) {
-	if err := checkRun(id); err != nil {
+	if err := CheckID(id); err != nil {
 		return nil, err
 	}
 	for _, k := range record.Cells {
@@ -150,9 +150,9 @@ func (s Store) Create(id string, record Record) (*Run, error) {
 	return r, nil
 }
 
-// checkRun returns an error if a run cannot have a name. The folder runs/ is a Go package too, and
+// CheckID returns an error if a run cannot have a name. The folder runs/ is a Go package too, and
 // two of its folders are source.
-func checkRun(id string) error {
+func CheckID(id string) error {
 	if err := checkName(id); err != nil {
 		return fmt.Errorf("run id %w", err)
 	}

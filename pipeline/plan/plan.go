@@ -91,6 +91,9 @@ func (p *Plan) Count(state string) int {
 // suite must be prepared; with Only, those of the cells that match.
 func New(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options) (*Plan, error) {
 	p := &Plan{Run: o.Run, Suite: s, Weights: map[string]string{}, build: w.ExpectedEnvironment(ctx), sameBuild: o.SameBuild}
+	if err := CheckGlob(o.Only); err != nil {
+		return nil, fmt.Errorf("suite %s: %w", s.Name, err)
+	}
 	done, err := RecordedCells(w, o.Run)
 	if err != nil {
 		return nil, err
@@ -259,6 +262,14 @@ func configHash(c models.Config) (string, error) {
 	}
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:]), nil
+}
+
+// CheckGlob returns an error where a glob for MatchPath is malformed, so that it matches nothing.
+func CheckGlob(glob string) error {
+	if _, err := path.Match(glob, ""); err != nil {
+		return fmt.Errorf("glob %q is not well formed; want one such as bier-* or seed-[0-2]", glob)
+	}
+	return nil
 }
 
 // MatchPath reports whether the path of a cell, or one of its folder names, matches a glob (package

@@ -111,7 +111,7 @@ func Load(nameOrFile string) (*Suite, error) {
 func (s *Suite) Set(assignment string) error {
 	key, value, ok := strings.Cut(assignment, "=")
 	if !ok {
-		return fmt.Errorf("--set %q: want key=value", assignment)
+		return fmt.Errorf("--set %q: want OPTION=VALUE", assignment)
 	}
 	mapping, err := parseAssignment(strings.TrimSpace(key), value)
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -52,36 +53,39 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 regression (diff --fail), 130 interrupted
   bierbench diff quick --base baseline`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          checkedArgs(cobra.NoArgs),
+		Args:          wantCommand,
+
+		SuggestionsMinimumDistance: 2,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !a.json {
 				_ = cmd.Help()
 			}
-			return usageError{fmt.Errorf("want a command")}
+			return usageError{errors.New("want a command")}
 		},
 	}
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.dir, "workspace", "C", ".", "workspace `DIR`: datasets, models, runs and reports are written there")
-	flags.StringVar(&a.backend, "backend", "", "xla:cpu, xla:cuda or go (default: xla:cuda where there is one, else xla:cpu)")
+	flags.StringVar(&a.backend, "backend", "", "`BACKEND` that computes: xla:cpu, xla:cuda or go (default: xla:cuda where there is one, else xla:cpu)")
 	flags.IntVar(&a.devices, "devices", 1, "`N` devices of the backend share the work of every cell")
 	flags.Float64Var(&a.gpuMemory, "gpu-memory", 0, "`FRACTION` of each GPU's memory that a process takes at most (default: the plugin's own limit)")
 	flags.BoolVar(&a.json, "json", false, "print results and errors as JSON")
 	flags.BoolVar(&a.quiet, "quiet", false, "no progress bar, no log below warnings")
-	flags.StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
+	flags.StringVar(&a.logLevel, "log-level", "info", "lowest `LEVEL` that is logged: debug, info, warn or error")
 	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
 		if a.json && streams(cmd) {
 			a.events = newEvents(a.stdout, a.quiet)
 		}
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(
 		newSetupCommand(a), newDoctorCommand(a),
-		streaming(newIngestCommand(a)), streaming(newVerifyCommand(a)), newInspectCommand(a),
-		newPlanCommand(a), streaming(newRunCommand(a)), newVerifyResumeCommand(a), streaming(newEvaluateCommand(a)),
+		streaming(keeping(newIngestCommand(a))), streaming(newVerifyCommand(a)), newInspectCommand(a),
+		newPlanCommand(a), streaming(keeping(newRunCommand(a))), newVerifyResumeCommand(a), streaming(newEvaluateCommand(a)),
 		streaming(newRescoreCommand(a)),
-		streaming(newSubmitCommand(a)), newStatusCommand(a), newFeaturesCommand(a),
+		streaming(keeping(newSubmitCommand(a))), newStatusCommand(a), keeping(newFeaturesCommand(a)),
 		newReportCommand(a), newDiffCommand(a), newTrendCommand(a), newNoiseCommand(a), newExportCommand(a),
-		newListCommand(a), newShowCommand(a), streaming(newDemoCommand(a)), newMiniCommand(a),
+		newListCommand(a), newShowCommand(a), streaming(keeping(newDemoCommand(a))), newMiniCommand(a),
 		newEventsTopic(),
 		newLossesTopic(),
 		newDialectsTopic(),
@@ -200,14 +204,4 @@ func alignColumns(w io.Writer, lines func(w io.Writer)) error {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	lines(t)
 	return t.Flush()
-}
-
-// checkedArgs checks the arguments of a command; a mistake is a usage error.
-func checkedArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError{fmt.Errorf("%s: %w", cmd.CommandPath(), err)}
-		}
-		return nil
-	}
 }

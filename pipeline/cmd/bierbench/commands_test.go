@@ -129,3 +129,30 @@ func TestJSON(t *testing.T) {
 		})
 	}
 }
+
+// Only a command that keeps what it has finished says so when it is interrupted.
+func TestKeeps(t *testing.T) {
+	for _, tt := range []struct {
+		line string
+		want bool
+	}{
+		{"run quick", true},
+		{"demo", true},
+		{"submit quick", true},
+		{"ingest all", true}, // the sets that are prepared
+		{"plan quick", false},
+		{"plan quick --probe", true}, // what was measured
+		{"show quick --follow", false},
+		{"verify cub", false},
+		{"verify-resume quick", false}, // it works in a folder that it removes
+		{"rescore quick", false},
+	} {
+		cmd, rest, err := newRootCommand(&app{}).Find(strings.Fields(tt.line))
+		if err == nil {
+			err = cmd.ParseFlags(rest)
+		}
+		if got := err == nil && keeps(cmd); err != nil || got != tt.want {
+			t.Errorf("%s: %v, %t, want %t", tt.line, err, got, tt.want)
+		}
+	}
+}

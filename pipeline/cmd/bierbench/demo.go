@@ -19,7 +19,7 @@ layouts, ingests them, trains baseline, BIER and A-BIER on each with two seeds,
 evaluates them, and writes a report. Running it again does only what is left to do.`,
 		Example: `  bierbench demo
   bierbench -C DIR demo`,
-		Args: checkedArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, err := a.workspace()
 			if err != nil {
@@ -42,9 +42,7 @@ func printDemo(out io.Writer, r *pipeline.DemoResult) error {
 	if err := r.Report.Text(out); err != nil {
 		return err
 	}
-	if err := printRun(out, r.Run); err != nil {
-		return err
-	}
+	printRun(out, r.Run)
 	for _, f := range r.Files {
 		if filepath.Ext(f) == ".html" {
 			fmt.Fprintf(out, "report: %s\n", f)

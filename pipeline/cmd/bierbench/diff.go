@@ -39,12 +39,12 @@ is not better. Other rows without a verdict do not fail.`,
   bierbench diff quick --base baseline
   bierbench diff quick second-try --models
   bierbench diff quick second-try --fail --threshold R@1=0.5 --format json`,
-		Args: checkedArgs(func(cmd *cobra.Command, args []string) error {
+		Args: func(cmd *cobra.Command, args []string) error {
 			if schema {
-				return cobra.NoArgs(cmd, args)
+				return noArgs(cmd, args)
 			}
-			return cobra.MinimumNArgs(1)(cmd, args)
-		}),
+			return wantArgs(1, -1, "a run")(cmd, args)
+		},
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if schema {
@@ -99,12 +99,12 @@ is not better. Other rows without a verdict do not fail.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Base, "base", "", "compare all methods of one run with `METHOD`")
-	f.StringVar(&format, "format", format, "text, md, html or json")
+	f.StringVar(&format, "format", format, "`FORMAT` to print: text, md, html or json")
 	f.BoolVar(&o.NoPictures, "no-pictures", false, "leave out the thumbnails of the data sets' images")
 	f.BoolVar(&fail, "fail", false, "exit with code 3 when a row is worse, or a group has no result in B")
 	f.StringArrayVar(&limits, "threshold", nil, "with --fail, `METRIC=POINTS`: a row that is worse by no more does not fail; repeatable")
 	f.BoolVar(&schema, "schema", false, "print the JSON Schema of --format json")
-	f.StringSliceVar(&o.Compare.Metrics, "metrics", o.Compare.Metrics, "metrics to compare, or all")
+	f.StringSliceVar(&o.Compare.Metrics, "metrics", o.Compare.Metrics, "`METRICS` to compare, or all")
 	f.BoolVar(&o.Compare.Models, "models", false, "compare the trained models as they are, not their methods: test classes alone vary")
 	return cmd
 }

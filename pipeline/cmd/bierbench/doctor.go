@@ -15,7 +15,7 @@ func newDoctorCommand(a *app) *cobra.Command {
 		Use:     "doctor",
 		Short:   "Check versions, backend, memory and workspace, and say how to fix what is wrong",
 		Example: `  bierbench doctor`,
-		Args:    checkedArgs(cobra.NoArgs),
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, err := a.workspace()
 			if err != nil {

@@ -14,7 +14,7 @@ func newEvaluateCommand(a *app) *cobra.Command {
 		Use:               "evaluate RUN",
 		Short:             "Compute the metrics of a run again from its stored embeddings",
 		Example:           `  bierbench evaluate quick`,
-		Args:              checkedArgs(cobra.ExactArgs(1)),
+		Args:              wantArgs(1, 1, "a run"),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.workspace()
@@ -26,7 +26,7 @@ func newEvaluateCommand(a *app) *cobra.Command {
 				return err
 			}
 			return a.print(map[string]any{"run": args[0], "cells": cells}, func(out io.Writer) error {
-				_, err := fmt.Fprintf(out, "run %s: %d cells evaluated again\n", args[0], cells)
+				_, err := fmt.Fprintf(out, "run %s: %s evaluated again\n", args[0], counted(cells, "cell"))
 				return err
 			})
 		},

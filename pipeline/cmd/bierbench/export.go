@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"bierbench/pipeline"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/workspace"
 )
 
 func newExportCommand(a *app) *cobra.Command {
@@ -43,7 +45,7 @@ turns it into a data base first:
   bierbench export 'quick/bier-*' --model models
   bierbench export quick --tensorboard tensorboard
   bierbench export quick --mlflow mlruns`,
-		Args:              checkedArgs(cobra.ExactArgs(1)),
+		Args:              wantArgs(1, 1, "a run, or cells of one"),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, cell, _ := strings.Cut(strings.TrimSuffix(args[0], "/"), "/")
@@ -56,6 +58,9 @@ turns it into a data base first:
 				return usageError{fmt.Errorf("export: --tensorboard and --mlflow take a whole run, %q is a cell", args[0])}
 			case o.Force && o.Models == "":
 				return usageError{errors.New("export: --force is for --model")}
+			}
+			if err := plan.CheckGlob(cell); err != nil {
+				return usageError{fmt.Errorf("export: %w", err)}
 			}
 			w, err := a.workspace()
 			if err != nil {
@@ -81,18 +86,18 @@ func printExport(out io.Writer, r *pipeline.ExportResult, o pipeline.ExportOptio
 		fmt.Fprintf(out, "left out: %s\n", s.Why)
 	}
 	for _, m := range r.Models {
-		parameters := fmt.Sprintf("%d parameters", m.Parameters)
+		parameters := counted(m.Parameters, "parameter")
 		if m.Parameters == 0 {
 			parameters = "no model, the cell was not trained"
 		}
-		fmt.Fprintf(out, "%s: %s, %d embeddings, %s\n", m.Dir, parameters, m.Images, humanBytes(m.Bytes))
+		fmt.Fprintf(out, "%s: %s, %s, %s\n", m.Dir, parameters, counted(m.Images, "embedding"), humanBytes(m.Bytes))
 	}
-	fmt.Fprintf(out, "run %s: %d cells exported\n", r.Run, r.Cells)
+	fmt.Fprintf(out, "run %s: %s exported\n", r.Run, counted(r.Cells, "cell"))
 	if o.TensorBoard != "" {
-		fmt.Fprintf(out, "next: tensorboard --logdir %s\n", o.TensorBoard)
+		fmt.Fprintf(out, "next: %s\n", workspace.ShellLine("tensorboard", "--logdir", o.TensorBoard))
 	}
 	if o.MLflow != "" {
-		fmt.Fprintf(out, "next: MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri %s\n", o.MLflow)
+		fmt.Fprintf(out, "next: MLFLOW_ALLOW_FILE_STORE=true %s\n", workspace.ShellLine("mlflow", "ui", "--backend-store-uri", o.MLflow))
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ task do this before cells that would wait for each other.
 ` + suiteHelp(),
 		Example:   `  bierbench features quick --only 'cub.*'`,
 		Hidden:    true,
-		Args:      checkedArgs(cobra.MaximumNArgs(1)),
+		Args:      wantArgs(0, 1, "a suite"),
 		ValidArgs: suite.Builtin(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, s, err := f.load(a, args)
@@ -39,7 +39,7 @@ task do this before cells that would wait for each other.
 				}
 			}
 			return a.print(map[string]int{"cells": len(p.Cells)}, func(out io.Writer) error {
-				_, err := fmt.Fprintf(out, "the features of %d cells are cached\n", len(p.Cells))
+				_, err := fmt.Fprintf(out, "the features of %s are cached\n", counted(len(p.Cells), "cell"))
 				return err
 			})
 		},

@@ -87,7 +87,7 @@ func printFollowed(out io.Writer, s pipeline.Followed) error {
 
 // printSummary prints the number of cells in each state.
 func printSummary(out io.Writer, s pipeline.FollowSummary) error {
-	_, err := fmt.Fprintf(out, "run %s: %d of %d cells done, %d failed, %d running, %d interrupted, %d not begun\n",
-		s.Run, s.Done, s.Cells, s.Failed, s.Running, s.Interrupted, s.Planned)
+	_, err := fmt.Fprintf(out, "run %s: %d of %s done, %d failed, %d running, %d interrupted, %d not begun\n",
+		s.Run, s.Done, counted(s.Cells, "cell"), s.Failed, s.Running, s.Interrupted, s.Planned)
 	return err
 }

@@ -25,7 +25,7 @@ Where that folder already holds the same, nothing is written.`,
   bierbench ingest cub --raw DIR --allow-missing --precropped
   bierbench ingest sop --raw DIR --custom grocery
   bierbench ingest all --raw DIR`,
-		Args:      checkedArgs(cobra.MinimumNArgs(1)),
+		Args:      wantArgs(1, -1, "the name of a data set, or all"),
 		ValidArgs: append(datasetNames(), "all"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.workspace()
@@ -42,7 +42,7 @@ Where that folder already holds the same, nothing is written.`,
 			}
 			o.Out = w.Dir // replaced by the workspace's folder; here only to check the rest
 			if err = o.Validate(); err != nil {
-				return usageError{err}
+				return usageError{fmt.Errorf("--%w", err)} // which begins with the name of the option
 			}
 			results, err := pipeline.Ingest(cmd.Context(), w, args, o)
 			if err != nil && len(results) == 0 {
@@ -56,16 +56,16 @@ Where that folder already holds the same, nothing is written.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.Raw, "raw", "", "published top folder, or the `DIR` that holds it")
-	f.BoolVar(&o.AllowMissing, "allow-missing", false, "ingest the images that exist and list the rest")
+	f.StringVar(&o.Raw, "raw", "", "`DIR` of the data set as it was published, or the folder that holds it")
+	f.BoolVar(&o.AllowMissing, "allow-missing", false, "ingest the images that exist, and record those that are missing")
 	f.StringVar(&o.Custom, "custom", "", "`NAME` of lists that match no published release; it goes into every record")
-	f.StringVar(&o.Crop, "crop", o.Crop, "none or box")
+	f.StringVar(&o.Crop, "crop", o.Crop, "`CROP` of the images: none or box")
 	f.BoolVar(&o.Precropped, "precropped", false, "the images are already cropped to their boxes")
-	f.IntVar(&o.Size, "size", o.Size, "shortest side of a stored image, `pixels`; smaller images stay as they are")
+	f.IntVar(&o.Size, "size", o.Size, "shortest side of a stored image, in `PIXELS`; smaller images stay as they are")
 	f.BoolVar(&o.Pad, "pad", false, "scale the longest side to --size and pad the image to a white square")
-	f.StringVar(&o.Store, "store", o.Store, "jpeg, or rgb (raw pixels; needs --pad)")
-	f.IntVar(&o.Workers, "workers", o.Workers, "goroutines that decode images")
-	f.Float64Var(&o.MaxQuarantine, "max-quarantine", o.MaxQuarantine, "largest share of broken images that is not an error")
+	f.StringVar(&o.Store, "store", o.Store, "`FORMAT` of stored images: jpeg, or rgb (raw pixels; needs --pad)")
+	f.IntVar(&o.Workers, "workers", o.Workers, "`N` images are decoded at a time")
+	f.Float64Var(&o.MaxQuarantine, "max-quarantine", o.MaxQuarantine, "largest `SHARE` of broken images that is not an error")
 	return cmd
 }
 
@@ -106,13 +106,13 @@ func printIngest(out io.Writer, results []pipeline.IngestResult) error {
 		}
 		fmt.Fprintf(out, "%s (%s, %s): %s, %s\n", m.Set, m.Release, m.Layout, r.Dir, verb)
 		for _, split := range slices.Sorted(maps.Keys(m.Counts)) {
-			fmt.Fprintf(out, "  %-8s %6d images, %5d classes\n", split, m.Counts[split], m.Classes[split])
+			fmt.Fprintf(out, "  %-8s %6d images, %5d classes\n", split, m.Counts[split], m.Classes[split]) // a table
 		}
 		if m.Unlisted > 0 {
-			fmt.Fprintf(out, "  %d images are in no split list and were left out\n", m.Unlisted)
+			fmt.Fprintf(out, "  left out: %s in no split list\n", counted(m.Unlisted, "image"))
 		}
 		if n := len(m.Missing); n > 0 {
-			fmt.Fprintf(out, "  %d listed images do not exist; results are labelled +subset\n", n)
+			fmt.Fprintf(out, "  missing: %s; results are labelled +subset\n", counted(n, "listed image"))
 		}
 		for _, q := range m.Quarantine {
 			fmt.Fprintf(out, "  quarantined: %s (%s): %s\n", q.Name, q.Line, q.Reason)

@@ -15,7 +15,7 @@ func newInspectCommand(a *app) *cobra.Command {
 		Short: "Show counts per split and image sizes of a prepared data set, and draw a contact sheet",
 		Example: `  bierbench inspect cub
   bierbench inspect sop/grocery --json`,
-		Args:      checkedArgs(cobra.ExactArgs(1)),
+		Args:      wantArgs(1, 1, "the name of a data set"),
 		ValidArgs: datasetNames(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkSets(args); err != nil {
@@ -44,7 +44,7 @@ func newInspectCommand(a *app) *cobra.Command {
 						return err
 					}
 					if in.Missing+in.Quarantined+in.Unlisted > 0 {
-						fmt.Fprintf(out, "%d images missing, %d quarantined, %d in no list\n", in.Missing, in.Quarantined, in.Unlisted)
+						fmt.Fprintf(out, "%s missing, %d quarantined, %d in no list\n", counted(in.Missing, "image"), in.Quarantined, in.Unlisted)
 					}
 					fmt.Fprintf(out, "contact sheet %s\n", in.Sheet)
 				}

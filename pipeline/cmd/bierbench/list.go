@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bierbench/pipeline"
+	"bierbench/pipeline/workspace"
 )
 
 func newListCommand(a *app) *cobra.Command {
@@ -14,7 +15,7 @@ func newListCommand(a *app) *cobra.Command {
 		Use:     "list",
 		Short:   "List the data sets and runs of the workspace",
 		Example: `  bierbench list`,
-		Args:    checkedArgs(cobra.NoArgs),
+		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			w, err := a.workspace()
 			if err != nil {
@@ -24,16 +25,16 @@ func newListCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(l, func(out io.Writer) error { return printListing(out, l) })
+			return a.print(l, func(out io.Writer) error { return printListing(out, w, l) })
 		},
 	}
 }
 
 // printListing prints the data sets and the runs.
-func printListing(out io.Writer, l *pipeline.Listing) error {
+func printListing(out io.Writer, w *workspace.Workspace, l *pipeline.Listing) error {
 	return alignColumns(out, func(out io.Writer) {
 		if len(l.Datasets) == 0 {
-			fmt.Fprintln(out, `no data sets; run "bierbench ingest NAME --raw DIR"`)
+			fmt.Fprintf(out, "no data sets; run %q\n", w.CommandLine("ingest", "NAME", "--raw", "DIR"))
 		} else {
 			fmt.Fprintln(out, "data set\tvariant\timages\tdigest")
 		}
@@ -41,7 +42,7 @@ func printListing(out io.Writer, l *pipeline.Listing) error {
 			fmt.Fprintf(out, "%s\t%s\t%d\t%.12s\n", d.Set, d.Variant, d.Images, d.Digest)
 		}
 		if len(l.Runs) == 0 {
-			fmt.Fprintln(out, `no runs; run "bierbench run SUITE"`)
+			fmt.Fprintf(out, "no runs; run %q\n", w.CommandLine("run", "SUITE"))
 		} else {
 			fmt.Fprintln(out, "run\tsuite\tcreated\tcells")
 		}

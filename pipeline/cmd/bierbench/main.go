@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
-	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"bierbench/pipeline/workspace"
 )
 
 func main() {
@@ -73,8 +75,11 @@ func execute(ctx context.Context, stdout, stderr *os.File, args []string) int {
 	_, reported := errors.AsType[reportedError](err)
 	switch {
 	case ctx.Err() != nil:
-		code = exitInterrupted
-		err = fmt.Errorf("interrupted: what was finished is kept; this continues: %s", shellCommand(args))
+		code, err = exitInterrupted, errors.New("interrupted")
+		if keeps(cmd) {
+			err = fmt.Errorf("interrupted: what was finished is kept; this continues: %s",
+				workspace.ShellLine(append([]string{cmd.Root().Name()}, args...)...))
+		}
 	case usage:
 		code = exitUsage
 	case errors.Is(err, errRegression), errors.Is(err, errLost):
@@ -84,23 +89,25 @@ func execute(ctx context.Context, stdout, stderr *os.File, args []string) int {
 		a.printError(cmd, err, code)
 	} else if !reported {
 		fmt.Fprintf(stderr, "bierbench: %v\n", err)
-		if code == exitUsage {
-			fmt.Fprintln(stderr, `Try "bierbench --help".`)
+		if code == exitUsage && !(cmd == root && len(args) == 0) { // which has just shown its help
+			fmt.Fprintf(stderr, "Try %q.\n", cmd.CommandPath()+" --help")
 		}
 	}
 	return code
 }
 
-// shellCommand returns a command line as one would type it into a shell.
-func shellCommand(args []string) string {
-	words := []string{"bierbench"}
-	for _, a := range args {
-		if a == "" || strings.ContainsFunc(a, func(r rune) bool {
-			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./:=,+@%", r)
-		}) {
-			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
-		}
-		words = append(words, a)
+// keeping marks a command that keeps what it has finished when it is interrupted, so that the same
+// command line continues.
+func keeping(cmd *cobra.Command) *cobra.Command {
+	if cmd.Annotations == nil {
+		cmd.Annotations = map[string]string{}
 	}
-	return strings.Join(words, " ")
+	cmd.Annotations["keeps"] = "always"
+	return cmd
+}
+
+// keeps reports whether a command keeps what it has finished: it always does, or it probes.
+func keeps(cmd *cobra.Command) bool {
+	probe := cmd.Flags().Lookup("probe")
+	return cmd.Annotations["keeps"] != "" || (probe != nil && probe.Value.String() == "true")
 }

@@ -18,13 +18,18 @@ func newMiniCommand(a *app) *cobra.Command {
 bytes every time. They are for trying ingest and suites, not for results.`,
 		Example: `  bierbench mini raw
   bierbench ingest all --raw raw --custom mini`,
-		Args: checkedArgs(cobra.ExactArgs(1)),
+		Args: wantArgs(1, 1, "a folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := datasets.WriteMini(cmd.Context(), args[0], o); err != nil {
+			w, err := a.workspace()
+			if err != nil {
+				return err
+			}
+			if err = datasets.WriteMini(cmd.Context(), args[0], o); err != nil {
 				return err
 			}
 			return a.print(map[string]string{"dir": args[0]}, func(out io.Writer) error {
-				_, err := fmt.Fprintf(out, "written to %s; next: bierbench ingest all --raw %s --custom %s\n", args[0], args[0], datasets.MiniRelease)
+				_, err := fmt.Fprintf(out, "written to %s; next: %s\n", args[0],
+					w.CommandLine("ingest", "all", "--raw", args[0], "--custom", datasets.MiniRelease))
 				return err
 			})
 		},

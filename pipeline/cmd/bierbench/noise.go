@@ -18,7 +18,7 @@ func newNoiseCommand(a *app) *cobra.Command {
 	o := runs.DefaultNoiseOptions()
 	o.Base = suite.DefaultBase
 	format := "text"
-	points := []float64{}
+	var points numbers
 	for _, d := range o.Differences {
 		points = append(points, 100*d)
 	}
@@ -37,7 +37,7 @@ corrected for their number (Holm): such a row needs more seeds.`,
 		Example: `  bierbench noise ablation
   bierbench noise ablation --method bier --metrics R@1,MAP@R
   bierbench noise ablation --differences 0.5,1 --rows 20 --format md`,
-		Args:              checkedArgs(cobra.MinimumNArgs(1)),
+		Args:              wantArgs(1, -1, "a run"),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for i, id := range args {
@@ -84,10 +84,10 @@ corrected for their number (Holm): such a row needs more seeds.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&format, "format", format, "text, md, html, csv or json")
+	f.StringVar(&format, "format", format, "`FORMAT` to print: text, md, html, csv or json")
 	f.StringVar(&o.Method, "method", "", "measure the noise of `METHOD` only")
-	f.StringSliceVar(&o.Metrics, "metrics", o.Metrics, "metrics to measure")
-	f.Float64SliceVar(&points, "differences", points, "differences in percentage points; noise says how many seeds each needs")
-	f.IntVar(&o.Rows, "rows", o.Rows, "number of rows of the table that has the difference")
+	f.StringSliceVar(&o.Metrics, "metrics", o.Metrics, "`METRICS` to measure")
+	f.Var(&points, "differences", "differences in percentage `POINTS`; noise says how many seeds each needs")
+	f.IntVar(&o.Rows, "rows", o.Rows, "number `N` of rows in the table that has the difference")
 	return cmd
 }

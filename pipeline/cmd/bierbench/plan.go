@@ -31,7 +31,7 @@ the first of them.
 		Example: `  bierbench plan quick
   bierbench plan quick --probe
   bierbench plan my.yaml --set steps=1000`,
-		Args:      checkedArgs(cobra.MaximumNArgs(1)),
+		Args:      wantArgs(0, 1, "a suite"),
 		ValidArgs: suite.Builtin(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, s, err := f.load(a, args)
@@ -76,8 +76,8 @@ func printPlan(out io.Writer, p *plan.Plan, t cost.Total, probed bool) error {
 	for line := range strings.Lines(table.String()) {
 		fmt.Fprintln(out, strings.TrimRight(line, " \n"))
 	}
-	fmt.Fprintf(out, "%d cells: %d done, %d to do, %d interrupted, %d stale, %d failed before", len(p.Cells), p.Count(plan.Done),
-		p.Count(plan.Todo), p.Count(plan.Interrupted), p.Count(plan.Stale), p.Count(plan.Failed))
+	fmt.Fprintf(out, "%s: %d done, %d to do, %d interrupted, %d stale, %d failed before", counted(len(p.Cells), "cell"),
+		p.Count(plan.Done), p.Count(plan.Todo), p.Count(plan.Interrupted), p.Count(plan.Stale), p.Count(plan.Failed))
 	if n := p.Count(plan.Running); n > 0 {
 		fmt.Fprintf(out, ", %d running", n)
 	}
@@ -90,7 +90,7 @@ func printPlan(out io.Writer, p *plan.Plan, t cost.Total, probed bool) error {
 	case t.Unknown == t.Cells:
 		total = "not known"
 	case t.Unknown > 0:
-		total = fmt.Sprintf("%s and %d cells of unknown time", total, t.Unknown)
+		total = fmt.Sprintf("%s and %s of unknown time", total, counted(t.Unknown, "cell"))
 	}
 	free := "not known"
 	if t.Free > 0 {

@@ -28,7 +28,7 @@ reason is shown.`,
 		Example: `  bierbench report quick
   bierbench report quick second-try --out DIR
   bierbench report paper-cub --tolerance 1`,
-		Args:              checkedArgs(cobra.MinimumNArgs(1)),
+		Args:              wantArgs(1, -1, "a run"),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("tolerance") {

@@ -9,6 +9,7 @@ import (
 
 	"bierbench/models/retrieval"
 	"bierbench/pipeline"
+	"bierbench/pipeline/plan"
 	"bierbench/reports"
 )
 
@@ -28,7 +29,7 @@ more than 0.1 point.`,
 		Example: `  bierbench rescore quick
   bierbench rescore quick/cub.official-s256-jpeg/lite0-frozen/bier-512/seed-0
   bierbench rescore 'quick/bier-*' --dialect proxy-anchor --dialect ms-loss --format md`,
-		Args:              checkedArgs(cobra.ExactArgs(1)),
+		Args:              wantArgs(1, 1, "a run, or cells of one"),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			render := map[string]func(*reports.Rescoring, io.Writer) error{
@@ -49,6 +50,9 @@ more than 0.1 point.`,
 				}
 				o.Dialects = append(o.Dialects, d)
 			}
+			if err := plan.CheckGlob(cell); err != nil {
+				return usageError{fmt.Errorf("rescore: %w", err)}
+			}
 			w, err := a.workspace()
 			if err != nil {
 				return err
@@ -61,7 +65,7 @@ more than 0.1 point.`,
 		},
 	}
 	cmd.Flags().StringSliceVar(&names, "dialect", nil, "`NAME` of a dialect to score by besides bierbench's own; repeatable (default: all)")
-	cmd.Flags().StringVar(&format, "format", format, "text, md, csv or json")
+	cmd.Flags().StringVar(&format, "format", format, "`FORMAT` to print: text, md, csv or json")
 	return cmd
 }
 

@@ -19,11 +19,13 @@ type suiteFlags struct {
 	only, id  string
 	set       []string
 	sameBuild bool
+	named     bool // the command has a run, which the flag --run names
 }
 
 // add adds all of the flags.
 func (f *suiteFlags) add(cmd *cobra.Command) {
 	f.addChoice(cmd)
+	f.named = true
 	cmd.Flags().StringVar(&f.id, "run", "", "`ID` of the run (default: the suite's name)")
 	cmd.Flags().BoolVar(&f.sameBuild, "same-build", false, "cells made by another build of bierbench are stale")
 }
@@ -31,7 +33,7 @@ func (f *suiteFlags) add(cmd *cobra.Command) {
 // addChoice adds the flags that choose and change cells.
 func (f *suiteFlags) addChoice(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.only, "only", "", "only the cells whose path, or one of its folders, matches `GLOB`")
-	cmd.Flags().StringArrayVar(&f.set, "set", nil, "override `key=value` in every block of the suite; may be repeated")
+	cmd.Flags().StringArrayVar(&f.set, "set", nil, "override `OPTION=VALUE` in every block of the suite; may be repeated")
 }
 
 // plan returns the options of a plan.
@@ -55,8 +57,19 @@ func (f *suiteFlags) load(a *app, args []string) (*workspace.Workspace, *suite.S
 			return nil, nil, usageError{err}
 		}
 	}
-	if f.id == "" {
-		f.id = s.Name
+	if f.only != "" {
+		if err = plan.CheckGlob(f.only); err != nil {
+			return nil, nil, usageError{fmt.Errorf("--only: %w", err)}
+		}
+	}
+	if f.id != "" {
+		if err = runs.CheckID(f.id); err != nil {
+			return nil, nil, usageError{fmt.Errorf("--run: %w", err)}
+		}
+	} else if f.id = s.Name; f.named {
+		if err = runs.CheckID(f.id); err != nil {
+			return nil, nil, usageError{fmt.Errorf("suite %s: %w; --run ID gives the run another name", s.Name, err)}
+		}
 	}
 	w, err := a.workspace()
 	return w, s, err
@@ -65,7 +78,7 @@ func (f *suiteFlags) load(a *app, args []string) (*workspace.Workspace, *suite.S
 // suiteHelp says what a suite on the command line may be.
 func suiteHelp() string {
 	const width = 84
-	text, line := "", "SUITE is a YAML file or built in; the default is quick. Built in are"
+	text, line := "\n", "SUITE is a YAML file or built in; the default is quick. Built in are"
 	for i, name := range suite.Builtin() {
 		if i > 0 {
 			line += ","
@@ -91,10 +104,10 @@ alone by later runs without --retry-failed. Several processes may run one suite 
 one workspace: they share the cells.
 ` + suiteHelp(),
 		Example: `  bierbench run quick
-  bierbench run quick --only 'bier-512' --set seeds=[0,1,2]
+  bierbench run quick --only 'bier-512' --set 'seeds=[0,1,2]'
   bierbench run my.yaml --run second-try
   bierbench run my.yaml --retry-failed`,
-		Args:      checkedArgs(cobra.MaximumNArgs(1)),
+		Args:      wantArgs(0, 1, "a suite"),
 		ValidArgs: suite.Builtin(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, s, err := f.load(a, args)
@@ -106,7 +119,14 @@ one workspace: they share the cells.
 			if err != nil {
 				return err
 			}
-			if err := a.print(r, func(out io.Writer) error { return printRun(out, r) }); err != nil {
+			err = a.print(r, func(out io.Writer) error {
+				printRun(out, r)
+				if r.Done+r.Elsewhere+r.Before > 0 { // a report is of what is done
+					fmt.Fprintf(out, "next: %s\n", w.CommandLine("report", r.Run))
+				}
+				return nil
+			})
+			if err != nil {
 				return err
 			}
 			return failedCellsError(r)
@@ -135,16 +155,20 @@ func recallText(cell runs.Cell) string {
 }
 
 // printRun prints how many cells are done, and which failed.
-func printRun(out io.Writer, r *pipeline.RunResult) error {
+func printRun(out io.Writer, r *pipeline.RunResult) {
 	if r.Before == r.Cells {
-		fmt.Fprintf(out, "run %s: all %d cells are done already, nothing to do\n", r.Run, r.Cells)
+		all := fmt.Sprintf("all %s are", counted(r.Cells, "cell"))
+		if r.Cells == 1 {
+			all = "its cell is"
+		}
+		fmt.Fprintf(out, "run %s: %s done already, nothing to do\n", r.Run, all)
 	} else {
 		elsewhere := ""
 		if r.Elsewhere > 0 {
 			elsewhere = fmt.Sprintf(", %d by other processes", r.Elsewhere)
 		}
-		fmt.Fprintf(out, "run %s: %d of %d cells done (%d before%s), %d failed, %.0f s\n",
-			r.Run, r.Done+r.Elsewhere+r.Before, r.Cells, r.Before, elsewhere, len(r.Failed), r.Seconds)
+		fmt.Fprintf(out, "run %s: %d of %s done (%d before%s), %d failed, %.0f s\n",
+			r.Run, r.Done+r.Elsewhere+r.Before, counted(r.Cells, "cell"), r.Before, elsewhere, len(r.Failed), r.Seconds)
 	}
 	again := false
 	for _, f := range r.Failed {
@@ -160,8 +184,6 @@ func printRun(out io.Writer, r *pipeline.RunResult) error {
 	if again {
 		fmt.Fprintln(out, "cells that failed before were left alone; --retry-failed does them again")
 	}
-	fmt.Fprintf(out, "next: bierbench report %s\n", r.Run)
-	return nil
 }
 
 // failedCellsError returns the error of a run with failed cells.

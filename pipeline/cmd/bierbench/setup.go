@@ -20,11 +20,11 @@ what it found. Running it again changes nothing. Other commands call it by thems
 		Example: `  bierbench setup
   bierbench setup --weights lite0
   bierbench setup --weights googlenet=bvlc_googlenet.safetensors`,
-		Args: checkedArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, value := range o.Weights {
 				if _, _, err := cache.SplitWeights(value); err != nil {
-					return usageError{err}
+					return usageError{fmt.Errorf("--weights: %w", err)}
 				}
 			}
 			w, err := a.workspace()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bierbench/pipeline"
 	"bierbench/runs"
 )
 
@@ -26,7 +27,7 @@ ends when no planned cell is left.`,
 		Example: `  bierbench show quick
   bierbench show quick --follow
   bierbench show quick/cub.official-s256-jpeg/lite0-frozen/bier-512/seed-0`,
-		Args:              checkedArgs(cobra.ExactArgs(1)),
+		Args:              wantArgs(1, 1, "a run, or one of its cells"),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.workspace()
@@ -51,11 +52,11 @@ ends when no planned cell is left.`,
 			if !one {
 				return a.print(cells, func(out io.Writer) error { return printCells(out, cells) })
 			}
-			i := slices.IndexFunc(cells, func(c runs.Cell) bool { return c.Path() == cell })
-			if i < 0 {
-				return fmt.Errorf("run %s has no record of a cell %q", id, cell)
+			c, err := pipeline.CellNamed(w, r, cells, cell)
+			if err != nil {
+				return err
 			}
-			return a.print(cells[i], func(out io.Writer) error { return printCell(out, cells[i]) })
+			return a.print(c, func(out io.Writer) error { return printCell(out, c) })
 		},
 	}
 	cmd.Flags().BoolVar(&follow, "follow", false, "print changes until no planned cell is left")
@@ -87,13 +88,15 @@ func printCell(out io.Writer, c runs.Cell) error {
 			fmt.Fprintf(out, "error\t%s\n", c.Error)
 		}
 		if s := c.Selection; s != nil {
-			fmt.Fprintf(out, "model\t%s, by %s of %d images of %d classes\n", runs.SelectionLabel(s), s.Metric, s.Images, s.Classes)
+			fmt.Fprintf(out, "model\t%s, by %s of %s of %s\n", runs.SelectionLabel(s), s.Metric,
+				counted(s.Images, "image"), counted(s.Classes, "class"))
 			for _, l := range s.Looks {
 				fmt.Fprintf(out, "  step %d\tR@1 %.2f%%, MAP@R %.2f%%\n", l.Step, 100*l.Metrics["R@1"], 100*l.Metrics["MAP@R"])
 			}
 		}
 		for _, e := range c.Evaluations {
-			fmt.Fprintf(out, "%s\t%d queries, %d gallery images, %d excluded%s\n", e.Protocol, e.Queries, e.Gallery, e.Excluded, stateOf(e))
+			fmt.Fprintf(out, "%s\t%s, %s, %d excluded%s\n", e.Protocol, counted(e.Queries, "query"),
+				counted(e.Gallery, "gallery image"), e.Excluded, stateOf(e))
 			for _, name := range slices.Sorted(maps.Keys(e.Metrics)) {
 				fmt.Fprintf(out, "  %s\t%.2f%%\n", name, 100*e.Metrics[name])
 			}

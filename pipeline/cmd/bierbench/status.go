@@ -21,7 +21,7 @@ The default is the run that was submitted last.`,
 		Example: `  bierbench status
   bierbench status quick
   bierbench status quick --json`,
-		Args:              checkedArgs(cobra.MaximumNArgs(1)),
+		Args:              wantArgs(0, 1, "a run"),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.workspace()
@@ -65,7 +65,7 @@ func printStatus(out io.Writer, s *submit.RunStatus) error {
 	for _, state := range s.States() {
 		counts = append(counts, fmt.Sprintf("%d %s", s.Counts[state], state))
 	}
-	fmt.Fprintf(out, "run %s: %d cells: %s\n", s.Run, len(s.Cells), strings.Join(counts, ", "))
+	fmt.Fprintf(out, "run %s: %s: %s\n", s.Run, counted(len(s.Cells), "cell"), strings.Join(counts, ", "))
 	for _, note := range s.Notes {
 		fmt.Fprintf(out, "note: %s\n", note)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,13 +12,15 @@ import (
 	"bierbench/pipeline"
 	"bierbench/pipeline/submit"
 	"bierbench/pipeline/suite"
+	"bierbench/pipeline/workspace"
 )
 
 func newSubmitCommand(a *app) *cobra.Command {
 	var f suiteFlags
 	var o submit.Options
-	var engines []string
+	var names, engines []string
 	for _, kind := range submit.Engines() {
+		names = append(names, kind.Name)
 		engines = append(engines, fmt.Sprintf("  %s: %s", kind.Name, kind.Does))
 	}
 	cmd := &cobra.Command{
@@ -47,10 +50,14 @@ system that all machines share. Follow the tasks with "bierbench status".
 		Example: `  bierbench submit quick --engine slurm --sbatch --partition=gpu --sbatch --gres=gpu:1
   bierbench submit my.yaml --engine local --processes 2
   bierbench submit my.yaml --engine slurm --sbatch --time=600 --retry-failed`,
-		Args:      checkedArgs(cobra.MaximumNArgs(1)),
+		Args:      wantArgs(0, 1, "a suite"),
 		ValidArgs: suite.Builtin(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
+			case o.Engine == "":
+				return usageError{fmt.Errorf("--engine is missing: want %s", strings.Join(names, " or "))}
+			case !slices.Contains(names, o.Engine):
+				return usageError{fmt.Errorf("--engine %q: want %s", o.Engine, strings.Join(names, " or "))}
 			case o.Processes < 1:
 				return usageError{fmt.Errorf("--processes %d: want at least 1", o.Processes)}
 			case o.Engine != "slurm" && len(o.Options) > 0:
@@ -76,7 +83,7 @@ system that all machines share. Follow the tasks with "bierbench status".
 			if err != nil {
 				return err
 			}
-			if err := a.print(r, func(out io.Writer) error { return printSubmission(out, r) }); err != nil {
+			if err := a.print(r, func(out io.Writer) error { return printSubmission(out, w, r) }); err != nil {
 				return err
 			}
 			for _, t := range r.Ended {
@@ -112,12 +119,12 @@ func printTask(out io.Writer, t submit.TaskEnd) {
 }
 
 // printSubmission prints what was submitted, and what was left out.
-func printSubmission(out io.Writer, r *submit.Result) error {
+func printSubmission(out io.Writer, w *workspace.Workspace, r *submit.Result) error {
 	left := fmt.Sprintf("%d done, %d failed before, %d with an engine already, %d running", r.Done, r.Failed, r.Active, r.Running)
 	if r.Submission == "" {
-		fmt.Fprintf(out, "run %s: nothing to submit; of %d cells %s\n", r.Run, r.Cells, left)
+		fmt.Fprintf(out, "run %s: nothing to submit; of %s %s\n", r.Run, counted(r.Cells, "cell"), left)
 	} else {
-		fmt.Fprintf(out, "run %s: submission %s, %d of %d cells (%s)\n", r.Run, r.Submission, r.Sent, r.Cells, left)
+		fmt.Fprintf(out, "run %s: submission %s, %d of %s (%s)\n", r.Run, r.Submission, r.Sent, counted(r.Cells, "cell"), left)
 		if err := alignColumns(out, func(out io.Writer) { printArrays(out, r) }); err != nil {
 			return err
 		}
@@ -134,9 +141,9 @@ func printSubmission(out io.Writer, r *submit.Result) error {
 		}
 	}
 	if len(r.Ended) > 0 {
-		fmt.Fprintf(out, "%d tasks ended, %d failed\n", len(r.Ended), failed)
+		fmt.Fprintf(out, "%s ended, %d failed\n", counted(len(r.Ended), "task"), failed)
 	}
-	_, err := fmt.Fprintf(out, "next: bierbench status %s\n", r.Run)
+	_, err := fmt.Fprintf(out, "next: %s\n", w.CommandLine("status", r.Run))
 	return err
 }
 
@@ -157,6 +164,6 @@ func printArrays(out io.Writer, r *submit.Result) {
 				after += " of submission " + a.Needs.Submission
 			}
 		}
-		fmt.Fprintf(out, "  %s\tjob %s\t%d tasks\t%s\t%s\n", a.Name, a.Job, len(a.Cells), limits, after)
+		fmt.Fprintf(out, "  %s\tjob %s\t%s\t%s\t%s\n", a.Name, a.Job, counted(len(a.Cells), "task"), limits, after)
 	}
 }

@@ -17,7 +17,7 @@ creation, whatever order they are named in. It also writes reports/trend-<run>..
 a chart. Whether a difference is real, diff says.`,
 		Example: `  bierbench trend monday tuesday wednesday
   bierbench trend monday tuesday --metric MAP@R`,
-		Args:              checkedArgs(cobra.MinimumNArgs(1)),
+		Args:              wantArgs(1, -1, "a run"),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.workspace()

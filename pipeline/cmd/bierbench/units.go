@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // humanSeconds returns a time as people say it: 0.42 s, 12 s, 1 min 20 s, 2 h 5 min, 3 d 4 h.
@@ -42,4 +43,18 @@ func humanBytes(n int64) string {
 		return fmt.Sprintf("%.1f %s", value, units[unit])
 	}
 	return fmt.Sprintf("%.0f %s", value, units[unit])
+}
+
+// counted returns a number of things in words: "1 cell", "2 cells", "3 classes", "4 queries".
+func counted(n int, noun string) string {
+	many := noun + "s"
+	switch stem, ended := strings.CutSuffix(noun, "y"); {
+	case n == 1:
+		many = noun
+	case ended:
+		many = stem + "ies"
+	case strings.HasSuffix(noun, "s"):
+		many = noun + "es"
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

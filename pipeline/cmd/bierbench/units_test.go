@@ -1,6 +1,12 @@
 package main
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
 
 func TestHumanSeconds(t *testing.T) {
 	for _, c := range []struct {
@@ -40,6 +46,49 @@ func TestHumanBytes(t *testing.T) {
 	} {
 		if got := humanBytes(c.bytes); got != c.want {
 			t.Errorf("%d: %q, want %q", c.bytes, got, c.want)
+		}
+	}
+}
+
+func TestCounted(t *testing.T) {
+	for _, c := range []struct {
+		n    int
+		noun string
+		want string
+	}{
+		{1, "cell", "1 cell"},
+		{0, "cell", "0 cells"},
+		{2, "listed image", "2 listed images"},
+		{3, "class", "3 classes"},
+		{1, "query", "1 query"},
+		{4, "query", "4 queries"},
+	} {
+		if got := counted(c.n, c.noun); got != c.want {
+			t.Errorf("%d %s: %q, want %q", c.n, c.noun, got, c.want)
+		}
+	}
+}
+
+// A number in front of a noun comes from counted, which knows that one is no
+// plural. Columns of numbers are a table: their line says so.
+func TestCountsAreWords(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plural := regexp.MustCompile(`%d (\w+ )?\w+s\b`)
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(source), "\n") {
+			if found := plural.FindString(line); found != "" && !strings.HasSuffix(line, "// a table") {
+				t.Errorf("%s:%d: %q prints a number and a plural; use counted", file, i+1, found)
+			}
 		}
 	}
 }

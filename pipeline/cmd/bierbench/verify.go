@@ -15,7 +15,7 @@ func newVerifyCommand(a *app) *cobra.Command {
 		Short: "Hash the parts of prepared data sets again, check counts and lists, decode every image",
 		Example: `  bierbench verify cub
   bierbench verify sop/grocery`,
-		Args:      checkedArgs(cobra.MinimumNArgs(1)),
+		Args:      wantArgs(1, -1, "the name of a data set"),
 		ValidArgs: datasetNames(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkSets(args); err != nil {
@@ -33,9 +33,10 @@ func newVerifyCommand(a *app) *cobra.Command {
 				for _, r := range found {
 					state := "ok"
 					if len(r.Problems) > 0 {
-						state = fmt.Sprintf("%d problems", len(r.Problems))
+						state = counted(len(r.Problems), "problem")
 					}
-					fmt.Fprintf(out, "%s/%s: %s, %d parts, %d images decoded, digest %s\n", r.Set, r.Variant, state, r.Parts, r.Images, r.Digest)
+					fmt.Fprintf(out, "%s/%s: %s, %s, %s decoded, digest %s\n", r.Set, r.Variant, state,
+						counted(r.Parts, "part"), counted(r.Images, "image"), r.Digest)
 					for _, p := range r.Problems {
 						fmt.Fprintf(out, "  %s\n", p)
 					}

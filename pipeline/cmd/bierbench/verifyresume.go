@@ -29,7 +29,7 @@ takes the first.
 ` + suiteHelp(),
 		Example: `  bierbench verify-resume quick
   bierbench verify-resume my.yaml --only 'abier-*' --kills 20`,
-		Args:      checkedArgs(cobra.MaximumNArgs(1)),
+		Args:      wantArgs(0, 1, "a suite"),
 		ValidArgs: suite.Builtin(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.Kills < 1 {
@@ -63,8 +63,8 @@ takes the first.
 		},
 	}
 	f.addChoice(cmd)
-	cmd.Flags().IntVar(&o.Kills, "kills", 5, "`N` kills")
-	cmd.Flags().Uint64Var(&o.Seed, "seed", 0, "seed of the random moments")
+	cmd.Flags().IntVar(&o.Kills, "kills", 5, "`N` times the process is killed")
+	cmd.Flags().Uint64Var(&o.Seed, "seed", 0, "`SEED` of the random moments")
 	return cmd
 }
 
@@ -86,8 +86,8 @@ func printVerifyResume(out io.Writer, r *pipeline.VerifyResult) error {
 	for _, name := range slices.Sorted(maps.Keys(r.Stages)) {
 		stages = append(stages, fmt.Sprintf("%d in %s", r.Stages[name], name))
 	}
-	fmt.Fprintf(out, "%s: %d kills (%s), continued to the end %d times, %.0f s\n",
-		r.Cell, len(r.Kills), strings.Join(stages, ", "), r.Runs, r.Seconds)
+	fmt.Fprintf(out, "%s: %s (%s), continued to the end %s, %.0f s\n",
+		r.Cell, counted(len(r.Kills), "kill"), strings.Join(stages, ", "), counted(r.Runs, "time"), r.Seconds)
 	if r.Equal {
 		fmt.Fprintln(out, "metrics, model, embeddings and queries are those of an uninterrupted run, bit by bit")
 	}
