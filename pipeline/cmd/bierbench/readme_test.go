@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -91,6 +92,29 @@ func TestREADMEPath(t *testing.T) {
 		if _, err := os.Stat(filepath.Join("reports", "mine", "report."+ending)); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// What README.md's path leaves in the checkout does not make the build one with
+// uncommitted changes, and nothing that is committed is ignored.
+func TestREADMEFilesAreIgnored(t *testing.T) {
+	git := func(args ...string) (string, error) {
+		out, err := exec.CommandContext(t.Context(), "git", append([]string{"-C", checkout}, args...)...).Output()
+		return strings.TrimSpace(string(out)), err
+	}
+	if top, err := git("rev-parse", "--show-prefix"); err != nil || top != "" {
+		t.Skipf("%s is no checkout of git: %q, %v", checkout, top, err)
+	}
+	for _, written := range []string{
+		pathSuite, "datasets/sop/mine-s256-jpeg/manifest.json", "models/features/key.arrow", "models/measured/machine.jsonl",
+		"runs/mine/run.json", "reports/mine/report.html", "tb/mine/events", "ml/1/meta.yaml",
+	} {
+		if _, err := git("check-ignore", "--quiet", "--no-index", written); err != nil {
+			t.Errorf("%s is not ignored: %v", written, err)
+		}
+	}
+	if hidden, err := git("ls-files", "--cached", "--ignored", "--exclude-standard"); err != nil || hidden != "" {
+		t.Errorf("committed and ignored: %s, %v", hidden, err)
 	}
 }
 
