@@ -80,7 +80,7 @@ func pooledFeatures(ctx context.Context, w *workspace.Workspace, latest *backbon
 	took := cost.FeaturesWork{Images: computed, Seconds: time.Since(began).Seconds()}
 	cost.RememberFeatures(ctx, w, c, took)
 	w.Log.Info("features computed", "dataset", data.Manifest.Set, "backbone", c.Backbone, "images", computed, "images/s",
-		float64(computed)/took.Seconds)
+		threeDigits(float64(computed)/took.Seconds))
 	return f, took, nil
 }
 

@@ -59,7 +59,7 @@ func (a *attempt) initialise(ctx context.Context, m *models.Model, features []fl
 	a.before += a.record.Timing["initialise"]
 	if !found.Converged {
 		a.w.Log.Warn("the initialisation took all its steps without converging", "cell", a.cell.Path(),
-			"steps", found.Last.Number, "loss", found.Last.Loss)
+			"steps", found.Last.Number, "loss", threeDigits(found.Last.Loss))
 	}
 	return nil
 }
