@@ -64,7 +64,7 @@ func readSOP(ctx context.Context, root, custom string) (*Layout, error) {
 	if err := r.readList(ctx, "Ebay_test.txt", Test, sopCounts{60502, 11319, 22634}); err != nil {
 		return nil, err
 	}
-	heads := map[int]string{0: "without header lines", 1: "one of them with a header line", 2: "with header lines"}
+	heads := map[int]string{0: "without header lines", 1: "of which one has a header line", 2: "with header lines"}
 	r.layout.Found = "lists " + heads[r.heads]
 	return r.layout, nil
 }

@@ -66,7 +66,7 @@ func TestReadSOP(t *testing.T) {
 	headless(one, "Ebay_test.txt")
 	headless(none, "Ebay_train.txt")
 	headless(none, "Ebay_test.txt")
-	for found, files := range map[string]rawFiles{"lists one of them with a header line": one, "lists without header lines": none} {
+	for found, files := range map[string]rawFiles{"lists of which one has a header line": one, "lists without header lines": none} {
 		got := files.read(t, "sop", "mini")
 		if got.Found != found || len(got.Rows) != len(layout.Rows) || got.Rows[0].Name != layout.Rows[0].Name {
 			t.Errorf("%s: got %s with %d rows", found, got.Found, len(got.Rows))

@@ -14,8 +14,8 @@ normalise first`,
 was seen to return`,
 		Alone:   "left out",
 		Divisor: "the queries with a positive; MAP@R: the number R of positives of each",
-		Differs: `where scores differ by no more than the rounding of a distance, about 1e-7, and where vectors have
-unequal lengths, which stored ones have not. R@K is not printed for K above 1`,
+		Differs: `where scores differ by no more than the rounding of a distance, about 1e-7, and where vectors differ
+in length, which stored ones do not. R@K is not printed for K above 1`,
 		AtR: true, galleries: true,
 		prepare: unitLength(1e-12),
 		judge:   judgeRanking,

@@ -21,13 +21,16 @@ func newDiffCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff A [B...] [--base METHOD]",
 		Short: "Compare runs with the first, or the methods inside one, query by query",
-		Long: `diff compares groups of cells that differ in nothing but the seed: the same group in
-two runs, in several runs with the first as the base, or every method of one run with
-its base: the method that the suite names for it, baseline where it names none, or
-METHOD for all. Deltas come with a 95% interval over test classes and seeds; verdicts
-are corrected over the whole table (Holm). A trained side with one seed gets none: what
-another seed would give is not known. --models compares the trained models as they are.
-diff also writes reports/diff-<a>-<b>/, or reports/diff-<a>-bases/ for one run.
+		Long: `diff compares groups of cells. The cells of a group differ in nothing but the seed.
+  diff A B     compares each group of run B with the same group of run A
+  diff A B C   compares each of the other runs with A
+  diff A       compares every method of run A with its base: the one that the suite
+               names, else baseline; --base METHOD names one for all
+
+Deltas come with a 95% interval over test classes and seeds, and verdicts are corrected
+over the whole table (Holm). A trained side with one seed gets no verdict: what another
+seed would give is not known. --models compares the trained models as they are. diff also
+writes reports/diff-<a>-<b>/, or reports/diff-<a>-bases/ for one run.
 
 --fail exits with code 3 when a row fails. A row fails when its verdict is worse and its
 metric fell by more than the metric's threshold, which is 0 unless --threshold gives one

@@ -18,9 +18,10 @@ func newIngestCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ingest NAME... --raw DIR",
 		Short: "Read raw data sets in their published layouts and write Arrow files",
-		Long: `ingest reads ` + setNames() + ` (all: every one found under DIR),
-checks every count of the official lists, and writes datasets/<name>/<variant>/.
-Where that folder already holds the same, nothing is written.`,
+		Long: `ingest reads ` + setNames() + `; all stands for every one
+that is found under DIR. It checks every count of the official lists, and writes
+datasets/<name>/<variant>/. Where that folder already holds the same, nothing is
+written.`,
 		Example: `  bierbench ingest cub --raw DIR
   bierbench ingest cub --raw DIR --allow-missing --precropped
   bierbench ingest sop --raw DIR --custom grocery

@@ -41,7 +41,7 @@ pairs or triplets.`)
 			if i == 0 {
 				word = "constants"
 			}
-			put(word, fmt.Sprintf("%s %g: %s", c.Name, c.Default, c.Does))
+			put(word, fmt.Sprintf("%s %.4g: %s", c.Name, c.Default, c.Does))
 		}
 	}
 	return b.String()

@@ -25,11 +25,12 @@ func newNoiseCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "noise RUN...",
 		Short: "Measure what seeds do to results, and how many a difference needs",
-		Long: `noise looks at results that differ in nothing but the seed. It shows the standard
-deviation over seeds with its interval, how far apart means over seeds are when the same
-configuration is set against itself and how often diff would call that different, and
-how many seeds on each side diff needs to find a difference in four of five cases, as
-foreseen from the variances of the run's own classes and seeds by the rule of diff.
+		Long: `noise looks at results that differ in nothing but the seed. It shows
+  - the standard deviation over seeds, with its interval;
+  - how far apart two means over seeds of one and the same configuration are, and how
+    often diff would call them different;
+  - how many seeds on each side diff needs to find a difference in four of five cases,
+    as foreseen from the variances of the run's own classes and seeds.
 It also writes reports/noise-<run>.../.
 
 --rows is for a difference that is one of several rows of a table, whose verdicts are

@@ -21,12 +21,13 @@ func newPlanCommand(a *app) *cobra.Command {
 		Short: "List the cells of a suite, what is done already and what the rest takes",
 		Long: `plan lists the cells that run would look at, each with its state, and the time,
 memory and disk that it still needs. Times come from what cells took on this
-machine; a "?" is a kind of cell that was never done here. --probe tries 20 steps,
-64 images and a search for each of those and keeps the times. plan trains no cell.
+machine. A "?" stands for work of a kind that was never done here: --probe does a
+little of it (20 steps, 64 images or one search) and keeps the time. plan trains no
+cell.
 
-Memory is the process's; of a training end to end it is not known before a cell or
-a probe was done. Features that are computed once for many cells are in the cost of
-the first of them.
+Memory is that of the process. For a training end to end it is known only after a
+cell or a probe was done. Features that many cells read are computed once; their
+cost is shown at the first of these cells.
 ` + suiteHelp(),
 		Example: `  bierbench plan quick
   bierbench plan quick --probe
@@ -55,7 +56,7 @@ the first of them.
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().BoolVar(&probe, "probe", false, "try what was never measured on this machine")
+	cmd.Flags().BoolVar(&probe, "probe", false, "measure the kinds of work that were never done on this machine")
 	return cmd
 }
 
@@ -102,7 +103,7 @@ func printPlan(out io.Writer, p *plan.Plan, t cost.Total, probed bool) error {
 		fmt.Fprintf(out, "warning: the disk is too small: %s needed, %s free\n", humanBytes(t.Peak), free)
 	}
 	if t.Unknown > 0 && !probed {
-		fmt.Fprintln(out, "?: never done on this machine; --probe tries 20 steps of each kind")
+		fmt.Fprintln(out, "?: never done on this machine; --probe measures a little of each kind")
 	}
 	return err
 }

@@ -18,13 +18,13 @@ func newReportCommand(a *app) *cobra.Command {
 		Long: `report writes the tables, charts and pages of runs. A block of its own shows what is
 published on the same data sets, from a table that bierbench comes with.
 
---tolerance says of each result with a published number of the same protocol, method,
-backbone and embedding size, and a backbone that was trained, whether it reproduces
-that number: whether the mean over seeds is at most so many percentage points away
-from it, above or below. The mean's 95% interval over seeds is shown and does not
-change the verdict; where it reaches over the border, a footnote says so. Results on
-parts of a data set (+subset) and on lists of their own get no verdict, and the
-reason is shown.`,
+--tolerance POINTS says of a result whether it reproduces a published number: whether
+its mean over seeds is at most so many percentage points above or below that number.
+The number must be of the same protocol, method, backbone and embedding size, and the
+result's backbone must have been trained. The mean's 95% interval over seeds is shown
+and does not change the verdict; where it reaches over the border, a footnote says so.
+Results on parts of a data set (+subset) and on lists of their own get no verdict, and
+the reason is shown.`,
 		Example: `  bierbench report quick
   bierbench report quick second-try --out DIR
   bierbench report paper-cub --tolerance 1`,

@@ -99,9 +99,9 @@ func newRunCommand(a *app) *cobra.Command {
 		Use:   "run [SUITE]",
 		Short: "Train and evaluate every cell of a suite that is not done",
 		Long: `run does the cells of a suite that are not done or have become stale, and nothing
-else: running again continues. One failed cell does not stop the rest, and is left
-alone by later runs without --retry-failed. Several processes may run one suite in
-one workspace: they share the cells.
+else: running again continues. A failed cell does not stop the others; later runs
+leave it alone unless they have --retry-failed. Several processes may run one suite
+in one workspace: they share the cells.
 ` + suiteHelp(),
 		Example: `  bierbench run quick
   bierbench run quick --only 'bier-512' --set 'seeds=[0,1,2]'

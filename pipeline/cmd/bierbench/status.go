@@ -16,7 +16,7 @@ func newStatusCommand(a *app) *cobra.Command {
 		Short: "Show the state of every cell of a run and of its task",
 		Long: `status shows every cell of a run: done, failed, running, interrupted (the next run or
 submission continues it) or planned, as its record and its claim say. Beside it is
-the task that it was submitted with last, with the state that Slurm gives it.
+the task that it was submitted with last, with the state that the engine gives it.
 The default is the run that was submitted last.`,
 		Example: `  bierbench status
   bierbench status quick

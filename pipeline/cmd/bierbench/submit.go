@@ -32,16 +32,16 @@ A cell that is with an engine already is left out, so submitting again sends wha
 failed to arrive, was killed or was interrupted, and nothing else. Features that
 several cells read and that are not cached are built first, by a task of their own.
 
-A task may take twice the time that plan expects and two minutes, and half as much
-memory again and 256 MiB, rounded up to a class; where plan knows no time or memory
-no limit is set. --sbatch options come after those of submit and win. Slurm tells a
-task a minute before its time is over: it saves its cell, which the next submission
-continues. The CPUs of a task are those of --sbatch --cpus-per-task=N.
+The limits of a task are twice the time that plan expects plus two minutes, and one
+and a half times the memory plus 256 MiB, both rounded up; where plan knows no time or
+no memory, there is no limit. --sbatch options come after those of submit and win.
+Slurm tells a task a minute before its time is over: it saves its cell, which the next
+submission continues. --sbatch --cpus-per-task=N sets the CPUs of a task.
 
-With --engine local on a machine with several GPUs each of the --processes sees one
-of its own, or as many as --devices says: they go round CUDA_VISIBLE_DEVICES, or all
-GPUs where that is not set. Where there are fewer GPUs than processes, --gpu-memory
-keeps one from taking what the other needs.
+With --engine local on a machine with several GPUs, each of the --processes sees one
+of its own, or as many as --devices says. They are taken in turn from the list
+CUDA_VISIBLE_DEVICES, or from all GPUs where it is not set. Where there are fewer GPUs
+than processes, --gpu-memory keeps one from taking what the other needs.
 
 The folder runs/RUN/submissions/NUMBER has the suite, the scripts, the logs and a
 copy of this program, which the tasks run: workspace and cache must be on a file
@@ -122,7 +122,7 @@ func printTask(out io.Writer, t submit.TaskEnd) {
 func printSubmission(out io.Writer, w *workspace.Workspace, r *submit.Result) error {
 	left := fmt.Sprintf("%d done, %d failed before, %d with an engine already, %d running", r.Done, r.Failed, r.Active, r.Running)
 	if r.Submission == "" {
-		fmt.Fprintf(out, "run %s: nothing to submit; of %s %s\n", r.Run, counted(r.Cells, "cell"), left)
+		fmt.Fprintf(out, "run %s: nothing to submit; %s: %s\n", r.Run, counted(r.Cells, "cell"), left)
 	} else {
 		fmt.Fprintf(out, "run %s: submission %s, %d of %s (%s)\n", r.Run, r.Submission, r.Sent, counted(r.Cells, "cell"), left)
 		if err := alignColumns(out, func(out io.Writer) { printArrays(out, r) }); err != nil {
