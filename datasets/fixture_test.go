@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -123,3 +124,6 @@ func wantError(tb testing.TB, err error, parts ...string) {
 		}
 	}
 }
+
+// makePipe puts a named pipe at path: to open it for reading waits for a writer.
+func makePipe(path string) error { return syscall.Mkfifo(path, 0o644) }

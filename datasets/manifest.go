@@ -1,12 +1,16 @@
 package datasets
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 const (
@@ -19,6 +23,10 @@ const (
 	// preprocessing is the version of what is done to pixels; it rises when the same options give
 	// other pixels.
 	preprocessing = 1
+	// maxManifestBytes is the largest manifest that is read. A million names of missing images fit.
+	maxManifestBytes = 128 << 20
+	// leastRowBytes is less than the bytes of a row in the index: two digests, and six numbers.
+	leastRowBytes = 2*32 + 6*4
 )
 
 // Manifest describes a prepared data set: the content of manifest.json.
@@ -44,6 +52,10 @@ type Manifest struct {
 	Digest      string `json:"digest"` // of content and options, not of paths, times, workers or the version of the tool
 	Subset      bool   `json:"subset"` // images were missing or quarantined
 	ToolVersion string `json:"tool_version"`
+
+	// Seal is the SHA-256 of everything before it in the file. It is the last key. Manifests of
+	// earlier versions have none.
+	Seal string `json:"seal,omitempty"`
 
 	Fresh bool `json:"-"` // the folder was written now; else it was up to date
 }
@@ -75,19 +87,6 @@ type Quarantined struct {
 	SHA256 string `json:"sha256"` // of the broken file: when the file changes, the data set is out of date
 }
 
-// listRecord is List as it is in manifest.json.
-type listRecord struct {
-	Name   string `json:"name"`
-	SHA256 string `json:"sha256"`
-	Rows   int    `json:"rows"`
-}
-
-// MarshalJSON writes the list with the manifest's lower-case keys.
-func (l List) MarshalJSON() ([]byte, error) { return json.Marshal(listRecord(l)) }
-
-// UnmarshalJSON reads what MarshalJSON wrote.
-func (l *List) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, (*listRecord)(l)) }
-
 // ProtocolSuffix returns what follows the name of a protocol, so that only results on equal data
 // are compared: "+box" for box crops, "+subset" where images are missing, "+NAME" for a custom
 // release.
@@ -105,43 +104,122 @@ func (m Manifest) ProtocolSuffix() string {
 	return suffix
 }
 
-// ReadManifest reads the manifest of the data set in dir.
+// ReadManifest reads the manifest of the data set in dir. It compares the manifest with its seal, and
+// what it says with itself; Open compares it with the index too.
 func ReadManifest(dir string) (*Manifest, error) {
 	path := filepath.Join(dir, manifestName)
-	data, err := os.ReadFile(path)
+	data, err := readRegular(path, maxManifestBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("no prepared data set in %s (it has no %s); run \"bierbench ingest\" first: %w", dir, manifestName, fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, err
 	}
-	var m Manifest
-	if err = json.Unmarshal(data, &m); err != nil {
+	m, err := parseManifest(data)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if m.Schema != schemaVersion {
-		return nil, fmt.Errorf("%s: schema is %d, want %d; ingest again", path, m.Schema, schemaVersion)
+	return m, nil
+}
+
+// parseManifest reads the bytes of a manifest.
+func parseManifest(data []byte) (*Manifest, error) {
+	var version struct {
+		Schema int    `json:"schema"`
+		Seal   string `json:"seal"`
 	}
-	rows := 0
-	for _, p := range append([]Part{m.Index}, m.Parts...) {
+	if err := json.Unmarshal(data, &version); err != nil {
+		return nil, err
+	}
+	if version.Schema != schemaVersion {
+		return nil, fmt.Errorf("schema is %d, want %d; ingest again", version.Schema, schemaVersion)
+	}
+	if version.Seal != "" {
+		if err := checkSeal(data, version.Seal); err != nil {
+			return nil, err
+		}
+	}
+	var m Manifest
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields() // a key that is misspelt by a flipped bit is not one that is left out
+	if err := d.Decode(&m); err != nil {
+		return nil, err
+	}
+	return &m, m.check()
+}
+
+// check compares what a manifest says with itself.
+func (m Manifest) check() error {
+	rows, images := 0, 0
+	for i, p := range append([]Part{m.Index}, m.Parts...) {
 		if !filepath.IsLocal(p.Name) || p.Name != filepath.Base(p.Name) {
-			return nil, fmt.Errorf("%s: part name %q is not a plain file name", path, p.Name)
+			return fmt.Errorf("part name %q is not a plain file name", p.Name)
+		}
+		if p.Rows < 1 || p.Bytes < 1 || int64(p.Rows) > p.Bytes/leastRowBytes && i == 0 || p.Rows > m.Rows {
+			return fmt.Errorf("%s has %d rows in %d bytes, which cannot be", p.Name, p.Rows, p.Bytes)
 		}
 		rows += p.Rows
 	}
-	if m.Rows <= 0 || m.Index.Rows != m.Rows || rows != 2*m.Rows {
-		return nil, fmt.Errorf("%s: rows is %d, index has %d, parts have %d, want the same", path, m.Rows, m.Index.Rows, rows-m.Index.Rows)
+	for split, n := range m.Counts {
+		if !slices.Contains(splitOrder(), Split(split)) || n < 1 || n > m.Rows {
+			return fmt.Errorf("counts are %v, want images of the splits %v", m.Counts, splitOrder())
+		}
+		images += n
 	}
-	return &m, nil
+	switch left := len(m.Missing) + len(m.Quarantine); {
+	case m.Rows <= 0 || m.Index.Rows != m.Rows || rows != 2*m.Rows:
+		return fmt.Errorf("rows is %d, index has %d, parts have %d, want the same", m.Rows, m.Index.Rows, rows-m.Index.Rows)
+	case images != m.Rows:
+		return fmt.Errorf("counts are %v, want %d images in all", m.Counts, m.Rows)
+	case m.Subset != (left > 0):
+		return fmt.Errorf("subset is %t, but %d images are missing or in quarantine", m.Subset, left)
+	case m.Variant != m.Options.variant(m.Release):
+		return fmt.Errorf("variant is %q, want %q of release and options", m.Variant, m.Options.variant(m.Release))
+	case m.Options.Custom == "" && !slices.Contains(publishedReleases(), m.Release), m.Options.Custom != "" && m.Release != m.Options.Custom:
+		return fmt.Errorf("release is %q, but option custom is %q", m.Release, m.Options.Custom)
+	}
+	if err := m.Options.validate(); err != nil {
+		return fmt.Errorf("options: %w", err)
+	}
+	return nil
+}
+
+// encode returns the bytes of manifest.json with their seal.
+func (m Manifest) encode() ([]byte, error) {
+	m.Seal = ""
+	data, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	sealed := bytes.TrimSuffix(data, []byte("\n}"))
+	return append(sealed, sealLine(hashOf(sealed))...), nil
+}
+
+// sealLine is what follows the sealed bytes of a manifest.
+func sealLine(seal string) string { return fmt.Sprintf(",\n  \"seal\": %q\n}\n", seal) }
+
+// checkSeal compares the bytes of a manifest with the seal that they have.
+func checkSeal(data []byte, seal string) error {
+	sealed, last := bytes.CutSuffix(data, []byte(sealLine(seal)))
+	if !last || hashOf(sealed) != seal {
+		return errors.New("file does not fit its seal: it was changed after it was written; ingest again")
+	}
+	return nil
+}
+
+// hashOf returns the SHA-256 of data, hexadecimal.
+func hashOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
 // write puts the manifest into dir.
 func (m Manifest) write(dir string) error {
-	data, err := json.MarshalIndent(m, "", "  ")
+	data, err := m.encode()
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, manifestName), append(data, '\n'))
+	return writeFile(filepath.Join(dir, manifestName), data)
 }
 
 // Entry is a prepared data set in a workspace.

@@ -5,14 +5,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/apache/arrow/go/v15/arrow/ipc"
 )
 
 // A Dataset is an open, prepared data set. Everything but the images is in memory; an image is read
@@ -25,9 +25,31 @@ type Dataset struct {
 	parts []*os.File
 }
 
-// Open opens the data set in dir. It checks the digest of the index and the sizes of the parts;
-// Verify checks everything.
+// Open opens the data set in dir. It checks the manifest's seal, the digest of the index, the sizes of
+// the parts, and that the manifest says what the index says, its digest and labels among it. Images are
+// compared with their digests when they are read. Verify checks everything at once.
+//
+// A data set that is replaced while it is opened is opened again, so that no file of one is taken with
+// those of the other.
 func Open(dir string) (*Dataset, error) {
+	const tries = 5
+	for try := 1; ; try++ {
+		before, err := os.Stat(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		d, err := openNow(dir)
+		if after, failed := os.Stat(dir); try == tries || before == nil && failed != nil || failed == nil && os.SameFile(before, after) {
+			return d, err
+		}
+		if d != nil {
+			_ = d.Close() // it was only read
+		}
+	}
+}
+
+// openNow opens what is in dir.
+func openNow(dir string) (*Dataset, error) {
 	m, err := ReadManifest(dir)
 	if err != nil {
 		return nil, err
@@ -56,21 +78,28 @@ func (d *Dataset) open(dir string) error {
 	if err = checkSum(f, d.Manifest.Index); err != nil {
 		return err
 	}
+	metadata, err := d.Manifest.metadata()
+	if err != nil {
+		return err
+	}
 	d.rows = make([]stored, 0, d.Manifest.Rows)
-	err = eachRecord(f, func(_ int, r arrow.Record) error {
-		if want := indexSchema(arrow.Metadata{}); !sameColumns(r.Schema(), want) {
+	err = eachRecord(f, func(batch int, r arrow.Record) error {
+		if want := indexSchema(metadata); batch == 0 && !sameColumns(r.Schema(), want) {
 			return fmt.Errorf("%s: columns are %v, want %v", indexName, r.Schema(), want)
 		}
+		if got := r.Schema().Metadata(); batch == 0 && !got.Equal(metadata) {
+			return fmt.Errorf("%s: metadata is %v, want %v as in %s", indexName, got, metadata, manifestName)
+		}
 		d.rows = appendShared(d.rows, r)
-		batch := d.rows[len(d.rows)-int(r.NumRows()):]
+		rows := d.rows[len(d.rows)-int(r.NumRows()):]
 		n := len(sharedFields())
 		sum, part := r.Column(n).(*array.FixedSizeBinary), r.Column(n+1).(*array.Int32)
 		offset, size := r.Column(n+2).(*array.Int64), r.Column(n+3).(*array.Int32)
-		for i := range batch {
-			s := &batch[i]
+		for i := range rows {
+			s := &rows[i]
 			s.sum, s.part, s.offset, s.size = [32]byte(sum.Value(i)), int(part.Value(i)), offset.Value(i), int(size.Value(i))
-			if s.part < 0 || s.part >= len(d.parts) || s.size < 0 || s.offset < 0 || s.offset+int64(s.size) > d.Manifest.Parts[s.part].Bytes {
-				return fmt.Errorf("%s: row %d lies outside its part", indexName, len(d.rows)-len(batch)+i)
+			if s.part < 0 || s.part >= len(d.parts) || s.size < 0 || s.offset < 0 || s.offset > d.Manifest.Parts[s.part].Bytes-int64(s.size) {
+				return fmt.Errorf("%s: row %d lies outside its part", indexName, len(d.rows)-len(rows)+i)
 			}
 		}
 		return nil
@@ -78,7 +107,52 @@ func (d *Dataset) open(dir string) error {
 	if err == nil && len(d.rows) != d.Manifest.Rows {
 		err = fmt.Errorf("%s: has %d rows, want %d", indexName, len(d.rows), d.Manifest.Rows)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return d.compare()
+}
+
+// compare compares the manifest with the rows of the index: their order, counts and digest.
+func (d *Dataset) compare() error {
+	m := d.Manifest
+	counts, classes := map[string]int{}, map[string]int{}
+	sum, err := newDigest(m)
+	if err != nil {
+		return err
+	}
+	for i, s := range d.rows {
+		split := string(s.row.Split)
+		counts[split]++
+		if i == 0 || d.rows[i-1].row.Split != s.row.Split || d.rows[i-1].row.Class != s.row.Class {
+			classes[split]++
+		}
+		if i > 0 && !d.rows[i-1].before(s) {
+			return fmt.Errorf("%s: row %d is not in order of split, class and id", indexName, i)
+		}
+		sum.row(s)
+	}
+	if !maps.Equal(counts, m.Counts) {
+		return fmt.Errorf("%s: counts are %v, want %v as in %s", manifestName, m.Counts, counts, indexName)
+	}
+	if !maps.Equal(classes, m.Classes) {
+		return fmt.Errorf("%s: classes are %v, want %v as in %s", manifestName, m.Classes, classes, indexName)
+	}
+	if got := sum.finish(m); got != m.Digest {
+		return fmt.Errorf("%s: digest is %s, want %s of %s", manifestName, m.Digest, got, indexName)
+	}
+	return nil
+}
+
+// before reports whether s is stored before t.
+func (s stored) before(t stored) bool {
+	if a, b := splitRank(s.row.Split), splitRank(t.row.Split); a != b {
+		return a < b
+	}
+	if s.row.Class != t.row.Class {
+		return s.row.Class < t.row.Class
+	}
+	return s.row.ID < t.row.ID
 }
 
 // Close closes the files.
@@ -90,6 +164,11 @@ func (d *Dataset) Close() error {
 	d.parts = nil
 	return errors.Join(all...)
 }
+
+// Digest returns the digest of the rows that are open and of the options they were stored with. It is
+// that of the manifest, which Open has compared with the rows: a caller that planned with an earlier
+// manifest learns from it whether the data set was replaced in between.
+func (d *Dataset) Digest() string { return d.Manifest.Digest }
 
 // Len returns the number of images.
 func (d *Dataset) Len() int { return len(d.rows) }
@@ -125,17 +204,21 @@ func (d *Dataset) Box(i int) *Box { return d.rows[i].box }
 func (d *Dataset) SHA256(i int) [32]byte { return d.rows[i].source }
 
 // Image returns row i's image as it is stored: a JPEG, or RGB [Size][Size][3] in a data set with
-// raw pixels.
+// raw pixels. An image that does not fit its digest in the index is an error.
 func (d *Dataset) Image(i int) ([]byte, error) {
 	data := make([]byte, d.rows[i].size)
 	return data, d.read(i, data)
 }
 
-// read reads row i's image into data, which has the size of the image.
+// read reads row i's image into data, which has the size of the image, and compares it with its digest.
 func (d *Dataset) read(i int, data []byte) error {
 	s := d.rows[i]
 	if _, err := d.parts[s.part].ReadAt(data, s.offset); err != nil {
 		return fmt.Errorf("%s: row %d (%s): %w", d.Manifest.Parts[s.part].Name, i, s.row.Name, err)
+	}
+	if sha256.Sum256(data) != s.sum {
+		return fmt.Errorf("%s: row %d (%s): image does not fit its image_sha256 in %s: the part was changed after it was written; ingest again",
+			d.Manifest.Parts[s.part].Name, i, s.row.Name, indexName)
 	}
 	return nil
 }
@@ -168,93 +251,12 @@ func (d *Dataset) TestHash(rows []int) string {
 
 // openPart opens a file of a data set and checks its size.
 func openPart(dir string, p Part) (*os.File, error) {
-	f, err := os.Open(filepath.Join(dir, p.Name))
+	f, size, err := openRegular(filepath.Join(dir, p.Name))
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
-	if err == nil && info.Size() != p.Bytes {
-		err = fmt.Errorf("%s: has %d bytes, want %d", p.Name, info.Size(), p.Bytes)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
+	if size != p.Bytes {
+		return nil, errors.Join(fmt.Errorf("%s: has %d bytes, want %d", p.Name, size, p.Bytes), f.Close())
 	}
 	return f, nil
-}
-
-// checkSum compares a file with its digest.
-func checkSum(f *os.File, p Part) error {
-	h := sha256.New()
-	if _, err := io.Copy(h, io.NewSectionReader(f, 0, p.Bytes)); err != nil {
-		return fmt.Errorf("%s: %w", p.Name, err)
-	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != p.SHA256 {
-		return fmt.Errorf("%s: sha256 is %s, want %s", p.Name, got, p.SHA256)
-	}
-	return nil
-}
-
-// eachRecord calls use with each batch of an Arrow file; the batch is valid until use returns.
-// Arrow's reader panics on some damaged files, which becomes an error here.
-func eachRecord(f *os.File, use func(batch int, r arrow.Record) error) (err error) {
-	name := filepath.Base(f.Name())
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%s: damaged Arrow file: %v", name, p)
-		}
-	}()
-	r, err := ipc.NewFileReader(f)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	defer r.Close()
-	for i := range r.NumRecords() {
-		record, err := r.RecordAt(i)
-		if err != nil {
-			return fmt.Errorf("%s: batch %d: %w", name, i, err)
-		}
-		err = use(i, record)
-		record.Release()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sameColumns compares names and types, not the metadata.
-func sameColumns(got, want *arrow.Schema) bool {
-	return slices.EqualFunc(got.Fields(), want.Fields(), func(a, b arrow.Field) bool {
-		return a.Name == b.Name && a.Nullable == b.Nullable && arrow.TypeEqual(a.Type, b.Type)
-	})
-}
-
-// appendShared appends the rows of a batch, from the columns of sharedFields.
-func appendShared(rows []stored, r arrow.Record) []stored {
-	id, name, class := r.Column(0).(*array.Int64), r.Column(1).(*array.String), r.Column(2).(*array.Int32)
-	className, superclass, split := dictionaryWords(r.Column(3)), dictionaryWords(r.Column(4)), dictionaryWords(r.Column(5))
-	list, width, height := r.Column(6).(*array.Uint8), r.Column(7).(*array.Int32), r.Column(8).(*array.Int32)
-	box, source := r.Column(9).(*array.FixedSizeList), r.Column(10).(*array.FixedSizeBinary)
-	corners := box.ListValues().(*array.Int32)
-	batch := make([]Row, r.NumRows())
-	for i := range batch {
-		batch[i] = Row{
-			ID: id.Value(i), Name: name.Value(i), Class: class.Value(i),
-			ClassName: className(i), Superclass: superclass(i), Split: Split(split(i)), List: list.Value(i),
-		}
-		s := stored{row: &batch[i], width: int(width.Value(i)), height: int(height.Value(i)), source: [32]byte(source.Value(i))}
-		if box.IsValid(i) {
-			v := corners.Int32Values()[4*i : 4*i+4]
-			s.box = &Box{int(v[0]), int(v[1]), int(v[2]), int(v[3])}
-		}
-		rows = append(rows, s)
-	}
-	return rows
-}
-
-// dictionaryWords returns a function that returns the value of a dictionary column in row i.
-func dictionaryWords(column arrow.Array) func(i int) string {
-	d := column.(*array.Dictionary)
-	values := d.Dictionary().(*array.String)
-	return func(i int) string { return values.Value(d.GetValueIndex(i)) }
 }

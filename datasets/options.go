@@ -60,27 +60,37 @@ func (o IngestOptions) Validate() error {
 		return fmt.Errorf("raw: want the folder of the published data set")
 	case o.Out == "":
 		return fmt.Errorf("out: want the workspace's datasets folder")
+	case o.Workers < 1:
+		return fmt.Errorf("workers: want at least 1, got %d", o.Workers)
+	case !(o.MaxQuarantine >= 0 && o.MaxQuarantine <= 1):
+		return fmt.Errorf("max-quarantine: want a share from 0 to 1, got %g", o.MaxQuarantine)
+	}
+	return o.options().validate()
+}
+
+// validate is Validate of the options that decide what is stored.
+func (o Options) validate() error {
+	switch {
 	case o.Crop != CropNone && o.Crop != CropBox:
 		return fmt.Errorf("crop: want none or box, got %q", o.Crop)
 	case o.Store != StoreJPEG && o.Store != StoreRGB:
 		return fmt.Errorf("store: want jpeg or rgb, got %q", o.Store)
 	case o.Size < 32 || o.Size > 4096:
 		return fmt.Errorf("size: want 32 to 4096 pixels, got %d", o.Size)
-	case o.Workers < 1:
-		return fmt.Errorf("workers: want at least 1, got %d", o.Workers)
-	case !(o.MaxQuarantine >= 0 && o.MaxQuarantine <= 1):
-		return fmt.Errorf("max-quarantine: want a share from 0 to 1, got %g", o.MaxQuarantine)
 	case o.Precropped && o.Crop == CropBox:
 		return fmt.Errorf("crop: images that are precropped cannot be cropped to their box again")
 	case o.Store == StoreRGB && !o.Pad:
 		return fmt.Errorf("store: rgb needs --pad, because raw pixels have one size for all images")
 	case o.Custom != "" && !customName.MatchString(o.Custom):
 		return fmt.Errorf("custom: want up to 32 letters, digits, _ and -, got %q", o.Custom)
-	case slices.Contains([]string{"official", "papers", "public", "testdata", "internal"}, strings.ToLower(o.Custom)):
+	case slices.Contains(append(publishedReleases(), "testdata", "internal"), strings.ToLower(o.Custom)):
 		return fmt.Errorf("custom: %q is taken, choose another name", o.Custom)
 	}
 	return nil
 }
+
+// publishedReleases returns the names of the releases that are not custom ones.
+func publishedReleases() []string { return []string{"official", "papers", "public"} }
 
 // options returns the part of o that decides what is stored.
 func (o IngestOptions) options() Options {

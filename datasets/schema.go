@@ -199,3 +199,18 @@ func (d dictionaries) indexRecord(schema *arrow.Schema, rows []stored) arrow.Rec
 
 // splitOrder returns the splits in the order in which rows are sorted.
 func splitOrder() []Split { return []Split{Train, Test, Query, Gallery} }
+
+// splitRank returns the position of a split in splitOrder; another one is the last.
+func splitRank(s Split) int {
+	switch s {
+	case Train:
+		return 0
+	case Test:
+		return 1
+	case Query:
+		return 2
+	case Gallery:
+		return 3
+	}
+	return 4
+}

@@ -38,9 +38,9 @@ type Row struct {
 
 // List is a list file that was read.
 type List struct {
-	Name   string // slash path relative to Layout.Root
-	SHA256 string // of the file's bytes, hexadecimal
-	Rows   int    // rows of data, without header lines
+	Name   string `json:"name"`   // slash path relative to Layout.Root
+	SHA256 string `json:"sha256"` // of the file's bytes, hexadecimal
+	Rows   int    `json:"rows"`   // rows of data, without header lines
 }
 
 // Layout is what the official lists of a data set say.
