@@ -10,15 +10,18 @@ import (
 
 // A contentDigest sums up what a data set holds: set, release, options, each row with its image,
 // and what is left out.
-type contentDigest struct{ h hash.Hash }
+type contentDigest struct {
+	hash hash.Hash
+	buf  []byte // what is not yet in hash
+}
 
 // newDigest returns a digest that has the set, the release and the options.
-func newDigest(m Manifest) (contentDigest, error) {
-	d := contentDigest{sha256.New()}
+func newDigest(m Manifest) (*contentDigest, error) {
 	options, err := json.Marshal(m.Options)
 	if err != nil {
-		return d, err
+		return nil, err
 	}
+	d := &contentDigest{hash: sha256.New()}
 	d.number(int64(m.Schema))
 	d.text(m.Set)
 	d.text(m.Release)
@@ -27,7 +30,7 @@ func newDigest(m Manifest) (contentDigest, error) {
 }
 
 // row adds a row of the data set. Rows come in the order in which they are stored.
-func (d contentDigest) row(s stored) {
+func (d *contentDigest) row(s stored) {
 	d.number(s.row.ID)
 	d.text(s.row.Name)
 	d.number(int64(s.row.Class))
@@ -39,34 +42,46 @@ func (d contentDigest) row(s stored) {
 	d.number(int64(s.height))
 	if s.box != nil {
 		d.text("box")
-		for _, v := range []int{s.box.X0, s.box.Y0, s.box.X1, s.box.Y1} {
-			d.number(int64(v))
-		}
+		d.number(int64(s.box.X0))
+		d.number(int64(s.box.Y0))
+		d.number(int64(s.box.X1))
+		d.number(int64(s.box.Y1))
 	}
-	d.h.Write(s.source[:])
-	d.h.Write(s.sum[:])
+	d.buf = append(d.buf, s.source[:]...)
+	d.buf = append(d.buf, s.sum[:]...)
+	d.flush()
 }
 
 // finish adds what is missing or quarantined and returns the digest, hexadecimal.
-func (d contentDigest) finish(m Manifest) string {
+func (d *contentDigest) finish(m Manifest) string {
 	for _, name := range m.Missing {
 		d.text("missing " + name)
 	}
 	for _, q := range m.Quarantine {
 		d.text("quarantined " + q.Name)
 	}
-	return hex.EncodeToString(d.h.Sum(nil))
+	return d.sum()
+}
+
+// sum returns the digest, hexadecimal.
+func (d *contentDigest) sum() string {
+	d.flush()
+	return hex.EncodeToString(d.hash.Sum(nil))
 }
 
 // text adds a string, its length first.
-func (d contentDigest) text(s string) {
+func (d *contentDigest) text(s string) {
 	d.number(int64(len(s)))
-	d.h.Write([]byte(s))
+	d.buf = append(d.buf, s...)
 }
 
 // number adds a number, 8 bytes, little endian.
-func (d contentDigest) number(v int64) {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], uint64(v))
-	d.h.Write(b[:])
+func (d *contentDigest) number(v int64) {
+	d.buf = binary.LittleEndian.AppendUint64(d.buf, uint64(v))
+}
+
+// flush hands buf to hash.
+func (d *contentDigest) flush() {
+	d.hash.Write(d.buf)
+	d.buf = d.buf[:0]
 }

@@ -19,8 +19,8 @@ import (
 // and Manifest.Fresh is false.
 //
 // The folder appears whole or not at all. Everything is written to a hidden folder beside it, the
-// manifest last, and that folder takes its place. What an interrupted Ingest left is removed by the
-// next.
+// manifest last, and that folder takes its place; until then an older one stays. What an interrupted
+// Ingest left is removed by the next.
 func Ingest(ctx context.Context, set Set, o IngestOptions) (*Manifest, string, error) {
 	m, dir, err := ingestSet(ctx, set, o, standardLimits())
 	if err != nil {
@@ -70,7 +70,7 @@ func ingestSet(ctx context.Context, set Set, o IngestOptions, l sizeLimits) (*Ma
 		return nil, "", err
 	}
 	defer unlock()
-	if err = os.RemoveAll(hiddenDir(dir, "old")); err != nil {
+	if err = restoreDir(dir); err != nil {
 		return nil, "", err
 	}
 	if old := matchingManifest(dir, m); old != nil {
@@ -92,7 +92,7 @@ func ingestSet(ctx context.Context, set Set, o IngestOptions, l sizeLimits) (*Ma
 	if err = writeDataset(ctx, partial, folder, &m, rows, o, l); err != nil {
 		return nil, "", errors.Join(err, os.RemoveAll(partial))
 	}
-	if err = replaceDir(dir, partial); err != nil {
+	if err = replaceDir(dir, partial, moves{exchange, os.Rename}); err != nil {
 		return nil, "", err
 	}
 	m.Fresh = true
@@ -104,16 +104,48 @@ func hiddenDir(dir, purpose string) string {
 	return filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+"."+purpose)
 }
 
-// replaceDir puts the folder partial in the place of dir.
-func replaceDir(dir, partial string) error {
+// moves are the ways in which folders take each other's place. Tests put others in.
+type moves struct {
+	exchange func(a, b string) error // in one step
+	rename   func(from, to string) error
+}
+
+// replaceDir puts the folder partial in the place of dir. Where there is a folder already, the two
+// change places in one step, so that dir is never without a data set. Where the file system cannot do
+// that, the old folder steps aside, and restoreDir puts it back if the second step did not come.
+func replaceDir(dir, partial string, m moves) error {
+	home := filepath.Dir(dir)
+	if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
+		return errors.Join(m.rename(partial, dir), syncDir(home))
+	}
+	err := m.exchange(dir, partial)
+	if err == nil {
+		return errors.Join(syncDir(home), os.RemoveAll(partial))
+	}
+	if !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, unix.EINVAL) {
+		return err
+	}
 	old := hiddenDir(dir, "old")
-	if err := os.Rename(dir, old); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err = m.rename(dir, old); err != nil {
 		return err
 	}
-	if err := os.Rename(partial, dir); err != nil {
+	if err = m.rename(partial, dir); err != nil {
+		return errors.Join(err, restoreDir(dir))
+	}
+	return errors.Join(syncDir(home), os.RemoveAll(old))
+}
+
+// restoreDir ends what a killed replaceDir began: it puts the old folder back where there is no new
+// one, and removes it else.
+func restoreDir(dir string) error {
+	old := hiddenDir(dir, "old")
+	if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
+		return errors.Join(err, os.RemoveAll(old))
+	}
+	if err := os.Rename(old, dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return errors.Join(syncDir(filepath.Dir(dir)), os.RemoveAll(old))
+	return nil
 }
 
 // lockDir keeps other processes from ingesting the same set into the same workspace. The system

@@ -2,7 +2,6 @@ package datasets
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -237,16 +236,17 @@ func (d *Dataset) Rows(splits ...Split) []int {
 // TestHash returns a digest of what an evaluation of rows depends on: id, class, split, list and
 // stored image of each, in the given order.
 func (d *Dataset) TestHash(rows []int) string {
-	sum := contentDigest{sha256.New()}
+	sum := contentDigest{hash: sha256.New()}
 	for _, i := range rows {
 		s := d.rows[i]
 		sum.number(s.row.ID)
 		sum.number(int64(s.row.Class))
 		sum.text(string(s.row.Split))
 		sum.number(int64(s.row.List))
-		sum.h.Write(s.sum[:])
+		sum.buf = append(sum.buf, s.sum[:]...)
+		sum.flush()
 	}
-	return hex.EncodeToString(sum.h.Sum(nil))
+	return sum.sum()
 }
 
 // openPart opens a file of a data set and checks its size.
