@@ -206,6 +206,9 @@ func (m *Model) initialise(ctx context.Context, features []float32, onStep func(
 			defer m.backend.Watch("initialisation, " + what)()
 			out, failure := step.Call(rates, x)
 			if failure == nil {
+				failure = m.backend.CheckPlugin()
+			}
+			if failure == nil {
 				report, failure = readVector(out[0])
 			}
 			if failure != nil {

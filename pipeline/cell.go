@@ -88,6 +88,8 @@ func runCell(ctx context.Context, w *workspace.Workspace, r *runs.Run, latest *b
 		}
 	case ctx.Err() != nil:
 		return a.record, fmt.Errorf("cell %s: %w", c.Path(), ctx.Err())
+	case isDamage(err): // of no cell: the next run goes on with this one
+		return a.record, fmt.Errorf("cell %s: %w", c.Path(), err)
 	default:
 		a.record.Status, a.record.Error, a.record.Log = runs.Failed, err.Error(), w.LastLog()
 	}
@@ -104,6 +106,13 @@ func runCell(ctx context.Context, w *workspace.Workspace, r *runs.Run, latest *b
 	}
 	cost.Remember(ctx, w, r, c, a.record)
 	return a.record, nil
+}
+
+// isDamage reports whether an error is of a damaged plugin or of damaged weights, with which no cell
+// can be done.
+func isDamage(err error) bool {
+	_, ok := errors.AsType[*cache.DamagedError](err)
+	return ok
 }
 
 // addTotals adds to the seconds of the stages of a cell their total, and as overhead the time that

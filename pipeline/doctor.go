@@ -113,7 +113,7 @@ func checkBackend(ctx context.Context, w *workspace.Workspace, d *Diagnosis) err
 			state = CheckOptional
 		}
 		d.fault(state, "xla:cpu plugin", err, "")
-	} else if err := p.Verify(); err != nil {
+	} else if err := w.Cache.CheckPlugin(p); err != nil {
 		d.fault(CheckProblem, "xla:cpu plugin", err, `run "bierbench setup", which installs it again`)
 	} else {
 		usable = true

@@ -188,6 +188,9 @@ func (q *queue) do(ctx context.Context, c plan.Cell) (failed bool, err error) {
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
+	if isDamage(err) {
+		return false, err
+	}
 	if err != nil {
 		q.fail(c, record)
 		q.w.Log.Error("cell failed", "cell", c.Path(), "error", record.Error)

@@ -69,7 +69,7 @@ func Setup(ctx context.Context, w *workspace.Workspace, o SetupOptions) (*SetupR
 			_, err = backbones.AddWeights(ctx, w.Cache, name, file)
 		}
 		if err == nil {
-			_, err = w.Cache.VerifiedWeights(ctx, name, w.Log)
+			_, err = w.Cache.Weights(ctx, name, w.Log)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("setup: %w", err)

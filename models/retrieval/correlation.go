@@ -131,7 +131,7 @@ func pearson[T float32 | float64](ctx context.Context, b *xla.Backend, values []
 			failure = next.ConstBytes(func([]byte) {}) // the device reads its inputs until it is there
 		}
 		stop()
-		if failure = errors.Join(failure, sum.FinalizeAll(), block.FinalizeAll()); failure != nil {
+		if failure = errors.Join(failure, b.CheckPlugin(), sum.FinalizeAll(), block.FinalizeAll()); failure != nil {
 			return nil, nil, nil, failure
 		}
 		sum = next

@@ -89,6 +89,9 @@ func scoreBlocks(ctx context.Context, b *xla.Backend, queries, gallery vectorRow
 				count := min(block, queries.count-from)
 				input := queries.tensor(from, count, block)
 				out, _, err := exec.CallWithGraphOnDevice(compute.DeviceNum(device), input, galleryTensor)
+				if err == nil {
+					err = b.CheckPlugin()
+				}
 				if err != nil {
 					return errors.Join(err, input.FinalizeAll())
 				}

@@ -46,6 +46,8 @@ type Backend struct {
 	Patience time.Duration
 	Log      *slog.Logger
 
+	hashed *hashed // nil if the plugin was hashed before it was loaded
+
 	mutex sync.Mutex
 	kept  map[string]keptValue // by slot
 
@@ -62,6 +64,7 @@ func (b *Backend) Finalize() {
 		_ = k.value.Close() // the backend goes with its memory
 	}
 	b.kept = nil
+	_ = b.hashed.wait() // it reads the plugin's file
 	b.Backend.Finalize()
 }
 
@@ -187,7 +190,14 @@ func openCPU(ctx context.Context, folder cache.Cache, log *slog.Logger) (*Backen
 	if err != nil {
 		return nil, err
 	}
-	return openPlugin(ctx, CPU, plugin, 0, log)
+	// Hashing takes three times as long as loading.
+	pending := hash(func() error { return folder.CheckPlugin(plugin) })
+	b, err := openPlugin(ctx, CPU, plugin, 0, log)
+	if err != nil {
+		return nil, errors.Join(pending.wait(), err)
+	}
+	b.hashed = pending
+	return b, nil
 }
 
 func openCUDA(ctx context.Context, memory float64, log *slog.Logger) (*Backend, error) {

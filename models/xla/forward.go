@@ -85,6 +85,9 @@ func (p *Forward) RunGraph(device int, input *tensors.Tensor) (*tensors.Tensor, 
 	defer p.lock.Unlock()
 	p.device = device
 	found, g, err := p.exec.CallWithGraphOnDevice(compute.DeviceNum(device), input)
+	if err == nil {
+		err = p.backend.CheckPlugin()
+	}
 	if err != nil {
 		return nil, nil, err
 	}

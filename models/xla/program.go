@@ -26,9 +26,10 @@ const (
 // computation on whole arrays, which the compiler splits by the layout of its inputs (GoMLX's
 // AutoSharding): variables are replicated, and a matrix of all pairs of a batch spans the devices.
 type Program struct {
-	exec   *model.Exec
-	inputs []*distributed.ShardingSpec // nil with one device
-	output *distributed.ShardingSpec   // of every output except the new values of variables
+	backend *Backend
+	exec    *model.Exec
+	inputs  []*distributed.ShardingSpec // nil with one device
+	output  *distributed.ShardingSpec   // of every output except the new values of variables
 }
 
 // Program returns the program of f, which gets the root scope of store and the inputs. It is
@@ -41,7 +42,7 @@ func (b *Backend) Program(store *model.Store, f func(scope *model.Scope, inputs 
 	if err != nil {
 		return nil, err
 	}
-	p := &Program{exec: exec}
+	p := &Program{backend: b, exec: exec}
 	if b.Devices < 2 {
 		return p, nil
 	}
@@ -73,6 +74,17 @@ func (b *Backend) deviceMesh() (*distributed.DeviceMesh, error) {
 // returns whole arrays, which the caller frees. f must have an output: once it can be read, a
 // device has done its part.
 func (p *Program) Run(inputs ...any) ([]*tensors.Tensor, error) {
+	found, err := p.run(inputs...)
+	if err == nil {
+		err = p.backend.CheckPlugin()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+func (p *Program) run(inputs ...any) ([]*tensors.Tensor, error) {
 	if p.inputs == nil {
 		return p.exec.Call(inputs...)
 	}
