@@ -23,6 +23,17 @@ const (
 	ScaleNone  = "none"  // every slice keeps unit length
 )
 
+// The largest values of Config's options. They are far above what anybody has trained, and keep a
+// mistyped number from taking all memory: with Adam's moments, MaxParameters are 12 GiB.
+const (
+	MaxSize       = 1 << 16 // of an embedding, and hidden units of a regressor
+	MaxLearners   = 128
+	MaxBatch      = 1 << 16 // classes x images
+	MaxArray      = 1 << 32 // numbers of an array between the images of a batch
+	MaxSteps      = 1e9     // of a training or an initialisation
+	MaxParameters = 1 << 30 // of the embedding layer with regressors and proxies
+)
+
 // Config decides, together with the data, every bit of a trained cell.
 // The zero value is not usable; start from DefaultConfig.
 type Config struct {
@@ -153,7 +164,8 @@ func LearnerSizes(size, m int) []int {
 	return sizes
 }
 
-// Validate returns an error that names every setting with which a model cannot be trained.
+// Validate returns an error that names every setting with which a model cannot be trained. It joins
+// an error for each, whose text begins with the option's name.
 func (c Config) Validate() error {
 	var v validation
 	check, oneOf := v.check, v.oneOf
@@ -167,12 +179,8 @@ func (c Config) Validate() error {
 		check(c.Mode == Frozen, "untrained: the pooled feature has no training; use mode frozen")
 		return v.err()
 	}
-	sum := 0
-	for _, d := range c.Learners {
-		check(d > 0, "learners: size %d; want at least 1", d)
-		sum += d
-	}
-	check(len(c.Learners) > 0 && sum == c.Size, "learners: %v sum to %d; want size %d", c.Learners, sum, c.Size)
+	v.within("size", c.Size, 1, MaxSize)
+	v.add(c.checkLearners())
 	oneOf("scale", c.Scale, ScaleSize, ScaleBoost, ScaleNone)
 	v.add(c.Config.Validate())
 	if c.proxies() > 0 {
@@ -186,21 +194,75 @@ func (c Config) Validate() error {
 	v.add(c.SelectionConfig.validate())
 	check(c.Classes >= 2, "classes: %d; want at least 2, a batch needs negatives", c.Classes)
 	check(c.Images >= 2, "images: %d; want at least 2, a batch needs positives", c.Images)
+	fits := c.Classes < 1 || c.Images <= MaxBatch/c.Classes
+	check(fits, "classes: %d x %d images; want a batch of at most %d images", c.Classes, c.Images, MaxBatch)
+	if loss, err := losses.For(c.Config); err == nil && fits && v.err() == nil {
+		check(loss.Largest(c.Classes*c.Images) <= MaxArray, "classes: %d x %d images; the loss %s has arrays of %.3g numbers then, want at most %d",
+			c.Classes, c.Images, c.Loss, loss.Largest(c.Classes*c.Images), int64(MaxArray))
+	}
 	check(c.Accumulate >= 0, "accumulate: %d; want at least 1", c.Accumulate)
-	if c.Accumulate > 1 {
+	if c.Accumulate > 1 && fits {
 		check(c.Mode == Finetune, "accumulate: %d; a frozen backbone is not in the step, use mode finetune or leave it out", c.Accumulate)
 		check(c.Classes*c.Images%c.Accumulate == 0, "accumulate: %d does not divide the batch of %d images (%d classes x %d)",
 			c.Accumulate, c.Classes*c.Images, c.Classes, c.Images)
 	}
-	check(c.Steps >= 1, "steps: %d; want at least 1", c.Steps)
+	v.within("steps", c.Steps, 1, MaxSteps)
 	check(c.BackboneRate >= 0, "backbone_rate: %g; want at least 0", c.BackboneRate)
 	check(c.EmbeddingRate > 0, "embedding_rate: %g; want more than 0", c.EmbeddingRate)
 	check(c.RegressorRate >= 0, "regressor_rate: %g; want at least 0", c.RegressorRate)
 	check(c.ProxyRate >= 0, "proxy_rate: %g; want at least 0", c.ProxyRate)
 	check(c.WeightDecay >= 0, "weight_decay: %g; want at least 0", c.WeightDecay)
+	for _, rate := range []struct {
+		option string
+		value  float64
+	}{
+		{"backbone_rate", c.BackboneRate}, {"embedding_rate", c.EmbeddingRate}, {"regressor_rate", c.RegressorRate},
+		{"proxy_rate", c.ProxyRate}, {"weight_decay", c.WeightDecay}, {"lambda_div", c.LambdaDiv}, {"lambda_w", c.LambdaW},
+	} {
+		check(!math.IsInf(rate.value, 1), "%s: %g; want a finite number", rate.option, rate.value)
+	}
 	check(c.DecayFactor > 0 && c.DecayFactor <= 1, "decay_factor: %g; want (0, 1]", c.DecayFactor)
-	check(c.DecayEvery >= 0, "decay_every: %d; want at least 0", c.DecayEvery)
+	v.within("decay_every", c.DecayEvery, 0, MaxSteps)
+	if net, err := backbones.Named(c.Backbone); err == nil && v.err() == nil {
+		v.add(c.checkParameters(net.Features, 0))
+	}
 	return v.err()
+}
+
+// checkLearners returns an error unless the learners share the embedding.
+func (c Config) checkLearners() error {
+	if n := len(c.Learners); n < 1 || n > MaxLearners {
+		return fmt.Errorf("learners: %d; want 1 to %d", n, MaxLearners)
+	}
+	var v validation
+	sum := 0
+	for _, d := range c.Learners {
+		v.check(d > 0 && d <= MaxSize, "learners: size %d; want 1 to %d", d, MaxSize)
+		sum += min(max(d, 0), MaxSize)
+	}
+	if len(v.errs) == 0 {
+		v.check(sum == c.Size, "learners: %v sum to %d; want size %d", c.Learners, sum, c.Size)
+	}
+	return v.err()
+}
+
+// checkParameters returns an error if the embedding layer over a pooled feature of that width, with
+// its regressors and the proxies of that many classes, has too many parameters. The options'
+// own bounds hold.
+func (c Config) checkParameters(width, classes int) error {
+	n := float64(c.Size)*float64(width) + float64(classes)*float64(c.proxies())*float64(c.Size)
+	what := fmt.Sprintf("size: %d, with a feature of width %d", c.Size, width)
+	if classes > 0 && c.proxies() > 0 {
+		what += fmt.Sprintf(" and %d proxies", classes*c.proxies())
+	}
+	if c.Diversity == DiversityAdversarial || c.Initial == InitialAdversarial {
+		what = fmt.Sprintf("hidden: %d, in a regressor of each pair of %d learners; %s", c.Hidden, len(c.Learners), what)
+		n += float64(c.Hidden) * float64(c.Size) * float64(len(c.Learners)-1)
+	}
+	if n > MaxParameters {
+		return fmt.Errorf("%s: %.3g parameters; want at most %d", what, n, MaxParameters)
+	}
+	return nil
 }
 
 // validation collects what is wrong with a configuration.
@@ -211,6 +273,12 @@ func (v *validation) check(ok bool, format string, args ...any) {
 	if !ok {
 		v.errs = append(v.errs, fmt.Errorf(format, args...))
 	}
+}
+
+// within adds an error unless the option's value lies in [least, most].
+func (v *validation) within(option string, value, least, most int) {
+	v.check(value >= least, "%s: %d; want at least %d", option, value, least)
+	v.check(value <= most, "%s: %d; want at most %d", option, value, most)
 }
 
 // oneOf adds an error unless the option's value is one of those allowed.

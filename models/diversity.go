@@ -38,7 +38,7 @@ func (c DiversityConfig) validate() error {
 	v.oneOf("diversity", c.Diversity, DiversityNone, DiversityActivation, DiversityAdversarial)
 	v.check(c.LambdaDiv >= 0, "lambda_div: %g; want at least 0", c.LambdaDiv)
 	v.check(c.LambdaW >= 0, "lambda_w: %g; want at least 0", c.LambdaW)
-	v.check(c.Hidden > 0, "hidden: %d; want at least 1", c.Hidden)
+	v.within("hidden", c.Hidden, 1, MaxSize)
 	v.oneOf("norm_axis", c.NormAxis, "", AxisIn, AxisOut)
 	return v.err()
 }

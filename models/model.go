@@ -46,6 +46,9 @@ func New(b *xla.Backend, c Config, weights string, classes int) (*Model, error) 
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
+	if err := c.checkParameters(net.Features, classes); err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
 	m := &Model{Config: c, backend: b, backbone: net, store: model.NewStore(), width: net.Features, classes: classes}
 	if c.Mode == Finetune {
 		if err := net.AddVariables(m.store.Scope(backbones.Scope), weights, stream(c.Seed, "backbone", 0)); err != nil {

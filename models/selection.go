@@ -30,7 +30,7 @@ func (c SelectionConfig) validate() error {
 	var v validation
 	v.oneOf("selection", c.Selection, SelectLast, SelectValidation, SelectPeek)
 	if c.Selection != SelectLast {
-		v.check(c.SelectEvery >= 1, "select_every: %d; want at least 1", c.SelectEvery)
+		v.within("select_every", c.SelectEvery, 1, MaxSteps)
 		v.oneOf("select_by", c.SelectBy, "R@1", "MAP@R")
 	}
 	if c.HoldsOut() {

@@ -72,11 +72,18 @@ func Named(name string) (Backbone, error) {
 // CheckInput returns an error if the backbone cannot take a network input of that many pixels per
 // side.
 func (b Backbone) CheckInput(pixels int) error {
-	if pixels < b.Minimum || pixels%b.Multiple != 0 {
-		return fmt.Errorf("input: %d pixels for %s; want a multiple of %d of at least %d", pixels, b.Name, b.Multiple, b.Minimum)
+	if pixels < b.Minimum || pixels%b.Multiple != 0 || pixels > maxInput {
+		want := fmt.Sprintf("%d to %d", b.Minimum, maxInput)
+		if b.Multiple > 1 {
+			want = fmt.Sprintf("a multiple of %d from %s", b.Multiple, want)
+		}
+		return fmt.Errorf("input: %d pixels for %s; want %s", pixels, b.Name, want)
 	}
 	return nil
 }
+
+// maxInput is the largest network input, pixels per side: several times what the stored images have.
+const maxInput = 2048
 
 // Scope is the scope of a network's variables in a model's store.
 const Scope = "backbone"

@@ -63,8 +63,9 @@ func (c Config) Validate() error {
 	} else {
 		errs = append(errs, loss.checkConfig(c))
 	}
-	check(c.Shrinkage > 0, "shrinkage: %g; want more than 0", c.Shrinkage)
-	check(c.NegativeFactor > 0, "negative_factor: %g; want more than 0", c.NegativeFactor)
+	check(!math.IsNaN(c.BoostingStart) && !math.IsInf(c.BoostingStart, 0), "boosting_start: %g; want a finite number", c.BoostingStart)
+	check(c.Shrinkage > 0 && !math.IsInf(c.Shrinkage, 1), "shrinkage: %g; want a finite number above 0", c.Shrinkage)
+	check(c.NegativeFactor > 0 && !math.IsInf(c.NegativeFactor, 1), "negative_factor: %g; want a finite number above 0", c.NegativeFactor)
 	return errors.Join(errs...)
 }
 
@@ -75,7 +76,7 @@ func (l Loss) checkConfig(c Config) error {
 	var known []string
 	for _, constant := range l.Constants {
 		known = append(known, constant.Name)
-		if v := *constant.value; !(v >= constant.Min && v <= constant.Max) || constant.Integer && v != math.Trunc(v) { // NaN is refused
+		if v := *constant.value; !(v >= constant.Min && v <= constant.Max) || math.IsInf(v, 0) || constant.Integer && v != math.Trunc(v) { // NaN is refused
 			errs = append(errs, fmt.Errorf("constants: %s: %g; want %s", constant.Name, v, constant.interval()))
 		}
 	}

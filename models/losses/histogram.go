@@ -25,6 +25,7 @@ func histogram() Loss {
 		Constants: []Constant{
 			{Name: "bins", value: &k.bins, Default: 150, Min: 2, Max: 10000, Integer: true, Does: "nodes of the histograms"},
 		},
+		layers: func(int) int { return int(k.bins) },
 		value: func(similarity *Node, p pairs) *Node {
 			nodes := int(k.bins)
 			spread := sharedNodes(similarity, nodes)

@@ -31,6 +31,8 @@ type Loss struct {
 	// bound is the largest |dL/ds| that every entry can have, shaped as p; nil if the loss states
 	// none.
 	bound func(p pairs) *Node
+	// layers is how many [N, N] layers the loss's largest array has; nil for one.
+	layers func(n int) int
 	// penalty is added to the loss, a scalar, for a learner's unit proxies
 	// [classes*proxies, d_m]; nil for none. It is not boosted.
 	penalty func(proxies *Node) *Node
@@ -119,6 +121,15 @@ func (l Loss) Proxies() int {
 		return 0
 	}
 	return l.proxies()
+}
+
+// Largest returns how many numbers the largest array between the images of a batch of n has.
+func (l Loss) Largest(n int) float64 {
+	layers := 1
+	if l.layers != nil {
+		layers = l.layers(n)
+	}
+	return float64(n) * float64(n) * float64(layers)
 }
 
 func (c Constant) interval() string {

@@ -20,6 +20,7 @@ func triplet() Loss {
 			{Name: "margin", value: &k.margin, Default: 0.01, Min: 0, Max: 2, Does: "by how much a positive's cosine must exceed a negative's"},
 			hingePower(&k.power),
 		},
+		layers: func(n int) int { return n },
 		terms: &terms{
 			activation: func(similarity *Node, p pairs) *Node {
 				return AddScalar(tripletGain(similarity), -k.margin)
@@ -63,6 +64,7 @@ func tripletSemihard() Loss {
 		Constants: []Constant{
 			{Name: "margin", value: &k.margin, Default: 0.2, Min: 1e-6, Max: 2, Does: "by how much a positive's cosine must exceed a negative's"},
 		},
+		layers: func(n int) int { return n },
 		value: func(similarity *Node, p pairs) *Node {
 			gain := tripletGain(similarity)
 			g, dtype := gain.Graph(), gain.DType()
