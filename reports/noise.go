@@ -133,9 +133,9 @@ func (n *NoiseReport) spreads() *table.Table {
 		case r.Classes < 10:
 			classes.Marks = []int{t.Footnote("few test classes: rough")}
 		}
-		bounds := table.Words("[" + table.Hundredths(r.Low) + ", " + table.Hundredths(r.High) + "]")
+		bounds := table.Words("[" + runs.Percent(r.Low) + ", " + runs.Percent(r.High) + "]")
 		t.Add(r.Group, append(row, seeds, table.Percent(r.SD), bounds,
-			table.Words(table.Hundredths(r.Smallest)+"–"+table.Hundredths(r.Largest)),
+			table.Words(runs.Percent(r.Smallest)+"–"+runs.Percent(r.Largest)),
 			table.Percent(r.SD*math.Sqrt(2/float64(r.Most))), classes)...)
 	}
 	return t

@@ -47,7 +47,7 @@ func (p *PublishedReport) comparisons() *table.Table {
 		t.Notes = []string{fmt.Sprintf("Tolerance %s points: our mean over seeds reproduces a number that it is at most so "+
 			"far from, above or below. "+
 			"Its 95%% interval over seeds is shown and does not change the verdict; where it reaches over the border of the "+
-			"tolerance, a footnote says so.", table.Hundredths(*p.Tolerance))}
+			"tolerance, a footnote says so.", runs.Percent(*p.Tolerance))}
 		t.Columns = append(t.Columns, table.TextColumn("verdict", "Verdict"))
 	}
 	differ := func(of func(PublishedComparison) string) bool {

@@ -219,9 +219,9 @@ func (c Lines) value(s Series, i int) string {
 		}
 		return table.Significant(s.Y[i])
 	}
-	text := table.Hundredths(s.Y[i]) + "%"
+	text := table.Percent(s.Y[i]).Text + "%"
 	if s.Low != nil && s.High[i] > s.Low[i] {
-		text += " (95% interval " + table.Hundredths(s.Low[i]) + " to " + table.Hundredths(s.High[i]) + ")"
+		text += " (95% interval " + table.Percent(s.Low[i]).Text + " to " + table.Percent(s.High[i]).Text + ")"
 	}
 	return text
 }

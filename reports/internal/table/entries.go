@@ -26,14 +26,14 @@ func Words(s string) Entry {
 func Count(n int) Entry { return Entry{Value: n, Text: Thousands(n)} }
 
 // Percent shows a fraction as per cent.
-func Percent(f float64) Entry { return Entry{Value: f, Text: Hundredths(f)} }
+func Percent(f float64) Entry { return Entry{Value: f, Text: runs.Percent(f)} }
 
 // MeanPercent shows the mean of a fraction over seeds, in per cent, with half of its 95% interval.
 // One seed has no interval.
 func MeanPercent(s runs.Summary) Entry {
 	e := Percent(s.Mean)
 	if len(s.Seeds) > 1 {
-		e.Spread = Hundredths((s.High - s.Low) / 2)
+		e.Spread = runs.Percent((s.High - s.Low) / 2)
 	}
 	return e
 }
@@ -64,18 +64,9 @@ func Probability(p float64) Entry {
 	return Entry{Value: p, Text: text}
 }
 
-// Hundredths writes a fraction in per cent with two decimals, never "-0.00".
-func Hundredths(f float64) string {
-	f = math.Round(f*1e4) / 1e2
-	if f == 0 {
-		f = 0 // drops the sign of -0
-	}
-	return strconv.FormatFloat(f, 'f', 2, 64)
-}
-
 // Signed writes a difference of fractions in percentage points: "+1.20".
 func Signed(f float64) string {
-	s := Hundredths(f)
+	s := runs.Percent(f)
 	if strings.HasPrefix(s, "-") {
 		return "−" + s[1:]
 	}

@@ -9,8 +9,8 @@ import (
 
 func TestFormats(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
-		{Hundredths(0.64213), "64.21"},
-		{Hundredths(-0.000001), "0.00"}, // no "-0.00"
+		{Percent(0.64213).Text, "64.21"},
+		{Percent(-0.000001).Text, "0.00"}, // no "-0.00"
 		{Signed(0.0120), "+1.20"},
 		{Signed(-0.0004), "−0.04"},
 		{Signed(-0.00001), "+0.00"},
