@@ -115,7 +115,7 @@ func noCell(w *workspace.Workspace, r *runs.Run, path string, known []string) er
 	if hint == "" {
 		hint = "; " + listsCells(w, r)
 	}
-	return fmt.Errorf("run %s has no cell %q%s", r.Record.ID, path, hint)
+	return fmt.Errorf("there is no cell %q%s", path, hint)
 }
 
 // globOfFolder returns a glob for the cells below a folder, which is given by its name or as the

@@ -180,7 +180,7 @@ func TestNoCell(t *testing.T) {
 			"or 'r/cub.v/lite0-frozen/bier-8/*' for all of them"},
 		{"the beginning of a path", "cub.v", "or 'r/cub.v/*/*/*' for all of them"},
 		{"one folder", "bier-8", "want one such as r/cub.v/lite0-frozen/bier-8/seed-0, or 'r/*/*/bier-8/*' for all of them"},
-		{"half of a folder name", "cub.v/lite0-frozen/bier", `run r has no cell "cub.v/lite0-frozen/bier"; "bierbench -C ws show r" lists them`},
+		{"half of a folder name", "cub.v/lite0-frozen/bier", `there is no cell "cub.v/lite0-frozen/bier"; "bierbench -C ws show r" lists them`},
 		{"a letter", "cub.v/lite0-frozen/bier-8/seed-3", `did you mean "cub.v/lite0-frozen/bier-8/seed-0"?`},
 		{"planned", planned.Path(), `has not begun; run "bierbench -C ws run runs/r/suite.yaml --run r"`},
 	} {

@@ -73,7 +73,11 @@ func Follow(w *workspace.Workspace, id, cell string) (*Follower, error) {
 		return nil, err
 	}
 	if cell != "" && len(keys) == 0 {
-		return nil, fmt.Errorf("run %s has no cell %q", id, cell)
+		var known []string
+		for _, k := range f.run.Record.Cells {
+			known = append(known, k.Path())
+		}
+		return nil, fmt.Errorf("run %s: %w", id, noCell(w, f.run, cell, known))
 	}
 	return f, nil
 }

@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"bierbench/pipeline"
+	"bierbench/reports"
 )
 
 // commandLine runs one command line in this process, in an empty workspace.
@@ -154,5 +157,19 @@ func TestKeeps(t *testing.T) {
 		if got := err == nil && keeps(cmd); err != nil || got != tt.want {
 			t.Errorf("%s: %v, %t, want %t", tt.line, err, got, tt.want)
 		}
+	}
+}
+
+// What demo prints names its report, and no next command: the report is there.
+func TestPrintDemo(t *testing.T) {
+	var out strings.Builder
+	err := printDemo(&out, &pipeline.DemoResult{
+		Report: &reports.Report{}, Run: &pipeline.RunResult{Run: "demo", Cells: 2, Done: 2}, Files: []string{"reports/demo/report.html"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); !strings.HasSuffix(got, "report: reports/demo/report.html\n") || strings.Contains(got, "next:") {
+		t.Errorf("got\n%s", got)
 	}
 }

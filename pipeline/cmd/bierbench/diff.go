@@ -57,14 +57,14 @@ is not better. Other rows without a verdict do not fail.`,
 			}
 			o.A, o.Others = args[0], args[1:]
 			if len(o.Others) > 0 && o.Base != "" {
-				return usageError{errors.New("diff: several runs and --base: want one of them")}
+				return usageError{fmt.Errorf("--base is for one run, got %s", quoted(args))}
 			}
 			thresholds, err := parseThresholds(limits, o.Compare.Metrics)
 			if err != nil {
 				return usageError{err}
 			}
 			if len(limits) > 0 && !fail {
-				return usageError{errors.New("diff: --threshold says when --fail fails: want --fail too")}
+				return usageError{errors.New("--threshold is for --fail")}
 			}
 			render := map[string]func(*pipeline.Difference, io.Writer) error{
 				"text": func(d *pipeline.Difference, w io.Writer) error { return reports.DiffText(d.Diff, w) },

@@ -54,7 +54,7 @@ ends when no planned cell is left.`,
 			}
 			c, err := pipeline.CellNamed(w, r, cells, cell)
 			if err != nil {
-				return err
+				return fmt.Errorf("run %s: %w", id, err)
 			}
 			return a.print(c, func(out io.Writer) error { return printCell(out, c) })
 		},
