@@ -41,10 +41,10 @@ each cell, with its environment as tags. MLflow 3 reads it when it is told so, o
 turns it into a data base first:
   MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri DIR
   mlflow migrate-filestore --source DIR --target sqlite:///mlflow.db`,
-		Example: `  bierbench export quick/cub.official-s256-jpeg/lite0-frozen/bier-512/seed-0 --model bier
-  bierbench export 'quick/bier-*' --model models
-  bierbench export quick --tensorboard tensorboard
-  bierbench export quick --mlflow mlruns`,
+		Example: `  bierbench export quick/cub.official-s256-jpeg/lite0-frozen/bier-512/seed-0 --model DIR
+  bierbench export 'quick/bier-*' --model DIR
+  bierbench export quick --tensorboard tb
+  bierbench export quick --mlflow ml`,
 		Args:              wantArgs(1, 1, "a run, or cells of one"),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -107,7 +107,7 @@ func TestREADMEFilesAreIgnored(t *testing.T) {
 	}
 	for _, written := range []string{
 		pathSuite, "datasets/sop/mine-s256-jpeg/manifest.json", "models/features/key.arrow", "models/measured/machine.jsonl",
-		"runs/mine/run.json", "reports/mine/report.html", "tb/mine/events", "ml/1/meta.yaml",
+		"runs/mine/run.json", "reports/mine/report.html", "tb/mine/events", "ml/1/meta.yaml", "mlflow.db", "raw/CUB_200_2011/images.txt",
 	} {
 		if _, err := git("check-ignore", "--quiet", "--no-index", written); err != nil {
 			t.Errorf("%s is not ignored: %v", written, err)
