@@ -38,8 +38,10 @@ func TestCommandLine(t *testing.T) {
 		{"another folder", Workspace{Dir: "../ws"}, []string{"report", "mine"}, "bierbench -C ../ws report mine"},
 		{"a folder that a shell would split", Workspace{Dir: "my ws"}, []string{"list"}, "bierbench -C 'my ws' list"},
 		{
-			"what computes is done on the same backend", Workspace{Backend: xla.CUDA, Devices: 2, GPUMemory: 0.5},
-			[]string{"run", "mine.yaml"}, "bierbench --backend xla:cuda --devices 2 --gpu-memory 0.5 run mine.yaml",
+			"what computes is done on the same backend",
+			Workspace{Backend: xla.CUDA, Devices: 2, GPUMemory: 0.5},
+			[]string{"run", "mine.yaml"},
+			"bierbench --backend xla:cuda --devices 2 --gpu-memory 0.5 run mine.yaml",
 		},
 		{"what reads has no backend", Workspace{Backend: xla.Go, Devices: 2}, []string{"report", "mine"}, "bierbench report mine"},
 	} {
