@@ -1,7 +1,10 @@
 package workspace
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -50,5 +53,34 @@ func TestCommandLine(t *testing.T) {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// What a message of the pipeline tells a person to type comes from CommandLine: a
+// command line that is written out loses the workspace. setup has none, and a page
+// of a report is read elsewhere.
+func TestHintsAreCommandLines(t *testing.T) {
+	// In quotes inside a string, as messages have it.
+	written := regexp.MustCompile("(\\\\\"|`[^`]*\")bierbench " +
+		`(run|submit|status|show|report|diff|evaluate|rescore|ingest|verify|inspect|plan|list)\b`)
+	for _, pattern := range []string{"../*.go", "../*/*.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) < 10 {
+			t.Fatalf("%s: %d files, %v", pattern, len(files), err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") || filepath.Base(file) == "pictures.go" {
+				continue
+			}
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, line := range strings.Split(string(source), "\n") {
+				if hint := written.FindString(line); hint != "" && !strings.HasPrefix(strings.TrimSpace(line), "//") {
+					t.Errorf("%s:%d: %s... is written out; use Workspace.CommandLine", file, i+1, hint)
+				}
+			}
+		}
 	}
 }
