@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -65,11 +63,15 @@ func readCars196(ctx context.Context, root, custom string) (*Layout, error) {
 	}
 	papers := firstFile(root, carsAnnos) != ""
 	devkit := firstFile(root, carsTrainAnnos) != ""
-	if papers && devkit && !isFolder(root, "car_ims") && (isFolder(root, "cars_train") || isFolder(root, "cars_test")) {
+	others := !isFolder(root, "car_ims") && (isFolder(root, "cars_train") || isFolder(root, "cars_test"))
+	if papers && devkit && others {
 		papers = false
 	}
 	var err error
 	switch {
+	case papers && others:
+		err = fmt.Errorf("%s in %s: %s is for images in car_ims/, but there are cars_train/ or cars_test/, whose lists are missing: want devkit/ and %s",
+			carsTitle, root, carsAnnos, carsTestAnnos)
 	case papers:
 		r.layout.Found = "car_ims/ with cars_annos.mat"
 		err = r.readPapers(ctx)
@@ -139,14 +141,13 @@ func (r *carsReader) readDevkit(ctx context.Context) error {
 // parse reads a MAT-file and adds it to the lists.
 func (r *carsReader) parse(name string) ([]*matfile.Array, error) {
 	full := r.path(name)
-	f, err := os.Open(full)
+	f, size, err := openRegular(full)
 	if err != nil {
 		return nil, fmt.Errorf("read annotations: %w", err)
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, matfile.MaxBytes+1))
+	data, err := readAll(f, size, matfile.MaxBytes)
 	if err != nil {
-		return nil, fmt.Errorf("read annotations %s: %w", full, err)
+		return nil, fmt.Errorf("read annotations: %w", err)
 	}
 	sum := sha256.Sum256(data)
 	r.layout.Lists = append(r.layout.Lists, List{Name: name, SHA256: hex.EncodeToString(sum[:])})

@@ -15,6 +15,7 @@ const (
 	cubImages      = 11788
 	cubClasses     = 200
 	cubTrainImages = 5864
+	cubSide        = 500  // pixels of the longest side of an image
 	cubFlagTrain   = 5994 // rows with flag 1 in train_test_split.txt, which is the split of classification
 )
 
@@ -52,10 +53,14 @@ func readCUB(ctx context.Context, root, custom string) (*Layout, error) {
 			return nil, err
 		}
 	}
-	return &Layout{
+	layout := &Layout{
 		Set: "cub", Root: root, Found: "images/ with five lists", Release: releaseName(custom),
 		Lists: r.lists, Rows: r.rows,
-	}, nil
+	}
+	if custom == "" {
+		layout.most = cubSide
+	}
+	return layout, nil
 }
 
 // readClasses reads classes.txt.

@@ -18,9 +18,29 @@ func openRegular(path string) (*os.File, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	return regular(f)
+}
+
+// openIn is openRegular of a file in an open folder, whatever the folder is called by now.
+func openIn(dir *os.File, name string) (*os.File, int64, error) {
+	path := filepath.Join(dir.Name(), name)
+	for {
+		fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return nil, 0, &fs.PathError{Op: "open", Path: path, Err: err}
+		default:
+			return regular(os.NewFile(uintptr(fd), path))
+		}
+	}
+}
+
+// regular returns an open file with its size, or closes what is none.
+func regular(f *os.File) (*os.File, int64, error) {
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is %s, want a regular file", path, kindOf(info.Mode()))
+		err = fmt.Errorf("%s is %s, want a regular file", f.Name(), kindOf(info.Mode()))
 	}
 	if err != nil {
 		return nil, 0, errors.Join(err, f.Close())
@@ -28,19 +48,15 @@ func openRegular(path string) (*os.File, int64, error) {
 	return f, info.Size(), nil
 }
 
-// readRegular reads a whole file of at most limit bytes.
-func readRegular(path string, limit int64) ([]byte, error) {
-	f, size, err := openRegular(path)
-	if err != nil {
-		return nil, err
-	}
+// readAll reads a whole file of at most limit bytes, and closes it.
+func readAll(f *os.File, size, limit int64) ([]byte, error) {
 	defer f.Close()
 	if size > limit {
-		return nil, fmt.Errorf("%s has %d bytes, want at most %d", path, size, limit)
+		return nil, fmt.Errorf("%s has %d bytes, want at most %d", f.Name(), size, limit)
 	}
 	data := make([]byte, size)
-	if _, err = io.ReadFull(f, data); err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, fmt.Errorf("read %s: %w", f.Name(), err)
 	}
 	return data, nil
 }

@@ -5,15 +5,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
 )
 
 // writeDataset reads the images of rows and writes a whole data set into dir. It fills in m.
-func writeDataset(ctx context.Context, dir string, folder *os.Root, m *Manifest, rows []*Row, o IngestOptions, l sizeLimits) error {
+func writeDataset(ctx context.Context, dir string, folder *sources, prepare preparer, m *Manifest, rows []*Row, o IngestOptions,
+	l sizeLimits,
+) error {
 	w, err := newWriter(dir, *m, rows, l)
 	if err != nil {
 		return err
@@ -27,8 +26,8 @@ func writeDataset(ctx context.Context, dir string, folder *os.Root, m *Manifest,
 	allowed := int(o.MaxQuarantine * float64(len(rows)))
 	done := 0
 	var last *Row
-	work := func(r *Row) imageOutcome { return readOne(folder, r, m.Options) }
-	err = inOrder(ctx, rows, o.Workers, work, func(r imageOutcome) error {
+	work := func(r *Row) imageOutcome { return readOne(ctx, folder, prepare, r) }
+	err = inOrder(ctx, rows, o.Workers, waitingImages(m.Options, o.Workers), work, func(r imageOutcome) error {
 		done++
 		if r.fatal != nil {
 			return r.fatal
@@ -79,46 +78,39 @@ type imageOutcome struct {
 }
 
 // readOne reads and prepares the image of a row.
-func readOne(folder *os.Root, row *Row, o Options) imageOutcome {
-	data, err := readFile(folder, row)
+func readOne(ctx context.Context, folder *sources, prepare preparer, row *Row) (out imageOutcome) {
+	out.row = row
+	err := folder.read(ctx, row, func(data []byte) error {
+		if len(data) > byteLimit {
+			out.source, out.bad = sha256.Sum256(data), fmt.Errorf("file is larger than %d bytes", byteLimit)
+			return nil
+		}
+		out.stored, out.bad, out.fatal = prepare.image(ctx, row, data)
+		return nil
+	})
 	if err != nil {
-		return imageOutcome{stored: stored{row: row}, fatal: err}
+		out.fatal = err
 	}
-	if len(data) > byteLimit {
-		return imageOutcome{stored: stored{row: row, source: sha256.Sum256(data)}, bad: fmt.Errorf("file is larger than %d bytes", byteLimit)}
-	}
-	s, bad, fatal := prepareImage(row, data, o)
-	return imageOutcome{s, bad, fatal}
+	return out
 }
 
-// readFile reads an image file, or its first byteLimit+1 bytes.
-func readFile(folder *os.Root, row *Row) ([]byte, error) {
-	f, err := folder.Open(filepath.FromSlash(row.File))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", row.Line, err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", row.Line, err)
-	}
-	data := make([]byte, min(info.Size(), byteLimit+1))
-	if _, err = io.ReadFull(f, data); err != nil {
-		return nil, fmt.Errorf("%s: read %s: %w", row.Line, row.File, err)
-	}
-	return data, nil
+// waitingImages returns how many images may wait for an earlier one: four for each worker, unless they
+// are so large that fewer take 256 MiB.
+func waitingImages(o Options, workers int) int {
+	const most = 256 << 20
+	return max(min(4*workers, most/(o.Size*o.Size*3)), 1)
 }
 
 // inOrder runs work on every item with n workers. It hands the results to use one by one, in the
-// order of the items. At most 4n results wait. The first error of use or of ctx ends it.
-func inOrder[In, Out any](ctx context.Context, items []In, n int, work func(In) Out, use func(Out) error) error {
+// order of the items. At most so many results wait. The first error of use or of ctx ends it.
+func inOrder[In, Out any](ctx context.Context, items []In, n, waiting int, work func(In) Out, use func(Out) error) error {
 	type job struct {
 		item   In
 		result chan Out
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	jobs := make(chan job)
-	order := make(chan chan Out, 4*n)
+	order := make(chan chan Out, waiting)
 	group.Go(func() error {
 		defer close(jobs)
 		defer close(order)

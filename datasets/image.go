@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/draw"
+	"image/gif"
 	"image/jpeg"
 	"image/png"
 	"io"
@@ -18,42 +20,87 @@ const (
 	pixelLimit = 100 << 20 // pixels of one image: a larger one is taken for a damaged header
 	byteLimit  = 256 << 20 // bytes of one image file
 
+	// memoryLimit is the memory in bytes that decoding takes at most: that of one image, and of all
+	// that are decoded at once. A photograph of 60 megapixels takes 180 MB, and 900 MB where it is
+	// progressive.
+	memoryLimit = 1 << 30
+
 	storedQuality = 95 // quality of the JPEGs that are stored
 )
 
 // A picture is a decoded source image, turned upright.
 type picture struct {
 	raster
-	jpeg bool // the file is a JPEG of three components and upright: it can be stored as it is
+	jpeg        bool // the file is a JPEG of three components and upright: it can be stored as it is
+	orientation int  // EXIF orientation of the file, 1 to 8; 0 where it has none
 }
 
-// decodeImage reads a JPEG or PNG and turns it upright by its EXIF orientation. The error says what
-// is wrong with the data.
+// A codec is a format of source images.
+type codec struct {
+	decode      func(io.Reader) (image.Image, error)
+	config      func(io.Reader) (image.Config, error)
+	orientation func(data []byte) int
+	bytes       func(data []byte, pixels int64) int64 // the most memory that decode takes
+}
+
+// codecOf returns the format of a file by its first bytes, whatever its name is: six images of
+// Stanford Online Products are GIF files that are named JPG.
+func codecOf(data []byte) (c codec, isJPEG, known bool) {
+	switch {
+	case bytes.HasPrefix(data, []byte{0xff, 0xd8, 0xff}):
+		return codec{jpeg.Decode, jpeg.DecodeConfig, orientationJPEG, memoryJPEG}, true, true
+	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
+		return codec{png.Decode, png.DecodeConfig, orientationPNG, memoryPNG}, false, true
+	case bytes.HasPrefix(data, []byte("GIF87a")), bytes.HasPrefix(data, []byte("GIF89a")):
+		none := func([]byte) int { return 0 }
+		return codec{decodeGIF, gif.DecodeConfig, none, memoryGIF}, false, true
+	}
+	return codec{}, false, false
+}
+
+// checkImage reads the header of an image. It returns the size of the image as it is in the file, its
+// orientation, and the most memory that decoding and turning it takes, in bytes. An image that is too
+// small, or that takes too much, is an error.
+func checkImage(data []byte) (width, height, orientation int, memory int64, err error) {
+	c, _, known := codecOf(data)
+	if !known {
+		return 0, 0, 0, 0, errors.New(describeForeign(data))
+	}
+	config, err := c.config(bytes.NewReader(data))
+	if err != nil {
+		return 0, 0, 0, 0, decodeError(err)
+	}
+	width, height = config.Width, config.Height
+	pixels := int64(width) * int64(height)
+	switch {
+	case pixels > pixelLimit:
+		return 0, 0, 0, 0, fmt.Errorf("image is %d x %d pixels, want at most %d", width, height, pixelLimit)
+	case width < minSide || height < minSide:
+		return 0, 0, 0, 0, fmt.Errorf("image is %d x %d pixels, want at least %d x %d", width, height, minSide, minSide)
+	}
+	memory = c.bytes(data, pixels)
+	if orientation = c.orientation(data); orientation > 1 {
+		memory += 2 * 3 * pixels
+	}
+	if memory > memoryLimit {
+		return 0, 0, 0, 0, fmt.Errorf("image of %d x %d pixels takes %d MiB to decode, want at most %d", width, height, memory>>20, memoryLimit>>20)
+	}
+	return width, height, orientation, memory, nil
+}
+
+// decodeImage reads a JPEG, a PNG or the first frame of a GIF and turns it upright by its EXIF
+// orientation. The error says what is wrong with the data.
 func decodeImage(data []byte) (picture, error) {
-	isJPEG := bytes.HasPrefix(data, []byte{0xff, 0xd8, 0xff})
-	if !isJPEG && !bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")) {
-		return picture{}, errors.New(describeForeign(data))
+	_, _, orientation, _, err := checkImage(data)
+	if err != nil {
+		return picture{}, err
 	}
-	parse, parseConfig, orientationOf := png.Decode, png.DecodeConfig, orientationPNG
-	if isJPEG {
-		parse, parseConfig, orientationOf = jpeg.Decode, jpeg.DecodeConfig, orientationJPEG
-	}
-	config, err := parseConfig(bytes.NewReader(data))
+	c, isJPEG, _ := codecOf(data)
+	m, err := c.decode(bytes.NewReader(data))
 	if err != nil {
 		return picture{}, decodeError(err)
 	}
-	if int64(config.Width)*int64(config.Height) > pixelLimit {
-		return picture{}, fmt.Errorf("image is %d x %d pixels, want at most %d", config.Width, config.Height, pixelLimit)
-	}
-	m, err := parse(bytes.NewReader(data))
-	if err != nil {
-		return picture{}, decodeError(err)
-	}
-	p := picture{raster: imageRaster(m)}
-	if p.width < minSide || p.height < minSide {
-		return picture{}, fmt.Errorf("image is %d x %d pixels, want at least %d x %d", p.width, p.height, minSide, minSide)
-	}
-	orientation := orientationOf(data)
+	p := picture{raster: imageRaster(m), orientation: orientation}
 	if orientation > 1 {
 		p.raster = turnUpright(p.raster, orientation)
 	}
@@ -66,16 +113,38 @@ func decodeImage(data []byte) (picture, error) {
 	return p, nil
 }
 
+// decodeGIF returns the first frame of a GIF on its screen. What the frame does not cover is
+// transparent.
+func decodeGIF(r io.Reader) (image.Image, error) {
+	var file bytes.Buffer
+	config, err := gif.DecodeConfig(io.TeeReader(r, &file))
+	if err != nil {
+		return nil, err
+	}
+	frame, err := gif.Decode(io.MultiReader(&file, r))
+	if err != nil {
+		return nil, err
+	}
+	screen := image.Rect(0, 0, config.Width, config.Height)
+	if frame.Bounds() == screen {
+		return frame, nil
+	}
+	m := image.NewNRGBA(screen)
+	draw.Draw(m, screen, frame, image.Point{}, draw.Src)
+	return m, nil
+}
+
 // decodeError returns an error of a decoder in plain words.
 func decodeError(err error) error {
-	short := strings.HasSuffix(err.Error(), "short Huffman data") || strings.HasSuffix(err.Error(), "not enough pixel data")
+	short := strings.HasSuffix(err.Error(), "short Huffman data") || strings.HasSuffix(err.Error(), "not enough pixel data") ||
+		strings.HasSuffix(err.Error(), "not enough image data") || strings.HasSuffix(err.Error(), "unexpected EOF")
 	if short || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return errors.New("image is truncated")
 	}
 	return fmt.Errorf("broken image: %w", err)
 }
 
-// describeForeign says what data is that is neither a JPEG nor a PNG.
+// describeForeign says what data is that is no JPEG, PNG or GIF.
 func describeForeign(data []byte) string {
 	if len(data) == 0 {
 		return "file is empty"
@@ -85,7 +154,6 @@ func describeForeign(data []byte) string {
 		return fmt.Sprintf("file holds nothing but %d zero bytes", len(data))
 	}
 	for _, known := range []struct{ magic, name string }{
-		{"GIF8", "a GIF"},
 		{"BM", "a BMP"},
 		{"RIFF", "a RIFF file (WebP?)"},
 		{"II*\x00", "a TIFF"},
@@ -95,13 +163,13 @@ func describeForeign(data []byte) string {
 		{"\x1f\x8b", "a gzip file"},
 	} {
 		if bytes.HasPrefix(data, []byte(known.magic)) {
-			return fmt.Sprintf("file is %s, want a JPEG or PNG", known.name)
+			return fmt.Sprintf("file is %s, want a JPEG, PNG or GIF", known.name)
 		}
 	}
 	if !bytes.ContainsFunc(head, func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xfffd }) {
-		return fmt.Sprintf("file is text that starts with %s, want a JPEG or PNG", strconv.Quote(string(head[:min(len(head), 24)])))
+		return fmt.Sprintf("file is text that starts with %s, want a JPEG, PNG or GIF", strconv.Quote(string(head[:min(len(head), 24)])))
 	}
-	return fmt.Sprintf("file starts with bytes % x, want a JPEG or PNG", head[:min(len(head), 8)])
+	return fmt.Sprintf("file starts with bytes % x, want a JPEG, PNG or GIF", head[:min(len(head), 8)])
 }
 
 // orientationJPEG returns the EXIF orientation, 1 to 8, or 0 where there is none.
@@ -175,6 +243,27 @@ func orientationTIFF(data []byte) int {
 		return 0
 	}
 	return 0
+}
+
+// turnBox turns a box in the pixels of a file of width x height pixels as turnUpright turns the image.
+func turnBox(b Box, width, height, orientation int) Box {
+	switch orientation {
+	case 2:
+		return Box{width - b.X1, b.Y0, width - b.X0, b.Y1}
+	case 3:
+		return Box{width - b.X1, height - b.Y1, width - b.X0, height - b.Y0}
+	case 4:
+		return Box{b.X0, height - b.Y1, b.X1, height - b.Y0}
+	case 5:
+		return Box{b.Y0, b.X0, b.Y1, b.X1}
+	case 6:
+		return Box{height - b.Y1, b.X0, height - b.Y0, b.X1}
+	case 7:
+		return Box{height - b.Y1, width - b.X1, height - b.Y0, width - b.X0}
+	case 8:
+		return Box{b.Y0, width - b.X1, b.Y1, width - b.X0}
+	}
+	return b
 }
 
 // turnUpright undoes an EXIF orientation of 2 to 8. The orientation says where the first row and

@@ -6,6 +6,8 @@ import (
 	"hash/crc32"
 	"image"
 	"image/color"
+	"image/draw"
+	"image/gif"
 	"image/jpeg"
 	"image/png"
 	"math"
@@ -49,6 +51,24 @@ func pngOf(tb testing.TB, m image.Image) []byte {
 	tb.Helper()
 	var b bytes.Buffer
 	if err := png.Encode(&b, m); err != nil {
+		tb.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// gifOf is a GIF of two frames: m on a screen, and black.
+func gifOf(tb testing.TB, m image.Image, screen image.Rectangle) []byte {
+	tb.Helper()
+	colours := color.Palette{color.RGBA{255, 0, 0, 255}, color.RGBA{0, 255, 0, 255}, color.RGBA{0, 0, 255, 255}, color.White, color.Black}
+	first, second := image.NewPaletted(m.Bounds(), colours), image.NewPaletted(m.Bounds(), colours)
+	draw.Draw(first, first.Bounds(), m, m.Bounds().Min, draw.Src)
+	draw.Draw(second, second.Bounds(), image.Black, image.Point{}, draw.Src)
+	var b bytes.Buffer
+	all := &gif.GIF{
+		Image: []*image.Paletted{first, second}, Delay: []int{10, 10},
+		Config: image.Config{ColorModel: colours, Width: screen.Dx(), Height: screen.Dy()},
+	}
+	if err := gif.EncodeAll(&b, all); err != nil {
 		tb.Fatal(err)
 	}
 	return b.Bytes()
@@ -214,6 +234,7 @@ func badImages(tb testing.TB) map[string]struct {
 	tb.Helper()
 	whole := photo(tb, 60, 50, 3)
 	wholePNG := pngOf(tb, quarters(60, 50))
+	wholeGIF := gifOf(tb, quarters(60, 50), image.Rect(0, 0, 60, 50))
 	huge := bytes.Clone(wholePNG)
 	binary.BigEndian.PutUint32(huge[16:], 1<<20)
 	binary.BigEndian.PutUint32(huge[20:], 1<<20)
@@ -228,9 +249,11 @@ func badImages(tb testing.TB) map[string]struct {
 		"truncated PNG":         {wholePNG[:len(wholePNG)-30], "image is truncated"},
 		"empty file":            {nil, "file is empty"},
 		"zero bytes":            {make([]byte, 5000), "file holds nothing but 5000 zero bytes"},
-		"text named .jpg":       {[]byte("404 not found\n"), `file is text that starts with "404 not found\n", want a JPEG or PNG`},
-		"GIF":                   {[]byte("GIF89a......"), "file is a GIF, want a JPEG or PNG"},
-		"noise":                 {[]byte{1, 2, 3, 4, 5, 6, 7, 8, 9}, "file starts with bytes 01 02 03 04 05 06 07 08, want a JPEG or PNG"},
+		"text named .jpg":       {[]byte("404 not found\n"), `file is text that starts with "404 not found\n", want a JPEG, PNG or GIF`},
+		"GIF of its header":     {[]byte("GIF89a......"), "image is truncated"},
+		"truncated GIF":         {wholeGIF[:len(wholeGIF)*2/3], "image is truncated"},
+		"WebP":                  {[]byte("RIFF....WEBPVP8 "), "file is a RIFF file (WebP?), want a JPEG, PNG or GIF"},
+		"noise":                 {[]byte{1, 2, 3, 4, 5, 6, 7, 8, 9}, "file starts with bytes 01 02 03 04 05 06 07 08, want a JPEG, PNG or GIF"},
 		"1x1 JPEG":              {jpegOf(tb, quarters(1, 1)), "image is 1 x 1 pixels, want at least 8 x 8"},
 		"1x1 PNG":               {pngOf(tb, quarters(1, 1)), "image is 1 x 1 pixels, want at least 8 x 8"},
 		"a header that lies":    {huge, "image is 1048576 x 1048576 pixels, want at most"},
@@ -249,7 +272,39 @@ func TestDecodeBad(t *testing.T) {
 	}
 }
 
+// The first frame of a GIF is read, whatever the file is called. What it does not cover is white.
+func TestDecodeGIF(t *testing.T) {
+	p, err := decodeImage(gifOf(t, quarters(40, 30), image.Rect(0, 0, 40, 30)))
+	if err != nil || corners(p.raster) != "rgbw" || p.jpeg || p.width != 40 || p.height != 30 {
+		t.Errorf("corners are %s of %d x %d, %v", corners(p.raster), p.width, p.height, err)
+	}
+	p, err = decodeImage(gifOf(t, quarters(40, 30), image.Rect(0, 0, 80, 60)))
+	if err != nil || corners(p.raster) != "rwww" || p.width != 80 || p.height != 60 {
+		t.Errorf("on a larger screen, corners are %s of %d x %d, %v", corners(p.raster), p.width, p.height, err)
+	}
+}
+
+// A box is turned as its image is: the middle of each coloured quarter stays in its colour.
+func TestTurnBox(t *testing.T) {
+	for orientation := range uint16(9) {
+		p, err := decodeImage(rotated(pngOf(t, quarters(32, 48)), binary.BigEndian, orientation))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for want, b := range map[byte]Box{'r': {2, 3, 12, 20}, 'g': {20, 3, 30, 20}, 'b': {2, 30, 12, 45}, 'w': {20, 30, 30, 45}} {
+			got := uprightBox(b, p.width, p.height, p.orientation)
+			if got.X0 < 0 || got.Y0 < 0 || got.X1 > p.width || got.Y1 > p.height || (got.X1-got.X0)*(got.Y1-got.Y0) != (b.X1-b.X0)*(b.Y1-b.Y0) {
+				t.Fatalf("orientation %d: %v became %v in %d x %d", orientation, b, got, p.width, p.height)
+			}
+			if c := corners(p.crop(got)); c != strings.Repeat(string(want), 4) {
+				t.Errorf("orientation %d: %v became %v, whose corners are %s, want %c", orientation, b, got, c, want)
+			}
+		}
+	}
+}
+
 func FuzzDecodeImage(f *testing.F) {
+	f.Add(gifOf(f, quarters(9, 9), image.Rect(0, 0, 12, 9)))
 	f.Add(photo(f, 16, 16, 1))
 	f.Add(pngOf(f, quarters(9, 9)))
 	f.Add(rotated(photo(f, 16, 16, 1), binary.BigEndian, 6))

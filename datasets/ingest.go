@@ -46,20 +46,32 @@ func ingestSet(ctx context.Context, set Set, o IngestOptions, l sizeLimits) (*Ma
 	if err != nil {
 		return nil, "", err
 	}
-	folder, err := os.OpenRoot(layout.Root)
+	folder, err := openSources(layout.Root, o.FollowLinks)
 	if err != nil {
 		return nil, "", err
 	}
-	defer folder.Close()
-	rows, missing, err := existingRows(ctx, folder, rows, o.AllowMissing)
+	defer folder.close()
+	rows, missing, nested, err := folder.existing(ctx, rows, o.AllowMissing)
 	if err != nil {
 		return nil, "", err
 	}
+	for _, name := range nested {
+		layout.Found += ", images in " + name
+	}
+	if err = folder.checkResolution(ctx, layout, rows, o.Precropped); err != nil {
+		return nil, "", err
+	}
+	if layout.HighRes && o.Crop == CropBox {
+		return nil, "", fmt.Errorf("crop: the boxes of the lists refer to the 256x256 images, and these are of high resolution (%s)", layout.Found)
+	}
+	options := o.options()
+	options.HighRes = layout.HighRes
 	m := Manifest{
-		Schema: schemaVersion, Set: set.Name, Release: layout.Release, Variant: o.options().variant(layout.Release),
-		Layout: layout.Found, Options: o.options(), Lists: layout.Lists, Unlisted: layout.Unlisted,
+		Schema: schemaVersion, Set: set.Name, Release: layout.Release, Variant: options.variant(layout.Release),
+		Layout: layout.Found, Options: options, Lists: layout.Lists, Unlisted: layout.Unlisted,
 		Missing: missing, Quarantine: []Quarantined{}, ToolVersion: o.ToolVersion,
 	}
+	prepare := preparer{budget: folder.budget, options: options, most: layout.most}
 	home := filepath.Join(o.Out, set.Name)
 	dir := filepath.Join(home, m.Variant)
 	if err = os.MkdirAll(home, 0o755); err != nil {
@@ -74,12 +86,15 @@ func ingestSet(ctx context.Context, set Set, o IngestOptions, l sizeLimits) (*Ma
 		return nil, "", err
 	}
 	if old := matchingManifest(dir, m); old != nil {
-		same, failed := sourcesUnchanged(ctx, folder, dir, *old, rows, o)
+		same, failed := sourcesUnchanged(ctx, folder, prepare, dir, *old, rows, o)
 		if failed != nil {
 			return nil, "", failed
 		}
 		if same {
-			return old, dir, os.RemoveAll(hiddenDir(dir, "partial"))
+			if old.Seal == "" {
+				failed = old.write(dir) // an earlier version wrote it
+			}
+			return old, dir, errors.Join(failed, os.RemoveAll(hiddenDir(dir, "partial")))
 		}
 	}
 	partial := hiddenDir(dir, "partial")
@@ -89,7 +104,7 @@ func ingestSet(ctx context.Context, set Set, o IngestOptions, l sizeLimits) (*Ma
 	if err = os.Mkdir(partial, 0o755); err != nil {
 		return nil, "", err
 	}
-	if err = writeDataset(ctx, partial, folder, &m, rows, o, l); err != nil {
+	if err = writeDataset(ctx, partial, folder, prepare, &m, rows, o, l); err != nil {
 		return nil, "", errors.Join(err, os.RemoveAll(partial))
 	}
 	if err = replaceDir(dir, partial, moves{exchange, os.Rename}); err != nil {
@@ -188,42 +203,6 @@ func sortedRows(layout *Layout) ([]*Row, error) {
 		return cmp.Or(cmp.Compare(rank[a.Split], rank[b.Split]), cmp.Compare(a.Class, b.Class), cmp.Compare(a.ID, b.ID))
 	})
 	return rows, nil
-}
-
-// existingRows returns the rows whose image exists, and the names of the other images. A path or a
-// symbolic link that leads out of folder is an error.
-func existingRows(ctx context.Context, folder *os.Root, rows []*Row, allowMissing bool) (found []*Row, missing []string, err error) {
-	var first *Row
-	missing = []string{}
-	for i, r := range rows {
-		if i%1024 == 0 && ctx.Err() != nil {
-			return nil, nil, ctx.Err()
-		}
-		info, err := folder.Stat(filepath.FromSlash(r.File))
-		switch {
-		case err == nil && info.Mode().IsRegular():
-			found = append(found, r)
-		case err == nil:
-			return nil, nil, fmt.Errorf("%s: %s is not a regular file", r.Line, r.File)
-		case errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENOTDIR):
-			missing = append(missing, r.Name)
-			if first == nil {
-				first = r
-			}
-		default:
-			return nil, nil, fmt.Errorf("%s: %w", r.Line, err)
-		}
-	}
-	switch {
-	case len(rows) == 0:
-		return nil, nil, errors.New("the lists name no image")
-	case len(found) == 0:
-		return nil, nil, fmt.Errorf("none of the %d listed images exists in %s: %s: no %s", len(rows), folder.Name(), first.Line, first.File)
-	case len(missing) > 0 && !allowMissing:
-		return nil, nil, fmt.Errorf("%s: no %s; %d of %d images are missing in %s; --allow-missing ingests the rest",
-			first.Line, first.File, len(missing), len(rows), folder.Name())
-	}
-	return found, missing, nil
 }
 
 // tooManyBroken returns the error of more broken images than are allowed.

@@ -211,7 +211,7 @@ func TestIngestBoxes(t *testing.T) {
 	t.Run("outside", func(t *testing.T) {
 		s.rows[8].Box = &Box{1000, 10, 1100, 40}
 		_, _, err := Ingest(t.Context(), s.set(), s.options(t))
-		wantError(t, err, "list.txt:9: box 1000,10-1100,40 does not touch the image", s.rows[8].File)
+		wantError(t, err, "list.txt:9: "+s.rows[8].Name+": box 1000,10-1100,40 does not touch the image of 151 x 40 pixels", "--precropped")
 	})
 	t.Run("no box", func(t *testing.T) {
 		s.rows[8].Box = nil

@@ -13,6 +13,7 @@ const (
 	inshopTitle     = "DeepFashion In-Shop"
 	inshopPartition = "list_eval_partition.txt"
 	inshopBoxes     = "list_bbox_inshop.txt"
+	inshopSide      = 256 // pixels of the images in img
 )
 
 // inshop is the In-shop Clothes Retrieval Benchmark of DeepFashion (Liu et al. 2016). A class is an
@@ -81,15 +82,33 @@ func readInShop(ctx context.Context, root, custom string) (*Layout, error) {
 		layout: &Layout{Set: "inshop", Root: root, Release: releaseName(custom)},
 	}
 	r.findFolder()
+	r.layout.HighRes = r.folder.high
 	if err := r.readPartition(ctx, name); err != nil {
 		return nil, err
 	}
-	if boxes := firstFile(root, inshopPlaces(inshopBoxes)...); boxes != "" {
-		if err := r.readBoxes(ctx, boxes); err != nil {
-			return nil, err
+	boxes, err := optionalFile(inshopTitle, root, inshopPlaces(inshopBoxes)...)
+	if err == nil && boxes != "" {
+		err = r.readBoxes(ctx, boxes)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.layout.most = r.mostSide()
+	return r.layout, nil
+}
+
+// mostSide returns the longest side of the images that the lists are for, or 0 where they say nothing
+// about it: lists of other images than the published ones, without boxes or with boxes that are larger.
+func (r *inshopReader) mostSide() int {
+	if r.folder.high {
+		return 0
+	}
+	for _, row := range r.layout.Rows {
+		if r.custom != "" && (row.Box == nil || max(row.Box.X1, row.Box.Y1) > inshopSide) {
+			return 0
 		}
 	}
-	return r.layout, nil
+	return inshopSide
 }
 
 // findFolder picks the folder of the images and names it in Layout.Found.

@@ -41,11 +41,14 @@ func (l *listFile) errorf(line int, format string, args ...any) error {
 	return &FormatError{File: l.path(), Line: line, Msg: fmt.Sprintf(format, args...)}
 }
 
+// byteOrderMark is what editors for Windows put before the first line of a text in UTF-8.
+const byteOrderMark = "\ufeff"
+
 // read calls row with each line, without its line end, and returns the SHA-256 of the whole file,
 // hexadecimal. Lines end in LF or CRLF; the last one may lack its end, and empty lines may follow
-// it.
+// it. A byte order mark before the first line and blanks at the end of a line are left out.
 func (l *listFile) read(ctx context.Context, row func(line int, text string) error) (string, error) {
-	f, err := os.Open(l.path())
+	f, _, err := openRegular(l.path())
 	if err != nil {
 		return "", fmt.Errorf("read list: %w", err)
 	}
@@ -65,11 +68,21 @@ func (l *listFile) read(ctx context.Context, row func(line int, text string) err
 			return "", ctx.Err()
 		}
 		text := scanner.Text()
+		if line == 1 {
+			if strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") {
+				return "", l.errorf(line, "list begins with the byte order mark of UTF-16: save it in UTF-8")
+			}
+			text = strings.TrimPrefix(text, byteOrderMark)
+		}
+		text = strings.TrimRight(text, " \t")
 		if text == "" {
 			continue
 		}
 		if line != l.last+1 {
 			return "", l.errorf(l.last+1, "empty line, want a row")
+		}
+		if strings.Contains(text, byteOrderMark) {
+			return "", l.errorf(line, "byte order mark inside the list: %s", quote(text))
 		}
 		if !utf8.ValidString(text) || strings.ContainsFunc(text, isControl) {
 			return "", l.errorf(line, "not a line of UTF-8 text: %s", quote(text))
@@ -165,6 +178,17 @@ func firstFile(root string, names ...string) string {
 		}
 	}
 	return ""
+}
+
+// optionalFile is firstFile for a list that may be missing; what is in its place and no file is an error.
+func optionalFile(title, root string, names ...string) (string, error) {
+	for _, name := range names {
+		err := needLists(title, root, name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return name, err
+		}
+	}
+	return "", nil
 }
 
 // isFolder reports whether the slash path below root is a folder.

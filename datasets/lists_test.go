@@ -141,8 +141,16 @@ func lineEnds(t *testing.T, name string, good rawFiles) {
 			trailing[file] = text + "\n\n"
 		}
 	}
+	windows, blanks := carriage(good), maps.Clone(good)
+	for file, text := range good {
+		if strings.HasSuffix(file, ".txt") {
+			windows[file] = byteOrderMark + windows[file]
+			blanks[file] = strings.ReplaceAll(text, "\n", " \t\n")
+		}
+	}
 	for title, files := range map[string]rawFiles{
 		"CRLF": carriage(good), "no final newline": unended(good), "CRLF without the last": unended(carriage(good)), "empty lines at the end": trailing,
+		"byte order mark": windows, "blanks at the ends": blanks,
 	} {
 		got := files.read(t, name, "test")
 		if len(got.Rows) != len(want.Rows) {
@@ -194,6 +202,12 @@ func TestListReader(t *testing.T) {
 		"a line that does not end":  {"a\n" + long, []string{"1 a"}, "list.txt:2: line is longer than 4096 bytes"},
 		"UTF-8":                     {"大众 1\n", []string{"1 大众 1"}, ""},
 		"tabs may part the columns": {"a\tb\n", []string{"1 a\tb"}, ""},
+		"byte order mark":           {"\ufeffa\nb\n", []string{"1 a", "2 b"}, ""},
+		"nothing but the mark":      {"\ufeff", nil, "list.txt:1: list is empty"},
+		"two lists in one":          {"a\n\ufeffb\n", []string{"1 a"}, "list.txt:2: byte order mark inside the list"},
+		"UTF-16":                    {"\xff\xfea\x00\n\x00", nil, "list.txt:1: list begins with the byte order mark of UTF-16"},
+		"blanks at the end":         {"a \nb\t\r\n", []string{"1 a", "2 b"}, ""},
+		"blanks at the start":       {" a\n", []string{"1  a"}, ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

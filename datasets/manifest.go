@@ -67,8 +67,9 @@ type Options struct {
 	Precropped    bool   `json:"precropped"`       // the source images were box crops already
 	Size          int    `json:"size"`             // pixels
 	Pad           bool   `json:"pad"`
-	Store         string `json:"store"`         // jpeg or rgb
-	Preprocessing int    `json:"preprocessing"` // version of the pixel arithmetic
+	HighRes       bool   `json:"highres,omitempty"` // In-Shop: the source images were those of high resolution
+	Store         string `json:"store"`             // jpeg or rgb
+	Preprocessing int    `json:"preprocessing"`     // version of the pixel arithmetic
 }
 
 // Part is an Arrow file of a data set.
@@ -88,10 +89,13 @@ type Quarantined struct {
 }
 
 // ProtocolSuffix returns what follows the name of a protocol, so that only results on equal data
-// are compared: "+box" for box crops, "+subset" where images are missing, "+NAME" for a custom
+// are compared: "+highres" for In-Shop's images of high resolution, "+box" for box crops, "+subset" where images are missing, "+NAME" for a custom
 // release.
 func (m Manifest) ProtocolSuffix() string {
 	suffix := ""
+	if m.Options.HighRes {
+		suffix += "+highres"
+	}
 	if m.Options.Precropped || m.Options.Crop == CropBox {
 		suffix += "+box"
 	}
@@ -107,19 +111,46 @@ func (m Manifest) ProtocolSuffix() string {
 // ReadManifest reads the manifest of the data set in dir. It compares the manifest with its seal, and
 // what it says with itself; Open compares it with the index too.
 func ReadManifest(dir string) (*Manifest, error) {
-	path := filepath.Join(dir, manifestName)
-	data, err := readRegular(path, maxManifestBytes)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("no prepared data set in %s (it has no %s); run \"bierbench ingest\" first: %w", dir, manifestName, fs.ErrNotExist)
+	folder, err := openFolder(dir)
+	if err != nil {
+		return nil, err
 	}
+	defer folder.Close()
+	return readManifest(folder)
+}
+
+// openFolder opens the folder of a data set.
+func openFolder(dir string) (*os.File, error) {
+	folder, err := os.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, noManifestError(dir)
+	}
+	return folder, err
+}
+
+// readManifest is ReadManifest in an open folder.
+func readManifest(folder *os.File) (*Manifest, error) {
+	f, size, err := openIn(folder, manifestName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, noManifestError(folder.Name())
+	}
+	if err != nil {
+		return nil, err
+	}
+	data, err := readAll(f, size, maxManifestBytes)
 	if err != nil {
 		return nil, err
 	}
 	m, err := parseManifest(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}
 	return m, nil
+}
+
+// noManifestError is the error of a folder that is no data set.
+func noManifestError(dir string) error {
+	return fmt.Errorf("no prepared data set in %s (it has no %s); run \"bierbench ingest\" first: %w", dir, manifestName, fs.ErrNotExist)
 }
 
 // parseManifest reads the bytes of a manifest.

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -20,48 +19,54 @@ import (
 type Dataset struct {
 	Manifest Manifest
 
-	rows  []stored // image is nil
-	parts []*os.File
+	rows   []stored // image is nil
+	parts  []*os.File
+	budget budget
 }
 
 // Open opens the data set in dir. It checks the manifest's seal, the digest of the index, the sizes of
 // the parts, and that the manifest says what the index says, its digest and labels among it. Images are
 // compared with their digests when they are read. Verify checks everything at once.
 //
-// A data set that is replaced while it is opened is opened again, so that no file of one is taken with
-// those of the other.
+// All files are those of one folder, also where the data set is replaced meanwhile.
 func Open(dir string) (*Dataset, error) {
 	const tries = 5
 	for try := 1; ; try++ {
-		before, err := os.Stat(dir)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		folder, err := openFolder(dir)
+		if err != nil {
 			return nil, err
 		}
-		d, err := openNow(dir)
-		if after, failed := os.Stat(dir); try == tries || before == nil && failed != nil || failed == nil && os.SameFile(before, after) {
+		d, err := openIt(folder)
+		// The files of a data set that was replaced are removed: then there is a new one.
+		gone := errors.Is(err, fs.ErrNotExist) && !isAt(folder, dir)
+		if _ = folder.Close(); !gone || try == tries { // it was only read
 			return d, err
-		}
-		if d != nil {
-			_ = d.Close() // it was only read
 		}
 	}
 }
 
-// openNow opens what is in dir.
-func openNow(dir string) (*Dataset, error) {
-	m, err := ReadManifest(dir)
+// isAt reports whether an open folder is still the one at path.
+func isAt(folder *os.File, path string) bool {
+	a, err := folder.Stat()
+	b, failed := os.Stat(path)
+	return err == nil && failed == nil && os.SameFile(a, b)
+}
+
+// openIt opens the data set in an open folder.
+func openIt(folder *os.File) (*Dataset, error) {
+	m, err := readManifest(folder)
 	if err != nil {
 		return nil, err
 	}
-	d := &Dataset{Manifest: *m}
-	if err = d.open(dir); err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), d.Close())
+	d := &Dataset{Manifest: *m, budget: newBudget()}
+	if err = d.open(folder); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", folder.Name(), err), d.Close())
 	}
 	return d, nil
 }
 
 // open opens the parts and reads the index.
-func (d *Dataset) open(dir string) error {
+func (d *Dataset) open(dir *os.File) error {
 	for _, p := range d.Manifest.Parts {
 		f, err := openPart(dir, p)
 		if err != nil {
@@ -250,8 +255,8 @@ func (d *Dataset) TestHash(rows []int) string {
 }
 
 // openPart opens a file of a data set and checks its size.
-func openPart(dir string, p Part) (*os.File, error) {
-	f, size, err := openRegular(filepath.Join(dir, p.Name))
+func openPart(dir *os.File, p Part) (*os.File, error) {
+	f, size, err := openIn(dir, p.Name)
 	if err != nil {
 		return nil, err
 	}

@@ -36,8 +36,13 @@ func prepared(tb testing.TB) (dir string, m *Manifest) {
 func TestBatches(t *testing.T) {
 	dir, m := prepared(t)
 	var first, last []int32 // class at the ends of each batch
+	folder, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folder.Close()
 	for _, p := range m.Parts {
-		f, err := openPart(dir, p)
+		f, err := openPart(folder, p)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,6 +23,7 @@ type IngestOptions struct {
 	Out string // the workspace's datasets folder; the data set goes to Out/<set>/<variant>
 
 	AllowMissing  bool    // ingest the images that exist and list the rest
+	FollowLinks   bool    // read images through symbolic links that lead out of the folder
 	MaxQuarantine float64 // share of the images that may be broken
 
 	Custom     string // name of a release that is not published
@@ -101,9 +102,12 @@ func (o IngestOptions) options() Options {
 }
 
 // variant returns the name of the folder of a release that is ingested with options o:
-// <release>[+box][+pad]-s<size>-<store>.
+// <release>[+highres][+box][+pad]-s<size>-<store>.
 func (o Options) variant(release string) string {
 	v := release
+	if o.HighRes {
+		v += "+highres"
+	}
 	if o.Precropped || o.Crop == CropBox {
 		v += "+box"
 	}

@@ -2,7 +2,9 @@ package datasets
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"image"
 	"image/jpeg"
 	"math/rand/v2"
 )
@@ -38,7 +40,15 @@ func (d *Dataset) decodeStored(data []byte) (raster, error) {
 		}
 		return rgbRaster(data, size, size), nil
 	}
-	m, err := jpeg.Decode(bytes.NewReader(data))
+	_, _, _, need, err := checkImage(data)
+	if err != nil {
+		return raster{}, err
+	}
+	var m image.Image
+	err = d.budget.decode(context.Background(), need, func() (err error) {
+		m, err = jpeg.Decode(bytes.NewReader(data))
+		return err
+	})
 	if err != nil {
 		return raster{}, decodeError(err)
 	}

@@ -2,26 +2,55 @@ package datasets
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"fmt"
 )
 
-// prepareImage turns a source file into the row that is stored. bad is what is wrong with the
-// image, for the quarantine. fatal is what is wrong with the list, which is not the fault of an
-// image.
-func prepareImage(row *Row, data []byte, o Options) (s stored, bad, fatal error) {
+// A preparer turns source files into the rows that are stored.
+type preparer struct {
+	budget  budget
+	options Options
+	most    int // Layout.most
+}
+
+// image turns a source file into the row that is stored. bad is what is wrong with the image, for the
+// quarantine. fatal is what is wrong with the list, which is not the fault of an image, or with ctx.
+func (p preparer) image(ctx context.Context, row *Row, data []byte) (s stored, bad, fatal error) {
+	o := p.options
 	s = stored{row: row, source: sha256.Sum256(data)}
+	width, height, _, need, bad := checkImage(data)
+	if bad != nil {
+		return s, bad, nil
+	}
+	if longest := max(width, height); row.Box != nil && !o.Precropped && p.most > 0 && longest > p.most {
+		return s, fmt.Errorf("image is %d x %d pixels, but its box is for one of at most %d x %d", width, height, p.most, p.most), nil
+	}
+	if !o.Pad && min(width, height) <= o.Size { // it is written in its own size, through RGB and RGBA
+		need += (3 + 4) * int64(width) * int64(height)
+	}
+	fatal = p.budget.decode(ctx, need, func() error {
+		var failed error
+		s, bad, failed = decodeAndPrepare(s, data, o)
+		return failed
+	})
+	return s, bad, fatal
+}
+
+// decodeAndPrepare is preparer.image with memory at hand. s has the row and the digest of the file.
+func decodeAndPrepare(s stored, data []byte, o Options) (_ stored, bad, fatal error) {
+	row := s.row
 	p, bad := decodeImage(data)
 	if bad != nil {
 		return s, bad, nil
 	}
 	s.width, s.height = p.width, p.height
 	if row.Box != nil && !o.Precropped {
-		b := row.Box.clip(p.width, p.height)
+		b := uprightBox(*row.Box, p.width, p.height, p.orientation)
 		if b.X0 >= b.X1 || b.Y0 >= b.Y1 {
-			return s, nil, fmt.Errorf("%s: box %d,%d-%d,%d does not touch the image %s of %d x %d pixels; "+
+			return s, fmt.Errorf("box %d,%d-%d,%d does not touch the image of %d x %d pixels; "+
 				"if the images are already cropped to their boxes, say so with --precropped",
-				row.Line, row.Box.X0, row.Box.Y0, row.Box.X1, row.Box.Y1, row.File, p.width, p.height)
+				row.Box.X0, row.Box.Y0, row.Box.X1, row.Box.Y1, p.width, p.height), nil
 		}
 		s.box = &b
 	}
@@ -56,8 +85,8 @@ func prepareImage(row *Row, data []byte, o Options) (s stored, bad, fatal error)
 		r.width, r.height = width, height
 	}
 	if o.Store == StoreJPEG {
-		if s.image, fatal = encodeJPEG(s.image, r.width, r.height, storedQuality); fatal != nil {
-			return s, nil, fmt.Errorf("encode %s: %w", row.File, fatal)
+		if s.image, bad = encodeJPEG(s.image, r.width, r.height, storedQuality); bad != nil {
+			return s, fmt.Errorf("image of %d x %d pixels is stored as %d x %d: %w", p.width, p.height, r.width, r.height, bad), nil
 		}
 	}
 	return s.withDigest(), nil, nil
@@ -67,6 +96,16 @@ func prepareImage(row *Row, data []byte, o Options) (s stored, bad, fatal error)
 func (s stored) withDigest() stored {
 	s.size, s.sum = len(s.image), sha256.Sum256(s.image)
 	return s
+}
+
+// uprightBox turns the box of a list, which is in the pixels of the file, as the image is turned, and
+// clips it. width and height are those of the upright image.
+func uprightBox(b Box, width, height, orientation int) Box {
+	w, h := width, height
+	if orientation >= 5 {
+		w, h = height, width
+	}
+	return turnBox(b, w, h, orientation).clip(width, height)
 }
 
 // clip returns the part of b inside an image. It is empty where X0 >= X1 or Y0 >= Y1.

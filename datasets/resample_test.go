@@ -186,8 +186,9 @@ func TestViewRandom(t *testing.T) {
 func BenchmarkPrepare(b *testing.B) { // a photograph of 500 x 375 to a shortest side of 256, one goroutine
 	data := photo(b, 500, 375, 1)
 	row := &Row{File: "photo.jpg"}
+	prepare := preparer{budget: newBudget(), options: DefaultIngestOptions().options()}
 	for b.Loop() {
-		if _, bad, err := prepareImage(row, data, DefaultIngestOptions().options()); bad != nil || err != nil {
+		if _, bad, err := prepare.image(b.Context(), row, data); bad != nil || err != nil {
 			b.Fatal(bad, err)
 		}
 	}

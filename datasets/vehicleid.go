@@ -139,10 +139,16 @@ func readVehicleID(ctx context.Context, root, custom string) (*Layout, error) {
 			return nil, err
 		}
 	}
-	if firstFile(root, vehicleModels) != "" && firstFile(root, vehicleNames) != "" {
-		if err := r.readModels(ctx); err != nil {
-			return nil, err
-		}
+	models, err := optionalFile(vehicleTitle, root, vehicleModels)
+	if err != nil {
+		return nil, err
+	}
+	modelNames, err := optionalFile(vehicleTitle, root, vehicleNames)
+	if err == nil && models != "" && modelNames != "" {
+		err = r.readModels(ctx)
+	}
+	if err != nil {
+		return nil, err
 	}
 	r.addRows()
 	return r.layout, nil

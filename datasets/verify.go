@@ -130,7 +130,7 @@ func (v *verifier) part(ctx context.Context, part int) error {
 			rows[i].image = imageValue(r.Column(int(r.NumCols())-1), i)
 		}
 		work := func(s stored) string { return v.image(s) }
-		return inOrder(ctx, rows, runtime.GOMAXPROCS(0), work, func(msg string) error {
+		return inOrder(ctx, rows, runtime.GOMAXPROCS(0), 4*runtime.GOMAXPROCS(0), work, func(msg string) error {
 			s := rows[0]
 			rows = rows[1:]
 			if msg != "" {
@@ -175,7 +175,7 @@ func (v *verifier) images(ctx context.Context, part int) error {
 		return v.image(s)
 	}
 	row := 0
-	return inOrder(ctx, rows, runtime.GOMAXPROCS(0), work, func(msg string) error {
+	return inOrder(ctx, rows, runtime.GOMAXPROCS(0), 4*runtime.GOMAXPROCS(0), work, func(msg string) error {
 		if msg != "" {
 			v.problem(v.d.Manifest.Parts[part].Name, row, "%s: %s", v.d.Name(rows[row]), msg)
 		}

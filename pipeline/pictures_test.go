@@ -3,6 +3,7 @@ package pipeline
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"image/jpeg"
 	"os"
@@ -68,17 +69,10 @@ func TestPicturesOfRun(t *testing.T) {
 
 	// A data set that was prepared again with other images, and one that is gone.
 	dir := filepath.Join(w.DatasetsDir(), "cub", "mini-s256-jpeg")
-	m, err := datasets.ReadManifest(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	manifest := filepath.Join(dir, "manifest.json")
-	text, err := os.ReadFile(manifest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	other := strings.Repeat("0", len(m.Digest))
-	if err = os.WriteFile(manifest, bytes.ReplaceAll(text, []byte(m.Digest), []byte(other)), 0o644); err != nil {
+	other := datasets.DefaultMini()
+	other.Seed, other.Classes, other.Images = other.Seed+1, 3, 2
+	raw := t.TempDir()
+	if err := errors.Join(datasets.WriteMini(t.Context(), raw, other), ingestMini(t.Context(), w, raw)); err != nil {
 		t.Fatal(err)
 	}
 	if page = reportPage(t, w, ReportOptions{}); !strings.Contains(page, "data set cub/mini-s256-jpeg has been prepared again with other content.</p>") || strings.Contains(page, "<image ") {

@@ -137,7 +137,8 @@ func releaseOf(variant string) string {
 		variant = variant[:i]
 	}
 	variant = strings.TrimSuffix(variant, "+pad")
-	return strings.TrimSuffix(variant, "+box")
+	variant = strings.TrimSuffix(variant, "+box")
+	return strings.TrimSuffix(variant, "+highres")
 }
 
 // isPublished reports whether a variant is of a published release, not of a custom one.
