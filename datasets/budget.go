@@ -66,7 +66,7 @@ func memoryJPEG(data []byte, pixels int64) int64 {
 	if components >= 3 { // in RGB or CMYK, it is put together in the end
 		total += 4 * pixels
 	}
-	return min(total, max(pixels*worst, 1<<20))
+	return total
 }
 
 // frameJPEG returns a JPEG from its frame header on: markers SOF0, SOF1 and SOF2. It returns nil where
@@ -88,8 +88,8 @@ func frameJPEG(data []byte) []byte {
 	return nil
 }
 
-// memoryPNG returns the most memory that decoding a PNG takes: a pixel of 1 to 8 bytes, and half of all
-// pixels again where it is interlaced.
+// memoryPNG returns the most memory that decoding a PNG takes: a pixel of 1 to 8 bytes, and all pixels
+// again in the passes of an interlaced one.
 func memoryPNG(data []byte, pixels int64) int64 {
 	const depth, colour, interlace = 24, 25, 28 // offsets in the file, whose first chunk is IHDR
 	if len(data) <= interlace {
@@ -103,7 +103,7 @@ func memoryPNG(data []byte, pixels int64) int64 {
 		pixel *= 2
 	}
 	if data[interlace] != 0 {
-		pixel += (pixel + 1) / 2
+		pixel *= 2
 	}
 	return pixel * pixels
 }

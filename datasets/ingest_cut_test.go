@@ -3,10 +3,13 @@ package datasets
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -113,5 +116,110 @@ func killed(t *testing.T, test string, env ...string) {
 	out, err := c.CombinedOutput()
 	if err == nil || err.Error() != "signal: killed" {
 		t.Fatalf("process ended with %v:\n%s", err, out)
+	}
+}
+
+// A data set is replaced in steps. Killed between any two of them, it leaves the old data set or the new
+// one to readers, or, where the file system cannot exchange folders, to the next ingest.
+func TestReplaceKilled(t *testing.T) {
+	if dir := os.Getenv("DATASETS_TEST_KILL"); dir != "" {
+		at, _ := strconv.Atoi(os.Getenv("DATASETS_TEST_OUT"))
+		die := func() {
+			if at--; at < 0 {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			}
+		}
+		m := moves{
+			exchange: func(a, b string) error {
+				die()
+				return errors.Join(exchange(a, b), func() error { die(); return nil }())
+			},
+			rename: func(from, to string) error {
+				die()
+				return errors.Join(os.Rename(from, to), func() error { die(); return nil }())
+			},
+		}
+		if os.Getenv("DATASETS_TEST_PLAIN") != "" {
+			m.exchange = func(_, _ string) error { return &os.LinkError{Op: "exchange", Err: syscall.EINVAL} }
+		}
+		t.Fatalf("still alive: %v", replaceDir(dir, hiddenDir(dir, "partial"), m))
+	}
+	for _, c := range []struct {
+		why    string
+		plain  bool
+		at     int
+		seen   string // by readers, after the kill
+		mended string // after restoreDir, with which the next ingest begins
+	}{
+		{"before folders are exchanged", false, 0, "old", "old"},
+		{"after it", false, 1, "new", "new"},
+		{"before the old folder steps aside", true, 0, "old", "old"},
+		{"after it", true, 1, "", "old"},
+		{"before the new one takes its place", true, 2, "", "old"},
+		{"after it", true, 3, "new", "new"},
+	} {
+		t.Run(fmt.Sprintf("%s, plain %t", c.why, c.plain), func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "official-s48-jpeg")
+			for path, name := range map[string]string{dir: "old", hiddenDir(dir, "partial"): "new"} {
+				if err := errors.Join(os.Mkdir(path, 0o755), os.WriteFile(filepath.Join(path, "name"), []byte(name), 0o644)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			env := []string{"DATASETS_TEST_KILL=" + dir, fmt.Sprintf("DATASETS_TEST_OUT=%d", c.at)}
+			if c.plain {
+				env = append(env, "DATASETS_TEST_PLAIN=1")
+			}
+			killed(t, "TestReplaceKilled", env...)
+			read := func() string {
+				data, err := os.ReadFile(filepath.Join(dir, "name"))
+				if err != nil && !errors.Is(err, os.ErrNotExist) {
+					t.Fatal(err)
+				}
+				return string(data)
+			}
+			if got := read(); got != c.seen {
+				t.Errorf("after the kill, readers see %q, want %q", got, c.seen)
+			}
+			if err := restoreDir(dir); err != nil {
+				t.Fatal(err)
+			}
+			if got := read(); got != c.mended {
+				t.Errorf("the next ingest finds %q, want %q", got, c.mended)
+			}
+		})
+	}
+}
+
+// An ingest that is interrupted leaves the data set that it would have replaced, also one that a killed
+// process had moved aside.
+func TestIngestKeepsTheOld(t *testing.T) {
+	s := newRawSet(t)
+	o := s.options(t)
+	m, _ := s.ingest(t, o)
+	dir := filepath.Join(o.Out, "cub", m.Variant)
+	if err := os.Rename(dir, hiddenDir(dir, "old")); err != nil {
+		t.Fatal(err)
+	}
+	s.write(t, s.rows[3].File, photo(t, 50, 50, 999))
+	ctx, cancel := context.WithCancel(t.Context())
+	interrupted := o
+	interrupted.Progress = func(done, _ int) {
+		if done == 9 {
+			cancel()
+		}
+	}
+	if _, _, err := Ingest(ctx, s.set(), interrupted); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error is %v", err)
+	}
+	if old, err := ReadManifest(dir); err != nil || old.Digest != m.Digest {
+		t.Fatalf("the old data set is gone: %v", err)
+	}
+	if again, _ := s.ingest(t, o); !again.Fresh || again.Digest == m.Digest {
+		t.Error("the changed image was not seen")
+	}
+	for name := range contents(t, o.Out) {
+		if strings.Contains(name, "/.") {
+			t.Errorf("%s was left", name)
+		}
 	}
 }

@@ -59,6 +59,7 @@ written.`,
 	f := cmd.Flags()
 	f.StringVar(&o.Raw, "raw", "", "`DIR` of the data set as it was published, or the folder that holds it")
 	f.BoolVar(&o.AllowMissing, "allow-missing", false, "ingest the images that exist, and record those that are missing")
+	f.BoolVar(&o.FollowLinks, "follow-links", false, "read images through symbolic links that lead out of the folder")
 	f.StringVar(&o.Custom, "custom", "", "`NAME` of lists that match no published release; it goes into every record")
 	f.StringVar(&o.Crop, "crop", o.Crop, "`CROP` of the images: none or box")
 	f.BoolVar(&o.Precropped, "precropped", false, "the images are already cropped to their boxes")
@@ -108,6 +109,9 @@ func printIngest(out io.Writer, results []pipeline.IngestResult) error {
 		fmt.Fprintf(out, "%s (%s, %s): %s, %s\n", m.Set, m.Release, m.Layout, r.Dir, verb)
 		for _, split := range slices.Sorted(maps.Keys(m.Counts)) {
 			fmt.Fprintf(out, "  %-8s %6d images, %5d classes\n", split, m.Counts[split], m.Classes[split]) // a table
+		}
+		if m.Options.HighRes {
+			fmt.Fprintln(out, "  the images are of high resolution; results are labelled +highres")
 		}
 		if m.Unlisted > 0 {
 			fmt.Fprintf(out, "  left out: %s in no split list\n", counted(m.Unlisted, "image"))
