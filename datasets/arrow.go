@@ -25,7 +25,7 @@ func checkSum(f *os.File, p Part) error {
 		return fmt.Errorf("%s: %w", p.Name, err)
 	}
 	if got := hex.EncodeToString(h.Sum(nil)); got != p.SHA256 {
-		return fmt.Errorf("%s: sha256 is %s, want %s", p.Name, got, p.SHA256)
+		return fmt.Errorf("%s: sha256 is %s, want %s as in %s", p.Name, got, p.SHA256, manifestName)
 	}
 	return nil
 }

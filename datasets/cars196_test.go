@@ -192,6 +192,10 @@ func TestReadCars196Refuses(t *testing.T) {
 		}
 	}
 	refuses(t, "cars196", "mini", papersFiles(), map[string]badLists{
+		"images of the other layout": {
+			func(f rawFiles) { f["cars_train/cars_train/00001.jpg"], f["cars_test/cars_test/00001.jpg"] = "x", "x" },
+			"cars_annos.mat is for images in car_ims/, but there are cars_train/ or cars_test/, whose lists are missing: want devkit/ and cars_test_annos_withlabels.mat",
+		},
 		"no file":               {func(f rawFiles) { delete(f, carsAnnos) }, "want cars_annos.mat or devkit/cars_train_annos.mat"},
 		"version 7.3":           {func(f rawFiles) { f[carsAnnos] = "MATLAB 7.3 MAT-file, Platform: GLNXA64" }, "cars_annos.mat:0: MAT-file of version 7.3"},
 		"cut in the middle":     {func(f rawFiles) { f[carsAnnos] = f[carsAnnos][:300] }, "cars_annos.mat:128: element of "},

@@ -261,7 +261,7 @@ func openPart(dir *os.File, p Part) (*os.File, error) {
 		return nil, err
 	}
 	if size != p.Bytes {
-		return nil, errors.Join(fmt.Errorf("%s: has %d bytes, want %d", p.Name, size, p.Bytes), f.Close())
+		return nil, errors.Join(fmt.Errorf("%s: has %d bytes, want %d as in %s", p.Name, size, p.Bytes, manifestName), f.Close())
 	}
 	return f, nil
 }
