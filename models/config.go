@@ -179,8 +179,9 @@ func (c Config) Validate() error {
 		check(c.Mode == Frozen, "untrained: the pooled feature has no training; use mode frozen")
 		return v.err()
 	}
-	v.within("size", c.Size, 1, MaxSize)
-	v.add(c.checkLearners())
+	if v.within("size", c.Size, 1, MaxSize); c.Size <= MaxSize { // else every learner would be too large
+		v.add(c.checkLearners())
+	}
 	oneOf("scale", c.Scale, ScaleSize, ScaleBoost, ScaleNone)
 	v.add(c.Config.Validate())
 	if c.proxies() > 0 {

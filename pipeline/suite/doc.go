@@ -22,6 +22,11 @@
 // counts: the block, the method, the item of an include, --set on the command line. The option
 // constants is merged by the names of its constants.
 //
+// Anchors, aliases and tags of YAML are not read, nor numbers with leading zeros, which YAML takes for
+// octal ones. A list names no value twice. A file has at most 256 KiB, a suite 2,000 blocks and 100,000
+// cells, and at most 32 files include each other.
+//
 // Reading a suite resolves the configuration of every cell, so that a mistake is found before
-// anything is computed. Errors name file and line. The suites in suites/ are built in.
+// anything is computed. Errors name the file and the line of the key. The suites in suites/ are built
+// in.
 package suite

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,15 +14,15 @@ import (
 // includeKey is the key of an item that stands for the blocks of another suite.
 const includeKey = "include"
 
-// mostBlocks bounds a suite: files that each include the next one twice would grow exponentially
-// before any of their cells is looked at.
-const mostBlocks = 2_000
-
 // source is a suite file that is being read.
 type source struct {
 	file    string // its name in errors
 	builtin bool
 	parent  *source // the file that includes this one; nil for the suite itself
+	depth   int     // how many files include it, one the other
+	// included counts the includes of the whole suite: files that each include the next one twice
+	// would be read 2^n times, even if the last one has no block.
+	included *int
 }
 
 // blocks reads the items of a suite. The blocks of an include stand in its place. Errors name
@@ -80,7 +79,13 @@ func (s *source) include(e entry, overrides []entry) ([]Block, error) {
 	if s.builtin && !known {
 		return nil, e.at.Errorf("include %s: a built-in suite includes no file", name)
 	}
-	next := &source{file: name, parent: s}
+	if s.included == nil {
+		s.included = new(int)
+	}
+	if *s.included++; *s.included > mostIncludes {
+		return nil, e.at.Errorf("include %s: more than %d includes", name, mostIncludes)
+	}
+	next := &source{file: name, parent: s, depth: s.depth + 1, included: s.included}
 	var data []byte
 	var err error
 	if known {
@@ -91,16 +96,13 @@ func (s *source) include(e entry, overrides []entry) ([]Block, error) {
 	if next.includesItself() {
 		return nil, e.at.Errorf("include %s: the files include each other in a circle: %s", name, next.chain())
 	}
+	if next.depth > mostNested {
+		return nil, e.at.Errorf("include %s: more than %d files that include each other", name, mostNested)
+	}
 	if known {
 		data, err = builtinFiles.ReadFile("suites/" + next.file)
 	} else {
-		var info fs.FileInfo
-		if info, err = os.Stat(next.file); err == nil && !info.Mode().IsRegular() {
-			return nil, e.at.Errorf("include %s: %s is not a file", name, next.file)
-		}
-		if err == nil {
-			data, err = os.ReadFile(next.file)
-		}
+		data, err = readFile(next.file)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -118,6 +120,9 @@ func (s *source) include(e entry, overrides []entry) ([]Block, error) {
 			if err := blocks[i].override(o); err != nil {
 				return nil, err
 			}
+		}
+		if len(overrides) == 0 {
+			continue
 		}
 		if err := blocks[i].complete(); err != nil {
 			return nil, e.at.Errorf("include %s with the keys beside it: %w", name, err)

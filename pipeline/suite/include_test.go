@@ -96,7 +96,7 @@ func TestIncludeErrors(t *testing.T) {
 		{
 			"an override that does not fit",
 			map[string]string{"a.yaml": "- include: b.yaml\n  steps: 0\n", "b.yaml": oneBlock},
-			"DIR/a.yaml:1: include b.yaml with the keys beside it: DIR/b.yaml:4: method baseline at size 512: steps: 0; want at least 1",
+			"DIR/a.yaml:1: include b.yaml with the keys beside it: DIR/a.yaml:2: method baseline at size 512: steps: 0; want at least 1",
 		},
 		{"a mistake in the included file", map[string]string{"a.yaml": "\n\n- include: b.yaml\n", "b.yaml": oneBlock + "  stepz: 3\n"}, `DIR/b.yaml:5: unknown key "stepz"; did you mean "steps"?`},
 		{"an included file that is no suite", map[string]string{"a.yaml": "- include: b.yaml\n", "b.yaml": "datasets: cub\n"}, "DIR/b.yaml:1: a suite is a list of blocks"},

@@ -86,6 +86,9 @@ func decodeOption(e entry, known []string) (Option, error) {
 		return Option{}, err
 	}
 	data, err := json.Marshal(value)
+	if _, ok := errors.AsType[*json.UnsupportedValueError](err); ok {
+		return Option{}, e.at.Errorf("%s: %s; want finite numbers", e.key, e.text())
+	}
 	if err != nil {
 		return Option{}, e.at.Errorf("%s: %w", e.key, err)
 	}

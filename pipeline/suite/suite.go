@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -35,6 +34,15 @@ type Block struct {
 	Seeds    []int     `json:"seeds"`
 	Options  []Option  `json:"options,omitempty"` // for every method of the block
 	Position Position  `json:"-"`                 // where the block begins
+	places   map[string]Position
+}
+
+// place returns where a key of the block is, or where the block begins.
+func (b *Block) place(key string) Position {
+	if at, ok := b.places[key]; ok {
+		return at
+	}
+	return b.Position
 }
 
 // A Variant is a method under a label, with its own options.
@@ -94,7 +102,7 @@ func Load(nameOrFile string) (*Suite, error) {
 		}
 		return (&source{file: nameOrFile + ".yaml", builtin: true}).suite(nameOrFile, data)
 	}
-	data, err := os.ReadFile(nameOrFile)
+	data, err := readFile(nameOrFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("suite %q is neither a file nor built in (%s)", nameOrFile, strings.Join(Builtin(), ", "))
 	}
@@ -126,23 +134,26 @@ func (s *Suite) Set(assignment string) error {
 			return fmt.Errorf("--set %s: %w", assignment, err)
 		}
 	}
+	if err := checkCells(s.Blocks); err != nil {
+		return fmt.Errorf("--set %s: %w", assignment, err)
+	}
 	return nil
 }
 
 // Config returns the configuration of a variant of the block at one size, without a seed.
-func (b Block) Config(v Variant, size int) (models.Config, error) {
+func (b *Block) Config(v Variant, size int) (models.Config, error) {
 	c := models.DefaultConfig(b.Mode)
 	c.Backbone, c.Size = b.Backbone, size
 	net, err := backbones.Named(b.Backbone)
 	if err != nil {
-		return c, b.Position.Errorf("backbone: %w", err)
+		return c, b.place("backbone").Errorf("%w", err)
 	}
 	c.Input = net.Input
 	if b.Input != 0 {
 		c.Input = b.Input
 	}
 	if err = net.CheckInput(c.Input); err != nil {
-		return c, b.Position.Errorf("%w", err)
+		return c, b.place("input").Errorf("%w", err)
 	}
 	method, err := methodNamed(v.Method)
 	if err != nil {
@@ -151,9 +162,10 @@ func (b Block) Config(v Variant, size int) (models.Config, error) {
 	method.Apply(&c)
 	learners := method.Learners
 	var sizes []int
+	learnersAt := v.at
 	for _, o := range slices.Concat(b.Options, v.Options) {
 		if o.Key == "learners" {
-			learners, sizes = 0, nil
+			learners, sizes, learnersAt = 0, nil, o.at
 			if json.Unmarshal(o.Value, &learners) != nil && json.Unmarshal(o.Value, &sizes) != nil {
 				return c, o.at.Errorf("learners: %s; want a number of learners or a list of sizes", o.Value)
 			}
@@ -182,13 +194,48 @@ func (b Block) Config(v Variant, size int) (models.Config, error) {
 	}
 	c.Learners = sizes
 	if sizes == nil {
-		if learners < 1 {
-			return c, v.at.Errorf("learners: %d; want at least 1", learners)
+		if learners < 1 || learners > models.MaxLearners {
+			return c, learnersAt.Errorf("learners: %d; want 1 to %d", learners, models.MaxLearners)
 		}
 		c.Learners = models.LearnerSizes(size, learners)
 	}
-	if err := c.Validate(); err != nil {
-		return c, v.at.Errorf("method %s at size %d: %w", v.Label, size, err)
+	var errs []error
+	for _, err := range eachError(c.Validate()) {
+		errs = append(errs, b.placeOf(v, err).Errorf("method %s at size %d: %w", v.Label, size, err))
 	}
-	return c, nil
+	return c, errors.Join(errs...)
+}
+
+// eachError returns the errors that are joined in one.
+func eachError(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // those that it wraps otherwise belong to it
+	if !ok {
+		return []error{err}
+	}
+	var out []error
+	for _, part := range joined.Unwrap() {
+		out = append(out, eachError(part)...)
+	}
+	return out
+}
+
+// placeOf returns where the option is that an error of models.Config.Validate begins with: the last
+// one counts. It is the place of the method where the option has its default.
+func (b *Block) placeOf(v Variant, err error) Position {
+	option, _, _ := strings.Cut(err.Error(), ":")
+	for _, o := range slices.Backward(slices.Concat(b.Options, v.Options)) {
+		if o.Key == option {
+			return o.at
+		}
+	}
+	if option == "size" {
+		option = "sizes"
+	}
+	if at, ok := b.places[option]; ok {
+		return at
+	}
+	return v.at
 }

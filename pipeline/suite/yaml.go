@@ -3,12 +3,13 @@ package suite
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"bierbench/datasets"
 	"bierbench/models"
@@ -40,19 +41,29 @@ func (s *source) suite(name string, data []byte) (*Suite, error) {
 	if len(blocks) == 0 {
 		return nil, fmt.Errorf("%s: the suite has no block", s.file)
 	}
+	if err := checkCells(blocks); err != nil {
+		return nil, err
+	}
 	return &Suite{Name: name, Blocks: blocks}, nil
 }
 
 // items returns the items of a suite as YAML nodes.
 func (s *source) items(data []byte) ([]ast.Node, error) {
-	tree, err := parser.ParseBytes(data, 0)
+	documents, err := parseYAML(s.file, data)
 	if err != nil {
-		return nil, yamlError(s.file, err)
+		return nil, err
 	}
-	if len(tree.Docs) != 1 {
-		return nil, fmt.Errorf("%s: %d YAML documents, want one", s.file, len(tree.Docs))
+	switch n := len(documents); {
+	case n == 0:
+		return nil, fmt.Errorf("%s:1: the file is empty; want a list of blocks", s.file)
+	case n > 1:
+		at := Position{file: s.file, line: 1}
+		if start := documents[1].Start; start != nil {
+			at.line = start.Position.Line
+		}
+		return nil, at.Errorf("a second YAML document; want one")
 	}
-	list, ok := tree.Docs[0].Body.(*ast.SequenceNode)
+	list, ok := documents[0].Body.(*ast.SequenceNode)
 	if !ok {
 		return nil, fmt.Errorf("%s:1: a suite is a list of blocks; want a line that begins with \"- \"", s.file)
 	}
@@ -61,22 +72,30 @@ func (s *source) items(data []byte) ([]ast.Node, error) {
 
 // parseAssignment reads the value of --set key=value as YAML.
 func parseAssignment(key, value string) (entry, error) {
-	tree, err := parser.ParseBytes([]byte(value), 0)
+	documents, err := parseYAML("", []byte(value))
 	if err != nil {
-		return entry{}, yamlError("value", err)
+		return entry{}, err
 	}
-	if len(tree.Docs) != 1 || tree.Docs[0].Body == nil {
+	if len(documents) != 1 || documents[0].Body == nil {
 		return entry{}, errors.New("the value is empty")
 	}
-	return entry{key: key, node: tree.Docs[0].Body}, nil
+	return entry{key: key, node: documents[0].Body}, nil
 }
 
 // set sets one key of the block.
 func (b *Block) set(e entry) error {
+	if slices.Contains(blockKeys(), e.key) {
+		if b.places == nil {
+			b.places = map[string]Position{}
+		}
+		b.places[e.key] = e.at
+	}
 	var err error
 	switch e.key {
 	case "datasets":
-		b.Datasets, err = decodeList[string](e)
+		if b.Datasets, err = e.words(); err == nil {
+			err = checkTwice(e, b.Datasets)
+		}
 	case "backbone":
 		err = e.decode(&b.Backbone)
 	case "mode":
@@ -85,16 +104,14 @@ func (b *Block) set(e entry) error {
 			err = e.at.Errorf("mode: %q; want %s or %s", b.Mode, models.Frozen, models.Finetune)
 		}
 	case "input":
-		err = e.decode(&b.Input)
+		b.Input, err = number(e, e.node, 1)
 	case "sizes":
-		b.Sizes, err = decodeList[int](e)
-		if i := slices.IndexFunc(b.Sizes, func(n int) bool { return n < 1 }); err == nil && i >= 0 {
-			err = e.at.Errorf("sizes: %d; want at least 1", b.Sizes[i])
+		if b.Sizes, err = e.numbers(1); err == nil {
+			err = checkTwice(e, b.Sizes)
 		}
 	case "seeds":
-		b.Seeds, err = decodeList[int](e)
-		if i := slices.IndexFunc(b.Seeds, func(n int) bool { return n < 0 }); err == nil && i >= 0 {
-			err = e.at.Errorf("seeds: %d; want at least 0", b.Seeds[i])
+		if b.Seeds, err = e.numbers(0); err == nil {
+			err = checkTwice(e, b.Seeds)
 		}
 	case "methods":
 		b.Methods, err = decodeVariants(e)
@@ -128,9 +145,12 @@ func (b *Block) complete() error {
 			return b.Position.Errorf("the block has no %s", must.key)
 		}
 	}
+	if err := b.checkLimits(); err != nil {
+		return err
+	}
 	for _, name := range b.Datasets {
 		if _, _, err := datasets.LookupVariant(name); err != nil {
-			return b.Position.Errorf("datasets: %w", err)
+			return b.place("datasets").Errorf("datasets: %w", err)
 		}
 	}
 	labels := map[string]bool{}
@@ -236,29 +256,91 @@ func checkLabel(label string) error {
 	return nil
 }
 
-// decode reads the value of the entry into a variable.
+// text returns the value of the entry as an error quotes it.
+func (e entry) text() string { return short(strings.TrimSpace(e.node.String())) }
+
+// decode reads the value of the entry into a variable, which is a word or, as any, whatever stands
+// there.
 func (e entry) decode(into any) error {
+	want := "a value"
+	if _, ok := into.(*string); ok {
+		want = "a word"
+	}
 	if err := yaml.NodeToValue(e.node, into); err != nil {
-		return e.at.Errorf("%s: %s; want a value of another type", e.key, strings.TrimSpace(e.node.String()))
+		return e.at.Errorf("%s: %s; want %s", e.key, e.text(), want)
 	}
 	return nil
 }
 
-// decodeList reads a list of values. A single value stands for a list of one.
-func decodeList[T any](e entry) ([]T, error) {
-	if _, ok := e.node.(*ast.SequenceNode); !ok {
-		var one T
-		err := e.decode(&one)
-		return []T{one}, err
-	}
-	var out []T
-	if err := e.decode(&out); err != nil {
-		return nil, err
-	}
-	if len(out) == 0 {
+// nodes returns the values of a list. A single value stands for a list of one.
+func (e entry) nodes() ([]ast.Node, error) {
+	list, ok := e.node.(*ast.SequenceNode)
+	switch {
+	case !ok:
+		return []ast.Node{e.node}, nil
+	case len(list.Values) == 0:
 		return nil, e.at.Errorf("%s: the list is empty", e.key)
 	}
+	return list.Values, nil
+}
+
+// words reads a list of words.
+func (e entry) words() ([]string, error) {
+	nodes, err := e.nodes()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, len(nodes))
+	for i, node := range nodes {
+		if err := yaml.NodeToValue(node, &out[i]); err != nil {
+			return nil, e.at.Errorf("%s: %s; want a list of words", e.key, e.text())
+		}
+	}
 	return out, nil
+}
+
+// numbers reads a list of whole numbers of at least least.
+func (e entry) numbers(least int) ([]int, error) {
+	nodes, err := e.nodes()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]int, len(nodes))
+	for i, node := range nodes {
+		if out[i], err = number(e, node, least); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// number reads a whole number of at least least from a node of the entry. A fraction is an error:
+// it would be cut.
+func number(e entry, node ast.Node, least int) (int, error) {
+	integer, ok := node.(*ast.IntegerNode)
+	if !ok {
+		return 0, e.at.Errorf("%s: %s; want a whole number", e.key, short(strings.TrimSpace(node.String())))
+	}
+	n, err := strconv.Atoi(fmt.Sprint(integer.Value))
+	if err != nil {
+		return 0, e.at.Errorf("%s: %v; want at most %d", e.key, integer.Value, math.MaxInt)
+	}
+	if n < least {
+		return 0, e.at.Errorf("%s: %d; want at least %d", e.key, n, least)
+	}
+	return n, nil
+}
+
+// checkTwice returns an error if a list names a value twice: it would be one cell.
+func checkTwice[T comparable](e entry, list []T) error {
+	seen := map[T]bool{}
+	for _, v := range list {
+		if seen[v] {
+			return e.at.Errorf("%s: %v is given twice", e.key, v)
+		}
+		seen[v] = true
+	}
+	return nil
 }
 
 // mappingEntries returns the entries of a YAML mapping, in their order.
@@ -286,16 +368,21 @@ func positionOf(file string, node ast.Node) Position {
 
 // yamlError returns a syntax error with its place, in the words of the parser.
 func yamlError(file string, err error) error {
+	at := Position{file: file, line: 1}
 	if syntax, ok := errors.AsType[*yaml.SyntaxError](err); ok {
-		return fmt.Errorf("%s:%d: %s", file, syntax.GetToken().Position.Line, syntax.GetMessage())
+		at.line = syntax.GetToken().Position.Line
+		return at.Errorf("%s", syntax.GetMessage())
 	}
-	return fmt.Errorf("%s: %w", file, err)
+	return at.Errorf("%w", err)
 }
 
 // Suggestion returns "; did you mean ...?" with the known word that is closest to a misspelled one,
 // or nothing where none is close: at most three letters inserted, removed or changed.
 func Suggestion(word string, known []string) string {
 	best, distance := "", 4
+	if len(word) > 100 {
+		return ""
+	}
 	for _, k := range known {
 		if d := editDistance(word, k); d < distance {
 			best, distance = k, d
