@@ -46,7 +46,7 @@ func KeepChosen(dir string, steps ...int) error {
 // CheckChosen returns an error if the chosen model of a step is missing or has a changed byte.
 func CheckChosen(dir string, step int) (err error) {
 	path := checkpointPath(dir, step)
-	f, err := os.Open(path)
+	f, err := sealed.Open(path)
 	if err != nil {
 		return fmt.Errorf("chosen model: %w", err)
 	}

@@ -108,16 +108,19 @@ func (b Backbone) AddVariables(scope *model.Scope, weightsPath string, random *r
 	})
 }
 
-// A weightFile is the content of a weights file, and its path for errors.
+// A weightFile is a file of weights: its path for errors, and its tensors by name.
 type weightFile struct {
 	path   string
-	values map[string]*tensors.Tensor
+	tensor func(name string) (t *tensors.Tensor, ok bool, err error)
 }
 
 // take returns a float32 tensor of the file, which must have exactly the given shape and finite
 // values. Other tensors of the file are ignored.
 func (f weightFile) take(name string, dims ...int) (*tensors.Tensor, error) {
-	t, ok := f.values[name]
+	t, ok, err := f.tensor(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: tensor %q: %w", f.path, name, err)
+	}
 	if !ok {
 		return nil, fmt.Errorf("%s: tensor %q is missing, want float32 %v", f.path, name, dims)
 	}
@@ -125,7 +128,7 @@ func (f weightFile) take(name string, dims ...int) (*tensors.Tensor, error) {
 		return nil, fmt.Errorf("%s: tensor %q: want float32 %v, got %s %v", f.path, name, dims, t.DType(), t.Shape().Dimensions)
 	}
 	at := -1
-	err := tensors.ConstFlatData(t, func(flat []float32) {
+	err = tensors.ConstFlatData(t, func(flat []float32) {
 		for i, v := range flat {
 			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
 				at = i

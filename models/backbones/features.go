@@ -93,7 +93,7 @@ var ErrOtherFeatures = errors.New("features of another key")
 // ReadFeatures reads an Arrow file of features and checks that it has the key, that its columns
 // agree in length, and that no byte has changed since it was written.
 func ReadFeatures(path, key string) (f Features, err error) {
-	file, err := os.Open(path)
+	file, err := sealed.Open(path)
 	if err != nil {
 		return Features{}, fmt.Errorf("read features: %w", err)
 	}

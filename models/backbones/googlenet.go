@@ -3,6 +3,7 @@ package backbones
 import (
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
 	"bierbench/models/internal/sealed"
@@ -134,7 +135,10 @@ func loadGooglenet(path string) ([]InitialValue, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := weightFile{path: path, values: values}
+	file := weightFile{path: path, tensor: func(name string) (*tensors.Tensor, bool, error) {
+		t, ok := values[name]
+		return t, ok, nil
+	}}
 	var parameters []InitialValue
 	for _, c := range googlenetConvs() {
 		kernel, err := file.kernel(c.name+"_filter", c.out, c.in, c.size)

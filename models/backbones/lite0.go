@@ -122,11 +122,11 @@ func liteConvs() []liteConv {
 // of lukemelas/EfficientNet-PyTorch. Kernels are trainable, batch
 // normalisation is not.
 func loadLite0(path string) ([]InitialValue, error) {
-	values, err := readStateDict(path)
+	dict, err := readStateDict(path)
 	if err != nil {
 		return nil, err
 	}
-	file := weightFile{path: path, values: values}
+	file := weightFile{path: path, tensor: dict.tensor}
 	var parameters []InitialValue
 	for _, c := range liteConvs() {
 		kernel, err := file.kernel(c.conv+".weight", c.out, c.in, c.size)

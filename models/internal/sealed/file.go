@@ -33,6 +33,22 @@ func Replace(path string, write func(f *os.File) error) (err error) {
 	return nil
 }
 
+// Open opens a regular file for reading. Anything else is refused before it is opened: a FIFO would
+// wait for a writer, and a device may have no end.
+func Open(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &os.PathError{Op: "open", Path: path, Err: errNoFile}
+	}
+	return os.Open(path)
+}
+
+// errNoFile says that something is there, and it is not a file.
+var errNoFile = errors.New("not a regular file")
+
 // syncFolder makes a rename in a folder durable.
 func syncFolder(dir string) error {
 	d, err := os.Open(dir)

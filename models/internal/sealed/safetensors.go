@@ -61,7 +61,7 @@ func Read(path string) (map[string]*tensors.Tensor, map[string]string, error) {
 
 // ReadWith does the same as Read, after check has accepted the open file.
 func ReadWith(path string, check func(f *os.File) error) (map[string]*tensors.Tensor, map[string]string, error) {
-	f, err := os.Open(path)
+	f, err := Open(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read tensors: %w", err)
 	}
