@@ -76,7 +76,11 @@ func Doctor(ctx context.Context, w *workspace.Workspace) (*Diagnosis, error) {
 		workspace.ModuleVersion(info, "github.com/gomlx/compute"), workspace.ModuleVersion(info, "github.com/gomlx/go-xla"))
 	d.ok("cpu", "%s", workspace.Processor())
 	checkMemory(w, d)
-	d.ok("cache", "%s", w.Cache.Dir)
+	if err := w.Cache.Check(); err != nil {
+		d.fault(CheckProblem, "cache", err, "set BIERBENCH_CACHE to a folder")
+	} else {
+		d.ok("cache", "%s", w.Cache.Dir)
+	}
 	if err := checkBackend(ctx, w, d); err != nil {
 		return nil, err
 	}

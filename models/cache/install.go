@@ -35,7 +35,8 @@ type Cache struct {
 func Default() (Cache, error) {
 	dir, err := defaultDir()
 	if err != nil {
-		return Cache{absent: err}, err
+		c := Cache{absent: err}
+		return c, c.Check()
 	}
 	return Cache{Dir: dir, verified: &verified{}}, nil
 }
@@ -46,10 +47,9 @@ func defaultDir() (string, error) {
 		user, err := os.UserCacheDir()
 		switch {
 		case err != nil && os.Getenv("XDG_CACHE_HOME") != "":
-			return "", fmt.Errorf("no folder for the XLA plugin and weights: XDG_CACHE_HOME is %q, a relative path; "+
-				"want an absolute one, or set BIERBENCH_CACHE=DIR", os.Getenv("XDG_CACHE_HOME"))
+			return "", fmt.Errorf("no folder for the XLA plugin and weights: XDG_CACHE_HOME is %q, a relative path", os.Getenv("XDG_CACHE_HOME"))
 		case err != nil:
-			return "", errors.New("no folder for the XLA plugin and weights: neither HOME nor XDG_CACHE_HOME is set; set BIERBENCH_CACHE=DIR")
+			return "", errors.New("no folder for the XLA plugin and weights: neither HOME nor XDG_CACHE_HOME is set")
 		}
 		dir = filepath.Join(user, "bierbench")
 	}
@@ -60,15 +60,26 @@ func defaultDir() (string, error) {
 	return absolute, nil
 }
 
+// setCache is the Fix for what needs a cache folder.
+const setCache = "set BIERBENCH_CACHE=DIR"
+
 // Check returns an error if the cache has no folder.
 func (c Cache) Check() error {
+	if err := c.noFolder(); err != nil {
+		return fmt.Errorf("%w; %s", err, setCache)
+	}
+	return nil
+}
+
+// noFolder returns why the cache has no folder, or nil if it has one.
+func (c Cache) noFolder() error {
 	switch {
 	case c.Dir != "":
 		return nil
 	case c.absent != nil:
 		return c.absent
 	}
-	return errors.New("there is no cache folder; set BIERBENCH_CACHE=DIR")
+	return errors.New("there is no cache folder")
 }
 
 // A Plugin is a PJRT plugin: the shared library that holds XLA for a device.
@@ -100,18 +111,14 @@ func pinnedCPU() wheel {
 type MissingError struct {
 	What   string // "the XLA CPU plugin"
 	Reason error  // why it could not be installed; nil if that was not tried
-	Fix    string // what to do: a command, or a sentence that ends in one; empty if Reason says it
+	Fix    string // what to do: a command, or a sentence that ends in one
 }
 
 func (e *MissingError) Error() string {
-	text := e.What + " is not installed"
-	if e.Reason != nil {
-		text += ": " + e.Reason.Error()
+	if e.Reason == nil {
+		return e.What + " is not installed; " + e.Fix
 	}
-	if e.Fix != "" {
-		text += "; " + e.Fix
-	}
-	return text
+	return e.What + " is not installed: " + e.Reason.Error() + "; " + e.Fix
 }
 
 func (e *MissingError) Unwrap() error { return e.Reason }
@@ -132,6 +139,9 @@ func (c Cache) FindPlugin() (Plugin, error) {
 			Reason: fmt.Errorf("the pinned plugin is for linux/amd64, this machine is %s/%s", runtime.GOOS, runtime.GOARCH),
 			Fix:    "put one into a folder and set PJRT_PLUGIN_LIBRARY_PATH to it, or use --backend go",
 		}
+	}
+	if err := c.noFolder(); err != nil {
+		return Plugin{}, &MissingError{What: what, Reason: err, Fix: setCache}
 	}
 	w := pinnedCPU()
 	file, ok := c.installedFile(w, "pjrt")
@@ -198,8 +208,8 @@ func (c Cache) installedFile(w wheel, sub string) (string, bool) {
 // install puts the wheel's wanted file under the cache's folder sub, unless it is there undamaged.
 // Any failure is a MissingError, unless ctx was cancelled.
 func (c Cache) install(ctx context.Context, w wheel, sub, what string, log *slog.Logger) error {
-	if err := c.Check(); err != nil {
-		return &MissingError{What: what, Reason: err}
+	if err := c.noFolder(); err != nil {
+		return &MissingError{What: what, Reason: err, Fix: setCache}
 	}
 	parent := filepath.Join(c.Dir, sub)
 	done := func() bool {

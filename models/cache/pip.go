@@ -81,6 +81,8 @@ func (w wheel) download(ctx context.Context, dir string) (string, error) {
 	command := exec.CommandContext(ctx, pip[0], append(pip[1:], "download", "--no-deps", "--require-hashes",
 		"--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--quiet", "-d", to, "-r", list)...)
 	command.Dir = dir
+	// No environment is touched, so a user's rule that pip works in virtual ones alone is met.
+	command.Env = append(os.Environ(), "PIP_REQUIRE_VIRTUALENV=0")
 	command.WaitDelay = 5 * time.Second
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output
@@ -88,7 +90,11 @@ func (w wheel) download(ctx context.Context, dir string) (string, error) {
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
-		return "", &downloadError{Requirement: w.requirement(), Reason: pipReason(output.String(), err)}
+		reason := pipReason(output.String(), err)
+		if strings.Contains(reason, noSpace) {
+			return "", fmt.Errorf("pip cannot download %s into %s or its temporary folder %s: %s", w.requirement(), dir, os.TempDir(), noSpace)
+		}
+		return "", &downloadError{Requirement: w.requirement(), Reason: reason}
 	}
 	files, err := filepath.Glob(filepath.Join(to, "*.whl"))
 	if err != nil || len(files) != 1 {
@@ -106,14 +112,20 @@ func (e *downloadError) Error() string {
 	return fmt.Sprintf("pip cannot download %s (%s)", e.Requirement, e.Reason)
 }
 
+// noSpace is the system's error of a full disk, in lower case.
+const noSpace = "no space left on device"
+
 // pipReason returns the most telling line of pip's output.
 func pipReason(output string, err error) string {
 	lines := strings.Split(strings.TrimSpace(output), "\n")
+	if strings.Contains(strings.ToLower(output), noSpace) {
+		return noSpace
+	}
 	if strings.Contains(output, "DO NOT MATCH THE HASHES") {
 		return "its hash is not the pinned one"
 	}
 	for _, line := range slices.Backward(lines) {
-		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "ERROR: "); ok {
+		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "ERROR: "); ok && text != "Exception:" { // whose last line says more
 			return text
 		}
 	}

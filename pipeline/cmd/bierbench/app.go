@@ -121,8 +121,8 @@ func (a *app) workspace() (*workspace.Workspace, error) {
 	}
 	log := slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level}))
 	cache, err := cache.Default()
-	if err != nil {
-		return nil, err
+	if err != nil { // most commands need none, and what needs one says this
+		log.Debug("nothing can be installed", "reason", err)
 	}
 	var watch workspace.Progress
 	switch {
