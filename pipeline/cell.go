@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"bierbench/datasets"
@@ -73,7 +74,9 @@ func runCell(ctx context.Context, w *workspace.Workspace, r *runs.Run, latest *b
 		Started: workspace.Timestamp(), Status: runs.Running, Timing: map[string]float64{}, Throughput: map[string]float64{},
 	}
 	a.record.Predicted = cost.Predicted(c)
-	err = r.WriteCell(a.record)
+	if err = a.prepare(ctx); err == nil {
+		err = r.WriteCell(a.record)
+	}
 	if err == nil {
 		err = a.fill(ctx)
 	}
@@ -90,11 +93,17 @@ func runCell(ctx context.Context, w *workspace.Workspace, r *runs.Run, latest *b
 		return a.record, fmt.Errorf("cell %s: %w", c.Path(), ctx.Err())
 	case isDamage(err): // of no cell: the next run goes on with this one
 		return a.record, fmt.Errorf("cell %s: %w", c.Path(), err)
+	case isDiskFull(err):
+		// The record goes on to say running: the cell is continued when there is room.
+		return a.record, fmt.Errorf("cell %s: %w", c.Path(), err)
 	default:
 		a.record.Status, a.record.Error, a.record.Log = runs.Failed, err.Error(), w.LastLog()
 	}
 	if writeErr := r.WriteCell(a.record); writeErr != nil {
 		err = errors.Join(err, writeErr)
+		if isDiskFull(writeErr) {
+			return a.record, fmt.Errorf("cell %s: %w", c.Path(), err)
+		}
 		if a.record.Status == runs.Done { // the record of a failed cell is short and may fit
 			a.record.Status, a.record.Error, a.record.Log = runs.Failed, writeErr.Error(), w.LastLog()
 			a.record.Evaluations, a.record.Correlation = nil, nil
@@ -125,8 +134,9 @@ func addTotals(timing map[string]float64, total float64) {
 	timing["total"], timing["overhead"] = total, rest
 }
 
-// fill does the work of a cell and fills in its record.
-func (a *attempt) fill(ctx context.Context) (err error) {
+// prepare opens what a cell works with besides its data, so that its record names the environment
+// from its beginning. The environment of the attempt that it goes on from stays in the record.
+func (a *attempt) prepare(ctx context.Context) (err error) {
 	w, c := a.w, a.cell
 	if a.backend, err = w.OpenBackend(ctx); err != nil {
 		return err
@@ -141,7 +151,33 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 		}
 	}
 	a.record.Environment = w.Environment(ctx, a.weights.SHA256)
-	if a.data, err = datasets.Open(c.Data.Dir); err != nil {
+	if before := c.Record.Environment; (c.State == plan.Interrupted || c.State == plan.Failed) && before.Go != "" {
+		a.record.Earlier = c.Record.Earlier
+		if !before.Same(a.record.Environment) {
+			a.record.Earlier = append(slices.Clone(a.record.Earlier), before)
+		}
+	}
+	return nil
+}
+
+// openData opens the data set of a planned cell, which must be the one that the plan was made for.
+func openData(c plan.Cell) (*datasets.Dataset, error) {
+	data, err := datasets.Open(c.Data.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if data.Manifest.Digest != c.DataHash {
+		err = fmt.Errorf("data set %s/%s was replaced after the plan was made (digest %.12s -> %.12s): run again, which plans anew",
+			c.Data.Set, c.Data.Variant, c.DataHash, data.Manifest.Digest)
+		return nil, errors.Join(err, data.Close())
+	}
+	return data, nil
+}
+
+// fill does the work of a cell and fills in its record.
+func (a *attempt) fill(ctx context.Context) (err error) {
+	w, c := a.w, a.cell
+	if a.data, err = openData(c); err != nil {
 		return err
 	}
 	defer a.data.Close()
@@ -169,17 +205,15 @@ func (a *attempt) fill(ctx context.Context) (err error) {
 		return err
 	}
 	embedding := a.embeddings(test, values)
-	if err = runs.WriteEmbeddings(a.run.EmbeddingsPath(c.Key), *embedding); err != nil {
+	if err = a.run.WriteEmbeddings(&a.record, *embedding); err != nil {
 		return err
 	}
 	evaluated := time.Now()
-	a.record.Evaluations, a.record.Correlation, err = evaluateTest(ctx, w, a.backend, a.run, c.Key, c.Config,
-		a.record.Selection.At(), a.data, test, *embedding)
-	if err != nil {
+	if err = evaluateTest(ctx, w, a.backend, a.run, &a.record, c.Config, a.data, test, *embedding); err != nil {
 		return err
 	}
 	a.record.Timing["evaluate"] = time.Since(evaluated).Seconds()
-	return nil
+	return a.run.SealFiles(&a.record)
 }
 
 // trainAndEmbed trains the cell from its last checkpoint and returns the
@@ -261,6 +295,12 @@ func (a *attempt) train(ctx context.Context, m *models.Model, features backbones
 	}
 	if err != nil && !errors.Is(err, models.ErrNoCheckpoint) {
 		return err
+	}
+	if m.Step == 0 && a.record.Earlier != nil { // nothing of the earlier attempts is left
+		a.record.Earlier = nil
+		if err = a.run.WriteCell(a.record); err != nil {
+			return err
+		}
 	}
 	steps, err := runs.OpenSteps(a.run.StepsPath(c.Key), m.Step)
 	if err != nil {

@@ -73,7 +73,7 @@ func Diff(ctx context.Context, w *workspace.Workspace, o DiffOptions) (*Differen
 		return &d, nil
 	}
 	d.Files, err = reports.WriteDiff(d.Diff, d.Curves, d.Flips, filepath.Join(w.ReportsDir(), folderName("diff", name)))
-	return &d, err
+	return &d, w.Unwritten(err)
 }
 
 // longestFolder is the largest length in bytes of the name of a folder. File systems allow 255, and

@@ -172,6 +172,11 @@ func checkMemory(w *workspace.Workspace, d *Diagnosis) {
 		d.fault(CheckOptional, "memory", errors.New(workspace.Unknown), "nothing to do: /proc/meminfo is not there")
 		return
 	}
+	if limit := float64(workspace.MemoryLimit()); limit > 0 && limit < kib["MemTotal"]*1024 {
+		d.ok("memory", "limit of the control group %.1f GiB; the machine has %.1f GiB, %.1f GiB available",
+			limit/gib, kib["MemTotal"]*1024/gib, kib["MemAvailable"]*1024/gib)
+		return
+	}
 	d.ok("memory", "%.1f GiB, %.1f GiB available", kib["MemTotal"]*1024/gib, kib["MemAvailable"]*1024/gib)
 }
 

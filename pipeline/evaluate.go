@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -41,17 +42,18 @@ func normalized(f backbones.Features, rows []int) []float32 {
 	return values
 }
 
-// evaluateTest evaluates an embedding by every protocol of its data set and writes the queries of
-// each. It writes no queries where the model was chosen by its results on them: nothing is to be
-// tested with such queries. at is the state of the model; test[i] is the row in the data set of row
-// i of the embedding.
-func evaluateTest(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *runs.Run, k runs.Key, c models.Config, at string,
+// evaluateTest evaluates an embedding by every protocol of its data set, fills in the record and
+// writes the queries of each protocol. It writes no queries where the model was chosen by its results
+// on them: nothing is to be tested with such queries. test[i] is the row in the data set of row i of
+// the embedding.
+func evaluateTest(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *runs.Run, record *runs.Cell, c models.Config,
 	data *datasets.Dataset, test []int, e runs.Embeddings,
-) ([]runs.Evaluation, *runs.Correlation, error) {
+) error {
 	set, err := datasets.Lookup(data.Manifest.Set)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
+	at := record.Selection.At()
 	sizes := learnerSizes(c)
 	all := protocolsOf(set, c)
 	w.Progress.Start("evaluate", len(all))
@@ -61,12 +63,12 @@ func evaluateTest(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r
 		id := p.ID + data.Manifest.ProtocolSuffix()
 		evaluation, queries, failed := evaluateProtocol(ctx, b, p, data, test, e, sizes)
 		if failed != nil {
-			return nil, nil, fmt.Errorf("evaluate %s: %w", id, failed)
+			return fmt.Errorf("evaluate %s: %w", id, failed)
 		}
 		evaluation.Protocol, evaluation.At = id, at
 		if at != runs.AtPeek {
-			if err = runs.WriteQueries(r.QueriesPath(k, id), queries); err != nil {
-				return nil, nil, fmt.Errorf("evaluate %s: %w", id, err)
+			if err = r.WriteQueries(record, id, queries); err != nil {
+				return fmt.Errorf("evaluate %s: %w", id, err)
 			}
 		}
 		evaluations = append(evaluations, evaluation)
@@ -74,9 +76,10 @@ func evaluateTest(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r
 	}
 	redundancy, err := retrieval.Correlation(ctx, b, e.Values, e.Width, sizes)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	return evaluations, correlationRecord(redundancy), nil
+	record.Evaluations, record.Correlation = evaluations, correlationRecord(redundancy)
+	return nil
 }
 
 // learnerSizes returns the sizes of the slices of a model's embedding.
@@ -268,7 +271,7 @@ func evaluateCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r
 	if err := json.Unmarshal(cell.Config, &config); err != nil {
 		return fmt.Errorf("config: %w", err)
 	}
-	e, err := runs.ReadEmbeddings(r.EmbeddingsPath(cell.Key))
+	e, err := r.Embeddings(cell)
 	if err != nil {
 		return err
 	}
@@ -277,8 +280,11 @@ func evaluateCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r
 		return err
 	}
 	defer data.Close()
-	cell.Evaluations, cell.Correlation, err = evaluateTest(ctx, w, b, r, cell.Key, config, cell.Selection.At(), data, test, e)
-	if err != nil {
+	cell.Files = maps.Clone(cell.Files)
+	if err = evaluateTest(ctx, w, b, r, &cell, config, data, test, e); err != nil {
+		return err
+	}
+	if err = r.SealFiles(&cell); err != nil { // an older record
 		return err
 	}
 	return r.WriteCell(cell)

@@ -199,7 +199,7 @@ func exportModel(ctx context.Context, w *workspace.Workspace, r *runs.Run, c run
 	if err != nil {
 		return e, fmt.Errorf("cell %s: %w", c.Path(), err)
 	}
-	embeddings, err := runs.ReadEmbeddings(r.EmbeddingsPath(c.Key))
+	embeddings, err := r.Embeddings(c)
 	if err != nil {
 		return e, fmt.Errorf("cell %s: %w", c.Path(), err)
 	}

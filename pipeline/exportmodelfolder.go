@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
+	"bierbench/pipeline/internal/claims"
 	"bierbench/runs"
 )
 
@@ -36,19 +38,22 @@ func replaceFolder(dir string, card *ModelCard, force bool, write func(dir strin
 	if err != nil {
 		return err
 	}
+	parent := filepath.Dir(dir)
+	if err = sweepFolders(dir, filepath.Join(parent, ".tmp-"+filepath.Base(dir)+"-")); err != nil {
+		return err
+	}
 	there, err := checkTarget(dir, card, force)
 	if err != nil {
 		return err
 	}
-	parent := filepath.Dir(dir)
 	if err = os.MkdirAll(parent, 0o755); err != nil {
 		return err
 	}
-	fresh, err := os.MkdirTemp(parent, ".tmp-"+filepath.Base(dir)+"-*")
+	fresh, free, err := temporaryFolder(parent, ".tmp-"+filepath.Base(dir)+"-")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(fresh)) }()
+	defer func() { err = errors.Join(err, os.RemoveAll(fresh)); free() }()
 	content := filepath.Join(fresh, "new")
 	if err = os.Mkdir(content, 0o755); err != nil {
 		return err
@@ -68,6 +73,69 @@ func replaceFolder(dir string, card *ModelCard, force bool, write func(dir strin
 		return err
 	}
 	return runs.SyncFolder(parent)
+}
+
+// folderClaim is the claim that an export holds in its temporary folder.
+const folderClaim = "export"
+
+// temporaryFolder makes a folder that is swept once this process has ended, unless it is removed
+// before. free ends the claim of it.
+func temporaryFolder(parent, prefix string) (dir string, free func(), err error) {
+	if dir, err = os.MkdirTemp(parent, prefix+"*"); err != nil {
+		return "", nil, err
+	}
+	held, err := claims.Open(dir)
+	if err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if _, err = held.Try(folderClaim); err != nil { // a file system without locks has no sweeping
+		held.Close()
+		return dir, func() {}, os.Remove(filepath.Join(dir, claims.FileName))
+	}
+	return dir, held.Close, nil
+}
+
+// sweepFolders removes the temporary folders that killed exports to dir have left, all of whose names
+// begin with a prefix. Where one was killed between taking the old export away and putting the new
+// one in its place, the old one comes back.
+func sweepFolders(dir, prefix string) error {
+	entries, err := os.ReadDir(filepath.Dir(prefix))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !e.IsDir() || !strings.HasPrefix(e.Name(), filepath.Base(prefix)) {
+			continue
+		}
+		left := filepath.Join(filepath.Dir(prefix), e.Name())
+		if _, err := os.Stat(filepath.Join(left, claims.FileName)); err != nil {
+			continue // another program's, or it has just been made
+		}
+		held, err := claims.Look(left)
+		if err != nil {
+			return err
+		}
+		busy, err := held.Held(folderClaim)
+		held.Close()
+		if err != nil {
+			return err
+		}
+		if busy {
+			continue
+		}
+		if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
+			if err := os.Rename(filepath.Join(left, "old"), dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+		}
+		if err := os.RemoveAll(left); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkTarget returns an error where a folder must not be replaced, and whether it exists. A file

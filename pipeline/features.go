@@ -118,7 +118,7 @@ func ExtractFeatures(ctx context.Context, w *workspace.Workspace, cell plan.Cell
 			return fmt.Errorf("features of %s: %w", cell.Path(), err)
 		}
 	}
-	data, err := datasets.Open(cell.Data.Dir)
+	data, err := openData(cell)
 	if err != nil {
 		return fmt.Errorf("features of %s: %w", cell.Path(), err)
 	}

@@ -11,15 +11,9 @@ import (
 	"path/filepath"
 
 	"bierbench/pipeline/internal/claims"
+	"bierbench/pipeline/plan"
 	"bierbench/pipeline/workspace"
 	"bierbench/runs"
-)
-
-// The states of a followed cell that no record has; the others are runs.Running, runs.Done and
-// runs.Failed.
-const (
-	FollowPlanned     = "planned"     // it has no record, or the record was removed because the cell is done again
-	FollowInterrupted = "interrupted" // the record says running, but no process is working on it
 )
 
 // A Follower watches a run that other processes work on. It reads the files in the folder of the
@@ -37,6 +31,7 @@ type Follower struct {
 type followedCell struct {
 	file   fs.FileInfo // of the record when it was read last; nil where there is none
 	record runs.Cell
+	fault  error // of a broken record
 	state  string
 	steps  fs.FileInfo // of train.jsonl when it was read last
 	offset int64       // of the end of what was read of it, in bytes
@@ -48,6 +43,7 @@ type Followed struct {
 	Cell   string // path
 	State  string // the new state; empty for a step
 	Record runs.Cell
+	Fault  error // of a broken record
 	Step   *runs.TrainStep
 }
 
@@ -60,10 +56,39 @@ type FollowSummary struct {
 	Running     int    `json:"running"`
 	Interrupted int    `json:"interrupted"`
 	Planned     int    `json:"planned"`
+	Broken      int    `json:"broken,omitempty"` // cells whose record cannot be read
 }
 
 // Ended reports whether every cell is done or failed.
 func (s FollowSummary) Ended() bool { return s.Done+s.Failed == s.Cells }
+
+// Summarize counts cells by state.
+func Summarize(run string, cells []plan.LiveCell) FollowSummary {
+	s := FollowSummary{Run: run}
+	for _, c := range cells {
+		s.count(c.State)
+	}
+	return s
+}
+
+// count counts a cell in a state.
+func (s *FollowSummary) count(state string) {
+	s.Cells++
+	switch state {
+	case plan.Done:
+		s.Done++
+	case plan.Failed:
+		s.Failed++
+	case plan.Running:
+		s.Running++
+	case plan.Interrupted:
+		s.Interrupted++
+	case plan.Broken:
+		s.Broken++
+	default:
+		s.Planned++
+	}
+}
 
 // Follow begins to watch an existing run, or one of its planned cells.
 func Follow(w *workspace.Workspace, id, cell string) (*Follower, error) {
@@ -95,7 +120,7 @@ func (f *Follower) keys() ([]runs.Key, error) {
 		f.file = file
 	}
 	if f.run == nil {
-		r, err := f.w.Runs().Open(f.id)
+		r, _, err := f.w.Runs().Reopen(f.id)
 		if err != nil {
 			return nil, err
 		}
@@ -126,12 +151,12 @@ func (f *Follower) Poll() ([]Followed, FollowSummary, error) {
 	if err != nil {
 		return nil, FollowSummary{}, err
 	}
-	held, err := f.claimed()
+	held, err := claims.Look(f.run.Dir)
 	if err != nil {
 		return nil, FollowSummary{}, err
 	}
-	defer held.close()
-	summary := FollowSummary{Run: f.id, Cells: len(keys)}
+	defer held.Close()
+	summary := FollowSummary{Run: f.id}
 	var seen []Followed
 	for _, k := range keys {
 		path := k.Path()
@@ -145,12 +170,12 @@ func (f *Follower) Poll() ([]Followed, FollowSummary, error) {
 		if err := f.look(c, k, held); err != nil {
 			return nil, FollowSummary{}, err
 		}
-		changed := c.state != before && (!first || f.only != "" || c.state == runs.Running || c.state == FollowInterrupted)
-		state := Followed{Cell: path, State: c.state, Record: c.record}
+		changed := c.state != before && (!first || f.only != "" || c.state == runs.Running || c.state == plan.Interrupted)
+		state := Followed{Cell: path, State: c.state, Record: c.record, Fault: c.fault}
 		if changed && c.state == runs.Running {
 			seen = append(seen, state)
 		}
-		if c.state == runs.Running || (before == runs.Running && c.state != FollowPlanned) {
+		if c.state == runs.Running || (before == runs.Running && c.state != plan.Planned) {
 			step, err := c.step(f.run.StepsPath(k))
 			if err != nil {
 				return nil, FollowSummary{}, fmt.Errorf("follow cell %s: %w", path, err)
@@ -162,75 +187,26 @@ func (f *Follower) Poll() ([]Followed, FollowSummary, error) {
 		if changed && c.state != runs.Running {
 			seen = append(seen, state)
 		}
-		switch c.state {
-		case runs.Done:
-			summary.Done++
-		case runs.Failed:
-			summary.Failed++
-		case runs.Running:
-			summary.Running++
-		case FollowInterrupted:
-			summary.Interrupted++
-		default:
-			summary.Planned++
-		}
+		summary.count(c.state)
 	}
 	return seen, summary, nil
 }
 
-// followClaims are the claims of a run; empty where the run has no file of claims.
-type followClaims struct{ *claims.File }
-
-// claimed opens the run's claims, and makes no file of claims where there is none.
-func (f *Follower) claimed() (followClaims, error) {
-	if _, err := os.Stat(filepath.Join(f.run.Dir, claims.FileName)); errors.Is(err, fs.ErrNotExist) {
-		return followClaims{}, nil
-	}
-	c, err := claims.Open(f.run.Dir)
-	return followClaims{c}, err
-}
-
-// close closes the file of claims, where there is one.
-func (c followClaims) close() {
-	if c.File != nil {
-		c.Close()
-	}
-}
-
-// look brings the record and the state of a cell up to date.
-func (f *Follower) look(c *followedCell, k runs.Key, held followClaims) error {
-	if err := f.read(c, k); err != nil {
-		return err
-	}
-	switch {
-	case c.file == nil:
-		c.state = FollowPlanned
-		return nil
-	case c.record.Status != runs.Running || held.File == nil:
-		c.state = c.record.Status
-		return nil
-	}
+// look brings the record and the state of a cell up to date. The claim comes first: a process that
+// ends in between has written its record.
+func (f *Follower) look(c *followedCell, k runs.Key, held *claims.File) error {
 	busy, err := held.Held(k.Path())
 	if err != nil {
 		return err
 	}
-	if busy {
-		c.state = runs.Running
-		return nil
-	}
-	// The cell may have ended between the two looks: its claim is given back after the record is
-	// written.
 	if err := f.read(c, k); err != nil {
 		return err
 	}
-	switch {
-	case c.file == nil:
-		c.state = FollowPlanned
-	case c.record.Status == runs.Running:
-		c.state = FollowInterrupted
-	default:
-		c.state = c.record.Status
+	if c.fault != nil && !busy {
+		c.state = plan.Broken
+		return nil
 	}
+	c.state = plan.Live(c.record, c.file != nil, busy)
 	return nil
 }
 
@@ -238,7 +214,7 @@ func (f *Follower) look(c *followedCell, k runs.Key, held followClaims) error {
 func (f *Follower) read(c *followedCell, k runs.Key) error {
 	file, err := os.Stat(filepath.Join(f.run.CellDir(k), "cell.json"))
 	if errors.Is(err, fs.ErrNotExist) {
-		c.file, c.record = nil, runs.Cell{}
+		c.file, c.record, c.fault = nil, runs.Cell{}, nil
 		return nil
 	}
 	if err != nil {
@@ -248,10 +224,10 @@ func (f *Follower) read(c *followedCell, k runs.Key) error {
 		return nil
 	}
 	record, there, err := f.run.Cell(k)
-	if err != nil {
+	if c.fault = err; err != nil && !runs.IsBroken(err) {
 		return err
 	}
-	if !there {
+	if !there && err == nil {
 		file = nil // removed meanwhile
 	}
 	c.file, c.record = file, record

@@ -155,7 +155,7 @@ func preparedVariants(w *workspace.Workspace, name string) ([]datasets.Entry, er
 // Inspected is what Inspect found out about one prepared data set.
 type Inspected struct {
 	datasets.Inspection
-	Sheet string `json:"contact_sheet"` // path of the PNG file
+	Sheet string `json:"contact_sheet"` // path of the PNG file; empty where the workspace can only be read
 }
 
 // Inspect sums up prepared data sets, and draws a contact sheet of each into the workspace's
@@ -191,10 +191,12 @@ func inspectOne(w *workspace.Workspace, e datasets.Entry) (Inspected, error) {
 		return Inspected{}, err
 	}
 	dir := filepath.Join(w.ReportsDir(), "inspect")
-	if err = os.MkdirAll(dir, 0o777); err != nil {
-		return Inspected{}, err
-	}
 	sheet := filepath.Join(dir, e.Set+"."+e.Variant+".png")
-	err = runs.WriteFileFunc(sheet, 0o644, func(w io.Writer) error { return datasets.ContactSheet(data, w) })
-	return Inspected{Inspection: in, Sheet: sheet}, err
+	if err = os.MkdirAll(dir, 0o777); err == nil {
+		err = runs.WriteFileFunc(sheet, 0o644, func(w io.Writer) error { return datasets.ContactSheet(data, w) })
+	}
+	if err != nil {
+		return Inspected{Inspection: in}, w.Unwritten(err)
+	}
+	return Inspected{Inspection: in, Sheet: sheet}, nil
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"strings"
 	"time"
 
 	"bierbench/datasets"
@@ -11,6 +12,7 @@ import (
 type Listing struct {
 	Datasets []ListedDataset `json:"datasets"`
 	Runs     []ListedRun     `json:"runs"`
+	Broken   []string        `json:"broken,omitempty"` // what is there and cannot be read: file and reason
 }
 
 // ListedDataset is a prepared data set.
@@ -30,9 +32,10 @@ type ListedRun struct {
 	Done    int       `json:"done"`
 	Failed  int       `json:"failed"`
 	Peeked  int       `json:"peeked,omitempty"` // number of done cells whose model was chosen by its test results
+	Broken  int       `json:"broken,omitempty"` // number of cells whose record cannot be read
 }
 
-// List returns what the workspace holds.
+// List returns what the workspace holds. What cannot be read is named, and hides nothing else.
 func List(w *workspace.Workspace) (*Listing, error) {
 	l := &Listing{Datasets: []ListedDataset{}, Runs: []ListedRun{}}
 	entries, err := datasets.Prepared(w.DatasetsDir())
@@ -42,18 +45,22 @@ func List(w *workspace.Workspace) (*Listing, error) {
 	for _, e := range entries {
 		m, broken := datasets.ReadManifest(e.Dir)
 		if broken != nil {
-			return nil, broken
+			l.Broken = append(l.Broken, broken.Error())
+			continue
 		}
 		l.Datasets = append(l.Datasets, ListedDataset{Set: e.Set, Variant: e.Variant, Images: m.Rows, Digest: m.Digest})
 	}
 	infos, err := w.Runs().List()
 	if err != nil {
-		return nil, err
+		l.Broken = append(l.Broken, strings.Split(err.Error(), "\n")...)
 	}
 	for _, i := range infos {
+		for _, b := range i.Broken {
+			l.Broken = append(l.Broken, b.Err.Error())
+		}
 		l.Runs = append(l.Runs, ListedRun{
 			ID: i.ID, Suite: i.Record.Suite, Created: i.Record.Created, Planned: i.Planned,
-			Done: i.Done, Failed: i.Failed, Peeked: i.Peeked,
+			Done: i.Done, Failed: i.Failed, Peeked: i.Peeked, Broken: len(i.Broken),
 		})
 	}
 	return l, nil

@@ -26,5 +26,5 @@ func Noise(ctx context.Context, w *workspace.Workspace, ids []string, o runs.Noi
 	}
 	n := reports.NewNoiseReport(rows, o)
 	files, err := n.Write(filepath.Join(w.ReportsDir(), folderName("noise", ids)))
-	return n, files, err
+	return n, files, w.Unwritten(err)
 }

@@ -116,7 +116,7 @@ func rescoreCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r 
 	if err != nil {
 		return nil, fmt.Errorf("cell %s: %w", c.Path(), err)
 	}
-	e, err := runs.ReadEmbeddings(r.EmbeddingsPath(c.Key))
+	e, err := r.Embeddings(c)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("cell %s: its embeddings are not stored: remove %s and %s", c.Path(), r.CellDir(c.Key), doCells(w, r))
 	}

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"bierbench/models/backbones"
@@ -75,6 +77,9 @@ func Run(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o RunOptio
 	if err = cost.Estimate(w, p); err != nil {
 		w.Log.Warn("the run goes on without an estimate", "error", err)
 	}
+	if err = refuseRival(p); err != nil {
+		return nil, err
+	}
 	q := &queue{w: w, plan: p, options: o, result: &RunResult{Run: o.ID, Cells: len(p.Cells), Failed: []FailedCell{}}}
 	for _, c := range p.Cells {
 		switch {
@@ -100,7 +105,9 @@ func Run(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o RunOptio
 	}
 	q.result.Dir = q.run.Dir
 	if q.total > 0 {
-		err = q.work(ctx)
+		if err = q.work(ctx); err == nil {
+			err = q.checkEnd()
+		}
 	}
 	q.result.Seconds = time.Since(began).Seconds()
 	return q.result, err
@@ -138,6 +145,9 @@ func (q *queue) work(ctx context.Context) (err error) {
 				return err
 			}
 			if !mine {
+				if err = q.checkBusy(c); err != nil {
+					return err
+				}
 				busy = append(busy, c)
 				continue
 			}
@@ -169,12 +179,20 @@ func (q *queue) work(ctx context.Context) (err error) {
 // claim of the cell.
 func (q *queue) do(ctx context.Context, c plan.Cell) (failed bool, err error) {
 	record, recorded, err := q.run.Cell(c.Key)
-	if err != nil {
-		return false, err
+	fault := err
+	if fault != nil && !runs.IsBroken(fault) {
+		return false, fault
 	}
 	// The record may be newer than the plan.
 	tried := c.State == plan.Failed && record.Started.Equal(c.Record.Started)
+	newer := recorded && !record.Started.Equal(c.Record.Started)
+	c.Record = record
 	switch c.State, c.Why = q.plan.State(c, record, recorded); {
+	case fault != nil:
+		c.State, c.Why = plan.Stale, plan.BrokenWhy(fault)
+		q.w.Log.Warn("cell done again", "cell", c.Path(), "reason", c.Why)
+	case c.State == plan.Stale && newer:
+		return false, rivalError(c)
 	case c.State == plan.Done:
 		q.ended++
 		q.result.Elsewhere++
@@ -191,6 +209,10 @@ func (q *queue) do(ctx context.Context, c plan.Cell) (failed bool, err error) {
 	if isDamage(err) {
 		return false, err
 	}
+	if isDiskFull(err) {
+		return false, fmt.Errorf("the disk is full, so the run stops: %w; cells that are done are kept, "+
+			"and the same command goes on when there is room", err)
+	}
 	if err != nil {
 		q.fail(c, record)
 		q.w.Log.Error("cell failed", "cell", c.Path(), "error", record.Error)
@@ -200,6 +222,12 @@ func (q *queue) do(ctx context.Context, c plan.Cell) (failed bool, err error) {
 	}
 	q.w.Progress.CellEnded(record, q.ended, q.total, err)
 	return err != nil, nil
+}
+
+// isDiskFull reports whether an error means that nothing more can be written: every further cell
+// would fail as this one did.
+func isDiskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // fail counts a failed cell.
@@ -240,8 +268,8 @@ const suiteFile = "suite.yaml"
 // OpenRun opens the plan's run, and creates it where there is none. The record keeps the suite as
 // the latest run command with work to do resolved it.
 func OpenRun(ctx context.Context, w *workspace.Workspace, p *plan.Plan, work bool) (*runs.Run, error) {
-	r, err := w.Runs().Open(p.Run)
-	if err == nil && !work && maps.Equal(r.Record.Bases, withBases(r.Record.Bases, p.Cells)) {
+	r, broken, err := w.Runs().Reopen(p.Run)
+	if err == nil && broken == nil && !work && maps.Equal(r.Record.Bases, withBases(r.Record.Bases, p.Cells)) {
 		return r, nil // the record does not change
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -267,8 +295,15 @@ func OpenRun(ctx context.Context, w *workspace.Workspace, p *plan.Plan, work boo
 	if err = held.Take(ctx, runRecordClaim); err != nil {
 		return nil, fmt.Errorf("run %s: %w", p.Run, err)
 	}
-	r, err = w.Runs().Open(p.Run)
+	r, broken, err = w.Runs().Reopen(p.Run)
 	switch {
+	case broken != nil:
+		record.Created = r.Record.Created
+		if err = removeBroken(filepath.Join(r.Dir, "run.json")); err != nil {
+			return nil, fmt.Errorf("run %s: %w", p.Run, err)
+		}
+		record.Cells, record.Bases = appendNewCells(r.Record.Cells, p.Cells), withBases(nil, p.Cells)
+		err = r.Update(record)
 	case errors.Is(err, fs.ErrNotExist):
 		record.Cells, record.Bases = appendNewCells(nil, p.Cells), withBases(nil, p.Cells)
 		r, err = w.Runs().Create(p.Run, record)
@@ -284,6 +319,15 @@ func OpenRun(ctx context.Context, w *workspace.Workspace, p *plan.Plan, work boo
 		return nil, err
 	}
 	return r, nil
+}
+
+// removeBroken removes a file that is to be written anew, and what else may be in its place, such as
+// an empty folder.
+func removeBroken(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // appendNewCells appends the cells that are not in keys yet. Cells of earlier commands stay

@@ -25,5 +25,5 @@ func Trend(ctx context.Context, w *workspace.Workspace, ids []string, metric str
 		return nil, nil, err
 	}
 	files, err := t.Write(filepath.Join(w.ReportsDir(), folderName("trend", ids)))
-	return t, files, err
+	return t, files, w.Unwritten(err)
 }

@@ -13,10 +13,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
+	"bierbench/pipeline/internal/claims"
 	"bierbench/pipeline/plan"
 	"bierbench/pipeline/suite"
 	"bierbench/pipeline/workspace"
@@ -79,11 +82,22 @@ func VerifyResume(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(w.Dir, ".verify-resume-")
+	if err = sweepVerifications(w.Dir); err != nil {
+		return nil, fmt.Errorf("verify resume: %w", err)
+	}
+	dir, err := os.MkdirTemp(w.Dir, verifyFolder)
 	if err != nil {
 		return nil, fmt.Errorf("verify resume: %w", err)
 	}
 	defer os.RemoveAll(dir)
+	held, err := claims.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("verify resume: %w", err)
+	}
+	defer held.Close()
+	if err = held.Take(ctx, verifyFolder); err != nil {
+		return nil, fmt.Errorf("verify resume: %w", err)
+	}
 	v, err := newVerification(w, s, o, p.Cells[0], dir)
 	if err != nil {
 		return nil, fmt.Errorf("verify resume: %w", err)
@@ -94,6 +108,48 @@ func VerifyResume(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o
 	}
 	result.Seconds = time.Since(began).Seconds()
 	return result, nil
+}
+
+// verifyFolder begins the names of the folders of verifications, and is the claim that one holds in
+// its own.
+const verifyFolder = ".verify-resume-"
+
+// sweepVerifications removes the folders of verifications whose process was killed: nobody holds the
+// claim in them.
+func sweepVerifications(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !e.IsDir() || !strings.HasPrefix(e.Name(), verifyFolder) {
+			continue
+		}
+		if err := sweepVerification(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweepVerification removes a folder unless its claim is held. A folder without a file of claims has
+// just been made, or is a small rest.
+func sweepVerification(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, claims.FileName)); err != nil {
+		if info, failed := os.Stat(dir); failed != nil || time.Since(info.ModTime()) < time.Minute {
+			return nil //nolint:nilerr // gone, or just made
+		}
+		return os.RemoveAll(dir)
+	}
+	held, err := claims.Look(dir)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	if busy, err := held.Held(verifyFolder); busy || err != nil {
+		return err
+	}
+	return os.RemoveAll(dir)
 }
 
 // verification is the state of a VerifyResume.
@@ -207,11 +263,16 @@ func (v *verification) command(ctx context.Context, run string, output io.Writer
 		"--checkpoint", v.every.String(), "-C", v.dir, "--log-level", "warn")
 	c := exec.CommandContext(ctx, v.options.Program[0], args...)
 	c.Stdout, c.Stderr = output, output
+	// The kernel kills the process with the one that started it. What it takes for that one is the
+	// thread, so callers stay on theirs.
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return c
 }
 
 // finish starts the process of a run and waits for its end.
 func (v *verification) finish(ctx context.Context, run string) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	var output strings.Builder
 	if err := v.command(ctx, run, &output).Run(); err != nil {
 		return fmt.Errorf("run %s: %w\n%s", run, errors.Join(ctx.Err(), err), strings.TrimSpace(output.String()))
@@ -222,6 +283,8 @@ func (v *verification) finish(ctx context.Context, run string) error {
 // kill starts the run's process and kills it at a random moment, or a random time after the stage
 // that it aims at has begun. done is true where the process ended before.
 func (v *verification) kill(ctx context.Context, run, aim string) (k Kill, done bool, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	c := v.command(ctx, run, io.Discard)
 	v.old = v.unfinished(run)
 	if err = c.Start(); err != nil {

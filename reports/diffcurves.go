@@ -185,7 +185,7 @@ func recallLine(g runs.GroupCells, protocol, at string) chart.Series {
 func lossLine(r *runs.Run, g runs.GroupCells) (chart.Series, error) {
 	var seeds [][]runs.TrainStep
 	for _, c := range g.Cells {
-		steps, err := runs.ReadSteps(r.StepsPath(c.Key))
+		steps, err := r.Steps(c)
 		if err != nil {
 			return chart.Series{}, err
 		}

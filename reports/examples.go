@@ -161,7 +161,7 @@ func readNearest(run *runs.Run, k runs.Key, protocol string) (runs.Cell, []runs.
 	if err != nil || !ok {
 		return cell, nil, fmt.Sprintf("the record of the cell is not there: %v.", err)
 	}
-	queries, err := runs.ReadQueries(run.QueriesPath(k, protocol))
+	queries, err := run.Queries(cell, protocol)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return cell, nil, "its queries are not stored; \"bierbench evaluate " + run.Record.ID + "\" writes them."

@@ -53,7 +53,7 @@ func load(ctx context.Context, r *runs.Run, o Options) (loadedRun, error) {
 		if c.Status != runs.Done {
 			continue
 		}
-		if s.steps[c.Key], err = runs.ReadSteps(r.StepsPath(c.Key)); err != nil {
+		if s.steps[c.Key], err = r.Steps(c); err != nil {
 			return loadedRun{}, err
 		}
 	}

@@ -2,10 +2,11 @@ package runs
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
@@ -44,11 +45,12 @@ func (w *countingWriter) Seek(offset int64, whence int) (int64, error) {
 	return w.at, nil
 }
 
-// writeArrow writes an Arrow file of n rows whole, in batches of at most the given number of rows.
-// A file without rows has one empty batch.
-func writeArrow(path string, schema *arrow.Schema, n, batch int, record func(from, to int) arrow.Record) error {
-	return WriteFileFunc(path, 0o644, func(f io.Writer) error {
-		out := &countingWriter{Writer: bufio.NewWriterSize(f, 1<<20)}
+// writeArrow writes an Arrow file of n rows whole, in batches of at most the given number of rows,
+// and returns its SHA-256, hex. A file without rows has one empty batch.
+func writeArrow(path string, schema *arrow.Schema, n, batch int, record func(from, to int) arrow.Record) (digest string, err error) {
+	h := sha256.New()
+	err = WriteFileFunc(path, 0o644, func(f io.Writer) error {
+		out := &countingWriter{Writer: bufio.NewWriterSize(io.MultiWriter(f, h), 1<<20)}
 		w, err := ipc.NewFileWriter(out, ipc.WithSchema(schema), ipc.WithAllocator(memory.NewGoAllocator()))
 		if err != nil {
 			return err
@@ -63,12 +65,14 @@ func writeArrow(path string, schema *arrow.Schema, n, batch int, record func(fro
 		}
 		return errors.Join(w.Close(), out.Flush())
 	})
+	return hex.EncodeToString(h.Sum(nil)), err
 }
 
-// readArrow opens an Arrow file of a kind, checks its columns and hands its batches to each. The
-// file may be broken or hostile: the Arrow reader's panics become errors.
-func readArrow(path string, want *arrow.Schema, each func(rows int64, record arrow.Record) error) (err error) {
-	f, err := os.Open(path)
+// readArrow opens an Arrow file of a kind, compares it with its SHA-256 (empty where none is known),
+// checks its columns and hands its batches to each. The file may be broken or hostile: the Arrow
+// reader's panics become errors.
+func readArrow(path, digest string, want *arrow.Schema, each func(rows int64, record arrow.Record) error) (err error) {
+	f, err := openDigested(path, digest)
 	if err != nil {
 		return err
 	}

@@ -3,8 +3,11 @@ package runs
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
 	"reflect"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -48,9 +51,10 @@ func (k Key) Path() string {
 type Cell struct {
 	Schema int `json:"schema"`
 	Key
-	Config         json.RawMessage `json:"config"`      // the resolved models.Config
-	ConfigHash     string          `json:"config_hash"` // SHA-256, hex, of Config without the seed
-	DataHash       string          `json:"data_hash"`   // digest of the data set's manifest
+	Run            string          `json:"run,omitempty"` // id of its run; older records have none
+	Config         json.RawMessage `json:"config"`        // the resolved models.Config
+	ConfigHash     string          `json:"config_hash"`   // SHA-256, hex, of Config without the seed
+	DataHash       string          `json:"data_hash"`     // digest of the data set's manifest
 	Started        time.Time       `json:"started"`
 	Status         string          `json:"status"` // running, done or failed
 	Error          string          `json:"error,omitempty"`
@@ -65,10 +69,17 @@ type Cell struct {
 	Throughput map[string]float64 `json:"throughput"` // "train images/s", "train steps/s", "embed images/s"
 	// Memory is the largest resident memory of the process during the cell, in bytes; 0 where
 	// unknown.
-	Memory      int64       `json:"memory,omitempty"`
-	ModelDigest string      `json:"model_digest,omitempty"` // SHA-256, hex, of the trained variables
-	Predicted   *Cost       `json:"predicted,omitempty"`    // prediction made before the cell began
-	Environment Environment `json:"environment"`
+	Memory      int64  `json:"memory,omitempty"`
+	ModelDigest string `json:"model_digest,omitempty"` // SHA-256, hex, of the trained variables
+	Predicted   *Cost  `json:"predicted,omitempty"`    // prediction made before the cell began
+	// Files has the SHA-256, hex, of the files beside the record, by name: embeddings.arrow,
+	// queries-<protocol>.arrow, and train.jsonl of a finished cell. Those who read a file compare it.
+	// Older records have none.
+	Files       map[string]string `json:"files,omitempty"`
+	Environment Environment       `json:"environment"`
+	// Earlier are the environments of earlier attempts whose checkpoint the training went on from,
+	// oldest first, where they differ from what followed.
+	Earlier []Environment `json:"earlier,omitempty"`
 }
 
 // Cost is the cost of a cell, predicted or measured.
@@ -155,6 +166,26 @@ type Environment struct {
 
 	Modules map[string]string `json:"modules,omitempty"` // Go modules built in, path -> version
 	Command []string          `json:"command,omitempty"` // the command line that did the cell
+
+	// Variables are the environment variables that can change a number, with their values. It is empty
+	// where none was set, and nil in older records.
+	Variables map[string]string `json:"variables,omitzero"`
+}
+
+// VariablesText returns the variables as words, "XLA_FLAGS=--a=1 TF_X=2", "none" where none was set.
+// It is empty for older records, in which they are not known.
+func (e Environment) VariablesText() string {
+	switch {
+	case e.Variables == nil:
+		return ""
+	case len(e.Variables) == 0:
+		return "none"
+	}
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(e.Variables)) {
+		words = append(words, name+"="+e.Variables[name])
+	}
+	return strings.Join(words, " ")
 }
 
 // Same reports whether two environments are equal, except for the command.

@@ -52,14 +52,20 @@ func (e Embeddings) check() error {
 // split dictionary<int32, utf8>, list uint8 and embedding fixed_size_list<float32>[Width]. The
 // values are not copied.
 func WriteEmbeddings(path string, e Embeddings) error {
-	if err := e.check(); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+	_, err := writeEmbeddings(path, e)
+	return err
+}
+
+// writeEmbeddings is WriteEmbeddings that returns the file's SHA-256, hex.
+func writeEmbeddings(path string, e Embeddings) (digest string, err error) {
+	if err = e.check(); err != nil {
+		return "", fmt.Errorf("write %s: %w", path, err)
 	}
 	indices := make([]int32, len(e.Splits))
 	for i, s := range e.Splits {
 		k := slices.Index(splitNames(), s)
 		if k < 0 {
-			return fmt.Errorf("write %s: image %d has split %q, want one of %q", path, e.IDs[i], s, splitNames())
+			return "", fmt.Errorf("write %s: image %d has split %q, want one of %q", path, e.IDs[i], s, splitNames())
 		}
 		indices[i] = int32(k)
 	}
@@ -68,7 +74,7 @@ func WriteEmbeddings(path string, e Embeddings) error {
 	names := b.NewArray()
 	schema := embeddingSchema(e.Width)
 	batch := max(1, (16<<20)/(4*e.Width))
-	err := writeArrow(path, schema, len(e.IDs), batch, func(from, to int) arrow.Record {
+	digest, err = writeArrow(path, schema, len(e.IDs), batch, func(from, to int) arrow.Record {
 		n := to - from
 		split := array.NewInt32Data(fixedWidth(arrow.PrimitiveTypes.Int32, n, arrow.Int32Traits.CastToBytes(indices[from:to])))
 		values := fixedWidth(arrow.PrimitiveTypes.Float32, n*e.Width, arrow.Float32Traits.CastToBytes(e.Values[from*e.Width:to*e.Width]))
@@ -82,9 +88,9 @@ func WriteEmbeddings(path string, e Embeddings) error {
 		}, int64(n))
 	})
 	if err != nil {
-		return fmt.Errorf("write embeddings %s: %w", path, err)
+		return "", fmt.Errorf("write embeddings %s: %w", path, err)
 	}
-	return nil
+	return digest, nil
 }
 
 // fixedWidth returns array data of n values without nulls over their bytes.
@@ -93,9 +99,12 @@ func fixedWidth(t arrow.DataType, n int, bytes []byte) *array.Data {
 }
 
 // ReadEmbeddings reads embeddings.arrow.
-func ReadEmbeddings(path string) (Embeddings, error) {
+func ReadEmbeddings(path string) (Embeddings, error) { return readEmbeddings(path, "") }
+
+// readEmbeddings is ReadEmbeddings for a file with a known SHA-256; an empty one is not compared.
+func readEmbeddings(path, digest string) (Embeddings, error) {
 	var e Embeddings
-	err := readArrow(path, embeddingSchema(1), func(_ int64, r arrow.Record) error {
+	err := readArrow(path, digest, embeddingSchema(1), func(_ int64, r arrow.Record) error {
 		list := r.Column(4).(*array.FixedSizeList)
 		width := int(list.DataType().(*arrow.FixedSizeListType).Len())
 		if e.Width = width; width < 1 {

@@ -90,6 +90,8 @@ func cellFacts() []cellFact {
 		{"CPU", func(c Cell) string { return c.Environment.CPU }},
 		{"Go", func(c Cell) string { return c.Environment.Go }},
 		{"GoMLX", func(c Cell) string { return c.Environment.GoMLX }},
+		{"environment variables", func(c Cell) string { return c.Environment.VariablesText() }},
+		{"earlier attempts", earlierBuilds},
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 )
 
@@ -67,7 +66,7 @@ func WriteInitialisation(path string, steps []InitialStep) error {
 // ReadInitialisation reads initialisation.jsonl. The file is written whole, so a cut or missing
 // line is an error.
 func ReadInitialisation(path string) ([]InitialStep, error) {
-	data, err := os.ReadFile(path)
+	data, err := ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read initialisation: %w", err)
 	}

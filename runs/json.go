@@ -4,26 +4,36 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 )
 
-// writeJSON writes v indented, as a whole file.
+// ErrVersion is the error of a record that another version of bierbench wrote.
+var ErrVersion = errors.New("another version of bierbench wrote it")
+
+// writeJSON writes v indented and with its seal, as a whole file.
 func writeJSON(path string, v any) error {
 	data, err := Indented(v)
+	if err == nil {
+		data, err = sealed(data)
+	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return WriteFile(path, append(data, '\n'), 0o644)
+	return WriteFile(path, data, 0o644)
 }
 
 // readJSON reads a record of this package into v. schema points to the field of v that has its
 // schema version. The error names the file, and the line of broken JSON.
 func readJSON(path string, v any, schema *int) error {
-	data, err := os.ReadFile(path)
+	data, err := ReadFile(path)
 	if err != nil {
 		return err
 	}
 	wrong := json.Unmarshal(data, v)
+	if syntax := new(json.SyntaxError); !errors.As(wrong, &syntax) {
+		if _, err = checkSeal(data); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
 	if wrong != nil {
 		// A record of another version may differ in anything: say that first.
 		var version struct {
@@ -38,7 +48,7 @@ func readJSON(path string, v any, schema *int) error {
 	case *schema == 0:
 		return fmt.Errorf("%s: no schema version, want %d", path, Schema)
 	case *schema != Schema:
-		return fmt.Errorf("%s: schema version %d, want %d: another version of bierbench wrote it", path, *schema, Schema)
+		return fmt.Errorf("%s: schema version %d, want %d: %w", path, *schema, Schema, ErrVersion)
 	case wrong != nil:
 		return jsonError(path, data, wrong)
 	}

@@ -2,6 +2,8 @@ package runs
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,14 +52,17 @@ func (l *lineLog) add(x stepLine) error {
 func (l *lineLog) Close() error { return l.file.Close() }
 
 // readLines reads a file of lines; nil if there is none. A last line without its newline was cut by
-// a kill and is ignored.
-func readLines[T stepLine](path string) ([]T, error) {
-	data, err := os.ReadFile(path)
+// a kill and is ignored. The file is compared with a SHA-256, hex, unless that is empty.
+func readLines[T stepLine](path, digest string) ([]T, error) {
+	data, err := ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read lines: %w", err)
+	}
+	if sum := sha256.Sum256(data); digest != "" && hex.EncodeToString(sum[:]) != digest {
+		return nil, digestError(path, hex.EncodeToString(sum[:]), digest)
 	}
 	return parseLines[T](path, data)
 }
@@ -82,7 +87,7 @@ func parseLines[T stepLine](path string, data []byte) ([]T, error) {
 // keepLines rewrites the file without the lines after a step and without an unfinished one, if it
 // has such lines.
 func keepLines[T stepLine](path string, last int) error {
-	before, err := os.ReadFile(path)
+	before, err := ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

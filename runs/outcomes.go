@@ -17,10 +17,20 @@ type outcomes struct {
 	ap, rp      []float64
 }
 
-// readOutcomes reads a cell's queries.
-func readOutcomes(path string) (outcomes, error) {
+// outcomes reads the queries of a cell on a protocol, which must be those that its record has the
+// SHA-256 of.
+func (r *Run) outcomes(c Cell, protocol string) (outcomes, error) {
+	path, digest, err := r.recorded(c, queriesFile(protocol))
+	if err != nil {
+		return outcomes{}, err
+	}
+	return readOutcomes(path, digest)
+}
+
+// readOutcomes reads a file of queries. An empty digest is not compared.
+func readOutcomes(path, digest string) (outcomes, error) {
 	var o outcomes
-	err := readArrow(path, querySchema(), func(_ int64, r arrow.Record) error {
+	err := readArrow(path, digest, querySchema(), func(_ int64, r arrow.Record) error {
 		c := queryColumns(r)
 		o.id, o.draw, o.class = append(o.id, c.id...), append(o.draw, c.draw...), append(o.class, c.class...)
 		o.rank, o.ap, o.rp = append(o.rank, c.rank...), append(o.ap, c.ap...), append(o.rp, c.rPrecision...)

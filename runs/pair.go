@@ -88,7 +88,7 @@ func (s side) evaluations(protocol, at, name string) ([]Evaluation, error) {
 func (s side) load(row Comparison, name string) ([]*outcomes, error) {
 	var all []*outcomes
 	for _, cell := range s.group.Cells {
-		o, err := readOutcomes(s.run.QueriesPath(cell.Key, row.Protocol))
+		o, err := s.run.outcomes(cell, row.Protocol)
 		if err != nil {
 			return nil, fmt.Errorf("queries of %s at seed %d: %w", name, cell.Seed, err)
 		}

@@ -46,16 +46,22 @@ func querySchema() *arrow.Schema {
 // draw, rank, rank_pessimistic, rank_optimistic int32; ap, r_precision float64; nearest
 // list<int64>, scores list<float32>.
 func WriteQueries(path string, queries []Query) error {
+	_, err := writeQueries(path, queries)
+	return err
+}
+
+// writeQueries is WriteQueries that returns the file's SHA-256, hex.
+func writeQueries(path string, queries []Query) (digest string, err error) {
 	for i, q := range queries {
 		if len(q.Nearest) != len(q.Scores) {
-			return fmt.Errorf("write %s: query %d has %d nearest images and %d scores", path, i, len(q.Nearest), len(q.Scores))
+			return "", fmt.Errorf("write %s: query %d has %d nearest images and %d scores", path, i, len(q.Nearest), len(q.Scores))
 		}
 		if q.Rank < 1 {
-			return fmt.Errorf("write %s: query %d has rank %d, want at least 1", path, i, q.Rank)
+			return "", fmt.Errorf("write %s: query %d has rank %d, want at least 1", path, i, q.Rank)
 		}
 	}
 	schema := querySchema()
-	err := writeArrow(path, schema, len(queries), queryBatch, func(from, to int) arrow.Record {
+	digest, err = writeArrow(path, schema, len(queries), queryBatch, func(from, to int) arrow.Record {
 		b := array.NewRecordBuilder(memory.NewGoAllocator(), schema)
 		defer b.Release()
 		b.Reserve(to - from)
@@ -76,15 +82,18 @@ func WriteQueries(path string, queries []Query) error {
 		return b.NewRecord()
 	})
 	if err != nil {
-		return fmt.Errorf("write queries %s: %w", path, err)
+		return "", fmt.Errorf("write queries %s: %w", path, err)
 	}
-	return nil
+	return digest, nil
 }
 
 // ReadQueries reads queries-<protocol>.arrow, in the file's order.
-func ReadQueries(path string) ([]Query, error) {
+func ReadQueries(path string) ([]Query, error) { return readQueries(path, "") }
+
+// readQueries is ReadQueries for a file with a known SHA-256; an empty one is not compared.
+func readQueries(path, digest string) ([]Query, error) {
 	var queries []Query
-	err := readArrow(path, querySchema(), func(_ int64, r arrow.Record) error {
+	err := readArrow(path, digest, querySchema(), func(_ int64, r arrow.Record) error {
 		c := queryColumns(r)
 		nearest, scores := r.Column(8).(*array.List), r.Column(9).(*array.List)
 		ids := nearest.ListValues().(*array.Int64).Int64Values()

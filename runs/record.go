@@ -57,35 +57,72 @@ func (r *Run) Update(record Record) error {
 	return nil
 }
 
+// A Broken is a record that cannot be read, or that is not as it was written.
+type Broken struct {
+	Cell string // path of its folder, relative to the run's
+	Err  error  // names the file
+}
+
 // Cells returns the cells that have a record, in the order of their paths. A broken record is an
 // error that names its file.
 func (r *Run) Cells() ([]Cell, error) {
+	cells, broken, err := r.Survey()
+	if err == nil && len(broken) > 0 {
+		err = broken[0].Err
+	}
+	if err != nil {
+		return nil, err
+	}
+	return cells, nil
+}
+
+// Survey returns the cells that have a record and, apart from them, the broken records, both in the
+// order of their paths. A record of another version of bierbench is an error, as is one that this
+// process may not read.
+func (r *Run) Survey() ([]Cell, []Broken, error) {
 	// Four levels above the record, no deeper: checkpoints are not walked.
 	names, err := fs.Glob(os.DirFS(r.Dir), "*/*/*/seed-*/"+cellFile)
 	if err != nil {
-		return nil, fmt.Errorf("list cells of %s: %w", r.Dir, err)
+		return nil, nil, fmt.Errorf("list cells of %s: %w", r.Dir, err)
 	}
 	if len(names) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
-	cells := make([]Cell, len(names))
+	cells, faults := make([]Cell, len(names)), make([]error, len(names))
 	var group errgroup.Group // decoding takes most of the time where there are thousands
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	const chunk = 64
 	for from := 0; from < len(names); from += chunk {
-		group.Go(func() (err error) {
+		group.Go(func() error {
 			for i := from; i < min(from+chunk, len(names)); i++ {
-				if cells[i], err = r.readCell(path.Dir(names[i])); err != nil {
-					return err
+				cells[i], faults[i] = r.readCell(path.Dir(names[i]))
+				if faults[i] != nil && !IsBroken(faults[i]) {
+					return faults[i]
 				}
 			}
 			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return cells, nil
+	whole, broken := cells[:0], []Broken(nil)
+	for i, fault := range faults {
+		switch {
+		case errors.Is(fault, fs.ErrNotExist): // removed since its name was read
+		case fault != nil:
+			broken = append(broken, Broken{path.Dir(names[i]), fault})
+		default:
+			whole = append(whole, cells[i])
+		}
+	}
+	return whole, broken, nil
+}
+
+// IsBroken reports whether an error of reading a record means that the record is lost: its file is
+// damaged, and no other version of bierbench, and no other user, could read it.
+func IsBroken(err error) bool {
+	return err != nil && !errors.Is(err, ErrVersion) && !errors.Is(err, fs.ErrPermission)
 }
 
 // CellDir returns the folder of a cell.
@@ -93,9 +130,12 @@ func (r *Run) CellDir(k Key) string {
 	return filepath.Join(r.Dir, filepath.FromSlash(k.Path()))
 }
 
+// queriesFile returns the name of the file of a cell's queries on a protocol.
+func queriesFile(protocol string) string { return "queries-" + protocol + ".arrow" }
+
 // QueriesPath returns the file of a cell's queries on a protocol.
 func (r *Run) QueriesPath(k Key, protocol string) string {
-	return filepath.Join(r.CellDir(k), "queries-"+protocol+".arrow")
+	return filepath.Join(r.CellDir(k), queriesFile(protocol))
 }
 
 // EmbeddingsPath returns the file of a cell's embeddings.
@@ -130,6 +170,12 @@ func (r *Run) readCell(dir string) (Cell, error) {
 	if c.Path() != dir {
 		return Cell{}, fmt.Errorf("%s: the record is of cell %s, want %s", file, c.Path(), dir)
 	}
+	if c.Run != "" && r.Record.ID != "" && c.Run != r.Record.ID {
+		return Cell{}, fmt.Errorf("%s: the record is of run %q, want %q", file, c.Run, r.Record.ID)
+	}
+	if err := checkConfigHash(c.Config, c.ConfigHash); err != nil {
+		return Cell{}, fmt.Errorf("%s: %w", file, err)
+	}
 	switch c.Status {
 	case Running, Done, Failed:
 	default:
@@ -155,7 +201,7 @@ func (r *Run) Sweep(k Key) error {
 
 // WriteCell writes a cell's record, replacing an earlier one.
 func (r *Run) WriteCell(c Cell) error {
-	c.Schema = Schema
+	c.Schema, c.Run = Schema, r.Record.ID
 	if err := c.validate(); err != nil {
 		return err
 	}

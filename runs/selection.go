@@ -89,7 +89,7 @@ func (l *LookLog) Append(look Look) error {
 }
 
 // ReadLooks reads selection.jsonl, as ReadSteps does.
-func ReadLooks(path string) ([]Look, error) { return readLines[Look](path) }
+func ReadLooks(path string) ([]Look, error) { return readLines[Look](path, "") }
 
 // At returns the state of the model at which a cell with this selection is evaluated. A nil
 // Selection stands for the last step.

@@ -21,4 +21,4 @@ func (l *StepLog) Append(step TrainStep) error { return l.add(step) }
 
 // ReadSteps reads train.jsonl; nil if there is none. A last line without its newline was cut by a
 // kill and is ignored.
-func ReadSteps(path string) ([]TrainStep, error) { return readLines[TrainStep](path) }
+func ReadSteps(path string) ([]TrainStep, error) { return readLines[TrainStep](path, "") }

@@ -25,6 +25,7 @@ type Info struct {
 	Failed  int
 	Running int
 	Peeked  int // of the done ones, whose model was chosen by its test results
+	Broken  []Broken
 }
 
 // List returns the runs, in the order of their ids. Runs with a broken record are left out and
@@ -63,10 +64,11 @@ func (s Store) info(id string) (Info, error) {
 		return Info{}, err
 	}
 	info := Info{ID: id, Dir: r.Dir, Record: r.Record, Planned: len(r.Record.Cells)}
-	cells, err := r.Cells()
+	cells, broken, err := r.Survey()
 	if err != nil {
 		return Info{}, err
 	}
+	info.Broken = broken
 	for _, c := range cells {
 		switch c.Status {
 		case Done:
@@ -94,6 +96,29 @@ func (s Store) Open(id string) (*Run, error) {
 		return nil, fmt.Errorf("open run %q: %w in %s; %s", id, fs.ErrNotExist, s.Dir, s.known())
 	}
 	return r, err
+}
+
+// Reopen is Open for a run whose run.json may be broken: it then returns the run with a record made
+// of those of its cells, which lacks the suite and the cells that have not begun. broken is the error
+// of run.json, nil where it is whole.
+func (s Store) Reopen(id string) (r *Run, broken, err error) {
+	r, err = s.Open(id)
+	if err == nil || errors.Is(err, fs.ErrNotExist) || CheckID(id) != nil || !IsBroken(err) {
+		return r, nil, err
+	}
+	broken = err
+	r = &Run{Dir: s.Path(id), Record: Record{Schema: Schema, ID: id}}
+	cells, _, err := r.Survey()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, c := range cells {
+		r.Record.Cells = append(r.Record.Cells, c.Key)
+		if r.Record.Created.IsZero() || c.Started.Before(r.Record.Created) {
+			r.Record.Created = c.Started
+		}
+	}
+	return r, broken, nil
 }
 
 // Path returns the folder of a run, whether it is there or not.

@@ -28,11 +28,11 @@ type Total struct {
 	Memory  int64   `json:"memory"`  // bytes of the largest cell whose memory is known
 	Disk    int64   `json:"disk"`    // bytes that stay
 	Peak    int64   `json:"peak"`    // bytes on the disk during the run, with the checkpoints of a training
-	Free    int64   `json:"free"`    // bytes that are free on the workspace's file system; 0 where it does not tell
+	Free    int64   `json:"free"`    // bytes that are free on the workspace's file system; -1 where it does not tell
 }
 
 // Fits reports whether the disk has room for the peak.
-func (t Total) Fits() bool { return t.Free == 0 || t.Peak <= t.Free }
+func (t Total) Fits() bool { return t.Free < 0 || t.Peak <= t.Free }
 
 // Estimate fills in the cost of every cell that is not done. The time comes from what was measured
 // on this machine, the memory from measured peaks or, in frozen mode, from the sizes of the tables,
@@ -79,7 +79,7 @@ func Sum(w *workspace.Workspace, p *plan.Plan) Total {
 func freeBytes(dir string) int64 {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
-		return 0
+		return -1
 	}
 	return int64(s.Bavail) * s.Bsize
 }

@@ -273,7 +273,7 @@ func cellMeasurements(r *runs.Run, c plan.Cell, record runs.Cell) ([]measurement
 		{Work: workMemory, Kind: kind, Amount: float64(tableBytes(c.Config, net.Features, c.Manifest)), Memory: record.Memory},
 	}
 	if !c.Config.Untrained {
-		steps, err := runs.ReadSteps(r.StepsPath(c.Key))
+		steps, err := r.Steps(record)
 		if err != nil {
 			return nil, err
 		}

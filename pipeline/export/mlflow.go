@@ -215,7 +215,7 @@ func (s fileStore) cellFiles(r *runs.Run, c runs.Cell) (map[string][]byte, error
 	if err != nil {
 		return nil, err
 	}
-	steps, err := runs.ReadSteps(r.StepsPath(c.Key))
+	steps, err := r.Steps(c)
 	if err != nil {
 		return nil, err
 	}

@@ -65,7 +65,8 @@ func finalScalars(c runs.Cell, steps []runs.TrainStep) []scalar {
 			protocol += " " + tagPart(e.At)
 		}
 		for _, name := range slices.Sorted(maps.Keys(e.Metrics)) {
-			add(protocol+"/"+tagPart(name), e.Metrics[name])
+			value, _ := e.Value(name) // the pessimistic one where ties decide it, as in a report
+			add(protocol+"/"+tagPart(name), value)
 		}
 		for i, l := range e.Learners {
 			add(fmt.Sprintf("%s/learner_%d/R@1", protocol, i+1), l.R1)

@@ -37,7 +37,7 @@ func TensorBoard(ctx context.Context, r *runs.Run, dir string) ([]string, error)
 		if err := ctx.Err(); err != nil {
 			return paths, err
 		}
-		steps, err := runs.ReadSteps(r.StepsPath(c.Key))
+		steps, err := r.Steps(c)
 		if err != nil {
 			return paths, err
 		}

@@ -31,6 +31,10 @@ const (
 	Running = "running" // another process is working on it
 
 	Interrupted = "interrupted" // Run continues it from its checkpoint
+
+	// The states that a cell of a run's record has besides some of these.
+	Planned = "planned" // it has not begun
+	Broken  = "broken"  // its record cannot be read; Run does it again
 )
 
 // NearestPerQuery is the number of gallery images that are stored with each query: the nearest
@@ -52,6 +56,7 @@ type Cell struct {
 	Why        string    // the reason, for a stale or failed cell and for a done one of another build
 	Cost       runs.Cost // what the cell still takes; package cost fills it in
 	Record     runs.Cell // as it was when the plan was made; zero where there was none
+	Rival      bool      // it is stale, and another process is making what this plan would replace
 	Data       datasets.Entry
 	Manifest   datasets.Manifest
 }
@@ -94,7 +99,7 @@ func New(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options)
 	if err := CheckGlob(o.Only); err != nil {
 		return nil, fmt.Errorf("suite %s: %w", s.Name, err)
 	}
-	done, err := RecordedCells(w, o.Run)
+	done, broken, err := recordedCells(w, o.Run)
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +141,9 @@ func New(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options)
 				old, ok := done[c.Key]
 				c.Record = old
 				c.State, c.Why = p.State(c, old, ok)
+				if fault := broken[c.Path()]; fault != nil {
+					c.State, c.Why = Stale, BrokenWhy(fault)
+				}
 				p.Cells = append(p.Cells, c)
 			}
 		}
@@ -152,26 +160,27 @@ func New(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options)
 	return p, markRunning(w, p)
 }
 
-// markRunning finds the interrupted cells that another process is working on.
+// markRunning finds the cells that another process is working on. A stale cell is among them where
+// that process makes it by another configuration, other data or another build.
 func markRunning(w *workspace.Workspace, p *Plan) error {
-	if p.Count(Interrupted) == 0 {
-		return nil
-	}
-	c, err := claims.Open(w.Runs().Path(p.Run))
+	c, err := claims.Look(w.Runs().Path(p.Run))
 	if err != nil {
 		return err
 	}
 	defer c.Close()
 	for i := range p.Cells {
-		if p.Cells[i].State != Interrupted {
+		if p.Cells[i].Record.Status != runs.Running {
 			continue
 		}
 		held, err := c.Held(p.Cells[i].Path())
 		if err != nil {
 			return err
 		}
-		if held {
+		switch {
+		case held && p.Cells[i].State == Interrupted:
 			p.Cells[i].State = Running
+		case held && p.Cells[i].State == Stale:
+			p.Cells[i].Rival = true
 		}
 	}
 	return nil
@@ -218,25 +227,41 @@ func cellsOf(b suite.Block, entry datasets.Entry, manifest datasets.Manifest) ([
 	return out, nil
 }
 
-// RecordedCells returns the records of the cells of a run. It returns none where the run does not
-// exist yet.
+// BrokenWhy is the reason for which a cell whose record is broken is done again.
+func BrokenWhy(fault error) string { return "its record is broken: " + fault.Error() }
+
+// RecordedCells returns the records of the cells of a run, without the broken ones. It returns none
+// where the run does not exist yet.
 func RecordedCells(w *workspace.Workspace, run string) (map[runs.Key]runs.Cell, error) {
-	out := map[runs.Key]runs.Cell{}
-	r, err := w.Runs().Open(run)
+	cells, _, err := recordedCells(w, run)
+	return cells, err
+}
+
+// recordedCells is RecordedCells that also returns the errors of broken records, by the paths of
+// their cells.
+func recordedCells(w *workspace.Workspace, run string) (map[runs.Key]runs.Cell, map[string]error, error) {
+	out, faults := map[runs.Key]runs.Cell{}, map[string]error{}
+	r, fault, err := w.Runs().Reopen(run)
 	if errors.Is(err, fs.ErrNotExist) {
-		return out, nil
+		return out, faults, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	cells, err := r.Cells()
+	if fault != nil {
+		w.Log.Warn("the record of the run is broken, the next run command writes it anew", "error", fault)
+	}
+	cells, broken, err := r.Survey()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, c := range cells {
 		out[c.Key] = c
 	}
-	return out, nil
+	for _, b := range broken {
+		faults[b.Cell] = b.Err
+	}
+	return out, faults, nil
 }
 
 // WeightsDigest returns the SHA-256 of a backbone's pretrained weights. It is empty where the

@@ -28,6 +28,13 @@ func TestState(t *testing.T) {
 	other.Environment.Commit = "j"
 	devices := record("c", "d", "w", runs.Done)
 	devices.Environment.Devices, devices.Environment.Plugin = 4, "q"
+	set, unset := record("c", "d", "w", runs.Done), record("c", "d", "w", runs.Done)
+	set.Environment.Variables = map[string]string{"XLA_FLAGS": "-x"}
+	unset.Environment.Variables = map[string]string{}
+	begun := record("c", "d", "w", runs.Running)
+	begun.Environment.Commit = "j"
+	two := record("c", "d", "w", runs.Done)
+	two.Earlier = []runs.Environment{{Commit: "i"}}
 	for _, c := range []struct {
 		name      string
 		old       runs.Cell
@@ -49,12 +56,18 @@ func TestState(t *testing.T) {
 		{"other devices are said", devices, true, "w", false, Done, "plugin q -> p, devices 4 -> 1"},
 		{"other devices, one build asked for", devices, true, "w", true, Stale, "devices 4 -> 1"},
 		{"another commit, one build asked for", other, true, "w", true, Stale, "commit j -> k"},
+		{"a variable is said", set, true, "w", false, Done, `XLA_FLAGS "-x" -> unset`},
+		{"no variable, as now", unset, true, "w", true, Done, ""},
+		{"begun by another build", begun, true, "w", false, Interrupted, "begun by another build: commit j -> k"},
+		{"begun by another build, one asked for", begun, true, "w", true, Stale, "build: commit j -> k"},
+		{"made by two builds", two, true, "w", false, Done, "commit i -> k"},
+		{"made by two builds, one asked for", two, true, "w", true, Stale, "commit i -> k"},
 		{"killed or interrupted", record("c", "d", "w", runs.Running), true, "w", false, Interrupted, ""},
 		{"killed before its environment was written", record("c", "d", "", runs.Running), true, "w", false, Interrupted, ""},
 		{"interrupted, then the configuration changed", record("x", "d", "w", runs.Running), true, "w", false, Stale, "configuration"},
 		{"failed", record("c", "d", "w", runs.Failed), true, "w", false, Failed, ""},
 	} {
-		p := &Plan{Weights: map[string]string{"lite0": c.weights}, build: runs.Environment{Commit: "k", Plugin: "p", Devices: 1}, sameBuild: c.sameBuild}
+		p := &Plan{Weights: map[string]string{"lite0": c.weights}, build: runs.Environment{Commit: "k", Plugin: "p", Devices: 1, Variables: map[string]string{}}, sameBuild: c.sameBuild}
 		got, why := p.State(planned, c.old, c.recorded)
 		if got != c.want || (c.why == "") != (why == "") || !strings.Contains(why, c.why) {
 			t.Errorf("%s: %s (%q), want %s (%q)", c.name, got, why, c.want, c.why)

@@ -29,7 +29,7 @@ func (p *Plan) State(c Cell, old runs.Cell, recorded bool) (state, why string) {
 	case weights != "" && old.Environment.Weights != "" && old.Environment.Weights != weights:
 		return Stale, fmt.Sprintf("pretrained weights: SHA-256 %.12s -> %.12s", old.Environment.Weights, weights)
 	}
-	other := buildChanges(old.Environment, p.build)
+	other := p.otherBuilds(old)
 	switch {
 	case other != "" && p.sameBuild:
 		return Stale, "build: " + other
@@ -39,9 +39,23 @@ func (p *Plan) State(c Cell, old runs.Cell, recorded bool) (state, why string) {
 		return Done, ""
 	case old.Status == runs.Failed:
 		return Failed, old.Error
+	case other != "":
+		return Interrupted, "begun by another build: " + other
 	default:
 		return Interrupted, ""
 	}
+}
+
+// otherBuilds names what differs between the builds that took part in a cell and the one that would
+// make it now; empty where nothing does.
+func (p *Plan) otherBuilds(old runs.Cell) string {
+	var all []string
+	for _, e := range append([]runs.Environment{old.Environment}, old.Earlier...) {
+		if changes := buildChanges(e, p.build); changes != "" && !slices.Contains(all, changes) {
+			all = append(all, changes)
+		}
+	}
+	return strings.Join(all, "; before: ")
 }
 
 // changedOptions names the options that differ from a recorded configuration: "steps: 400 -> 1000,
@@ -82,8 +96,8 @@ func compactJSON(value json.RawMessage) string {
 }
 
 // buildChanges names what differs between the build that made a record and the one that would make
-// it now: the commit, Go and its modules, the backend with its plugin, and the number of devices.
-// What is not known of either is left out. All of these can change the last bits of a result.
+// it now: the commit, Go and its modules, the backend with its plugin, the number of devices, and the
+// environment variables that can change a number. What is not known of either is left out. All of these can change the last bits of a result.
 func buildChanges(old, now runs.Environment) string {
 	var changes []string
 	differ := func(what, was, is string) {
@@ -103,7 +117,22 @@ func buildChanges(old, now runs.Environment) string {
 	if old.Devices > 0 && now.Devices > 0 {
 		differ("devices", strconv.Itoa(old.Devices), strconv.Itoa(now.Devices))
 	}
+	if old.Variables != nil && now.Variables != nil {
+		names := maps.Clone(old.Variables)
+		maps.Copy(names, now.Variables)
+		for _, name := range slices.Sorted(maps.Keys(names)) {
+			differ(name, setOr(old.Variables, name), setOr(now.Variables, name))
+		}
+	}
 	return strings.Join(changes, ", ")
+}
+
+// setOr returns the value of an environment variable, "unset" where there is none.
+func setOr(variables map[string]string, name string) string {
+	if value, ok := variables[name]; ok {
+		return strconv.Quote(value)
+	}
+	return "unset"
 }
 
 // shortCommit returns the first twelve digits of the hash of a commit, with its +dirty mark. Any

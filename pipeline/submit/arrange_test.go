@@ -234,29 +234,6 @@ func TestSbatchOptions(t *testing.T) {
 	}
 }
 
-// Only the claim of a living process makes a cell running.
-func TestCellState(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		status string // empty without a record
-		held   bool
-		want   string
-	}{
-		{name: "no record", want: notStarted},
-		{name: "claimed before the record is written", held: true, want: plan.Running},
-		{name: "at work", status: runs.Running, held: true, want: plan.Running},
-		{name: "killed", status: runs.Running, want: plan.Interrupted},
-		{name: "failed", status: runs.Failed, want: plan.Failed},
-		{name: "failed before, at work again", status: runs.Failed, held: true, want: plan.Running},
-		{name: "done", status: runs.Done, want: plan.Done},
-		{name: "done, looked at by a run", status: runs.Done, held: true, want: plan.Done},
-	} {
-		if got := cellState(runs.Cell{Status: tt.status}, tt.status != "", tt.held); got != tt.want {
-			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
-		}
-	}
-}
-
 // Slurm's states are those of sbatch's manual, JOB STATE CODES.
 func TestSlurmStates(t *testing.T) {
 	for state, active := range map[string]bool{

@@ -6,10 +6,8 @@ import (
 	"maps"
 	"slices"
 
-	"bierbench/pipeline/internal/claims"
 	"bierbench/pipeline/plan"
 	"bierbench/pipeline/workspace"
-	"bierbench/runs"
 )
 
 // RunStatus is the state of the cells of a run.
@@ -25,7 +23,7 @@ type RunStatus struct {
 // submitted with last.
 type CellStatus struct {
 	Cell  string      `json:"cell"`
-	State string      `json:"state"` // done, failed, running, interrupted or planned
+	State string      `json:"state"` // done, failed, running, interrupted, planned, or broken: its record cannot be read
 	Error string      `json:"error,omitempty"`
 	Task  *TaskStatus `json:"task,omitempty"`
 }
@@ -45,16 +43,13 @@ type TaskStatus struct {
 
 // States returns the states of a CellStatus, in the order in which they are summed up.
 func (*RunStatus) States() []string {
-	return []string{plan.Done, plan.Failed, plan.Running, plan.Interrupted, notStarted}
+	return []string{plan.Done, plan.Failed, plan.Running, plan.Interrupted, plan.Planned, plan.Broken}
 }
-
-// notStarted is the state of a cell that has no record and that no process is working on.
-const notStarted = "planned"
 
 // LatestRun returns the run that was submitted last or, where none was submitted, created last.
 func LatestRun(w *workspace.Workspace) (string, error) {
 	infos, err := w.Runs().List()
-	if err != nil {
+	if len(infos) == 0 && err != nil {
 		return "", err
 	}
 	if len(infos) == 0 {
@@ -81,7 +76,7 @@ func LatestRun(w *workspace.Workspace) (string, error) {
 // Status looks at every cell of a run: its record, whether a process holds its claim, and what the
 // engine says of its latest task.
 func Status(ctx context.Context, w *workspace.Workspace, run string) (*RunStatus, error) {
-	r, err := w.Runs().Open(run)
+	r, fault, err := w.Runs().Reopen(run)
 	if err != nil {
 		return nil, err
 	}
@@ -90,29 +85,25 @@ func Status(ctx context.Context, w *workspace.Workspace, run string) (*RunStatus
 		return nil, err
 	}
 	out := &RunStatus{Run: run, Counts: map[string]int{}, Cells: []CellStatus{}}
+	if fault != nil {
+		out.Notes = append(out.Notes, fault.Error())
+	}
 	tasks, why, err := taskStates(ctx, w, submissions, out)
 	if err != nil {
 		return nil, err
 	}
-	c, err := claims.Open(r.Dir)
+	cells, err := plan.LiveCells(r)
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
 	forgotten := 0
-	for _, k := range r.Record.Cells {
-		// The claim first: a process that ends in between has written its record.
-		held, err := c.Held(k.Path())
-		if err != nil {
-			return nil, err
-		}
-		record, recorded, err := r.Cell(k)
-		if err != nil {
-			return nil, err
-		}
-		cell := CellStatus{Cell: k.Path(), State: cellState(record, recorded, held), Task: tasks[k.Path()]}
-		if cell.State == plan.Failed {
-			cell.Error = record.Error
+	for _, c := range cells {
+		cell := CellStatus{Cell: c.Path(), State: c.State, Task: tasks[c.Path()]}
+		switch c.State {
+		case plan.Failed:
+			cell.Error = c.Record.Error
+		case plan.Broken:
+			cell.Error = c.Fault.Error()
 		}
 		if cell.State != plan.Done && cell.Task != nil && cell.Task.State == "" {
 			forgotten++
@@ -125,24 +116,6 @@ func Status(ctx context.Context, w *workspace.Workspace, run string) (*RunStatus
 			forgotten, why))
 	}
 	return out, nil
-}
-
-// cellState returns the state of a cell by its record and its claim. The process that holds the
-// claim works on the cell: a record says running until the cell ends, even after its process was
-// killed.
-func cellState(record runs.Cell, recorded, held bool) string {
-	switch {
-	case recorded && record.Status == runs.Done:
-		return plan.Done
-	case held:
-		return plan.Running
-	case !recorded:
-		return notStarted
-	case record.Status == runs.Failed:
-		return plan.Failed
-	default:
-		return plan.Interrupted
-	}
 }
 
 // taskStates returns the state of the latest task of each cell, by the cell's path, and adds the

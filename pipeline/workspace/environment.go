@@ -21,7 +21,7 @@ import (
 // backend. weights is the SHA-256 of the pretrained weights, empty where there are none.
 func (w *Workspace) Environment(ctx context.Context, weights string) runs.Environment {
 	e := w.buildEnvironment(ctx)
-	e.CPU, e.Weights, e.Command = Processor(), weights, w.Command
+	e.CPU, e.Weights, e.Command, e.Variables = Processor(), weights, w.Command, w.variables
 	if host, err := os.Hostname(); err == nil {
 		e.Host = host
 	}
@@ -51,7 +51,7 @@ func (w *Workspace) buildEnvironment(ctx context.Context) runs.Environment {
 // for a plan.
 func (w *Workspace) ExpectedEnvironment(ctx context.Context) runs.Environment {
 	e := w.buildEnvironment(ctx)
-	e.Devices = w.Devices
+	e.Devices, e.Variables = w.Devices, w.variables
 	switch {
 	case w.open != nil:
 		e.Backend, e.Plugin = w.open.Config, w.open.Plugin

@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 
 	"bierbench/datasets"
 	"bierbench/models/cache"
@@ -30,10 +34,16 @@ type Workspace struct {
 	Command   []string // the command line, for the records of runs
 	Log       *slog.Logger
 	Progress  Progress
+	// Opener is a command line that opens the same backend and ends. Where XLA_FLAGS is set, it is run
+	// before the backend is opened here: a plugin ends its process where it does not take the flags.
+	// Nil leaves that to chance.
+	Opener []string
 
 	open  *xla.Backend
 	built *runs.Environment // of buildEnvironment; nil before its first call
 	tail  *logTail          // keeps the last lines of Log
+
+	variables map[string]string // environment variables that can change a number, before a backend adds to them
 }
 
 // New returns a workspace with defaults for the fields that w leaves out.
@@ -48,6 +58,7 @@ func New(w Workspace) *Workspace {
 	if w.Log == nil {
 		w.Log = slog.New(slog.DiscardHandler)
 	}
+	w.variables = numericVariables(os.Environ())
 	w.tail = &logTail{}
 	w.Log = slog.New(newTee(w.Log.Handler(), w.tail))
 	if w.Progress == nil {
@@ -81,12 +92,50 @@ func (w *Workspace) OpenBackend(ctx context.Context) (*xla.Backend, error) {
 	if w.open != nil {
 		return w.open, nil
 	}
+	if err := w.tryFlags(ctx); err != nil {
+		return nil, err
+	}
 	b, err := xla.Open(ctx, xla.Options{Config: w.Backend, Devices: w.Devices, GPUMemory: w.GPUMemory}, w.Cache, w.Log)
 	if err != nil {
 		return nil, err
 	}
 	w.open = b
 	return b, nil
+}
+
+// tryFlags lets another process open the backend where XLA_FLAGS is set.
+func (w *Workspace) tryFlags(ctx context.Context) error {
+	flags := os.Getenv("XLA_FLAGS")
+	if flags == "" || w.Opener == nil || w.Backend == xla.Go {
+		return nil
+	}
+	output, err := exec.CommandContext(ctx, w.Opener[0], w.Opener[1:]...).CombinedOutput()
+	if _, ended := errors.AsType[*exec.ExitError](err); !ended || ctx.Err() != nil {
+		return ctx.Err() // it opens, or it cannot be tried
+	}
+	lines := strings.Split(strings.TrimSpace(string(output)), "\n")
+	return fmt.Errorf("the backend does not open with XLA_FLAGS=%q: %s", flags, strings.TrimSpace(lines[flagsLine(lines)]))
+}
+
+// flagsLine returns the index of the line that says what is wrong with the flags, else of the last.
+func flagsLine(lines []string) int {
+	for i, line := range lines {
+		if strings.Contains(line, "XLA_FLAGS") || strings.Contains(line, "bierbench: ") {
+			return i
+		}
+	}
+	return len(lines) - 1
+}
+
+// Unwritten returns nil, with a warning, for the error of a page that cannot be written because this
+// process may only read the workspace: who looks at a result that is printed need not write. It
+// returns any other error as it is.
+func (w *Workspace) Unwritten(err error) error {
+	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
+		return err
+	}
+	w.Log.Warn("the workspace can only be read, so no page is written", "error", err)
+	return nil
 }
 
 // ErrNotIngested is the error of a data set that is not prepared in the workspace.

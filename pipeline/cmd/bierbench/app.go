@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 // progress bars to stderr.
 type app struct {
 	stdout, stderr *os.File
+	program        string   // the file of this program; empty where it is not bierbench's, as in tests
 	args           []string // the command line, without the program
 	dir            string
 	backend        string
@@ -89,6 +91,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 regression (diff --fail), 130 interrupted
 		newEventsTopic(),
 		newLossesTopic(),
 		newDialectsTopic(),
+		newOpenBackendCommand(a),
 	)
 	return root
 }
@@ -135,6 +138,9 @@ func (a *app) workspace() (*workspace.Workspace, error) {
 	a.open = workspace.New(workspace.Workspace{
 		Dir: a.dir, Backend: a.backend, Devices: a.devices, GPUMemory: a.gpuMemory, Command: append([]string{"bierbench"}, a.args...), Cache: cache, Log: log, Progress: watch,
 	})
+	if a.program != "" {
+		a.open.Opener = append([]string{a.program, openBackendName, "--quiet"}, a.backendArguments()...)
+	}
 	return a.open, nil
 }
 
@@ -165,7 +171,16 @@ func (a *app) print(value any, text func(w io.Writer) error) error {
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(value)
 	}
-	return text(a.stdout)
+	return a.printText(text)
+}
+
+// printText prints text on stdout as a whole, with its control characters escaped: parts of it may
+// come from a record or from a file name, and a terminal would obey them.
+func (a *app) printText(text func(w io.Writer) error) error {
+	var whole bytes.Buffer
+	err := text(&whole)
+	_, failed := io.WriteString(a.stdout, escaped(whole.String()))
+	return errors.Join(err, failed)
 }
 
 // printError says as JSON that a command failed: on stdout or, if a result was printed already, on
@@ -189,7 +204,7 @@ func (a *app) completeRuns(*cobra.Command, []string, string) ([]cobra.Completion
 		return nil, cobra.ShellCompDirectiveError
 	}
 	infos, err := w.Runs().List()
-	if err != nil {
+	if err != nil && len(infos) == 0 {
 		return nil, cobra.ShellCompDirectiveError
 	}
 	ids := make([]cobra.Completion, len(infos))

@@ -88,7 +88,7 @@ is not better. Other rows without a verdict do not fail.`,
 				return err
 			}
 			a.printed = true
-			if err := render[format](d, a.stdout); err != nil {
+			if err := a.printText(func(out io.Writer) error { return render[format](d, out) }); err != nil {
 				return err
 			}
 			for _, f := range d.Files {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bierbench/pipeline"
+	"bierbench/pipeline/plan"
 	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
@@ -66,6 +67,8 @@ func followedEvent(s pipeline.Followed) any {
 		e.Seconds, e.Metrics, e.Chosen = s.Record.Timing["total"], metricsByProtocol(s.Record), runs.SelectionLabel(s.Record.Selection)
 	case runs.Failed:
 		e.Error = s.Record.Error
+	case plan.Broken:
+		e.Error = s.Fault.Error()
 	}
 	return e
 }
@@ -78,8 +81,10 @@ func printFollowed(out io.Writer, s pipeline.Followed) error {
 		line = fmt.Sprintf("step %-6d %s loss %.4f, rate %.3g, %.1f s", s.Step.Step, s.Cell, s.Step.Loss, s.Step.Rate, s.Step.Seconds)
 	case s.State == runs.Done:
 		line += fmt.Sprintf(" %s %.1f s", recallText(s.Record), s.Record.Timing["total"])
-	case s.State == runs.Failed:
+	case s.State == plan.Failed:
 		line += ": " + s.Record.Error
+	case s.State == plan.Broken:
+		line += ": " + s.Fault.Error()
 	}
 	_, err := fmt.Fprintln(out, time.Now().Format(time.TimeOnly), printable(line))
 	return err
@@ -87,7 +92,11 @@ func printFollowed(out io.Writer, s pipeline.Followed) error {
 
 // printSummary prints the number of cells in each state.
 func printSummary(out io.Writer, s pipeline.FollowSummary) error {
-	_, err := fmt.Fprintf(out, "run %s: %d of %s done, %d failed, %d running, %d interrupted, %d not begun\n",
-		s.Run, s.Done, counted(s.Cells, "cell"), s.Failed, s.Running, s.Interrupted, s.Planned)
+	broken := ""
+	if s.Broken > 0 {
+		broken = fmt.Sprintf(", %d broken", s.Broken)
+	}
+	_, err := fmt.Fprintf(out, "run %s: %d of %s done, %d failed, %d running, %d interrupted, %d not begun%s\n",
+		s.Run, s.Done, counted(s.Cells, "cell"), s.Failed, s.Running, s.Interrupted, s.Planned, broken)
 	return err
 }

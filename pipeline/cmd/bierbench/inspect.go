@@ -46,7 +46,9 @@ func newInspectCommand(a *app) *cobra.Command {
 					if in.Missing+in.Quarantined+in.Unlisted > 0 {
 						fmt.Fprintf(out, "%s missing, %d quarantined, %d in no list\n", counted(in.Missing, "image"), in.Quarantined, in.Unlisted)
 					}
-					fmt.Fprintf(out, "contact sheet %s\n", in.Sheet)
+					if in.Sheet != "" {
+						fmt.Fprintf(out, "contact sheet %s\n", in.Sheet)
+					}
 				}
 				return nil
 			})

@@ -51,8 +51,14 @@ func printListing(out io.Writer, w *workspace.Workspace, l *pipeline.Listing) er
 			if r.Peeked > 0 {
 				peeked = fmt.Sprintf(", %d chosen by test results (peek)", r.Peeked)
 			}
+			if r.Broken > 0 {
+				peeked += fmt.Sprintf(", %d broken", r.Broken)
+			}
 			fmt.Fprintf(out, "%s\t%s\t%s\t%d of %d done, %d failed%s\n", r.ID, r.Suite, r.Created.Format("2006-01-02 15:04"), r.Done,
 				r.Planned, r.Failed, peeked)
+		}
+		for _, b := range l.Broken {
+			fmt.Fprintf(out, "cannot be read: %s\n", b)
 		}
 	})
 }

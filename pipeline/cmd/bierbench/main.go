@@ -16,7 +16,11 @@ import (
 
 func main() {
 	ctx, stop := interruptible(context.Background(), 2*time.Second)
-	code := execute(ctx, os.Stdout, os.Stderr, os.Args[1:])
+	program, err := os.Executable()
+	if err != nil {
+		program = "" // a backend that ends its process then ends this one
+	}
+	code := executeAs(ctx, program, os.Stdout, os.Stderr, os.Args[1:])
 	stop()
 	os.Exit(code)
 }
@@ -60,7 +64,12 @@ func (e reportedError) Unwrap() error { return e.error }
 
 // execute runs one command line and returns the exit code.
 func execute(ctx context.Context, stdout, stderr *os.File, args []string) int {
-	a := &app{args: args, stdout: stdout, stderr: stderr}
+	return executeAs(ctx, "", stdout, stderr, args)
+}
+
+// executeAs is execute in a process of bierbench itself, whose program may be started again.
+func executeAs(ctx context.Context, program string, stdout, stderr *os.File, args []string) int {
+	a := &app{program: program, args: args, stdout: stdout, stderr: stderr}
 	root := newRootCommand(a)
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -88,7 +97,7 @@ func execute(ctx context.Context, stdout, stderr *os.File, args []string) int {
 	if a.json {
 		a.printError(cmd, err, code)
 	} else if !reported {
-		fmt.Fprintf(stderr, "bierbench: %v\n", err)
+		fmt.Fprintf(stderr, "bierbench: %s\n", escaped(err.Error()))
 		if code == exitUsage && !(cmd == root && len(args) == 0) { // which has just shown its help
 			fmt.Fprintf(stderr, "Try %q.\n", cmd.CommandPath()+" --help")
 		}

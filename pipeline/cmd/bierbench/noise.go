@@ -75,7 +75,7 @@ corrected for their number (Holm): such a row needs more seeds.`,
 				return err
 			}
 			a.printed = true
-			if err := render[format](n, a.stdout); err != nil {
+			if err := a.printText(func(out io.Writer) error { return render[format](n, out) }); err != nil {
 				return err
 			}
 			for _, f := range files {

@@ -94,7 +94,7 @@ func printPlan(out io.Writer, p *plan.Plan, t cost.Total, probed bool) error {
 		total = fmt.Sprintf("%s and %s of unknown time", total, counted(t.Unknown, "cell"))
 	}
 	free := "not known"
-	if t.Free > 0 {
+	if t.Free >= 0 {
 		free = humanBytes(t.Free)
 	}
 	fmt.Fprintf(out, "time %s, memory %s, disk %s (%s while it runs), free %s\n",

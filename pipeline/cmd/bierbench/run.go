@@ -147,7 +147,8 @@ func recallText(cell runs.Cell) string {
 		return ""
 	}
 	e := cell.Evaluations[0]
-	line := fmt.Sprintf("%s R@1 %.2f", e.Protocol, 100*e.Metrics["R@1"])
+	value, _ := e.Value("R@1")
+	line := fmt.Sprintf("%s R@1 %s%s", e.Protocol, runs.Percent(value), collapsedMark(e, "R@1"))
 	if chosen := runs.SelectionLabel(cell.Selection); chosen != "" {
 		line += " [" + chosen + "]"
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bierbench/pipeline/plan"
 	"bierbench/pipeline/submit"
 )
 
@@ -63,6 +64,9 @@ func printStatus(out io.Writer, s *submit.RunStatus) error {
 	}
 	var counts []string
 	for _, state := range s.States() {
+		if state == plan.Broken && s.Counts[state] == 0 {
+			continue
+		}
 		counts = append(counts, fmt.Sprintf("%d %s", s.Counts[state], state))
 	}
 	fmt.Fprintf(out, "run %s: %s: %s\n", s.Run, counted(len(s.Cells), "cell"), strings.Join(counts, ", "))

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -29,15 +30,44 @@ func Open(dir string) (*File, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("claims: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, FileName), os.O_CREATE|os.O_RDWR, 0o666)
+	f, err := os.OpenFile(filepath.Join(dir, FileName), os.O_CREATE|os.O_RDWR|unix.O_NONBLOCK, 0o666)
 	if err != nil {
 		return nil, fmt.Errorf("claims: %w", err)
+	}
+	return checked(f)
+}
+
+// Look opens the file of claims in a folder only to ask who holds them, which takes no right to write
+// there. Where there is no file, nobody holds a claim.
+func Look(dir string) (*File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, FileName), os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &File{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("claims: %w", err)
+	}
+	return checked(f)
+}
+
+// checked refuses what is no file: its locks would not be those of the others.
+func checked(f *os.File) (*File, error) {
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: it is no file (%s)", f.Name(), info.Mode().Type())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("claims: %w", errors.Join(err, f.Close()))
 	}
 	return &File{f}, nil
 }
 
 // Close gives back every claim that was taken with the file.
-func (c *File) Close() { _ = c.file.Close() } // nothing was written
+func (c *File) Close() {
+	if c.file != nil {
+		_ = c.file.Close() // nothing was written
+	}
+}
 
 // Try takes the claim of a piece of work, and returns false where somebody else holds it.
 func (c *File) Try(name string) (bool, error) {
@@ -70,6 +100,9 @@ func (c *File) Release(name string) error {
 
 // Held reports whether somebody else holds a claim.
 func (c *File) Held(name string) (bool, error) {
+	if c.file == nil {
+		return false, nil
+	}
 	l := byteLock(unix.F_WRLCK, name)
 	if err := unix.FcntlFlock(c.file.Fd(), unix.F_OFD_GETLK, &l); err != nil {
 		return false, fmt.Errorf("claim of %s: %w", name, err)

@@ -3,8 +3,13 @@ package claims
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Two claims of one name exclude each other, and two names do not. A closed claim is free: the
@@ -58,4 +63,58 @@ func TestClaims(t *testing.T) {
 	try(one, "c", true)
 	one.Close()
 	try(two, "c", true)
+}
+
+// Who looks at claims needs no right to write and makes no file.
+func TestLook(t *testing.T) {
+	dir := t.TempDir()
+	none, err := Look(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer none.Close()
+	if held, err := none.Held("x"); held || err != nil {
+		t.Errorf("without a file: %v, %v", held, err)
+	}
+	if _, err = os.Stat(filepath.Join(dir, FileName)); err == nil {
+		t.Error("looking made a file")
+	}
+	worker, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer worker.Close()
+	if _, err = worker.Try("x"); err != nil {
+		t.Fatal(err)
+	}
+	looker, err := Look(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer looker.Close()
+	for name, want := range map[string]bool{"x": true, "y": false} {
+		if held, err := looker.Held(name); held != want || err != nil {
+			t.Errorf("%s: %v, %v; want %v", name, held, err, want)
+		}
+	}
+}
+
+// What is no file cannot be one of claims, and does not make a process wait.
+func TestNoFileOfClaims(t *testing.T) {
+	for name, does := range map[string]func(path string) error{
+		"a folder":     func(path string) error { return os.Mkdir(path, 0o755) },
+		"a named pipe": func(path string) error { return unix.Mkfifo(path, 0o644) },
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, FileName)
+		if err := does(path); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("Open of %s: %v", name, err)
+		}
+		if _, err := Look(dir); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("Look at %s: %v", name, err)
+		}
+	}
 }
