@@ -6,7 +6,7 @@
 // lists, with every count checked against the published release. It reads only the lists and opens no
 // image. [Ingest] reads the images as well and writes a data set:
 //
-//	<set>/<variant>/manifest.json    [Manifest]: options, counts, digests; written last
+//	<set>/<variant>/manifest.json    [Manifest]: options, counts, digests, seal; written last
 //	<set>/<variant>/index.arrow      every column but the images, and where each image lies
 //	<set>/<variant>/part-0000.arrow  the rows with their images; at most 256 MiB, then part-0001.arrow
 //
@@ -27,7 +27,10 @@
 // A part has one more, image: a JPEG, or RGB [Size][Size][3]. The index has four more: image_sha256,
 // and part (int32), offset (int64) and size (int32) in bytes, which say where the image lies.
 //
-// Boxes are in pixels of the original image, 0-based and half-open: a box holds the columns
+// Files are checked when they are read: the manifest against its seal and the index, the index against
+// its digest in the manifest, an image against its image_sha256.
+//
+// Boxes are in pixels of the original image turned upright, 0-based and half-open: a box holds the columns
 // X0 <= x < X1 and the rows Y0 <= y < Y1. Classes are int32 and are the lists' own numbers. Image
 // paths use slashes and stay inside the data set's folder. Pixels are uint8, row-major, channels last:
 // [H, W, 3], RGB.

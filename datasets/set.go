@@ -19,7 +19,8 @@ const (
 )
 
 // Box is a rectangle in pixels of the original image, 0-based and half-open: X0 <= x < X1 and Y0 <=
-// y < Y1. As read from a list, it may lie partly outside its image.
+// y < Y1. As read from a list, it is in pixels of the file and may lie partly outside its image; as
+// stored, it is turned upright with the image and clipped to it.
 type Box struct{ X0, Y0, X1, Y1 int }
 
 // Row is one image of the official lists.
