@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -104,8 +105,8 @@ func (l *listFile) read(ctx context.Context, row func(line int, text string) err
 	return hex.EncodeToString(digest.Sum(nil)), ctx.Err()
 }
 
-// isControl reports whether r must not be part of a line.
-func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+// isControl reports whether r must not be part of a line: a terminal would obey it.
+func isControl(r rune) bool { return r != '\t' && unicode.IsControl(r) }
 
 // readNumbered reads a list of "<id> <rest>" lines whose ids count up from 1.
 func (l *listFile) readNumbered(ctx context.Context, what string, row func(line, id int, rest string) error) (List, error) {

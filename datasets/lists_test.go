@@ -197,6 +197,7 @@ func TestListReader(t *testing.T) {
 		"only empty lines":          {"\n\n", nil, "list.txt:1: list is empty"},
 		"NUL":                       {"a\nb\x00c\n", []string{"1 a"}, `list.txt:2: not a line of UTF-8 text: "b\x00c"`},
 		"escape sequence":           {"\x1b[2J\n", nil, "list.txt:1: not a line"},
+		"eight-bit escape":          {"a\u009b2J\n", nil, "list.txt:1: not a line"},
 		"Latin-1":                   {"a\xe9\n", nil, "list.txt:1: not a line"},
 		"old Mac line ends":         {"a\rb\r", nil, "list.txt:1: not a line"},
 		"a line that does not end":  {"a\n" + long, []string{"1 a"}, "list.txt:2: line is longer than 4096 bytes"},

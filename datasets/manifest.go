@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 const (
@@ -208,6 +209,15 @@ func (m Manifest) check() error {
 		return fmt.Errorf("variant is %q, want %q of release and options", m.Variant, m.Options.variant(m.Release))
 	case m.Options.Custom == "" && !slices.Contains(publishedReleases(), m.Release), m.Options.Custom != "" && m.Release != m.Options.Custom:
 		return fmt.Errorf("release is %q, but option custom is %q", m.Release, m.Options.Custom)
+	}
+	texts := append([]string{m.Set, m.Release, m.Layout, m.ToolVersion, m.Digest}, m.Missing...)
+	for _, q := range m.Quarantine {
+		texts = append(texts, q.Name, q.Line, q.Reason)
+	}
+	for _, text := range texts { // they are printed
+		if strings.ContainsFunc(text, isControl) {
+			return fmt.Errorf("%s has control characters", quote(text))
+		}
 	}
 	if err := m.Options.validate(); err != nil {
 		return fmt.Errorf("options: %w", err)

@@ -3,12 +3,11 @@ package datasets
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // preparedManifest is the manifest of a small data set, and its bytes.
@@ -57,8 +56,12 @@ func TestManifestSeal(t *testing.T) {
 }
 
 // A manifest without a seal is read where it agrees with the index; a changed bit is noticed, or is in
-// what decides nothing.
-func TestManifestWithoutSeal(t *testing.T) {
+// what decides nothing. TestIntegrationManifestWithoutSeal looks at every byte.
+func TestManifestWithoutSeal(t *testing.T) { checkManifestWithoutSeal(t, 9) }
+
+// checkManifestWithoutSeal changes every step-th byte.
+func checkManifestWithoutSeal(t *testing.T, step int) {
+	t.Helper()
 	dir, m, sealed := preparedManifest(t)
 	data := unsealed(sealed)
 	open := func(data []byte) (*Manifest, error) {
@@ -93,10 +96,6 @@ func TestManifestWithoutSeal(t *testing.T) {
 	want := essence(m)
 	if got := essence(*old); got != want || old.Seal != "" {
 		t.Errorf("read as %s, want %s", got, want)
-	}
-	step := 1
-	if testing.Short() {
-		step = 7
 	}
 	for at := 0; at < len(data); at += step {
 		changed := bytes.Clone(data)
@@ -138,45 +137,38 @@ func TestManifestRowsBounded(t *testing.T) {
 	}
 }
 
-// A pipe, a folder, an empty or a huge file in the place of a manifest or of an Arrow file is an error
-// that names it.
-func TestOpenNotAFile(t *testing.T) {
-	for _, name := range []string{manifestName, indexName, "part-0000.arrow"} {
-		for kind, put := range map[string]func(path string) error{
-			"a pipe":        func(path string) error { return makePipe(path) },
-			"a folder":      func(path string) error { return os.Mkdir(path, 0o755) },
-			"an empty file": func(path string) error { return os.WriteFile(path, nil, 0o644) },
-			"a sparse file": func(path string) error {
-				f, err := os.Create(path)
-				if err != nil {
-					return err
-				}
-				defer f.Close()
-				return f.Truncate(40 << 30)
-			},
-		} {
-			t.Run(fmt.Sprintf("%s is %s", name, kind), func(t *testing.T) {
-				dir, _ := prepared(t)
-				path := filepath.Join(dir, name)
-				if err := os.Remove(path); err != nil {
-					t.Fatal(err)
-				}
-				if err := put(path); err != nil {
-					t.Skip(err)
-				}
-				began := time.Now()
-				d, err := Open(dir)
-				if err == nil {
-					_ = d.Close()
-				}
-				wantError(t, err, name)
-				if kind == "a pipe" && !strings.Contains(err.Error(), "is a pipe, want a regular file") {
-					t.Errorf("error is %v", err)
-				}
-				if took := time.Since(began); took > 5*time.Second {
-					t.Errorf("took %v", took)
-				}
-			})
+// A huge file in the place of a manifest or of an Arrow file is an error that names it. TestDamage has the
+// pipes, folders and empty files.
+func TestOpenHugeFile(t *testing.T) {
+	dir, m := prepared(t)
+	sparse := damage{name: "is a sparse file", put: func(path string) error {
+		return errors.Join(os.WriteFile(path, nil, 0o644), os.Truncate(path, 40<<30))
+	}}
+	for _, name := range []string{manifestName, indexName, m.Parts[0].Name} {
+		err := withDamage(t, filepath.Join(dir, name), sparse, func() error {
+			_, err := Open(dir)
+			return err
+		})
+		wantError(t, err, name, "42949672960 bytes")
+	}
+}
+
+// What a manifest says is printed: nothing in it may speak to the terminal.
+func TestManifestControlCharacters(t *testing.T) {
+	for name, change := range map[string]func(m *Manifest){
+		"layout":       func(m *Manifest) { m.Layout += "\x1b[2J" },
+		"tool version": func(m *Manifest) { m.ToolVersion = "\u009b2J" },
+		"reason":       func(m *Manifest) { m.Quarantine[0].Reason = "\a" },
+		"missing":      func(m *Manifest) { m.Missing = []string{"a\nb"} },
+	} {
+		_, m, _ := preparedManifest(t)
+		change(&m)
+		data, err := m.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = parseManifest(data); err == nil || !strings.Contains(err.Error(), "has control characters") {
+			t.Errorf("%s: error is %v", name, err)
 		}
 	}
 }

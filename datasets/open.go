@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -133,6 +134,11 @@ func (d *Dataset) compare() error {
 		}
 		if i > 0 && !d.rows[i-1].before(s) {
 			return fmt.Errorf("%s: row %d is not in order of split, class and id", indexName, i)
+		}
+		for _, text := range []string{s.row.Name, s.row.ClassName, s.row.Superclass} { // they are printed
+			if strings.ContainsFunc(text, isControl) {
+				return fmt.Errorf("%s: row %d: %s has control characters", indexName, i, quote(text))
+			}
 		}
 		sum.row(s)
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -79,9 +80,13 @@ type verifier struct {
 	progress func(done, total int)
 }
 
-// problem adds a problem to the report.
+// problem adds a problem to the report. What a part says is printed, without what a terminal would obey.
 func (v *verifier) problem(part string, row int, format string, args ...any) {
-	v.report.Problems = append(v.report.Problems, Problem{part, row, fmt.Sprintf(format, args...)})
+	msg := fmt.Sprintf(format, args...)
+	if strings.ContainsFunc(msg, isControl) {
+		msg = strconv.Quote(msg)
+	}
+	v.report.Problems = append(v.report.Problems, Problem{part, row, msg})
 }
 
 // files looks for Arrow files that the manifest does not name.

@@ -123,14 +123,14 @@ func (d *decoder) unpack(pos int, packed []byte) (*decoder, error) {
 		return nil, d.errorf(pos, "compressed element: %v", err)
 	}
 	defer r.Close()
-	var buf bytes.Buffer
-	if _, err := io.CopyN(&buf, r, tagBytes); err != nil {
+	var tag [tagBytes]byte
+	if _, err := io.ReadFull(r, tag[:]); err != nil {
 		return nil, d.errorf(pos, "compressed element cut: %v", noEOF(err))
 	}
-	if kind := binary.LittleEndian.Uint32(buf.Bytes()); kind != typeMatrix {
+	if kind := binary.LittleEndian.Uint32(tag[:]); kind != typeMatrix {
 		return nil, d.errorf(pos, "compressed element of type %d, want a matrix", kind)
 	}
-	size := int64(binary.LittleEndian.Uint32(buf.Bytes()[4:]))
+	size := int64(binary.LittleEndian.Uint32(tag[4:]))
 	switch {
 	case size > int64(len(packed))*deflateMaximum:
 		return nil, d.errorf(pos, "compressed element says it holds %d bytes, more than its %d can", size, len(packed))
@@ -138,15 +138,16 @@ func (d *decoder) unpack(pos int, packed []byte) (*decoder, error) {
 		return nil, d.errorf(pos, "compressed element of %d bytes, want at most %d in a file", size, MaxBytes)
 	}
 	d.budget -= int(size)
-	if _, err := io.CopyN(&buf, r, size); err != nil {
-		return nil, d.errorf(pos, "compressed element, want %d bytes, got %d: %v", size, buf.Len()-tagBytes, noEOF(err))
+	data := append(make([]byte, 0, tagBytes+size), tag[:]...)[:tagBytes+size]
+	if n, err := io.ReadFull(r, data[tagBytes:]); err != nil {
+		return nil, d.errorf(pos, "compressed element, want %d bytes, got %d: %v", size, n, noEOF(err))
 	}
 	if n, err := io.CopyN(io.Discard, r, 1); n != 0 {
 		return nil, d.errorf(pos, "compressed element goes on after the %d bytes that it declares", size)
 	} else if !errors.Is(err, io.EOF) { // a wrong checksum
 		return nil, d.errorf(pos, "compressed element: %v", err)
 	}
-	return &decoder{file: d.file, data: buf.Bytes(), packed: true, base: int64(pos), empty: d.empty}, nil
+	return &decoder{file: d.file, data: data, packed: true, base: int64(pos), empty: d.empty}, nil
 }
 
 // noEOF returns io.ErrUnexpectedEOF for io.EOF.

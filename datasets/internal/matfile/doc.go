@@ -4,7 +4,7 @@
 // error. Contents are column-major.
 //
 // No length in a file is trusted. Nothing is allocated that the file cannot hold, a compressed element
-// is unpacked up to the length that it declares, and a file up to 32 MiB in all. Every error is an
+// is unpacked up to the length that it declares, and a file up to 24 MiB in all. Every error is an
 // [Error] with the offset.
 //
 // Source of the format: MathWorks, "MAT-File Format" (Level 5). Libraries that were considered:

@@ -67,8 +67,9 @@ func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Offse
 const (
 	headerBytes = 128
 	// MaxBytes is the largest size of a file, and of what its compressed elements unpack to
-	// together. The largest published annotation file has 0.4 MB and unpacks to 8 MB.
-	MaxBytes = 32 << 20
+	// together, so that a small file takes less than 100 MiB: arrays of single numbers take three times
+	// their bytes. The largest published annotation file has 0.4 MB and unpacks to 8 MB.
+	MaxBytes = 24 << 20
 )
 
 // Parse reads the variables of a file. name is its name in errors, data the whole file.
