@@ -449,6 +449,58 @@ func BenchmarkImage(b *testing.B) {
 	}
 }
 
+// The files of a data set that was replaced are removed at once. One that was being opened is then opened
+// in its new form.
+func TestOpenWhileRemoved(t *testing.T) {
+	dir, m := prepared(t)
+	files := os.DirFS(dir)
+	copies := make([]string, 60)
+	for i := range copies {
+		copies[i] = filepath.Join(t.TempDir(), "copy")
+		if err := os.CopyFS(copies[i], files); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := exchange(copies[0], copies[1]); errors.Is(err, errors.ErrUnsupported) {
+		t.Skip("folders cannot change places in one step here")
+	}
+	done := make(chan struct{})
+	var group errgroup.Group
+	group.Go(func() error {
+		defer close(done)
+		for _, c := range copies {
+			if err := replaceDir(dir, c, moves{exchange, os.Rename}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for range 2 {
+		group.Go(func() error {
+			for {
+				select {
+				case <-done:
+					return nil
+				default:
+				}
+				d, err := Open(dir)
+				if err != nil {
+					return err
+				}
+				if d.Digest() != m.Digest {
+					err = errors.New("digest differs")
+				}
+				if err = errors.Join(err, d.Close()); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 // What opening a data set of the size of Stanford Online Products takes, which every run does.
 func BenchmarkOpen(b *testing.B) {
 	const images = 120_053
