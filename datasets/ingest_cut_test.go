@@ -123,7 +123,11 @@ func killed(t *testing.T, test string, env ...string) {
 // one to readers, or, where the file system cannot exchange folders, to the next ingest.
 func TestReplaceKilled(t *testing.T) {
 	if dir := os.Getenv("DATASETS_TEST_KILL"); dir != "" {
-		at, _ := strconv.Atoi(os.Getenv("DATASETS_TEST_OUT"))
+		step, plain := strings.CutPrefix(os.Getenv("DATASETS_TEST_OUT"), "plain ")
+		at, err := strconv.Atoi(step)
+		if err != nil {
+			t.Fatal(err)
+		}
 		die := func() {
 			if at--; at < 0 {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -139,7 +143,7 @@ func TestReplaceKilled(t *testing.T) {
 				return errors.Join(os.Rename(from, to), func() error { die(); return nil }())
 			},
 		}
-		if os.Getenv("DATASETS_TEST_PLAIN") != "" {
+		if plain {
 			m.exchange = func(_, _ string) error { return &os.LinkError{Op: "exchange", Err: syscall.EINVAL} }
 		}
 		t.Fatalf("still alive: %v", replaceDir(dir, hiddenDir(dir, "partial"), m))
@@ -165,11 +169,11 @@ func TestReplaceKilled(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			env := []string{"DATASETS_TEST_KILL=" + dir, fmt.Sprintf("DATASETS_TEST_OUT=%d", c.at)}
+			step := strconv.Itoa(c.at)
 			if c.plain {
-				env = append(env, "DATASETS_TEST_PLAIN=1")
+				step = "plain " + step
 			}
-			killed(t, "TestReplaceKilled", env...)
+			killed(t, "TestReplaceKilled", "DATASETS_TEST_KILL="+dir, "DATASETS_TEST_OUT="+step)
 			read := func() string {
 				data, err := os.ReadFile(filepath.Join(dir, "name"))
 				if err != nil && !errors.Is(err, os.ErrNotExist) {
