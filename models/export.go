@@ -72,6 +72,9 @@ func testModelOf(c Config, values map[string]*tensors.Tensor) (TestModel, error)
 	if err != nil {
 		return TestModel{}, err
 	}
+	if err = c.checkLearners(); err != nil {
+		return TestModel{}, fmt.Errorf("configuration: %w", err)
+	}
 	m := TestModel{Config: c}
 	if err = xla.Catch("configuration", func() { m.Factors = sliceScales(c.Scale, c.Learners) }); err != nil {
 		return TestModel{}, err

@@ -103,14 +103,18 @@ func ReadFeatures(path, key string) (f Features, err error) {
 	if err = sealed.Check(file); err != nil {
 		return Features{}, fmt.Errorf("read features %s: %w", path, err)
 	}
-	if f, err = decodeFeatures(file, key); err != nil {
+	info, err := file.Stat()
+	if err != nil {
+		return Features{}, fmt.Errorf("read features: %w", err)
+	}
+	if f, err = decodeFeatures(file, info.Size(), key); err != nil {
 		return Features{}, fmt.Errorf("read features %s: %w", path, err)
 	}
 	return f, nil
 }
 
-// decodeFeatures reads an Arrow file. The library panics on some broken files.
-func decodeFeatures(r ipc.ReadAtSeeker, key string) (f Features, err error) {
+// decodeFeatures reads an Arrow file of size bytes. The library panics on some broken files.
+func decodeFeatures(r ipc.ReadAtSeeker, size int64, key string) (f Features, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("broken Arrow file: %v", v)
@@ -135,6 +139,9 @@ func decodeFeatures(r ipc.ReadAtSeeker, key string) (f Features, err error) {
 		return Features{}, fmt.Errorf("columns %v, want id int64 and feature fixed_size_list<float32>", schema.Fields())
 	}
 	f.Width = int(list.Len())
+	if reader.NumRecords() > 0 { // growing would take twice the memory
+		f.Values = make([]float32, 0, size/4)
+	}
 	for i := range reader.NumRecords() {
 		record, err := reader.Record(i)
 		if err != nil {

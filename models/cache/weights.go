@@ -184,7 +184,7 @@ func (c Cache) addedWeights(name string) (Weights, error) {
 	file := filepath.Join(filepath.Dir(path), a.File)
 	info, err := os.Stat(file)
 	if err != nil {
-		return Weights{}, fmt.Errorf("weights %s: %w; %s", name, err, again)
+		return Weights{}, fmt.Errorf("weights %s, recorded in %s: %w; %s", name, path, err, again)
 	}
 	if !info.Mode().IsRegular() {
 		return Weights{}, fmt.Errorf("weights %s: %s is not a file; %s", name, file, again)
