@@ -122,7 +122,7 @@ func (c Cache) Weights(ctx context.Context, name string, log *slog.Logger) (Weig
 	switch {
 	case isDamaged && (p.wheel == nil || w.Path == c.added(name)):
 		damaged.Fix = fmt.Sprintf(`run "bierbench setup --weights %s=FILE" again`, name)
-		return Weights{}, fmt.Errorf("weights %s: %w", name, damaged)
+		return Weights{}, fmt.Errorf("weights %s, recorded in %s: %w", name, c.recordPath(name), damaged)
 	case isDamaged:
 		log.Warn("installing again", "reason", damaged)
 	case !isMissing || p.wheel == nil:
@@ -187,10 +187,10 @@ func (c Cache) addedWeights(name string) (Weights, error) {
 		return Weights{}, fmt.Errorf("weights %s, recorded in %s: %w; %s", name, path, err, again)
 	}
 	if !info.Mode().IsRegular() {
-		return Weights{}, fmt.Errorf("weights %s: %s is not a file; %s", name, file, again)
+		return Weights{}, fmt.Errorf("weights %s, recorded in %s: %s is not a file; %s", name, path, file, again)
 	}
 	if info.Size() != a.Bytes {
-		return Weights{}, fmt.Errorf("weights %s: %s has %d bytes, want %d; %s", name, file, info.Size(), a.Bytes, again)
+		return Weights{}, fmt.Errorf("weights %s, recorded in %s: %s has %d bytes, want %d; %s", name, path, file, info.Size(), a.Bytes, again)
 	}
 	return Weights{Name: name, Path: file, SHA256: a.SHA256}, nil
 }
