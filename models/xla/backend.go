@@ -190,8 +190,7 @@ func openCPU(ctx context.Context, folder cache.Cache, log *slog.Logger) (*Backen
 	if err != nil {
 		return nil, err
 	}
-	// Hashing takes three times as long as loading.
-	pending := hash(func() error { return folder.CheckPlugin(plugin) })
+	pending := hash(func() error { return folder.CheckPluginQuickly(plugin) })
 	b, err := openPlugin(ctx, CPU, plugin, 0, log)
 	if err != nil {
 		return nil, errors.Join(pending.wait(), err)

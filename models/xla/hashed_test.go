@@ -2,6 +2,7 @@ package xla
 
 import (
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -44,5 +45,21 @@ func TestResultsWaitForThePlugin(t *testing.T) {
 			t.Errorf("forward: %v, want %v", err, want)
 		}
 		b.Finalize()
+	}
+}
+
+// The two pinned hashes of the plugin are of the same file: what a run compares is what its record
+// names.
+func TestBothHashesOfThePlugin(t *testing.T) {
+	folder, err := cache.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := folder.VerifiedPlugin(t.Context(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(folder.CheckPlugin(p), folder.CheckPluginQuickly(p)); err != nil {
+		t.Error(err)
 	}
 }
