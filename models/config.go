@@ -198,8 +198,9 @@ func (c Config) Validate() error {
 	fits := c.Classes < 1 || c.Images <= MaxBatch/c.Classes
 	check(fits, "classes: %d x %d images; want a batch of at most %d images", c.Classes, c.Images, MaxBatch)
 	if loss, err := losses.For(c.Config); err == nil && fits && v.err() == nil {
-		check(loss.Largest(c.Classes*c.Images) <= MaxArray, "classes: %d x %d images; the loss %s has arrays of %.3g numbers then, want at most %d",
-			c.Classes, c.Images, c.Loss, loss.Largest(c.Classes*c.Images), int64(MaxArray))
+		n := loss.Largest(c.Classes * c.Images)
+		check(n <= MaxArray, "classes: %d x %d images; the loss %s has arrays of %.3g numbers then, want at most %d", c.Classes,
+			c.Images, c.Loss, n, int64(MaxArray))
 	}
 	check(c.Accumulate >= 0, "accumulate: %d; want at least 1", c.Accumulate)
 	if c.Accumulate > 1 && fits {

@@ -57,7 +57,8 @@ func (c InitialConfig) validate() error {
 		v.within("initial_steps", c.InitialSteps, 1, MaxSteps)
 		v.check(c.InitialRate > 0 && !math.IsInf(c.InitialRate, 1), "initial_rate: %g; want a finite number above 0", c.InitialRate)
 		v.check(c.InitialTolerance >= 0, "initial_tolerance: %g; want at least 0", c.InitialTolerance)
-		v.check(c.InitialLambdaW >= 0 && !math.IsInf(c.InitialLambdaW, 1), "initial_lambda_w: %g; want a finite number of at least 0", c.InitialLambdaW)
+		v.check(c.InitialLambdaW >= 0 && !math.IsInf(c.InitialLambdaW, 1), "initial_lambda_w: %g; want a finite number of at least 0",
+			c.InitialLambdaW)
 		v.oneOf("initial_norm_axis", c.InitialNormAxis, "", AxisIn, AxisOut)
 	}
 	return v.err()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,7 +54,7 @@ func (d *Diagnosis) ok(name, format string, args ...any) {
 	d.Checks = append(d.Checks, Check{Name: name, State: CheckOK, Found: fmt.Sprintf(format, args...)})
 }
 
-// fault adds a check that is not ok. A MissingError has its own fix.
+// fault adds a check that is not ok. A MissingError and a DamagedError have their own fixes.
 func (d *Diagnosis) fault(state, name string, err error, fix string) {
 	found := err.Error()
 	if missing, ok := errors.AsType[*cache.MissingError](err); ok {
@@ -61,6 +62,10 @@ func (d *Diagnosis) fault(state, name string, err error, fix string) {
 		if missing.Reason != nil {
 			found += ": " + missing.Reason.Error()
 		}
+	}
+	if damaged, ok := errors.AsType[*cache.DamagedError](err); ok && damaged.Fix != "" {
+		fix, damaged.Fix = damaged.Fix, ""
+		found = err.Error()
 	}
 	d.Checks = append(d.Checks, Check{Name: name, State: state, Found: found, Fix: fix})
 }
@@ -90,7 +95,7 @@ func Doctor(ctx context.Context, w *workspace.Workspace) (*Diagnosis, error) {
 			err = found.Verify()
 		}
 		if err != nil {
-			addWeightsFault(w, d, name, err)
+			addWeightsFault(d, name, err)
 			continue
 		}
 		d.ok("weights "+name, "%s, SHA-256 %s as recorded", found.Path, shortDigest(found.SHA256))
@@ -100,12 +105,15 @@ func Doctor(ctx context.Context, w *workspace.Workspace) (*Diagnosis, error) {
 }
 
 // addWeightsFault adds what is wrong with pretrained weights.
-func addWeightsFault(w *workspace.Workspace, d *Diagnosis, name string, err error) {
-	state := CheckProblem
+func addWeightsFault(d *Diagnosis, name string, err error) {
+	state, what := CheckProblem, "weights "+name
 	if _, ok := errors.AsType[*cache.MissingError](err); ok {
 		state = CheckOptional
 	}
-	d.fault(state, "weights "+name, err, fmt.Sprintf(`run "bierbench setup --weights %s"`, name))
+	if !slices.Contains(cache.PinnedWeights(), name) {
+		name += "=FILE"
+	}
+	d.fault(state, what, err, fmt.Sprintf(`run "bierbench setup --weights %s"`, name))
 }
 
 // checkBackend looks at the plugins, and opens the backend that a run would use.

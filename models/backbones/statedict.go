@@ -213,7 +213,7 @@ func loadArchive(f io.ReaderAt, size int64) (any, error) {
 	}
 	left := size // entries that overlap do not add up to more
 	found := map[string]pytorch.StorageInterface{}
-	u := newUnpickler(bytes.NewReader(content[:length]), func(class pytorch.StorageClassInterface, key string, count int) (pytorch.StorageInterface, error) {
+	storage := func(class pytorch.StorageClassInterface, key string, count int) (pytorch.StorageInterface, error) {
 		if s, ok := found[key]; ok {
 			return s, nil
 		}
@@ -231,7 +231,8 @@ func loadArchive(f io.ReaderAt, size int64) (any, error) {
 			floats.Data, failed = readFloats(r, count)
 			return failed
 		})
-	})
+	}
+	u := newUnpickler(bytes.NewReader(content[:length]), storage)
 	return u.Load()
 }
 

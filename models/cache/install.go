@@ -47,7 +47,8 @@ func defaultDir() (string, error) {
 		user, err := os.UserCacheDir()
 		switch {
 		case err != nil && os.Getenv("XDG_CACHE_HOME") != "":
-			return "", fmt.Errorf("no folder for the XLA plugin and weights: XDG_CACHE_HOME is %q, a relative path", os.Getenv("XDG_CACHE_HOME"))
+			return "", fmt.Errorf("no folder for the XLA plugin and weights: XDG_CACHE_HOME is %q, a relative path",
+				os.Getenv("XDG_CACHE_HOME"))
 		case err != nil:
 			return "", errors.New("no folder for the XLA plugin and weights: neither HOME nor XDG_CACHE_HOME is set")
 		}

@@ -93,7 +93,8 @@ func (w wheel) download(ctx context.Context, dir string) (string, error) {
 		}
 		reason := pipReason(output.String(), err)
 		if strings.Contains(reason, noSpace) {
-			return "", fmt.Errorf("pip cannot download %s into %s or its temporary folder %s: %s", w.requirement(), dir, os.TempDir(), noSpace)
+			return "", fmt.Errorf("pip cannot download %s into %s or its temporary folder %s: %s", w.requirement(), dir,
+				os.TempDir(), noSpace)
 		}
 		return "", &downloadError{Requirement: w.requirement(), Reason: reason}
 	}

@@ -135,5 +135,6 @@ func stateOf(path, digest string) (fileState, error) {
 	if err := unix.Stat(path, &s); err != nil {
 		return fileState{}, err
 	}
-	return fileState{device: uint64(s.Dev), inode: s.Ino, bytes: s.Size, changed: s.Ctim, digest: digest}, nil //nolint:unconvert // Dev is an int32 on macOS
+	device := uint64(s.Dev) //nolint:unconvert // an int32 on macOS
+	return fileState{device: device, inode: s.Ino, bytes: s.Size, changed: s.Ctim, digest: digest}, nil
 }

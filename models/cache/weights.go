@@ -190,7 +190,8 @@ func (c Cache) addedWeights(name string) (Weights, error) {
 		return Weights{}, fmt.Errorf("weights %s, recorded in %s: %s is not a file; %s", name, path, file, again)
 	}
 	if info.Size() != a.Bytes {
-		return Weights{}, fmt.Errorf("weights %s, recorded in %s: %s has %d bytes, want %d; %s", name, path, file, info.Size(), a.Bytes, again)
+		return Weights{}, fmt.Errorf("weights %s, recorded in %s: %s has %d bytes, want %d; %s", name, path, file, info.Size(),
+			a.Bytes, again)
 	}
 	return Weights{Name: name, Path: file, SHA256: a.SHA256}, nil
 }

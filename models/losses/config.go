@@ -76,7 +76,9 @@ func (l Loss) checkConfig(c Config) error {
 	var known []string
 	for _, constant := range l.Constants {
 		known = append(known, constant.Name)
-		if v := *constant.value; !(v >= constant.Min && v <= constant.Max) || math.IsInf(v, 0) || constant.Integer && v != math.Trunc(v) { // NaN is refused
+		v := *constant.value
+		inside := v >= constant.Min && v <= constant.Max && !math.IsInf(v, 0) // false for NaN
+		if !inside || constant.Integer && v != math.Trunc(v) {
 			errs = append(errs, fmt.Errorf("constants: %s: %g; want %s", constant.Name, v, constant.interval()))
 		}
 	}

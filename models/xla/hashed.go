@@ -1,8 +1,9 @@
 package xla
 
 // hashed is the comparison of a plugin's file with its pinned hash. It goes on while the plugin is
-// loaded and the first program is compiled, because it takes as long as loading it. Every computation waits for it before its results are read, so that no number comes from a
-// damaged plugin.
+// loaded and the first program is compiled, because it takes as long as loading it. Every
+// computation waits for it before its results are read, so that no number comes from a damaged
+// plugin.
 type hashed struct {
 	done chan struct{}
 	err  error // once done is closed

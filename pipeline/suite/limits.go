@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -83,34 +84,35 @@ func checkTokens(file string, tokens token.Tokens) error {
 	unended := []bool{false} // whether there was a colon in the item, by depth
 	for _, t := range tokens {
 		at := Position{file: file, line: t.Position.Line}
-		switch t.Type {
-		case token.AnchorType, token.AliasType, token.TagType, token.MergeKeyType:
+		is := func(kinds ...token.Type) bool { return slices.Contains(kinds, t.Type) }
+		switch {
+		case is(token.AnchorType, token.AliasType, token.TagType, token.MergeKeyType):
 			return at.Errorf("%s: anchors, aliases and tags are not read in a suite; write the value out", short(t.Value))
-		case token.OctetIntegerType:
+		case is(token.OctetIntegerType):
 			if !strings.Contains(t.Value, "o") {
 				return at.Errorf("%s: want a number without leading zeros, which would make it an octal one", short(t.Value))
 			}
-		case token.MappingKeyType:
+		case is(token.MappingKeyType):
 			return at.Errorf("?: want key: value")
-		case token.SequenceStartType, token.MappingStartType:
+		case is(token.SequenceStartType, token.MappingStartType):
 			if depth++; depth > mostDepth {
 				return at.Errorf("more than %d brackets in each other", mostDepth)
 			}
 			unended = append(unended[:depth], false)
-		case token.SequenceEndType, token.MappingEndType:
+		case is(token.SequenceEndType, token.MappingEndType):
 			if depth--; depth < 0 {
 				return at.Errorf("%s without a bracket that it ends", t.Value)
 			}
-		case token.CollectEntryType:
+		case is(token.CollectEntryType):
 			unended[depth] = false
-		case token.SequenceEntryType:
+		case is(token.SequenceEntryType):
 			if depth > 0 {
 				return at.Errorf("a list in brackets has commas, not dashes")
 			}
 			if t.Position.Column > mostColumns {
 				return at.Errorf("more than %d columns before a list", mostColumns)
 			}
-		case token.MappingValueType:
+		case is(token.MappingValueType):
 			if depth > 0 && unended[depth] || depth == 0 && line == t.Position.Line {
 				return at.Errorf("a second colon; want key: value")
 			}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func Damages(t *testing.T, path string, other []byte, step int, read func() erro
 		if err := put(); err != nil {
 			t.Fatal(err)
 		}
-		err, allocated := watched(t, name, read)
+		allocated, err := watched(t, name, read)
 		if err != nil && !strings.Contains(err.Error(), filepath.Base(path)) {
 			t.Errorf("%s: the error does not name %s: %v", name, filepath.Base(path), err)
 		}
@@ -52,7 +53,7 @@ func Damages(t *testing.T, path string, other []byte, step int, read func() erro
 		return func() error { return os.WriteFile(path, content, 0o600) }
 	}
 	for at := 0; at < len(whole); at += step {
-		changed := append([]byte(nil), whole...)
+		changed := slices.Clone(whole)
 		changed[at] ^= 1 << (at % 8)
 		try(fmt.Sprintf("bit %d of byte %d flipped", at%8, at), bytes(changed))
 	}
@@ -61,7 +62,7 @@ func Damages(t *testing.T, path string, other []byte, step int, read func() erro
 			try(fmt.Sprintf("cut to %d bytes", n), bytes(whole[:n]))
 		}
 	}
-	try("bytes after its end", bytes(append(append([]byte(nil), whole...), "and more"...)))
+	try("bytes after its end", bytes(slices.Concat(whole, []byte("and more"))))
 	try("another file of the kind", bytes(other))
 	try("an empty file", bytes(nil))
 	try("a folder", func() error { return os.Mkdir(path, 0o700) })
@@ -69,8 +70,8 @@ func Damages(t *testing.T, path string, other []byte, step int, read func() erro
 	try("nothing", func() error { return nil })
 }
 
-// watched returns read's error and how many bytes it allocated. A panic is the test's.
-func watched(t *testing.T, name string, read func() error) (err error, allocated uint64) { //nolint:revive // the error is a result here
+// watched returns how many bytes read allocated, and its error. A panic is the test's.
+func watched(t *testing.T, name string, read func() error) (allocated uint64, err error) {
 	t.Helper()
 	timer := time.AfterFunc(damageTime, func() { panic(name + ": the read does not end") })
 	defer timer.Stop()
@@ -78,5 +79,5 @@ func watched(t *testing.T, name string, read func() error) (err error, allocated
 	runtime.ReadMemStats(&before)
 	err = read()
 	runtime.ReadMemStats(&after)
-	return err, after.TotalAlloc - before.TotalAlloc
+	return after.TotalAlloc - before.TotalAlloc, err
 }
