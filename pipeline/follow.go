@@ -2,13 +2,13 @@ package pipeline
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"bierbench/pipeline/internal/claims"
 	"bierbench/pipeline/plan"
@@ -236,7 +236,7 @@ func (f *Follower) read(c *followedCell, k runs.Key) error {
 
 // step returns the latest training step, nil where there is no new one.
 func (c *followedCell) step(path string) (*runs.TrainStep, error) {
-	file, err := os.Open(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -263,8 +263,8 @@ func (c *followedCell) step(path string) (*runs.TrainStep, error) {
 	lines := added[:whole]
 	c.offset += int64(whole) + 1
 	line := lines[bytes.LastIndexByte(lines, '\n')+1:]
-	var step runs.TrainStep
-	if err := json.Unmarshal(line, &step); err != nil {
+	step, err := runs.ParseStep(line)
+	if err != nil {
 		return nil, fmt.Errorf("%s: before byte %d: %w", path, c.offset, err)
 	}
 	if step.Step == c.last {

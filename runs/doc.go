@@ -14,6 +14,10 @@
 // exists is therefore complete. Only train.jsonl and selection.jsonl grow in place; a last line that
 // was cut is ignored. Metrics are fractions in [0, 1]. Ranks are 1-based.
 //
+// Records end in a seal, the SHA-256 of the bytes before it, lines in a CRC-32, and a record has the
+// SHA-256 of the files beside it. Readers compare them, and name the file that was changed. Older
+// records have none of these and are read as they are.
+//
 // # Comparing
 //
 // A group is the cells that differ in the seed alone. [CompareRuns] compares equal groups of two runs,

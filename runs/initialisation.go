@@ -2,7 +2,6 @@ package runs
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 )
@@ -53,12 +52,11 @@ func WriteInitialisation(path string, steps []InitialStep) error {
 	}
 	var lines bytes.Buffer
 	for _, s := range steps {
-		line, err := json.Marshal(s)
+		line, err := checkedLine(s)
 		if err != nil {
 			return fmt.Errorf("write %s: step %d: %w", path, s.Step, err)
 		}
 		lines.Write(line)
-		lines.WriteByte('\n')
 	}
 	return WriteFile(path, lines.Bytes(), 0o644)
 }
@@ -73,7 +71,7 @@ func ReadInitialisation(path string) ([]InitialStep, error) {
 	var steps []InitialStep
 	for line := range bytes.Lines(data) {
 		var s InitialStep
-		if err := json.Unmarshal(line, &s); err != nil {
+		if err := parseLine(bytes.TrimSuffix(line, []byte("\n")), &s); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", path, len(steps)+1, err)
 		}
 		if s.Step != len(steps) {

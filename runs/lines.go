@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 )
@@ -37,12 +38,12 @@ func openLines[T stepLine](path string, last int) (*lineLog, error) {
 
 // add appends a line.
 func (l *lineLog) add(x stepLine) error {
-	line, err := json.Marshal(x)
+	line, err := checkedLine(x)
 	if err != nil {
 		return fmt.Errorf("append step %d to %s: %w", x.step(), l.file.Name(), err)
 	}
 	// One write: a kill leaves a cut line at most.
-	if _, err = l.file.Write(append(line, '\n')); err != nil {
+	if _, err = l.file.Write(line); err != nil {
 		return fmt.Errorf("append step %d: %w", x.step(), err)
 	}
 	return nil
@@ -77,11 +78,49 @@ func parseLines[T stepLine](path string, data []byte) ([]T, error) {
 		}
 		data = rest
 		var x T
-		if err := json.Unmarshal(line, &x); err != nil {
+		if err := parseLine(line, &x); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
+		}
+		if len(lines) > 0 && x.step() <= lines[len(lines)-1].step() {
+			return nil, fmt.Errorf("%s:%d: step %d after step %d", path, n, x.step(), lines[len(lines)-1].step())
 		}
 		lines = append(lines, x)
 	}
+}
+
+// A line ends in its checksum, ,"crc":"<8 hex digits>"}: the CRC-32 (IEEE) of what is before it, so
+// that a changed digit is noticed while the file still grows and no record has its digest. Older lines
+// have none.
+const (
+	crcBefore = `,"crc":"`
+	crcAfter  = `"}`
+	crcDigits = 8
+)
+
+// checkedLine returns a value as a line with its checksum and a line break.
+func checkedLine(x any) ([]byte, error) {
+	object, err := json.Marshal(x)
+	if err != nil {
+		return nil, err
+	}
+	body := object[:len(object)-1]
+	return fmt.Appendf(nil, "%s%s%08x%s\n", body, crcBefore, crc32.ChecksumIEEE(body), crcAfter), nil
+}
+
+// parseLine decodes a line without its line break, and compares it with its checksum.
+func parseLine(line []byte, x any) error {
+	if err := json.Unmarshal(line, x); err != nil {
+		return err
+	}
+	at := bytes.LastIndex(line, []byte(crcBefore))
+	if at < 0 {
+		return nil
+	}
+	digits, ok := bytes.CutSuffix(line[at+len(crcBefore):], []byte(crcAfter))
+	if !ok || string(digits) != fmt.Sprintf("%0*x", crcDigits, crc32.ChecksumIEEE(line[:at])) {
+		return errors.New("the line does not match its checksum: it was changed or damaged after it was written")
+	}
+	return nil
 }
 
 // keepLines rewrites the file without the lines after a step and without an unfinished one, if it
@@ -103,12 +142,11 @@ func keepLines[T stepLine](path string, last int) error {
 		if x.step() > last {
 			continue
 		}
-		line, err := json.Marshal(x)
+		line, err := checkedLine(x)
 		if err != nil {
 			return fmt.Errorf("keep lines of %s: %w", path, err)
 		}
 		kept.Write(line)
-		kept.WriteByte('\n')
 	}
 	if bytes.Equal(kept.Bytes(), before) {
 		return nil

@@ -306,3 +306,63 @@ func TestTemporaryFilesAreSwept(t *testing.T) {
 		t.Error("a temporary file without a writer is left")
 	}
 }
+
+// While a file of lines grows, no record has its digest: each line has a checksum of its own. A
+// changed byte is an error, or ends the file at the line before, as a cut does.
+func TestChecksumsOfLines(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "train.jsonl")
+	log, err := OpenSteps(path, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for step := range 3 {
+		if err = log.Append(TrainStep{Step: step + 1, Loss: 0.5, Learners: []float64{1.25}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err = log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := ReadSteps(path)
+	if err != nil || len(want) != 3 {
+		t.Fatal(want, err)
+	}
+	for i := range whole {
+		for bit := range 8 {
+			data := bytes.Clone(whole)
+			data[i] ^= 1 << bit
+			if err := os.WriteFile(path, data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			got, err := ReadSteps(path)
+			switch {
+			case err != nil && !strings.Contains(err.Error(), path):
+				t.Fatalf("byte %d: %v, which does not name the file", i, err)
+			case err == nil && fmt.Sprint(got) != fmt.Sprint(want[:len(got)]):
+				t.Fatalf("byte %d, bit %d: %v without a word", i, bit, got)
+			}
+		}
+	}
+	lost := bytes.SplitAfter(whole, []byte("\n"))
+	for name, data := range map[string][]byte{
+		"a line twice": bytes.Join([][]byte{lost[0], lost[0]}, nil), "lines in another order": bytes.Join([][]byte{lost[1], lost[0]}, nil),
+	} {
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadSteps(path); err == nil || !strings.Contains(err.Error(), path+":2") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// Older lines have no checksum.
+	if err := os.WriteFile(path, []byte("{\"step\":1,\"loss\":2}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ReadSteps(path); err != nil || len(got) != 1 || got[0].Loss != 2 {
+		t.Errorf("an older file: %v, %v", got, err)
+	}
+}

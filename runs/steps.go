@@ -22,3 +22,10 @@ func (l *StepLog) Append(step TrainStep) error { return l.add(step) }
 // ReadSteps reads train.jsonl; nil if there is none. A last line without its newline was cut by a
 // kill and is ignored.
 func ReadSteps(path string) ([]TrainStep, error) { return readLines[TrainStep](path, "") }
+
+// ParseStep decodes one line of train.jsonl, without its line break.
+func ParseStep(line []byte) (TrainStep, error) {
+	var s TrainStep
+	err := parseLine(line, &s)
+	return s, err
+}

@@ -5,7 +5,7 @@
 //
 //	todo         there is no record
 //	done         the record is that of a finished cell made from the same three
-//	stale        the record was made from another configuration, other data or other weights
+//	stale        the record was made from another configuration, other data or other weights, or is broken
 //	failed       the cell ended with an error
 //	interrupted  the record says running, but no process holds the cell's claim
 //	running      the record says running, and another process holds the claim
