@@ -21,17 +21,17 @@ func writeJSON(path string, v any) error {
 	return WriteFile(path, data, 0o644)
 }
 
-// readJSON reads a record of this package into v. schema points to the field of v that has its
-// schema version. The error names the file, and the line of broken JSON.
-func readJSON(path string, v any, schema *int) error {
+// readJSON reads a record of this package into v, and reports whether it has a seal. schema points to
+// the field of v that has its schema version. The error names the file, and the line of broken JSON.
+func readJSON(path string, v any, schema *int) (sealed bool, err error) {
 	data, err := ReadFile(path)
 	if err != nil {
-		return err
+		return false, err
 	}
 	wrong := json.Unmarshal(data, v)
 	if syntax := new(json.SyntaxError); !errors.As(wrong, &syntax) {
-		if _, err = checkSeal(data); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+		if sealed, err = checkSeal(data); err != nil {
+			return sealed, fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	if wrong != nil {
@@ -40,19 +40,19 @@ func readJSON(path string, v any, schema *int) error {
 			Schema int `json:"schema"`
 		}
 		if err := json.Unmarshal(data, &version); err != nil {
-			return jsonError(path, data, wrong)
+			return sealed, jsonError(path, data, wrong)
 		}
 		*schema = version.Schema
 	}
 	switch {
 	case *schema == 0:
-		return fmt.Errorf("%s: no schema version, want %d", path, Schema)
+		return sealed, fmt.Errorf("%s: no schema version, want %d", path, Schema)
 	case *schema != Schema:
-		return fmt.Errorf("%s: schema version %d, want %d: %w", path, *schema, Schema, ErrVersion)
+		return sealed, fmt.Errorf("%s: schema version %d, want %d: %w", path, *schema, Schema, ErrVersion)
 	case wrong != nil:
-		return jsonError(path, data, wrong)
+		return sealed, jsonError(path, data, wrong)
 	}
-	return nil
+	return sealed, nil
 }
 
 // jsonError adds file and line to an error of encoding/json.

@@ -164,7 +164,8 @@ func (r *Run) Cell(k Key) (Cell, bool, error) {
 func (r *Run) readCell(dir string) (Cell, error) {
 	file := filepath.Join(r.Dir, filepath.FromSlash(dir), cellFile)
 	var c Cell
-	if err := readJSON(file, &c, &c.Schema); err != nil {
+	sealed, err := readJSON(file, &c, &c.Schema)
+	if err != nil {
 		return Cell{}, err
 	}
 	if c.Path() != dir {
@@ -173,8 +174,10 @@ func (r *Run) readCell(dir string) (Cell, error) {
 	if c.Run != "" && r.Record.ID != "" && c.Run != r.Record.ID {
 		return Cell{}, fmt.Errorf("%s: the record is of run %q, want %q", file, c.Run, r.Record.ID)
 	}
-	if err := checkConfigHash(c.Config, c.ConfigHash); err != nil {
-		return Cell{}, fmt.Errorf("%s: %w", file, err)
+	if !sealed { // an older record
+		if err = checkConfigHash(c.Config, c.ConfigHash); err != nil {
+			return Cell{}, fmt.Errorf("%s: %w", file, err)
+		}
 	}
 	switch c.Status {
 	case Running, Done, Failed:

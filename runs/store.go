@@ -128,7 +128,7 @@ func (s Store) Path(id string) string { return filepath.Join(s.Dir, id) }
 func (s Store) open(id string) (*Run, error) {
 	r := &Run{Dir: s.Path(id)}
 	file := filepath.Join(r.Dir, recordFile)
-	if err := readJSON(file, &r.Record, &r.Record.Schema); err != nil {
+	if _, err := readJSON(file, &r.Record, &r.Record.Schema); err != nil {
 		return nil, err
 	}
 	if r.Record.ID != id {

@@ -29,7 +29,8 @@ submit, verify, show --follow) prints events: one JSON object a line, each with
 
   event     fields
   cell      a cell changed its state: "cell" (its path), "state" (started, done,
-            failed; with show --follow also planned, running, interrupted), "number" and
+            failed; with show --follow also planned, running, interrupted,
+            broken), "number" and
             "total" (of the cells that this command does), when done "seconds" and
             "metrics" (protocol -> metric -> fraction) and "chosen" (how the model was
             chosen, where it is not the last), when failed "error"
