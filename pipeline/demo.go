@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"os"
+	"path/filepath"
 
 	"bierbench/datasets"
 	"bierbench/pipeline/suite"
@@ -27,11 +28,17 @@ func Demo(ctx context.Context, w *workspace.Workspace) (*DemoResult, error) {
 	if result.Setup, err = Setup(ctx, w, SetupOptions{}); err != nil {
 		return nil, err
 	}
-	raw, err := os.MkdirTemp("", "bierbench-demo-")
+	prefix := filepath.Join(os.TempDir(), "bierbench-demo-")
+	if err = sweepFolders("", prefix); err != nil {
+		w.Log.Debug("what a killed demo left stays", "error", err)
+	}
+	raw, free, err := temporaryFolder(filepath.Dir(prefix), filepath.Base(prefix))
 	if err != nil {
 		return nil, err
 	}
+	defer free()
 	defer os.RemoveAll(raw)
+	raw = filepath.Join(raw, "raw")
 	mini := datasets.DefaultMini()
 	if err = datasets.WriteMini(ctx, raw, mini); err != nil {
 		return nil, err

@@ -75,8 +75,8 @@ func replaceFolder(dir string, card *ModelCard, force bool, write func(dir strin
 	return runs.SyncFolder(parent)
 }
 
-// folderClaim is the claim that an export holds in its temporary folder.
-const folderClaim = "export"
+// folderClaim is the claim that a process holds in its temporary folder.
+const folderClaim = "folder"
 
 // temporaryFolder makes a folder that is swept once this process has ended, unless it is removed
 // before. free ends the claim of it.
@@ -95,9 +95,9 @@ func temporaryFolder(parent, prefix string) (dir string, free func(), err error)
 	return dir, held.Close, nil
 }
 
-// sweepFolders removes the temporary folders that killed exports to dir have left, all of whose names
-// begin with a prefix. Where one was killed between taking the old export away and putting the new
-// one in its place, the old one comes back.
+// sweepFolders removes the temporary folders that killed processes have left, all of whose paths begin
+// with a prefix. Where an export to dir was killed between taking the old one away and putting the new
+// one in its place, the old one comes back; dir is empty for folders of another use.
 func sweepFolders(dir, prefix string) error {
 	entries, err := os.ReadDir(filepath.Dir(prefix))
 	if errors.Is(err, os.ErrNotExist) {
@@ -126,7 +126,7 @@ func sweepFolders(dir, prefix string) error {
 		if busy {
 			continue
 		}
-		if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Lstat(dir); dir != "" && errors.Is(err, os.ErrNotExist) {
 			if err := os.Rename(filepath.Join(left, "old"), dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return err
 			}

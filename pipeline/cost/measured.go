@@ -230,7 +230,7 @@ func readMeasured(w *workspace.Workspace) (*measurements, error) {
 // readMeasurements reads a file of measurements and counts its lines; where there is no file, both
 // are empty. A broken line is left out: a power cut may leave one.
 func readMeasurements(file string) (all []measurement, lines int, err error) {
-	data, err := os.ReadFile(file)
+	data, err := runs.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, nil
 	}

@@ -60,7 +60,7 @@ func LatestRun(w *workspace.Workspace) (string, error) {
 	for _, info := range infos {
 		submissions, err := readSubmissions(w, info.ID)
 		if err != nil {
-			return "", err
+			w.Log.Warn("what was submitted is not known", "run", info.ID, "error", err)
 		}
 		made, has := info.Record.Created, len(submissions) > 0
 		if has {
@@ -80,11 +80,11 @@ func Status(ctx context.Context, w *workspace.Workspace, run string) (*RunStatus
 	if err != nil {
 		return nil, err
 	}
-	submissions, err := readSubmissions(w, run)
-	if err != nil {
-		return nil, err
-	}
 	out := &RunStatus{Run: run, Counts: map[string]int{}, Cells: []CellStatus{}}
+	submissions, err := readSubmissions(w, run)
+	if err != nil { // the cells are known without them
+		out.Notes = append(out.Notes, fmt.Sprintf("what was submitted is not known: %v", err))
+	}
 	if fault != nil {
 		out.Notes = append(out.Notes, fault.Error())
 	}

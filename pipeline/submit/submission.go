@@ -111,7 +111,7 @@ func readSubmissions(w *workspace.Workspace, run string) ([]*Submission, error) 
 	var out []*Submission
 	for n := 1; n <= lastNumber(entries); n++ {
 		s := &Submission{dir: filepath.Join(dir, submissionName(n))}
-		data, err := os.ReadFile(s.path(submissionFile))
+		data, err := runs.ReadFile(s.path(submissionFile))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -21,12 +21,12 @@ func TestNumericVariables(t *testing.T) {
 	}
 	got := numericVariables([]string{
 		"XLA_FLAGS=--xla_cpu_enable_fast_math=true  --xla_gpu_cuda_data_dir=/usr/local/cuda-12", // the folder differs between machines
-		"TENSORFLOW_USE_CUSTOM_CONTRACTION_KERNEL=0", "DNNL_MAX_CPU_ISA=SSE41", "TF_ENABLE_ONEDNN_OPTS=0", "GOMLX_SIMD_AVX512=false",
-		"TF_CPP_MIN_LOG_LEVEL=2", "OMP_NUM_THREADS=4", "GOMLX_BACKEND=go", "HOME=/root", "PATH=/bin", "DNNL_VERBOSE=1", "XLA_DEBUG_OPTIONS=", "odd",
+		"TENSORFLOW_USE_CUSTOM_CONTRACTION_KERNEL=0", "DNNL_MAX_CPU_ISA=SSE41", "TF_ENABLE_ONEDNN_OPTS=0", "TF_CUDNN_DETERMINISTIC=1", "GOMLX_SIMD_AVX512=false",
+		"TF_CPP_MIN_LOG_LEVEL=2", "OMP_NUM_THREADS=4", "GOMLX_BACKEND=go", "HOME=/root", "PATH=/bin", "DNNL_VERBOSE=1", "TF_VAR_password=x", "TF_CLI_CONFIG_FILE=x", "XLA_DEBUG_OPTIONS=", "odd",
 	})
 	want := map[string]string{
 		"XLA_FLAGS": "--xla_cpu_enable_fast_math=true", "TENSORFLOW_USE_CUSTOM_CONTRACTION_KERNEL": "0", "DNNL_MAX_CPU_ISA": "SSE41",
-		"TF_ENABLE_ONEDNN_OPTS": "0", "GOMLX_SIMD_AVX512": "false",
+		"TF_ENABLE_ONEDNN_OPTS": "0", "TF_CUDNN_DETERMINISTIC": "1", "GOMLX_SIMD_AVX512": "false",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("variables (-want +got):\n%s", d)
