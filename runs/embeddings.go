@@ -2,6 +2,7 @@ package runs
 
 import (
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -104,6 +105,10 @@ func ReadEmbeddings(path string) (Embeddings, error) { return readEmbeddings(pat
 // readEmbeddings is ReadEmbeddings for a file with a known SHA-256; an empty one is not compared.
 func readEmbeddings(path, digest string) (Embeddings, error) {
 	var e Embeddings
+	var size int64 // of the file, which holds no more values than fit in it
+	if info, err := os.Stat(path); err == nil {
+		size = info.Size()
+	}
 	err := readArrow(path, digest, embeddingSchema(1), func(_ int64, r arrow.Record) error {
 		list := r.Column(4).(*array.FixedSizeList)
 		width := int(list.DataType().(*arrow.FixedSizeListType).Len())
@@ -117,6 +122,9 @@ func readEmbeddings(path, digest string) (Embeddings, error) {
 		names := split.Dictionary().(*array.String)
 		for i := range int(r.NumRows()) {
 			e.Splits = append(e.Splits, names.Value(split.GetValueIndex(i)))
+		}
+		if e.Values == nil { // growing step by step would take twice the memory
+			e.Values = make([]float32, 0, size/4)
 		}
 		first := list.Data().Offset() * width
 		values := list.ListValues().(*array.Float32).Float32Values()

@@ -96,8 +96,9 @@ func readQueries(path, digest string) ([]Query, error) {
 	err := readArrow(path, digest, querySchema(), func(_ int64, r arrow.Record) error {
 		c := queryColumns(r)
 		nearest, scores := r.Column(8).(*array.List), r.Column(9).(*array.List)
-		ids := nearest.ListValues().(*array.Int64).Int64Values()
-		values := scores.ListValues().(*array.Float32).Float32Values()
+		// One copy for all lists of a batch: one for each would take half as much memory again.
+		ids := slices.Clone(nearest.ListValues().(*array.Int64).Int64Values())
+		values := slices.Clone(scores.ListValues().(*array.Float32).Float32Values())
 		queries = slices.Grow(queries, int(r.NumRows()))
 		for i := range int(r.NumRows()) {
 			n0, n1 := nearest.ValueOffsets(i)
@@ -106,7 +107,7 @@ func readQueries(path, digest string) ([]Query, error) {
 				ID: c.id[i], Class: c.class[i], Draw: c.draw[i],
 				Rank: c.rank[i], RankPessimistic: c.pessimistic[i], RankOptimistic: c.optimistic[i],
 				AP: c.ap[i], RPrecision: c.rPrecision[i],
-				Nearest: append([]int64(nil), ids[n0:n1]...), Scores: append([]float32(nil), values[s0:s1]...),
+				Nearest: part(ids, n0, n1), Scores: part(values, s0, s1),
 			})
 		}
 		return nil
@@ -115,6 +116,14 @@ func readQueries(path, digest string) ([]Query, error) {
 		return nil, fmt.Errorf("read queries: %w", err)
 	}
 	return queries, nil
+}
+
+// part returns values[from:to], nil where it is empty. Nothing can be appended to it in place.
+func part[T any](values []T, from, to int64) []T {
+	if from == to {
+		return nil
+	}
+	return values[from:to:to]
 }
 
 // batchColumns are the columns of a batch of queries, except for its lists. They share the batch's
