@@ -131,7 +131,7 @@ func TestEstimate(t *testing.T) {
 		total.Memory != p.Cells[0].Cost.Memory || total.Disk != int64(5*disk+features) || total.Peak != total.Disk+int64(8*4*parameters) {
 		t.Errorf("total %+v", total)
 	}
-	if total.Free == 0 || !total.Fits() || (Total{Peak: 2, Free: 1}).Fits() {
+	if total.Free == 0 || !total.Fits() || (Total{Peak: 2, Free: 1}).Fits() || (Total{Peak: 2}).Fits() || !(Total{Peak: 2, Free: -1}).Fits() {
 		t.Errorf("free %d bytes", total.Free)
 	}
 }
