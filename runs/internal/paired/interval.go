@@ -80,7 +80,7 @@ type student struct{ weight, error, freedom float64 }
 
 // carefulFreedom is the number of degrees of freedom of the variance of seeds up to which it counts
 // as unknown.
-const carefulFreedom = 3.0
+const carefulFreedom = 2.0
 
 // leastWeight is the weight below which a part of a mixture is left out. Levels of p down to
 // 1e-5 matter, in tables of thousands of rows.
@@ -106,14 +106,14 @@ func (e Estimate) mixtureWith(p Prior, carefulFreedom float64) mixture {
 	}
 	var m mixture
 	for _, part := range p.parts {
-		seeds, freedom := part.moderated(e.sides)
-		careful := min(1, carefulFreedom/freedom)
+		seeds, freedom, far := part.moderated(e.sides)
+		careful := min(1, carefulFreedom/far)
 		variance := e.variance(seeds)
 		m = append(m, student{
 			weight: part.weight * (1 - careful), error: math.Sqrt(variance),
 			freedom: variance * variance / (e.classRate*e.classRate/max(1, e.classFreedom) + seeds*seeds/freedom),
 		})
-		values, weights := inverseChiSquares(freedom)
+		values, weights := inverseChiSquares(far)
 		for i, v := range values {
 			m = append(m, classes(part.weight*careful*weights[i], e.variance(seeds*v)))
 		}

@@ -63,7 +63,7 @@ func (d *Design) distances(seeds int) []float64 {
 		}
 		part.variance = d.SeedVariance
 		side := Spread{Variance: d.SeedVariance, Freedom: n - 1}
-		_, f := part.moderated([2]Spread{side, side})
+		_, f, _ := part.moderated([2]Spread{side, side})
 		freedom += part.weight * f
 	}
 	var all []float64

@@ -116,30 +116,29 @@ func fitVariance(spreads []Spread, d0, largest float64) (priorPart, float64) {
 	return p, likelihood
 }
 
-// moderated returns the variance that seeds add to Delta and its degrees of freedom. A group's
-// variance becomes (d0 s0^2 + d s^2) / (d0 + d). Its error has a part of its own and the error of
-// s0^2, which the two sides share.
-func (p priorPart) moderated(sides [2]Spread) (variance, freedom float64) {
-	own, shared := 0.0, 0.0
+// moderated returns the variance that seeds add to Delta, its degrees of freedom, and the fewer ones
+// that hold far out in the tails. A group's variance becomes (d0 s0^2 + d s^2) / (d0 + d). Its error
+// has a part of its own and the error of s0^2, which the two sides share. Far out, one side's own
+// error is what a small p comes from, so there the own errors of the sides do not average out.
+func (p priorPart) moderated(sides [2]Spread) (variance, freedom, far float64) {
+	squares, root, shared := 0.0, 0.0, 0.0
 	for _, s := range sides {
 		if s.Freedom <= 0 {
 			continue
 		}
-		trust := 1.0 // in s0^2
+		trust, own := 1.0, 0.0 // in s0^2; and the square of the own relative error
 		if !math.IsInf(p.freedom, 1) {
-			trust = p.freedom / (p.freedom + s.Freedom)
-			v := (trust*p.variance + (1-trust)*s.Variance) / (s.Freedom + 1)
-			own += v * v / (p.freedom + s.Freedom)
-			variance += v
-			shared += trust * v
-			continue
+			trust, own = p.freedom/(p.freedom+s.Freedom), 1/(p.freedom+s.Freedom)
 		}
-		v := p.variance / (s.Freedom + 1)
+		v := (trust*p.variance + (1-trust)*s.Variance) / (s.Freedom + 1)
 		variance += v
-		shared += v
+		squares += v * v * own
+		root += v * math.Sqrt(own)
+		shared += trust * v
 	}
 	if variance == 0 {
-		return 0, 0
+		return 0, 0, 0
 	}
-	return variance, variance * variance / (own + shared*shared/p.known)
+	common := shared * shared / p.known
+	return variance, variance * variance / (squares + common), variance * variance / (root*root + common)
 }
