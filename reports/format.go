@@ -82,6 +82,8 @@ func protocolNotes(protocol string) []string {
 			notes = append(notes, "+box: images were cropped to their bounding boxes; compare with published numbers on crops only.")
 		case "subset":
 			notes = append(notes, "+subset: images were missing; not comparable with published numbers.")
+		case "highres":
+			notes = append(notes, "+highres: images of high resolution; published numbers are of the small ones.")
 		default:
 			notes = append(notes, "+"+suffix+": custom lists; not comparable with published numbers.")
 		}

@@ -92,6 +92,8 @@ func publishedProtocol(protocol string) (as, reason string) {
 			as += "+box"
 		case "subset":
 			reason = "only a part of the data set's images was there (+subset)"
+		case "highres":
+			reason = "the images are of high resolution (+highres)"
 		default:
 			return "", "custom lists (+" + suffix + "): published results are of other images"
 		}

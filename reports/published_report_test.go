@@ -24,6 +24,7 @@ func TestPublishedProtocol(t *testing.T) {
 		{"cub-loo+box+subset", "cub-loo+box", "only a part"},
 		{"sop-loo+grocery", "", "custom lists (+grocery)"},
 		{"cub-loo+box+subset+mini", "", "custom lists (+mini)"},
+		{"inshop-qg+highres", "inshop-qg", "the images are of high resolution"},
 		{"cub-validation+box", "", "classes held out"},
 		{"vehicleid-2400-1gallery", "vehicleid-2400-1gallery", ""},
 	} {
