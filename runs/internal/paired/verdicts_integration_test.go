@@ -4,10 +4,8 @@ package paired
 
 import "testing"
 
-// The simulations in full: minutes.
-
-func TestIntegrationFalseVerdictsInFull(t *testing.T) { checkFalseVerdicts(t, true) }
+func TestIntegrationFalseVerdicts(t *testing.T) {
+	checkFalseVerdicts(t, extent{scenes: scenes(), seeds: []int{2, 5}, sizes: []size{{1, 500}, {10, 500}}})
+}
 
 func TestIntegrationPowerInFull(t *testing.T) { checkPower(t, true) }
-
-func TestIntegrationPowerOfRules(t *testing.T) { checkRulesPower(t) }
