@@ -165,9 +165,9 @@ func checkPreparedDamage(t *testing.T, flips int) {
 			case err == nil && d.loud:
 				t.Errorf("%s %s: no error", name, d.name)
 			}
-			err = withDamage(t, filepath.Join(dir, name), d, func() error {
-				_, err := Verify(t.Context(), dir, nil)
-				return err
+			err = withDamage(t, filepath.Join(dir, name), d, func() (failed error) {
+				_, failed = Verify(t.Context(), dir, nil)
+				return failed
 			})
 			if err == nil || !strings.Contains(err.Error(), name) {
 				t.Errorf("%s %s: verify says %v", name, d.name, err)

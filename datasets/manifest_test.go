@@ -83,11 +83,11 @@ func checkManifestWithoutSeal(t *testing.T, step int) {
 		for i := range m.Parts { // Verify and the digests of the images look after the parts
 			m.Parts[i].SHA256 = ""
 		}
-		data, err := json.Marshal(m)
+		text, err := json.Marshal(m)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return string(data) + m.ProtocolSuffix()
+		return string(text) + m.ProtocolSuffix()
 	}
 	old, err := open(data)
 	if err != nil {

@@ -93,10 +93,11 @@ func TestBatchesSmallerThanAClass(t *testing.T) {
 
 // unsealed returns a manifest without its seal, as earlier versions wrote it.
 func unsealed(data []byte) []byte {
-	if at := bytes.Index(data, []byte(",\n  \"seal\"")); at >= 0 {
-		return append(bytes.Clone(data[:at]), "\n}\n"...)
+	before, _, sealed := bytes.Cut(data, []byte(",\n  \"seal\""))
+	if !sealed {
+		return data
 	}
-	return data
+	return append(bytes.Clone(before), "\n}\n"...)
 }
 
 // Changes of the manifest are made to one without a seal: what it says is compared with itself and
@@ -375,15 +376,15 @@ func TestOpenWhileReplaced(t *testing.T) {
 				return nil
 			default:
 			}
-			if err := exchange(dir, second); err != nil {
-				return err
+			if failed := exchange(dir, second); failed != nil {
+				return failed
 			}
 		}
 	})
 	for range 200 {
-		d, err := Open(dir)
-		if err != nil {
-			t.Error(err)
+		d, failed := Open(dir)
+		if failed != nil {
+			t.Error(failed)
 			break
 		}
 		found := 0

@@ -218,8 +218,13 @@ func (c Config) Validate() error {
 		option string
 		value  float64
 	}{
-		{"backbone_rate", c.BackboneRate}, {"embedding_rate", c.EmbeddingRate}, {"regressor_rate", c.RegressorRate},
-		{"proxy_rate", c.ProxyRate}, {"weight_decay", c.WeightDecay}, {"lambda_div", c.LambdaDiv}, {"lambda_w", c.LambdaW},
+		{"backbone_rate", c.BackboneRate},
+		{"embedding_rate", c.EmbeddingRate},
+		{"regressor_rate", c.RegressorRate},
+		{"proxy_rate", c.ProxyRate},
+		{"weight_decay", c.WeightDecay},
+		{"lambda_div", c.LambdaDiv},
+		{"lambda_w", c.LambdaW},
 	} {
 		check(!math.IsInf(rate.value, 1), "%s: %g; want a finite number", rate.option, rate.value)
 	}

@@ -72,7 +72,7 @@ func TestPicturesOfRun(t *testing.T) {
 	other := datasets.DefaultMini()
 	other.Seed, other.Classes, other.Images = other.Seed+1, 3, 2
 	raw := t.TempDir()
-	if err := errors.Join(datasets.WriteMini(t.Context(), raw, other), ingestMini(t.Context(), w, raw)); err != nil {
+	if err = errors.Join(datasets.WriteMini(t.Context(), raw, other), ingestMini(t.Context(), w, raw)); err != nil {
 		t.Fatal(err)
 	}
 	if page = reportPage(t, w, ReportOptions{}); !strings.Contains(page, "data set cub/mini-s256-jpeg has been prepared again with other content.</p>") || strings.Contains(page, "<image ") {

@@ -27,6 +27,8 @@ const probeSuite = `
   input: 16
   methods: [baseline]
   sizes: [24]
+  classes: 4
+  images: 2
   steps: 3
 `
 

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"bierbench/datasets"
 	"bierbench/pipeline/internal/claims"
 	"bierbench/pipeline/plan"
 	"bierbench/pipeline/suite"
@@ -38,25 +37,36 @@ func (o *onCell) Cell(k runs.Key, number, _ int) {
 // say what to do, and the same command does them on the new data. No record has the digest of other
 // data than its cell was made from.
 func TestDataReplacedInRun(t *testing.T) {
-	mini := datasets.DefaultMini()
-	mini.Seed++
 	raw := t.TempDir()
-	if err := datasets.WriteMini(t.Context(), raw, mini); err != nil {
+	if err := os.CopyFS(filepath.Join(raw, "CUB_200_2011"), os.DirFS(filepath.Join(rawMini(t), "CUB_200_2011"))); err != nil {
+		t.Fatal(err)
+	}
+	images, err := filepath.Glob(filepath.Join(raw, "CUB_200_2011", "images", "*", "*.jpg"))
+	if err != nil || len(images) < 2 {
+		t.Fatalf("%d images, %v", len(images), err)
+	}
+	if err = os.Rename(images[0], images[1]); err == nil {
+		var data []byte
+		if data, err = os.ReadFile(images[1]); err == nil {
+			err = os.WriteFile(images[0], data, 0o600)
+		}
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	other := testWorkspace(t, t.TempDir(), nil)
-	if err := ingestMini(t.Context(), other, raw); err != nil {
+	if err = ingestMini(t.Context(), other, raw); err != nil {
 		t.Fatal(err)
 	}
 	w, s := sharedWorkspace(t)
 	watch := &onCell{number: 2, begun: func(k runs.Key) {
 		for _, dir := range []string{w.DatasetsDir(), other.DatasetsDir()} {
-			if err := os.Rename(filepath.Join(dir, k.Dataset), filepath.Join(dir, "..", "away")); err != nil {
-				t.Error(err)
+			if failed := os.Rename(filepath.Join(dir, k.Dataset), filepath.Join(dir, "..", "away")); failed != nil {
+				t.Error(failed)
 			}
 		}
-		if err := os.Rename(filepath.Join(other.Dir, "away"), filepath.Join(w.DatasetsDir(), k.Dataset)); err != nil {
-			t.Error(err)
+		if failed := os.Rename(filepath.Join(other.Dir, "away"), filepath.Join(w.DatasetsDir(), k.Dataset)); failed != nil {
+			t.Error(failed)
 		}
 	}}
 	w = testWorkspace(t, w.Dir, watch)
@@ -182,8 +192,8 @@ func TestFinishedByAnotherBuild(t *testing.T) {
 	if c := planned.Cells[0]; c.State != plan.Stale || !strings.Contains(c.Why, change) {
 		t.Errorf("with one build asked for, planned as %s, %q", c.State, c.Why)
 	}
-	if result, err := Run(t.Context(), w, s, o); err != nil || result.Done != 2 {
-		t.Fatalf("%+v, %v", result, err)
+	if result, failed := Run(t.Context(), w, s, o); failed != nil || result.Done != 2 {
+		t.Fatalf("%+v, %v", result, failed)
 	}
 	cells, err := plan.RecordedCells(w, "s")
 	if err != nil {
@@ -370,9 +380,9 @@ func TestLooksDoNotWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := func() []byte {
-		entries, err := os.ReadDir(r.Dir)
-		if err != nil {
-			t.Fatal(err)
+		entries, failed := os.ReadDir(r.Dir)
+		if failed != nil {
+			t.Fatal(failed)
 		}
 		var all []byte
 		for _, e := range entries {

@@ -137,7 +137,7 @@ func sweepVerifications(dir string) error {
 func sweepVerification(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, claims.FileName)); err != nil {
 		if info, failed := os.Stat(dir); failed != nil || time.Since(info.ModTime()) < time.Minute {
-			return nil //nolint:nilerr // gone, or just made
+			return nil // gone, or just made
 		}
 		return os.RemoveAll(dir)
 	}

@@ -12,8 +12,10 @@ import (
 // them, and the row of the features leaves them out.
 func TestSettingsOfUntrained(t *testing.T) {
 	group := func(method, config string) Group {
-		return Group{Group: runs.Group{Dataset: "cub", Variant: "v", Backbone: "lite0", Mode: "frozen", Method: method, Size: 8},
-			Config: json.RawMessage(config)}
+		return Group{
+			Group:  runs.Group{Dataset: "cub", Variant: "v", Backbone: "lite0", Mode: "frozen", Method: method, Size: 8},
+			Config: json.RawMessage(config),
+		}
 	}
 	r := &Report{Groups: []Group{
 		group("features", `{"size": 1280, "steps": 0, "boosting": "", "untrained": true}`),

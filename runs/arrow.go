@@ -51,16 +51,16 @@ func writeArrow(path string, schema *arrow.Schema, n, batch int, record func(fro
 	h := sha256.New()
 	err = WriteFileFunc(path, 0o644, func(f io.Writer) error {
 		out := &countingWriter{Writer: bufio.NewWriterSize(io.MultiWriter(f, h), 1<<20)}
-		w, err := ipc.NewFileWriter(out, ipc.WithSchema(schema), ipc.WithAllocator(memory.NewGoAllocator()))
-		if err != nil {
-			return err
+		w, failed := ipc.NewFileWriter(out, ipc.WithSchema(schema), ipc.WithAllocator(memory.NewGoAllocator()))
+		if failed != nil {
+			return failed
 		}
 		for from := 0; from < n || from == 0; from += batch {
 			r := record(from, min(from+batch, n))
-			err := w.Write(r)
+			failed = w.Write(r)
 			r.Release()
-			if err != nil {
-				return errors.Join(err, w.Close())
+			if failed != nil {
+				return errors.Join(failed, w.Close())
 			}
 		}
 		return errors.Join(w.Close(), out.Flush())

@@ -15,12 +15,12 @@ func TestRowsShareSeeds(t *testing.T) {
 		t.Helper()
 		rows := compareRuns(t, fakeRun(t, "a", a...), fakeRun(t, "b", b...)).Rows
 		return rows[slices.IndexFunc(rows, func(r Comparison) bool {
-			return r.A.Method == "bier" && r.A.Backbone == a[0].Group.Backbone && r.Metric == "R@1"
+			return r.A.Method == "bier" && r.A.Backbone == a[0].Backbone && r.Metric == "R@1"
 		})]
 	}
 	elsewhere := func(cells []fake) []fake {
 		for i := range cells {
-			cells[i].Group.Backbone = "googlenet"
+			cells[i].Backbone = "googlenet"
 		}
 		return cells
 	}
@@ -71,13 +71,19 @@ func TestSeedsOfAVerdict(t *testing.T) {
 		models, classesOnly    bool
 		detectable             bool
 	}{
-		{name: "one trained seed", a: "single", cells: config(seeds("single", 1, 1, 30, 0.1)), verdict: Noise,
-			note: "one seed on a side", classesOnly: true},
+		{
+			name: "one trained seed", a: "single", cells: config(seeds("single", 1, 1, 30, 0.1)), verdict: Noise,
+			note: "one seed on a side", classesOnly: true,
+		},
 		{name: "untrained features", a: "features", cells: features(0.1), verdict: Better, note: "A is untrained", detectable: true},
-		{name: "models of one seed", a: "single", cells: config(seeds("single", 1, 1, 30, 0.1)), verdict: Better,
-			models: true, classesOnly: true, detectable: true},
-		{name: "models of three seeds", a: "three", cells: config(seeds("three", 1, 3, 30, 0.1)), verdict: Better,
-			models: true, classesOnly: true, detectable: true},
+		{
+			name: "models of one seed", a: "single", cells: config(seeds("single", 1, 1, 30, 0.1)), verdict: Better,
+			models: true, classesOnly: true, detectable: true,
+		},
+		{
+			name: "models of three seeds", a: "three", cells: config(seeds("three", 1, 3, 30, 0.1)), verdict: Better,
+			models: true, classesOnly: true, detectable: true,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := fakeRun(t, "r", slices.Concat(tt.cells, config(seeds("bier", 1, 3, 30, 0.9)))...)

@@ -61,9 +61,9 @@ func TestSealOfEveryByte(t *testing.T) {
 		t.Fatal(err)
 	}
 	as := func(c Cell) string {
-		text, err := json.Marshal(c)
-		if err != nil {
-			t.Fatal(err)
+		text, failed := json.Marshal(c)
+		if failed != nil {
+			t.Fatal(failed)
 		}
 		return string(text)
 	}

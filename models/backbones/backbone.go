@@ -124,7 +124,7 @@ func (f weightFile) take(name string, dims ...int) (*tensors.Tensor, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s: tensor %q is missing, want float32 %v", f.path, name, dims)
 	}
-	if err := t.Shape().Check(dtypes.Float32, dims...); err != nil {
+	if err = t.Shape().Check(dtypes.Float32, dims...); err != nil {
 		return nil, fmt.Errorf("%s: tensor %q: want float32 %v, got %s %v", f.path, name, dims, t.DType(), t.Shape().Dimensions)
 	}
 	at := -1

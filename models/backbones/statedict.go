@@ -189,15 +189,15 @@ func loadArchive(f io.ReaderAt, size int64) (any, error) {
 		if entry == nil {
 			return fmt.Errorf("there is no entry %q", name)
 		}
-		in, err := entry.Open()
-		if err != nil {
-			return fmt.Errorf("entry %q: %w", name, err)
+		in, failed := entry.Open()
+		if failed != nil {
+			return fmt.Errorf("entry %q: %w", name, failed)
 		}
-		err = use(in, int64(entry.UncompressedSize64))
-		if err == nil { // the checksum is compared at the end
-			_, err = io.Copy(io.Discard, in)
+		failed = use(in, int64(entry.UncompressedSize64))
+		if failed == nil { // the checksum is compared at the end
+			_, failed = io.Copy(io.Discard, in)
 		}
-		if err = errors.Join(err, in.Close()); err != nil {
+		if failed = errors.Join(failed, in.Close()); failed != nil {
 			return fmt.Errorf("entry %q: %w", name, err)
 		}
 		return nil

@@ -48,8 +48,8 @@ func TestDamagedWeights(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if got, err := c.Weights(t.Context(), "googlenet", quiet()); err != nil || got != added {
-			t.Fatalf("got %v, %v, want %v", got, err, added)
+		if got, failed := c.Weights(t.Context(), "googlenet", quiet()); failed != nil || got != added {
+			t.Fatalf("got %v, %v, want %v", got, failed, added)
 		}
 	}
 	time.Sleep(20 * time.Millisecond) // the kernel's clock for files is a coarse one
@@ -164,7 +164,9 @@ func TestCacheOfOtherKinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ file, want string }{
-		{fifo, "is not a file"}, {t.TempDir(), "is not a file"}, {os.DevNull, "is not a file"},
+		{fifo, "is not a file"},
+		{t.TempDir(), "is not a file"},
+		{os.DevNull, "is not a file"},
 		{sparse, "has 42949672960 bytes, want at most 1073741824"},
 	} {
 		c := Cache{Dir: t.TempDir()}

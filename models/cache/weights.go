@@ -86,7 +86,7 @@ func (c Cache) FindWeights(name string) (Weights, error) {
 		return Weights{}, err
 	}
 	what := whatWeights(name)
-	if err := c.noFolder(); err != nil {
+	if err = c.noFolder(); err != nil {
 		return Weights{}, &MissingError{What: what, Reason: err, Fix: setCache}
 	}
 	found, err := c.addedWeights(name)

@@ -211,7 +211,7 @@ func eachError(err error) []error {
 	if err == nil {
 		return nil
 	}
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // those that it wraps otherwise belong to it
+	joined, ok := err.(interface{ Unwrap() []error }) // what it wraps otherwise belongs to it
 	if !ok {
 		return []error{err}
 	}

@@ -32,8 +32,8 @@ func TestPrintText(t *testing.T) {
 	}
 	defer out.Close()
 	words := func(w io.Writer) error {
-		_, err := io.WriteString(w, "failed \x1b]0;owned\a\n")
-		return err
+		_, failed := io.WriteString(w, "failed \x1b]0;owned\a\n")
+		return failed
 	}
 	if err = (&app{stdout: out}).printText(words); err != nil {
 		t.Fatal(err)

@@ -98,7 +98,7 @@ func executeAs(ctx context.Context, program string, stdout, stderr *os.File, arg
 		a.printError(cmd, err, code)
 	} else if !reported {
 		fmt.Fprintf(stderr, "bierbench: %s\n", escaped(err.Error()))
-		if code == exitUsage && !(cmd == root && len(args) == 0) { // which has just shown its help
+		if code == exitUsage && (cmd != root || len(args) > 0) { // which has just shown its help
 			fmt.Fprintf(stderr, "Try %q.\n", cmd.CommandPath()+" --help")
 		}
 	}

@@ -73,8 +73,8 @@ func TestLook(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer none.Close()
-	if held, err := none.Held("x"); held || err != nil {
-		t.Errorf("without a file: %v, %v", held, err)
+	if held, failed := none.Held("x"); held || failed != nil {
+		t.Errorf("without a file: %v, %v", held, failed)
 	}
 	if _, err = os.Stat(filepath.Join(dir, FileName)); err == nil {
 		t.Error("looking made a file")

@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 )
 
@@ -66,35 +65,6 @@ func checkPower(t *testing.T, full bool) {
 				}
 			}
 		})
-	}
-}
-
-// checkRulesPower simulates tables of ten rows that differ from their base, and counts the rows that
-// the rules find: the one that is used no fewer than the bootstrap-t that it replaced.
-func checkRulesPower(t *testing.T) {
-	t.Helper()
-	rules := append([]rule{used()}, candidates()...)
-	for _, s := range scenes() {
-		s.mean[1] = s.mean[0] + 0.2
-		if s.seed >= 0.2 || s.classMethod >= 0.6 || s.mean[0] > 1 {
-			s.mean[1] = s.mean[0] + 0.5 // where a smaller difference is hardly found
-		}
-		for _, rows := range []int{1, 10} {
-			t.Run(fmt.Sprintf("%s, %d rows", s.name, rows), func(t *testing.T) {
-				n := 4000 / rows
-				f := s.judge(n, rows, rules)
-				var line strings.Builder
-				power := func(k int) float64 { return 100 * float64(f.rows[k]) / float64(n*rows) }
-				for k, r := range rules {
-					fmt.Fprintf(&line, "  %s %.1f", r.name, power(k))
-				}
-				t.Logf("rows found:%s", line.String())
-				// The rules judge the same tables, so their difference has a smaller error than each.
-				if rows == 10 && power(0) < power(1)-1 {
-					t.Errorf("found in %.1f%%, by the bootstrap-t in %.1f%%", power(0), power(1))
-				}
-			})
-		}
 	}
 }
 
