@@ -82,6 +82,8 @@ func TestAnatomyOfCell(t *testing.T) {
   input: 16
   methods: [bier, baseline]
   sizes: [48]
+  classes: 6
+  images: 3
   steps: 23
 `, 2)
 	cells, err := r.Cells()

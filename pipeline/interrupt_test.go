@@ -148,6 +148,8 @@ func TestInterruptInEveryStage(t *testing.T) {
   methods: [{method: abier, learners: 2}, features]
   sizes: [24]
   hidden: 8
+  classes: 6
+  images: 3
   steps: 12
 `, 5) // embeddings and queries of two cells, and a model
 }

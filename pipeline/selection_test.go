@@ -30,6 +30,8 @@ const selectionSuite = `
   input: 16
   methods: [%s]
   sizes: [24]
+  classes: 6
+  images: 3
   steps: %d
   embedding_rate: %g
   selection: %s
