@@ -198,7 +198,7 @@ func loadArchive(f io.ReaderAt, size int64) (any, error) {
 			_, failed = io.Copy(io.Discard, in)
 		}
 		if failed = errors.Join(failed, in.Close()); failed != nil {
-			return fmt.Errorf("entry %q: %w", name, err)
+			return fmt.Errorf("entry %q: %w", name, failed)
 		}
 		return nil
 	}
