@@ -56,6 +56,8 @@ func readFile(path string) ([]byte, error) {
 // parseYAML returns the documents of a YAML text. What the parser would take minutes, gigabytes or
 // all of the stack for is refused before it is called.
 func parseYAML(file string, data []byte) ([]*ast.DocumentNode, error) {
+	// An editor may have put a byte order mark first: YAML 1.2, section 5.2.
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	signs := 0
 	for _, c := range data {
 		if bytes.IndexByte([]byte(",-:?[]{}\n"), c) >= 0 {

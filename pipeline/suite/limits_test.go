@@ -138,3 +138,16 @@ func TestHostileMemory(t *testing.T) {
 		t.Errorf("took %d MiB", grown>>20)
 	}
 }
+
+// A suite of an editor that begins files with a byte order mark is the same suite.
+func TestByteOrderMark(t *testing.T) {
+	const text = "- datasets: [cub]\n  backbone: lite0\n  mode: frozen\n  methods: [features]\n"
+	want, err := Parse("s", "s.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Parse("s", "s.yaml", []byte("\ufeff"+text))
+	if err != nil || len(got.Blocks) != len(want.Blocks) || got.Blocks[0].Methods[0].Label != want.Blocks[0].Methods[0].Label {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+}
