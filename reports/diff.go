@@ -92,7 +92,7 @@ func diffLead(d *runs.Diff) []string {
 func verdictRule() []string {
 	return []string{
 		"Better or worse: p, corrected for all rows of the table (Holm), is below 0.05. ~: no difference was shown.",
-		"In simulated tables without a difference, with 2 to 10 seeds, at most one in twenty had such a row.",
+		"Of simulated tables without a difference, with 2 to 10 seeds, about one in twenty at most had a better or worse row.",
 	}
 }
 

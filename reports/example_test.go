@@ -21,7 +21,7 @@ func ExampleDiffText() {
 	// after against before
 	// A is run before, B is run after; Δ is B − A.
 	// Better or worse: p, corrected for all rows of the table (Holm), is below 0.05. ~: no difference was shown.
-	// In simulated tables without a difference, with 2 to 10 seeds, at most one in twenty had such a row.
+	// Of simulated tables without a difference, with 2 to 10 seeds, about one in twenty at most had a better or worse row.
 	// Finds is the true difference that the row would find in four of five cases.
 	// 1 better, 0 worse, 0 no difference shown (~), 0 without a verdict.
 	//
