@@ -55,6 +55,10 @@ func runCell(ctx context.Context, w *workspace.Workspace, r *runs.Run, latest *b
 	began := time.Now()
 	w.ForgetLog()
 	workspace.ResetPeakMemory()
+	if fault := brokenLog(r, c.Key); runs.IsBroken(fault) && (c.State == plan.Interrupted || c.State == plan.Failed) {
+		w.Log.Warn("cell begun again, because its log is damaged", "cell", c.Path(), "error", fault)
+		c.State, c.Record = plan.Stale, runs.Cell{}
+	}
 	if c.State == plan.Todo || c.State == plan.Stale {
 		// The files of an older configuration must not be taken for this one's. An interrupted or
 		// failed cell goes on from its own checkpoint.
@@ -75,6 +79,9 @@ func runCell(ctx context.Context, w *workspace.Workspace, r *runs.Run, latest *b
 	}
 	a.record.Predicted = cost.Predicted(c)
 	if err = a.prepare(ctx); err == nil {
+		if a.backend.Config == xla.CPU {
+			w.LimitMemory()
+		}
 		err = r.WriteCell(a.record)
 	}
 	if err == nil {
@@ -115,6 +122,13 @@ func runCell(ctx context.Context, w *workspace.Workspace, r *runs.Run, latest *b
 	}
 	cost.Remember(ctx, w, r, c, a.record)
 	return a.record, nil
+}
+
+// brokenLog returns an error where a file of lines, which an interrupted cell goes on with, is damaged.
+func brokenLog(r *runs.Run, k runs.Key) error {
+	_, steps := runs.ReadSteps(r.StepsPath(k))
+	_, looks := runs.ReadLooks(r.LooksPath(k))
+	return errors.Join(steps, looks)
 }
 
 // isDamage reports whether an error is of a damaged plugin or of damaged weights, with which no cell

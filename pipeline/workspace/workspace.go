@@ -43,6 +43,8 @@ type Workspace struct {
 	built *runs.Environment // of buildEnvironment; nil before its first call
 	tail  *logTail          // keeps the last lines of Log
 
+	dataLimit uint64 // bytes, the last of LimitMemory
+
 	variables map[string]string // environment variables that can change a number, before a backend adds to them
 }
 
