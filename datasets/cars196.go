@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -37,33 +36,42 @@ func cars196() Set {
 		Name: "cars196", Title: carsTitle, Folders: []string{"stanford_cars"},
 		Protocols: []Protocol{{ID: "cars196-loo", Kind: KindLeaveOneOut, Recalls: []int{1, 2, 4, 8, 16, 32}}},
 		Read:      readCars196,
-		Looks: func(dir string) bool {
-			return firstFile(dir, carsAnnos, carsTrainAnnos, carsMeta) != ""
+		archives: []published{
+			{stem: "stanford_cars", lists: true, unpacked: []string{"stanford_cars", "car_ims", "cars_train"}},
+			{stem: "car_devkit", lists: true, unpacked: []string{"devkit"}},
+			{stem: "devkit", lists: true, unpacked: []string{"devkit"}},
+			{stem: "car_ims", unpacked: []string{"car_ims"}},
+			{stem: "cars_train", unpacked: []string{"cars_train"}},
+			{stem: "cars_test", unpacked: []string{"cars_test"}},
+		},
+		Looks: func(src *Source) bool {
+			return firstFile(src, carsAnnos, carsTrainAnnos, carsMeta) != ""
 		},
 	}
 }
 
 // carsReader holds what was read so far.
 type carsReader struct {
-	root, custom string
-	layout       *Layout
-	classes      []string
-	names        map[string]string // "file:row n" by image name
-	test         int               // number of images with test = 1
+	src     *Source
+	custom  string
+	layout  *Layout
+	classes []string
+	names   map[string]string // "file:row n" by image name
+	test    int               // number of images with test = 1
 }
 
 // readCars196 reads the layout of the papers, car_ims/ with cars_annos.mat, or that of the devkit,
 // cars_train/ and cars_test/ with their annotations. Where the lists of both are there, the image
 // folders decide. Row ids count through cars_annos.mat, or through the training annotations of the
 // devkit and on through its test annotations.
-func readCars196(ctx context.Context, root, custom string) (*Layout, error) {
+func readCars196(ctx context.Context, src *Source, custom string) (*Layout, error) {
 	r := &carsReader{
-		root: root, custom: custom, names: map[string]string{},
-		layout: &Layout{Set: "cars196", Root: root, Release: releaseName(custom)},
+		src: src, custom: custom, names: map[string]string{},
+		layout: &Layout{Set: "cars196", Root: src.Name(), Release: releaseName(custom)},
 	}
-	papers := firstFile(root, carsAnnos) != ""
-	devkit := firstFile(root, carsTrainAnnos) != ""
-	others := !isFolder(root, "car_ims") && (isFolder(root, "cars_train") || isFolder(root, "cars_test"))
+	papers := firstFile(src, carsAnnos) != ""
+	devkit := firstFile(src, carsTrainAnnos) != ""
+	others := !isFolder(src, "car_ims") && (isFolder(src, "cars_train") || isFolder(src, "cars_test"))
 	if papers && devkit && others {
 		papers = false
 	}
@@ -71,7 +79,7 @@ func readCars196(ctx context.Context, root, custom string) (*Layout, error) {
 	switch {
 	case papers && others:
 		err = fmt.Errorf("%s in %s: %s is for images in car_ims/, but there are cars_train/ or cars_test/, whose lists are missing: want devkit/ and %s",
-			carsTitle, root, carsAnnos, carsTestAnnos)
+			carsTitle, src.Name(), carsAnnos, carsTestAnnos)
 	case papers:
 		r.layout.Found = "car_ims/ with cars_annos.mat"
 		err = r.readPapers(ctx)
@@ -79,7 +87,7 @@ func readCars196(ctx context.Context, root, custom string) (*Layout, error) {
 		r.layout.Found = "cars_train/ and cars_test/ with devkit/"
 		err = r.readDevkit(ctx)
 	default:
-		err = fmt.Errorf("%s in %s: want %s or %s, got neither", carsTitle, root, carsAnnos, carsTrainAnnos)
+		err = fmt.Errorf("%s in %s: want %s or %s, got neither", carsTitle, src.Name(), carsAnnos, carsTrainAnnos)
 	}
 	if err != nil {
 		return nil, err
@@ -101,14 +109,14 @@ func (r *carsReader) readPapers(ctx context.Context) error {
 
 // readDevkit reads the layout of the devkit.
 func (r *carsReader) readDevkit(ctx context.Context) error {
-	test := firstFile(r.root, "devkit/"+carsTestAnnos, carsTestAnnos)
+	test := firstFile(r.src, "devkit/"+carsTestAnnos, carsTestAnnos)
 	if test == "" {
 		test = "devkit/" + carsTestAnnos
-		if firstFile(r.root, carsUnlabelled) != "" {
-			return fmt.Errorf("%s in %s: %s has no classes, want %s beside it", carsTitle, r.root, carsUnlabelled, carsTestAnnos)
+		if firstFile(r.src, carsUnlabelled) != "" {
+			return fmt.Errorf("%s in %s: %s has no classes, want %s beside it", carsTitle, r.src.Name(), carsUnlabelled, carsTestAnnos)
 		}
 	}
-	if err := needLists(carsTitle, r.root, carsMeta, carsTrainAnnos, test); err != nil {
+	if err := needLists(carsTitle, r.src, carsMeta, carsTrainAnnos, test); err != nil {
 		return err
 	}
 	variables, err := r.parse(carsMeta)
@@ -141,11 +149,11 @@ func (r *carsReader) readDevkit(ctx context.Context) error {
 // parse reads a MAT-file and adds it to the lists.
 func (r *carsReader) parse(name string) ([]*matfile.Array, error) {
 	full := r.path(name)
-	f, size, err := openRegular(full)
+	f, size, err := r.src.Open(r.src.resolve(name))
 	if err != nil {
 		return nil, fmt.Errorf("read annotations: %w", err)
 	}
-	data, err := readAll(f, size, matfile.MaxBytes)
+	data, err := readAll(f, full, size, matfile.MaxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read annotations: %w", err)
 	}
@@ -156,7 +164,7 @@ func (r *carsReader) parse(name string) ([]*matfile.Array, error) {
 
 // path returns the place of a file on disk.
 func (r *carsReader) path(name string) string {
-	return filepath.Join(r.root, filepath.FromSlash(name))
+	return r.src.Path(name)
 }
 
 // errorf returns a FormatError about a file.

@@ -26,27 +26,32 @@ func cub() Set {
 		Name: "cub", Title: cubTitle, Folders: []string{"CUB_200_2011"},
 		Protocols: []Protocol{{ID: "cub-loo", Kind: KindLeaveOneOut, Recalls: []int{1, 2, 4, 8, 16, 32}}},
 		Read:      readCUB,
-		Looks: func(dir string) bool {
-			return firstFile(dir, "images.txt") != "" && firstFile(dir, "image_class_labels.txt", "classes.txt", "train_test_split.txt") != ""
+		archives: []published{
+			{stem: "CUB_200_2011", lists: true, unpacked: []string{"CUB_200_2011", "images"}},
+			{stem: "images", unpacked: []string{"images"}},
+		},
+		Looks: func(src *Source) bool {
+			return firstFile(src, "images.txt") != "" && firstFile(src, "image_class_labels.txt", "classes.txt", "train_test_split.txt") != ""
 		},
 	}
 }
 
 // cubReader holds what was read so far.
 type cubReader struct {
-	root, custom string
-	classes      []string // by class id - 1
-	rows         []Row
-	lists        []List
+	src     *Source
+	custom  string
+	classes []string // by class id - 1
+	rows    []Row
+	lists   []List
 }
 
 // readCUB reads classes.txt, images.txt and the three lists with a row for each image.
-func readCUB(ctx context.Context, root, custom string) (*Layout, error) {
-	err := needLists(cubTitle, root, "images.txt", "image_class_labels.txt", "train_test_split.txt", "bounding_boxes.txt", "classes.txt")
+func readCUB(ctx context.Context, src *Source, custom string) (*Layout, error) {
+	err := needLists(cubTitle, src, "images.txt", "image_class_labels.txt", "train_test_split.txt", "bounding_boxes.txt", "classes.txt")
 	if err != nil {
 		return nil, err
 	}
-	r := &cubReader{root: root, custom: custom}
+	r := &cubReader{src: src, custom: custom}
 	steps := []func(context.Context) error{r.readClasses, r.readImages, r.readLabels, r.readFlags, r.readBoxes}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -54,7 +59,7 @@ func readCUB(ctx context.Context, root, custom string) (*Layout, error) {
 		}
 	}
 	layout := &Layout{
-		Set: "cub", Root: root, Found: "images/ with five lists", Release: releaseName(custom),
+		Set: "cub", Root: src.Name(), Found: "images/ with five lists", Release: releaseName(custom),
 		Lists: r.lists, Rows: r.rows,
 	}
 	if custom == "" {
@@ -65,7 +70,7 @@ func readCUB(ctx context.Context, root, custom string) (*Layout, error) {
 
 // readClasses reads classes.txt.
 func (r *cubReader) readClasses(ctx context.Context) error {
-	l := &listFile{root: r.root, name: "classes.txt"}
+	l := &listFile{src: r.src, name: "classes.txt"}
 	seen := map[string]int{}
 	list, err := l.readNumbered(ctx, "<class name>", func(line, _ int, name string) error {
 		if first, ok := seen[name]; ok {
@@ -90,7 +95,7 @@ func (r *cubReader) readClasses(ctx context.Context) error {
 
 // readImages reads images.txt.
 func (r *cubReader) readImages(ctx context.Context) error {
-	l := &listFile{root: r.root, name: "images.txt"}
+	l := &listFile{src: r.src, name: "images.txt"}
 	seen := map[string]int{}
 	list, err := l.readNumbered(ctx, "<path below images/>", func(line, id int, name string) error {
 		if why := badPath(name); why != "" {
@@ -117,7 +122,7 @@ func (r *cubReader) readImages(ctx context.Context) error {
 func (r *cubReader) readPerImage(ctx context.Context, name, what string,
 	row func(l *listFile, line, id int, rest string) error,
 ) (*listFile, error) {
-	l := &listFile{root: r.root, name: name}
+	l := &listFile{src: r.src, name: name}
 	list, err := l.readNumbered(ctx, what, func(line, id int, rest string) error {
 		if id > len(r.rows) {
 			return l.errorf(line, "image id %d is not in images.txt, which ends with id %d", id, len(r.rows))

@@ -180,7 +180,7 @@ func fuzzRead(t *testing.T, name string, files rawFiles) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	layout, err := set.Read(t.Context(), files.write(t), "fuzz")
+	layout, err := readFolder(t.Context(), set, files.write(t), "fuzz")
 	if err != nil {
 		return
 	}

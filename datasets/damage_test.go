@@ -183,7 +183,7 @@ func checkListDamage(t *testing.T, flips int) {
 	for _, set := range All() {
 		root := fiveSets()[set.Folders[0]].write(t)
 		read := func() (rows, digest string, err error) {
-			l, err := set.Read(t.Context(), root, "mini")
+			l, err := readFolder(t.Context(), set, root, "mini")
 			if err != nil {
 				return "", "", err
 			}

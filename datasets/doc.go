@@ -2,7 +2,7 @@
 // them once as Arrow files and opens what was prepared.
 //
 // A [Set] is one benchmark: its published folder, its retrieval protocols and the reader of its
-// official lists. The reader returns a [Layout]: one [Row] per listed image, in the order of the
+// official lists. It reads from a [Source]: a folder, or archives as they were published. The reader returns a [Layout]: one [Row] per listed image, in the order of the
 // lists, with every count checked against the published release. It reads only the lists and opens no
 // image. [Ingest] reads the images as well and writes a data set:
 //

@@ -49,14 +49,14 @@ func regular(f *os.File) (*os.File, int64, error) {
 }
 
 // readAll reads a whole file of at most limit bytes, and closes it.
-func readAll(f *os.File, size, limit int64) ([]byte, error) {
+func readAll(f io.ReadCloser, name string, size, limit int64) ([]byte, error) {
 	defer f.Close()
 	if size > limit {
-		return nil, fmt.Errorf("%s has %d bytes, want at most %d", f.Name(), size, limit)
+		return nil, fmt.Errorf("%s has %d bytes, want at most %d", name, size, limit)
 	}
 	data := make([]byte, size)
 	if _, err := io.ReadFull(f, data); err != nil {
-		return nil, fmt.Errorf("read %s: %w", f.Name(), err)
+		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	return data, nil
 }

@@ -61,15 +61,36 @@ func (s *rawSet) write(tb testing.TB, file string, data []byte) {
 func (s *rawSet) set() Set {
 	return Set{
 		Name: "cub", Title: "a test",
-		Looks: func(dir string) bool { return dir == s.root },
-		Read: func(_ context.Context, root, custom string) (*Layout, error) {
+		Looks: func(src *Source) bool { return src.Name() == s.root },
+		Read: func(_ context.Context, src *Source, custom string) (*Layout, error) {
 			rows := slices.Clone(s.rows)
 			return &Layout{
-				Set: "cub", Root: root, Found: "generated", Release: releaseName(custom),
+				Set: "cub", Root: src.Name(), Found: "generated", Release: releaseName(custom),
 				Lists: []List{{Name: "list.txt", SHA256: fmt.Sprint(len(rows)), Rows: len(rows)}}, Rows: rows,
 			}, nil
 		},
 	}
+}
+
+// readFolder reads the lists of a set in a folder.
+func readFolder(ctx context.Context, set Set, root, custom string) (*Layout, error) {
+	src, err := OpenSource(ctx, root, "", false)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	return set.Read(ctx, src, custom)
+}
+
+// folderSource is a folder that is open until the test ends.
+func folderSource(tb testing.TB, root string) *Source {
+	tb.Helper()
+	src, err := OpenSource(tb.Context(), root, "", false)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = src.Close() })
+	return src
 }
 
 func (s *rawSet) options(tb testing.TB) IngestOptions {

@@ -34,11 +34,12 @@ func ingestSet(ctx context.Context, set Set, o IngestOptions, l sizeLimits) (*Ma
 	if err := o.Validate(); err != nil {
 		return nil, "", err
 	}
-	root, err := Locate(set, o.Raw)
+	src, err := openSet(ctx, set, o)
 	if err != nil {
 		return nil, "", err
 	}
-	layout, err := set.Read(ctx, root, o.Custom)
+	defer src.Close()
+	layout, err := set.Read(ctx, src, o.Custom)
 	if err != nil {
 		return nil, "", err
 	}
@@ -46,11 +47,7 @@ func ingestSet(ctx context.Context, set Set, o IngestOptions, l sizeLimits) (*Ma
 	if err != nil {
 		return nil, "", err
 	}
-	folder, err := openSources(layout.Root, o.FollowLinks)
-	if err != nil {
-		return nil, "", err
-	}
-	defer folder.close()
+	folder := newSources(src)
 	rows, missing, nested, err := folder.existing(ctx, rows, o.AllowMissing)
 	if err != nil {
 		return nil, "", err
@@ -58,6 +55,7 @@ func ingestSet(ctx context.Context, set Set, o IngestOptions, l sizeLimits) (*Ma
 	for _, name := range nested {
 		layout.Found += ", images in " + name
 	}
+	layout.Found += src.note()
 	if err = folder.checkResolution(ctx, layout, rows, o.Precropped); err != nil {
 		return nil, "", err
 	}

@@ -2,8 +2,8 @@ package datasets
 
 import (
 	"context"
-	"os"
-	"path/filepath"
+	"io/fs"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,8 +24,26 @@ func inshop() Set {
 		Name: "inshop", Title: inshopTitle, Folders: []string{"In-shop Clothes Retrieval Benchmark"},
 		Protocols: []Protocol{{ID: "inshop-qg", Kind: KindQueryGallery, Recalls: []int{1, 10, 20, 30, 40, 50}}},
 		Read:      readInShop,
-		Looks:     func(dir string) bool { return firstFile(dir, inshopPlaces(inshopPartition)...) != "" },
+		archives:  inshopArchives(),
+		Looks:     func(src *Source) bool { return firstFile(src, inshopPlaces(inshopPartition)...) != "" },
 	}
+}
+
+// inshopArchives returns the archives of the set. Images of high resolution are read where there are no
+// others.
+func inshopArchives() []published {
+	all := []published{
+		{stem: "In-shop Clothes Retrieval Benchmark", lists: true, unpacked: []string{"In-shop Clothes Retrieval Benchmark", "Img", "img"}},
+		{stem: "Eval", lists: true, unpacked: []string{"Eval"}},
+		{stem: "Anno", unpacked: []string{"Anno"}},
+		{stem: "Img", unpacked: []string{"Img/img", "img"}},
+	}
+	for _, dir := range []string{"", "Img/"} {
+		all = append(all,
+			published{stem: dir + "img", unpacked: []string{dir + "img"}},
+			published{stem: dir + "img_highres", unpacked: []string{dir + "img", dir + "img_highres"}, instead: dir + "img"})
+	}
+	return all
 }
 
 // inshopPlaces returns the paths where a list may be, the published one first.
@@ -38,11 +56,12 @@ func inshopPlaces(name string) []string {
 
 // inshopReader holds what was read so far.
 type inshopReader struct {
-	root, custom string
-	layout       *Layout
-	folder       inshopFolder
-	images       map[string]int // image_name -> index of its row
-	items        map[int]inshopItem
+	src    *Source
+	custom string
+	layout *Layout
+	folder inshopFolder
+	images map[string]int // image_name -> index of its row
+	items  map[int]inshopItem
 }
 
 // inshopItem is a class.
@@ -72,21 +91,21 @@ func inshopFolders() []inshopFolder {
 
 // readInShop reads list_eval_partition.txt and, where it is there, list_bbox_inshop.txt. The boxes
 // refer to the 256x256 images: with images of high resolution, rows have no box.
-func readInShop(ctx context.Context, root, custom string) (*Layout, error) {
-	name := firstFile(root, inshopPlaces(inshopPartition)...)
+func readInShop(ctx context.Context, src *Source, custom string) (*Layout, error) {
+	name := firstFile(src, inshopPlaces(inshopPartition)...)
 	if name == "" {
-		return nil, needLists(inshopTitle, root, "Eval/"+inshopPartition)
+		return nil, needLists(inshopTitle, src, "Eval/"+inshopPartition)
 	}
 	r := &inshopReader{
-		root: root, custom: custom, images: map[string]int{}, items: map[int]inshopItem{},
-		layout: &Layout{Set: "inshop", Root: root, Release: releaseName(custom)},
+		src: src, custom: custom, images: map[string]int{}, items: map[int]inshopItem{},
+		layout: &Layout{Set: "inshop", Root: src.Name(), Release: releaseName(custom)},
 	}
 	r.findFolder()
 	r.layout.HighRes = r.folder.high
 	if err := r.readPartition(ctx, name); err != nil {
 		return nil, err
 	}
-	boxes, err := optionalFile(inshopTitle, root, inshopPlaces(inshopBoxes)...)
+	boxes, err := optionalFile(inshopTitle, src, inshopPlaces(inshopBoxes)...)
 	if err == nil && boxes != "" {
 		err = r.readBoxes(ctx, boxes)
 	}
@@ -115,7 +134,7 @@ func (r *inshopReader) mostSide() int {
 func (r *inshopReader) findFolder() {
 	var there []string
 	for _, f := range inshopFolders() {
-		if !exactFolder(r.root, f.path) {
+		if !exactFolder(r.src, f.path) {
 			continue
 		}
 		if len(there) == 0 {
@@ -135,13 +154,14 @@ func (r *inshopReader) findFolder() {
 }
 
 // exactFolder is isFolder with case counted on every file system: img and Img/img are two layouts.
-func exactFolder(root, name string) bool {
+func exactFolder(src *Source, name string) bool {
+	at := "."
 	for part := range strings.SplitSeq(name, "/") {
-		entries, err := os.ReadDir(root)
-		if err != nil || !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == part }) || !isFolder(root, part) {
+		entries, err := src.ReadDir(at)
+		if at = path.Join(at, part); err != nil || !isFolder(src, at) ||
+			!slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == part }) {
 			return false
 		}
-		root = filepath.Join(root, part)
 	}
 	return true
 }
@@ -150,7 +170,7 @@ func exactFolder(root, name string) bool {
 func (r *inshopReader) readCounted(ctx context.Context, name, head string,
 	row func(l *listFile, line int, text string, fields []string) error,
 ) (*listFile, error) {
-	l := &listFile{root: r.root, name: name}
+	l := &listFile{src: r.src, name: name}
 	want, rows := 0, 0
 	sum, err := l.read(ctx, func(line int, text string) error {
 		fields := strings.Fields(text)

@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"unicode"
@@ -26,13 +24,13 @@ const (
 
 // listFile is one text list of a data set.
 type listFile struct {
-	root string // the data set's folder
-	name string // slash path below root
+	src  *Source
+	name string // in src
 	last int    // number of the last line read that is not empty
 }
 
 // path returns the file's place on disk.
-func (l *listFile) path() string { return filepath.Join(l.root, filepath.FromSlash(l.name)) }
+func (l *listFile) path() string { return l.src.Path(l.name) }
 
 // place returns "file:line", relative to the data set's folder.
 func (l *listFile) place(line int) string { return l.name + ":" + strconv.Itoa(line) }
@@ -49,7 +47,8 @@ const byteOrderMark = "\ufeff"
 // hexadecimal. Lines end in LF or CRLF; the last one may lack its end, and empty lines may follow
 // it. A byte order mark before the first line and blanks at the end of a line are left out.
 func (l *listFile) read(ctx context.Context, row func(line int, text string) error) (string, error) {
-	f, _, err := openRegular(l.path())
+	l.name = l.src.resolve(l.name)
+	f, _, err := l.src.Open(l.name)
 	if err != nil {
 		return "", fmt.Errorf("read list: %w", err)
 	}
@@ -148,17 +147,17 @@ func (l *listFile) wantCount(line int, what string, got, want int, title string)
 }
 
 // needLists checks that the lists exist. Its error names all that do not.
-func needLists(title, root string, names ...string) error {
+func needLists(title string, src *Source, names ...string) error {
 	var missing []string
 	for _, name := range names {
-		info, err := os.Stat(filepath.Join(root, filepath.FromSlash(name)))
+		info, err := src.Stat(src.resolve(name))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			missing = append(missing, name)
 		case err != nil:
 			return fmt.Errorf("look for the lists of %s: %w", title, err)
 		case !info.Mode().IsRegular():
-			return fmt.Errorf("look for the lists of %s: %s in %s is not a file", title, name, root)
+			return fmt.Errorf("look for the lists of %s: %s in %s is not a file", title, name, src.Name())
 		}
 	}
 	if len(missing) == 0 {
@@ -168,13 +167,17 @@ func needLists(title, root string, names ...string) error {
 	if len(missing) > 1 {
 		verb = "are"
 	}
-	return fmt.Errorf("%s in %s: %s %s missing: %w", title, root, strings.Join(missing, ", "), verb, fs.ErrNotExist)
+	return fmt.Errorf("%s in %s: %s %s missing: %w", title, src.Name(), strings.Join(missing, ", "), verb, fs.ErrNotExist)
 }
 
-// firstFile returns the first of the slash paths below root that is a file, or "".
-func firstFile(root string, names ...string) string {
+// firstFile returns the first of the names that is a file, as it is written in the source, or "". A link
+// that leads out of the data set's folder counts: to open it says what it is.
+func firstFile(src *Source, names ...string) string {
 	for _, name := range names {
-		if info, err := os.Stat(filepath.Join(root, filepath.FromSlash(name))); err == nil && info.Mode().IsRegular() {
+		name = src.resolve(name)
+		info, err := src.Stat(name)
+		var link *linkError
+		if err == nil && info.Mode().IsRegular() || errors.As(err, &link) {
 			return name
 		}
 	}
@@ -182,19 +185,19 @@ func firstFile(root string, names ...string) string {
 }
 
 // optionalFile is firstFile for a list that may be missing; what is in its place and no file is an error.
-func optionalFile(title, root string, names ...string) (string, error) {
+func optionalFile(title string, src *Source, names ...string) (string, error) {
 	for _, name := range names {
-		err := needLists(title, root, name)
+		err := needLists(title, src, name)
 		if !errors.Is(err, fs.ErrNotExist) {
-			return name, err
+			return src.resolve(name), err
 		}
 	}
 	return "", nil
 }
 
-// isFolder reports whether the slash path below root is a folder.
-func isFolder(root, name string) bool {
-	info, err := os.Stat(filepath.Join(root, filepath.FromSlash(name)))
+// isFolder reports whether a name is a folder.
+func isFolder(src *Source, name string) bool {
+	info, err := src.Stat(name)
 	return err == nil && info.IsDir()
 }
 

@@ -68,7 +68,7 @@ func refuses(t *testing.T, name, custom string, good rawFiles, tests map[string]
 			files := maps.Clone(good)
 			tt.change(files)
 			root := files.write(t)
-			layout, err := set.Read(t.Context(), root, custom)
+			layout, err := readFolder(t.Context(), set, root, custom)
 			if err == nil {
 				t.Fatalf("read %d rows, want an error with %q", len(layout.Rows), tt.want)
 			}
@@ -91,7 +91,7 @@ func (f rawFiles) read(t *testing.T, name, custom string) *Layout {
 	if err != nil {
 		t.Fatal(err)
 	}
-	layout, err := set.Read(t.Context(), f.write(t), custom)
+	layout, err := readFolder(t.Context(), set, f.write(t), custom)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func missingList(t *testing.T, name string, good rawFiles, list string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = set.Read(t.Context(), files.write(t), "test")
+	_, err = readFolder(t.Context(), set, files.write(t), "test")
 	if err == nil || !strings.Contains(err.Error(), list) || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without %s: got %v", list, err)
 	}
@@ -212,7 +212,7 @@ func TestListReader(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			l := &listFile{root: rawFiles{"list.txt": tt.text}.write(t), name: "list.txt"}
+			l := &listFile{src: folderSource(t, rawFiles{"list.txt": tt.text}.write(t)), name: "list.txt"}
 			var lines []string
 			sum, err := l.read(t.Context(), func(line int, text string) error {
 				lines = append(lines, fmt.Sprint(line, " ", text))
@@ -230,7 +230,7 @@ func TestListReader(t *testing.T) {
 
 // The digest of the three bytes "abc" is the first example of FIPS 180-2.
 func TestListDigest(t *testing.T) {
-	l := &listFile{root: rawFiles{"list.txt": "abc"}.write(t), name: "list.txt"}
+	l := &listFile{src: folderSource(t, rawFiles{"list.txt": "abc"}.write(t)), name: "list.txt"}
 	sum, err := l.read(t.Context(), func(int, string) error { return nil })
 	if want := "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"; err != nil || sum != want {
 		t.Errorf("got %s, %v, want %s", sum, err, want)

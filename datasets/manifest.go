@@ -138,7 +138,7 @@ func readManifest(folder *os.File) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := readAll(f, size, maxManifestBytes)
+	data, err := readAll(f, f.Name(), size, maxManifestBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ func TestWriteMiniReads(t *testing.T) {
 	}
 	for _, l := range located {
 		t.Run(l.Set.Name, func(t *testing.T) {
-			layout, err := l.Set.Read(t.Context(), l.Root, MiniRelease)
+			layout, err := readFolder(t.Context(), l.Set, l.Root, MiniRelease)
 			if err != nil {
 				t.Fatal(err)
 			}

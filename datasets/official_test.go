@@ -87,7 +87,7 @@ func TestOfficialLists(t *testing.T) {
 				t.Fatal(err)
 			}
 			start := time.Now()
-			layout, err := set.Read(t.Context(), root, "")
+			layout, err := readFolder(t.Context(), set, root, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -111,7 +111,7 @@ func TestOfficialLists(t *testing.T) {
 // over, and that both list the same classes.
 func TestOfficialCars(t *testing.T) {
 	root := officialLists(t, "cars")
-	papers, err := readCars196(t.Context(), root, "")
+	papers, err := readFolder(t.Context(), cars196(), root, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestOfficialCars(t *testing.T) {
 		t.Fatal(err)
 	}
 	files["devkit/"+carsTestAnnos] = string(data)
-	if _, err := readCars196(t.Context(), files.write(t), ""); err == nil || !strings.Contains(err.Error(), "no field class") {
+	if _, err := readFolder(t.Context(), cars196(), files.write(t), ""); err == nil || !strings.Contains(err.Error(), "no field class") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -161,7 +161,7 @@ func TestOfficialCars(t *testing.T) {
 // 99 item ids of In-Shop have images in more than one category folder.
 func TestOfficialInShopItems(t *testing.T) {
 	root := officialLists(t, "inshop", inshop().Folders[0])
-	layout, err := readInShop(t.Context(), root, "")
+	layout, err := readFolder(t.Context(), inshop(), root, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestOfficialInShopItems(t *testing.T) {
 // Three of the lists of VehicleID are missing there: the error names all of them.
 func TestOfficialVehicleIDLacksLists(t *testing.T) {
 	root := officialLists(t, "vehicleid", "VehicleID_V1.0")
-	_, err := readVehicleID(t.Context(), root, "")
+	_, err := readFolder(t.Context(), vehicleid(), root, "")
 	want := "train_test_split/train_list.txt, train_test_split/test_list_1600.txt, train_test_split/test_list_2400.txt are missing"
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v", err)
@@ -214,7 +214,7 @@ func TestOfficialVehicleIDLacksLists(t *testing.T) {
 		t.Errorf("%d test vehicles", n)
 	}
 	set := vehicleid()
-	if _, err := set.Read(t.Context(), maps.Clone(files).write(t), ""); err == nil || !strings.Contains(err.Error(), "train_list.txt:49999: list ends here") {
+	if _, err := readFolder(t.Context(), set, maps.Clone(files).write(t), ""); err == nil || !strings.Contains(err.Error(), "train_list.txt:49999: list ends here") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -234,10 +234,10 @@ func TestOfficialStandIns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err = set.Read(t.Context(), root, ""); err == nil || !strings.Contains(err.Error(), "--custom NAME") {
+		if _, err = readFolder(t.Context(), set, root, ""); err == nil || !strings.Contains(err.Error(), "--custom NAME") {
 			t.Errorf("%s: got %v", folder, err)
 		}
-		layout, err := set.Read(t.Context(), root, "standin")
+		layout, err := readFolder(t.Context(), set, root, "standin")
 		if err != nil || len(layout.Rows) != tt.rows || layout.Release != "standin" {
 			t.Errorf("%s: got %v", folder, err)
 		}

@@ -19,7 +19,7 @@ const (
 
 // IngestOptions say what Ingest reads and how it stores images. Start from DefaultIngestOptions.
 type IngestOptions struct {
-	Raw string // the published top folder or the folder that holds it
+	Raw string // the published top folder, a folder that holds it, or an archive
 	Out string // the workspace's datasets folder; the data set goes to Out/<set>/<variant>
 
 	AllowMissing  bool    // ingest the images that exist and list the rest
@@ -58,7 +58,7 @@ var customName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$`)
 func (o IngestOptions) Validate() error {
 	switch {
 	case o.Raw == "":
-		return fmt.Errorf("raw: want the folder of the published data set")
+		return fmt.Errorf("raw: want the folder or the archive of the published data set")
 	case o.Out == "":
 		return fmt.Errorf("out: want the workspace's datasets folder")
 	case o.Workers < 1:

@@ -47,7 +47,7 @@ type List struct {
 // Layout is what the official lists of a data set say.
 type Layout struct {
 	Set      string // name of the set
-	Root     string // folder that List.Name and Row.File are relative to
+	Root     string // name of the source that List.Name and Row.File are relative to
 	Found    string // the layout that was found, in words
 	Release  string // "official", VehicleID "papers" or "public", or the custom name
 	Lists    []List
@@ -83,13 +83,16 @@ type Set struct {
 	Folders   []string // published top folder names, such as "CUB_200_2011", the usual one first
 	Protocols []Protocol
 
-	// Read reads the official lists in the folder root. With an empty custom every count is checked
+	// Read reads the official lists in src. With an empty custom every count is checked
 	// against the published releases. With a custom name these counts are not checked, but
 	// everything else is. It opens no image.
-	Read func(ctx context.Context, root, custom string) (*Layout, error)
+	Read func(ctx context.Context, src *Source, custom string) (*Layout, error)
 
-	// Looks reports whether dir looks like this set's top folder.
-	Looks func(dir string) bool
+	// Looks reports whether the top of src looks like this set's top folder.
+	Looks func(src *Source) bool
+
+	// archives are those that the set is published in: they are read where they lie in a raw folder.
+	archives []published
 }
 
 // All returns the sets in the order of reports.

@@ -64,7 +64,7 @@ func TestReadCanceled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := set.Read(ctx, files.write(t), "mini"); !errors.Is(err, context.Canceled) {
+		if _, err := readFolder(ctx, set, files.write(t), "mini"); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}

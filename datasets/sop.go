@@ -21,20 +21,24 @@ func sop() Set {
 		Name: "sop", Title: sopTitle, Folders: []string{"Stanford_Online_Products"},
 		Protocols: []Protocol{{ID: "sop-loo", Kind: KindLeaveOneOut, Recalls: []int{1, 10, 100, 1000}}},
 		Read:      readSOP,
-		Looks:     func(dir string) bool { return firstFile(dir, "Ebay_train.txt", "Ebay_test.txt") != "" },
+		archives: []published{
+			{stem: "Stanford_Online_Products", lists: true, unpacked: []string{"Stanford_Online_Products", "bicycle_final"}},
+		},
+		Looks: func(src *Source) bool { return firstFile(src, "Ebay_train.txt", "Ebay_test.txt") != "" },
 	}
 }
 
 // sopReader holds what was read so far.
 type sopReader struct {
-	root, custom string
-	layout       *Layout
-	paths        map[string]int32 // index of the row by path
-	classes      map[int]*sopClass
-	lastClass    int
-	supers       map[int]sopSuper
-	bySuper      map[string]int // super class id by folder
-	heads        int
+	src       *Source
+	custom    string
+	layout    *Layout
+	paths     map[string]int32 // index of the row by path
+	classes   map[int]*sopClass
+	lastClass int
+	supers    map[int]sopSuper
+	bySuper   map[string]int // super class id by folder
+	heads     int
 }
 
 // sopClass is a class as its rows have it so far; place is "file:line" of its first row.
@@ -49,13 +53,13 @@ type sopClass struct {
 type sopSuper struct{ folder, place string }
 
 // readSOP reads the training list and then the test list, whose ids go on.
-func readSOP(ctx context.Context, root, custom string) (*Layout, error) {
-	if err := needLists(sopTitle, root, "Ebay_train.txt", "Ebay_test.txt"); err != nil {
+func readSOP(ctx context.Context, src *Source, custom string) (*Layout, error) {
+	if err := needLists(sopTitle, src, "Ebay_train.txt", "Ebay_test.txt"); err != nil {
 		return nil, err
 	}
 	r := &sopReader{
-		root: root, custom: custom,
-		layout: &Layout{Set: "sop", Root: root, Release: releaseName(custom)},
+		src: src, custom: custom,
+		layout: &Layout{Set: "sop", Root: src.Name(), Release: releaseName(custom)},
 		paths:  map[string]int32{}, classes: map[int]*sopClass{}, supers: map[int]sopSuper{}, bySuper: map[string]int{},
 	}
 	if err := r.readList(ctx, "Ebay_train.txt", Train, sopCounts{59551, 1, 11318}); err != nil {
@@ -71,7 +75,7 @@ func readSOP(ctx context.Context, root, custom string) (*Layout, error) {
 
 // readList reads one list and checks its counts.
 func (r *sopReader) readList(ctx context.Context, name string, split Split, want sopCounts) error {
-	l := &listFile{root: r.root, name: name}
+	l := &listFile{src: r.src, name: name}
 	head, before := 0, len(r.layout.Rows)
 	sum, err := l.read(ctx, func(line int, text string) error {
 		if line == 1 {

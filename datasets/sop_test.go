@@ -137,7 +137,7 @@ func FuzzReadSOP(f *testing.F) {
 func BenchmarkReadSOP(b *testing.B) {
 	root := sopFiles(12, spread(11318, 59551), spread(11316, 60502)).write(b)
 	for b.Loop() {
-		if _, err := readSOP(b.Context(), root, ""); err != nil {
+		if _, err := readFolder(b.Context(), sop(), root, ""); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -7,99 +7,22 @@ import (
 	"fmt"
 	"image"
 	"io"
-	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
-// sources are the image files of a data set's folder.
+// sources are the image files of a data set.
 type sources struct {
-	dir    string
-	root   *os.Root // does not leave dir, through symbolic links neither; nil: links are followed
+	*Source
 	budget budget
 }
 
-// openSources opens the folder dir.
-func openSources(dir string, followLinks bool) (*sources, error) {
-	s := &sources{dir: dir, budget: newBudget()}
-	if followLinks {
-		return s, nil
-	}
-	var err error
-	s.root, err = os.OpenRoot(dir)
-	return s, err
-}
-
-// close closes the folder.
-func (s *sources) close() {
-	if s.root != nil {
-		_ = s.root.Close() // it was only read
-	}
-}
-
-// stat says what is at a slash path.
-func (s *sources) stat(name string) (fs.FileInfo, error) {
-	if s.root == nil && filepath.IsLocal(name) {
-		return os.Stat(filepath.Join(s.dir, filepath.FromSlash(name)))
-	}
-	if s.root == nil {
-		return nil, &fs.PathError{Op: "stat", Path: name, Err: errors.New("path escapes from parent")}
-	}
-	info, err := s.root.Stat(filepath.FromSlash(name))
-	return info, s.explain(name, err)
-}
+// newSources returns the images of a source.
+func newSources(src *Source) *sources { return &sources{Source: src, budget: newBudget()} }
 
 // open opens the regular file of a row.
-func (s *sources) open(r *Row) (*os.File, int64, error) {
-	if _, err := s.stat(r.File); err != nil { // a name that leaves the folder
-		return nil, 0, err
-	}
-	var f *os.File
-	var err error
-	if s.root == nil {
-		f, err = os.OpenFile(filepath.Join(s.dir, filepath.FromSlash(r.File)), os.O_RDONLY|unix.O_NONBLOCK, 0)
-	} else {
-		f, err = s.root.OpenFile(filepath.FromSlash(r.File), os.O_RDONLY|unix.O_NONBLOCK, 0)
-	}
-	if err != nil {
-		return nil, 0, err
-	}
-	return regular(f)
-}
-
-// explain adds to an error which symbolic link in a path leads out of the folder, and what to do.
-func (s *sources) explain(name string, err error) error {
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	home, failed := filepath.EvalSymlinks(s.dir)
-	if failed != nil {
-		return err
-	}
-	for at := range name + "/" {
-		if (name + "/")[at] != '/' {
-			continue
-		}
-		link := filepath.Join(s.dir, filepath.FromSlash(name[:at]))
-		if info, missing := os.Lstat(link); missing != nil || info.Mode()&fs.ModeSymlink == 0 {
-			continue
-		}
-		target, broken := filepath.EvalSymlinks(link)
-		if broken != nil {
-			continue
-		}
-		if inside, failed := filepath.Rel(home, target); failed != nil || !filepath.IsLocal(inside) {
-			return fmt.Errorf("%s is a symbolic link to %s, outside the data set's folder %s; --follow-links reads what it leads to: %w",
-				name[:at], target, s.dir, err)
-		}
-	}
-	return err
-}
+func (s *sources) open(r *Row) (io.ReadCloser, int64, error) { return s.Open(r.File) }
 
 // read calls use with the bytes of a row's file, or its first byteLimit+1 bytes. They are valid until use
 // returns.
@@ -151,10 +74,10 @@ func (s *sources) existing(ctx context.Context, rows []*Row, allowMissing bool) 
 	case len(rows) == 0:
 		return nil, nil, nil, errors.New("the lists name no image")
 	case len(found) == 0:
-		return nil, nil, nil, fmt.Errorf("none of the %d listed images exists in %s: %s: no %s", len(rows), s.dir, first.Line, first.File)
+		return nil, nil, nil, fmt.Errorf("none of the %d listed images exists in %s: %s: no %s", len(rows), s.Name(), first.Line, first.File)
 	case len(missing) > 0 && !allowMissing:
 		return nil, nil, nil, fmt.Errorf("%s: no %s; %d of %d images are missing in %s; --allow-missing ingests the rest",
-			first.Line, first.File, len(missing), len(rows), s.dir)
+			first.Line, first.File, len(missing), len(rows), s.Name())
 	}
 	return found, missing, nested, nil
 }
@@ -168,13 +91,13 @@ func (s *sources) look(ctx context.Context, rows []*Row, there []bool) ([]bool, 
 		if there[i] {
 			continue
 		}
-		info, err := s.stat(r.File)
+		info, err := s.Stat(r.File)
 		switch {
 		case err == nil && info.Mode().IsRegular():
 			there[i] = true
 		case err == nil:
 			return nil, fmt.Errorf("%s: %s is not a regular file", r.Line, r.File)
-		case errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENOTDIR):
+		case isMissing(err):
 		default:
 			return nil, fmt.Errorf("%s: %w", r.Line, err)
 		}
@@ -222,7 +145,7 @@ func (s *sources) nestedFolder(file string) string {
 			continue
 		}
 		folder := file[:at]
-		if info, err := s.stat(path.Join(folder, path.Base(folder))); err == nil && info.IsDir() {
+		if info, err := s.Stat(path.Join(folder, path.Base(folder))); err == nil && info.IsDir() {
 			return folder
 		}
 	}

@@ -109,18 +109,15 @@ func TestIngestNested(t *testing.T) {
 // nestable returns the folders of images in a raw data set: those that the rows name first.
 func nestable(t *testing.T, root string) []string {
 	t.Helper()
+	src := folderSource(t, root)
 	for _, name := range []string{"Img/img", "images", "car_ims", "image"} {
-		if isFolder(root, name) {
+		if isFolder(src, name) {
 			return []string{name}
 		}
 	}
-	below, err := subfolders(root)
+	names, err := src.Folders(".")
 	if err != nil {
 		t.Fatal(err)
-	}
-	var names []string
-	for _, dir := range below {
-		names = append(names, filepath.Base(dir))
 	}
 	return names
 }
@@ -224,8 +221,8 @@ func TestIngestResolution(t *testing.T) {
 		s := newRawSet(t)
 		set := s.set()
 		read := set.Read
-		set.Read = func(ctx context.Context, root, custom string) (*Layout, error) {
-			l, err := read(ctx, root, custom)
+		set.Read = func(ctx context.Context, src *Source, custom string) (*Layout, error) {
+			l, err := read(ctx, src, custom)
 			l.most = 100
 			return l, err
 		}
@@ -237,8 +234,8 @@ func TestIngestResolution(t *testing.T) {
 		boxes(s, Box{1, 1, 30, 30})
 		set := s.set()
 		read := set.Read
-		set.Read = func(ctx context.Context, root, custom string) (*Layout, error) {
-			l, err := read(ctx, root, custom)
+		set.Read = func(ctx context.Context, src *Source, custom string) (*Layout, error) {
+			l, err := read(ctx, src, custom)
 			l.most = 158 // the widest has 159
 			return l, err
 		}
@@ -281,7 +278,7 @@ func TestIngestInShopResolution(t *testing.T) {
 			}
 			root := files.write(t)
 			s := rawSet{root: root}
-			layout, err := readInShop(t.Context(), root, c.custom)
+			layout, err := readFolder(t.Context(), inshop(), root, c.custom)
 			if err != nil {
 				t.Fatal(err)
 			}

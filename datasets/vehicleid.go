@@ -23,8 +23,13 @@ func vehicleid() Set {
 		Name: "vehicleid", Title: vehicleTitle, Folders: []string{"VehicleID_V1.0"},
 		Protocols: vehicleProtocols(),
 		Read:      readVehicleID,
-		Looks: func(dir string) bool {
-			return firstFile(dir, vehicleImages, "train_test_split/train_list.txt", "train_test_split/test_list_800.txt") != ""
+		archives: []published{
+			{stem: "VehicleID_V1.0", lists: true, unpacked: []string{"VehicleID_V1.0", "image"}},
+			{stem: "VehicleID", lists: true, unpacked: []string{"VehicleID_V1.0", "image"}},
+			{stem: "image", unpacked: []string{"image"}},
+		},
+		Looks: func(src *Source) bool {
+			return firstFile(src, vehicleImages, "train_test_split/train_list.txt", "train_test_split/test_list_800.txt") != ""
 		},
 	}
 }
@@ -87,7 +92,7 @@ func vehicleReleases() []vehicleRelease {
 
 // vehicleReader holds what was read so far.
 type vehicleReader struct {
-	root     string
+	src      *Source
 	layout   *Layout
 	images   []vehicleImage // in the order of img2vid.txt
 	byName   map[int]int    // index in images by the number in the name
@@ -112,17 +117,17 @@ type vehicleSplit struct {
 
 // readVehicleID reads img2vid.txt and the four split lists. Images in no split
 // list are counted and left out.
-func readVehicleID(ctx context.Context, root, custom string) (*Layout, error) {
+func readVehicleID(ctx context.Context, src *Source, custom string) (*Layout, error) {
 	names := []string{vehicleImages}
 	for _, list := range vehicleLists() {
 		names = append(names, list.name)
 	}
-	if err := needLists(vehicleTitle, root, names...); err != nil {
+	if err := needLists(vehicleTitle, src, names...); err != nil {
 		return nil, err
 	}
 	r := &vehicleReader{
-		root: root, byName: map[int]int{}, vehicles: map[int]string{}, splits: map[int]vehicleSplit{}, models: map[int]string{},
-		layout: &Layout{Set: "vehicleid", Root: root, Release: custom, Found: "image/ with attribute/ and train_test_split/"},
+		src: src, byName: map[int]int{}, vehicles: map[int]string{}, splits: map[int]vehicleSplit{}, models: map[int]string{},
+		layout: &Layout{Set: "vehicleid", Root: src.Name(), Release: custom, Found: "image/ with attribute/ and train_test_split/"},
 	}
 	total, err := r.readImages(ctx)
 	if err != nil {
@@ -139,11 +144,11 @@ func readVehicleID(ctx context.Context, root, custom string) (*Layout, error) {
 			return nil, err
 		}
 	}
-	models, err := optionalFile(vehicleTitle, root, vehicleModels)
+	models, err := optionalFile(vehicleTitle, src, vehicleModels)
 	if err != nil {
 		return nil, err
 	}
-	modelNames, err := optionalFile(vehicleTitle, root, vehicleNames)
+	modelNames, err := optionalFile(vehicleTitle, src, vehicleNames)
 	if err == nil && models != "" && modelNames != "" {
 		err = r.readModels(ctx)
 	}
@@ -160,7 +165,7 @@ func (r *vehicleReader) releaseOf(total vehicleCount, counts [4]vehicleCount) (s
 	known := vehicleReleases()
 	names := vehicleLists()
 	for i, list := range names {
-		l := &listFile{root: r.root, name: list.name}
+		l := &listFile{src: r.src, name: list.name}
 		if a, b := known[0].lists[i], known[1].lists[i]; counts[i] != a && counts[i] != b {
 			return "", l.errorf(r.layout.Lists[i+1].Rows, "list ends here: want the %s of %s (%s) or the %s (%s), got %s (%s)",
 				a, vehicleTitle, known[0].name, b, known[1].name, counts[i], hint)
@@ -173,7 +178,7 @@ func (r *vehicleReader) releaseOf(total vehicleCount, counts [4]vehicleCount) (s
 		if slices.Contains(release.images, total) {
 			return release.name, nil
 		}
-		l := &listFile{root: r.root, name: vehicleImages}
+		l := &listFile{src: r.src, name: vehicleImages}
 		return "", l.errorf(total.images, "list ends here: want the %s of %s, got %s (%s)", release.images[0], vehicleTitle, total, hint)
 	}
 	var mixed []string
@@ -184,7 +189,7 @@ func (r *vehicleReader) releaseOf(total vehicleCount, counts [4]vehicleCount) (s
 		}
 		mixed = append(mixed, list.name+" is of "+of)
 	}
-	return "", fmt.Errorf("%s in %s: the split lists mix two releases: %s", vehicleTitle, r.root, strings.Join(mixed, ", "))
+	return "", fmt.Errorf("%s in %s: the split lists mix two releases: %s", vehicleTitle, r.src.Name(), strings.Join(mixed, ", "))
 }
 
 // readPairs reads a list of "<7-digit image name> <vehicle id>" lines. number is the number in the
@@ -210,7 +215,7 @@ func (r *vehicleReader) readPairs(ctx context.Context, l *listFile, row func(lin
 
 // readImages reads img2vid.txt.
 func (r *vehicleReader) readImages(ctx context.Context) (vehicleCount, error) {
-	l := &listFile{root: r.root, name: vehicleImages}
+	l := &listFile{src: r.src, name: vehicleImages}
 	err := r.readPairs(ctx, l, func(line, n int, name string, vehicle int) error {
 		if first, seen := r.byName[n]; seen {
 			return l.errorf(line, "image %s is listed twice, first in line %d", name, first+1)
@@ -227,7 +232,7 @@ func (r *vehicleReader) readImages(ctx context.Context) (vehicleCount, error) {
 
 // readSplit reads one split list.
 func (r *vehicleReader) readSplit(ctx context.Context, list vehicleList) (vehicleCount, error) {
-	l := &listFile{root: r.root, name: list.name}
+	l := &listFile{src: r.src, name: list.name}
 	training := list.bit == 0
 	seen := map[int]bool{}
 	rows := 0
@@ -261,7 +266,7 @@ func (r *vehicleReader) readSplit(ctx context.Context, list vehicleList) (vehicl
 // vehicle has one.
 func (r *vehicleReader) readModels(ctx context.Context) error {
 	names := map[int]string{}
-	l := &listFile{root: r.root, name: vehicleNames}
+	l := &listFile{src: r.src, name: vehicleNames}
 	rows := 0
 	sum, err := l.read(ctx, func(line int, text string) error {
 		cut := strings.LastIndexByte(text, ' ')
@@ -280,7 +285,7 @@ func (r *vehicleReader) readModels(ctx context.Context) error {
 		return err
 	}
 	r.layout.Lists = append(r.layout.Lists, List{Name: l.name, SHA256: sum, Rows: rows})
-	l = &listFile{root: r.root, name: vehicleModels}
+	l = &listFile{src: r.src, name: vehicleModels}
 	rows = 0
 	sum, err = l.read(ctx, func(line int, text string) error {
 		left, right, _ := strings.Cut(text, " ")

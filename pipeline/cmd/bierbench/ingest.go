@@ -23,6 +23,7 @@ that is found under DIR. It checks every count of the official lists, and writes
 datasets/<name>/<variant>/. Where that folder already holds the same, nothing is
 written.`,
 		Example: `  bierbench ingest cub --raw DIR
+  bierbench ingest cub --raw CUB_200_2011.tgz
   bierbench ingest cub --raw DIR --allow-missing --precropped
   bierbench ingest sop --raw DIR --custom grocery
   bierbench ingest all --raw DIR`,
@@ -57,7 +58,7 @@ written.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.Raw, "raw", "", "`DIR` of the data set as it was published, or the folder that holds it")
+	f.StringVar(&o.Raw, "raw", "", "`DIR` of the data set as it was published, the folder that holds it, or an archive (.zip, .tar, .tgz)")
 	f.BoolVar(&o.AllowMissing, "allow-missing", false, "ingest the images that exist, and record those that are missing")
 	f.BoolVar(&o.FollowLinks, "follow-links", false, "read images through symbolic links that lead out of the folder")
 	f.StringVar(&o.Custom, "custom", "", "`NAME` of lists that match no published release; it goes into every record")

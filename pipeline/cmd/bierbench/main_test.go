@@ -105,6 +105,7 @@ func scripts(t *testing.T, folder string) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":    exits,
 			"raw":      raw,
+			"pack":     pack,
 			"truncate": truncate,
 			"replace":  replace,
 		},
