@@ -139,3 +139,51 @@ func TestExportedLite0HasPublishedNames(t *testing.T) {
 		t.Errorf("%d tensors are not in the published file", left)
 	}
 }
+
+// A checkpoint that is not the network's is not published: the error names the tensor.
+func TestPublishRefuses(t *testing.T) {
+	net := convnet()
+	const kernel, bias = Scope + "/block_1/" + kernelName, Scope + "/block_1/" + biasName
+	for _, tt := range []struct {
+		name   string
+		change func(values map[string]*tensors.Tensor)
+		want   string
+	}{
+		{"nothing", func(map[string]*tensors.Tensor) {}, ""},
+		{"of another part of the model", func(v map[string]*tensors.Tensor) { v["embedding/x"] = v[bias] }, ""},
+		{"a tensor more", func(v map[string]*tensors.Tensor) { v[Scope+"/block_9/x"] = v[bias] }, "tensor backbone/block_9/x is not one of convnet"},
+		{"a tensor less", func(v map[string]*tensors.Tensor) { delete(v, bias) }, "tensor " + bias + " is missing"},
+		{"another type", func(v map[string]*tensors.Tensor) {
+			v[bias] = tensors.FromFlatDataAndDimensions(make([]float64, 48), 48)
+		}, "tensor " + bias + ": want float32, got (Float64)[48]"},
+		{"a kernel of one axis", func(v map[string]*tensors.Tensor) { v[kernel] = v[bias] }, "tensor " + kernel + ": want a kernel of 4 axes, got (Float32)[48]"},
+	} {
+		values := map[string]*tensors.Tensor{}
+		for _, v := range net.Create(rand.New(rand.NewPCG(1, 2))) {
+			values[Scope+"/"+v.Scope+"/"+v.Name] = v.Value
+		}
+		want := len(values)
+		tt.change(values)
+		got, err := net.Publish(values)
+		if tt.want == "" && (err != nil || len(got) != want) || tt.want != "" && (err == nil || err.Error() != tt.want) {
+			t.Errorf("%s: %d tensors, %v; want %q", tt.name, len(got), err, tt.want)
+		}
+	}
+}
+
+// Weights that their backbone cannot read are not kept, and the error says why.
+func TestAddWeightsRefuses(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mine.safetensors")
+	one := []sealed.NamedTensor{{Name: "x", Value: tensors.FromFlatDataAndDimensions(make([]float32, 3), 3)}}
+	if err := sealed.Write(file, one, nil); err != nil {
+		t.Fatal(err)
+	}
+	folder := cache.Cache{Dir: t.TempDir()}
+	_, err := AddWeights(t.Context(), folder, "googlenet", file)
+	if err == nil || !strings.Contains(err.Error(), "does not fit: ") || !strings.Contains(err.Error(), `"conv1/7x7_s2_filter" is missing`) {
+		t.Errorf("%v; want the tensor that is missing", err)
+	}
+	if _, err = folder.FindWeights("googlenet"); err == nil {
+		t.Error("the weights were kept")
+	}
+}

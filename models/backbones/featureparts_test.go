@@ -5,12 +5,16 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"bierbench/models/internal/modelstest"
 	"bierbench/models/xla"
@@ -24,16 +28,23 @@ type partsTest struct {
 	log    bytes.Buffer
 }
 
-const (
-	partsSide = 16
-	partsRows = 2*partImages + 100
-)
+const partsRows = 2*partImages + 100
 
-func newPartsTest(path string) *partsTest {
+// averages is a network whose features are the mean colour: what becomes of parts and
+// files does not depend on the network, and convnet takes seconds for as many images.
+func averages() Backbone {
+	return Backbone{
+		Name: "averages", Features: 3, Multiple: 1, Minimum: 4, Normalize: centeredRGB,
+		Forward: func(_ *model.Scope, x *Node) *Node { return ReduceMean(x, 1, 2) },
+		Create:  func(*rand.Rand) []InitialValue { return nil },
+	}
+}
+
+func newPartsTest(net Backbone, path string) *partsTest {
 	x := &partsTest{}
 	x.lowest.Store(partsRows)
 	x.Extraction = Extraction{
-		Path: path, Key: "0123", Net: convnet(), Input: partsSide, Batch: 32,
+		Path: path, Key: "0123", Net: net, Input: net.Minimum, Batch: 32,
 		Log: slog.New(slog.NewTextHandler(&x.log, nil)),
 		Pixels: func(i int, dst []uint8) error {
 			x.asked.Add(1)
@@ -52,9 +63,9 @@ func newPartsTest(path string) *partsTest {
 }
 
 // cancelled runs an extraction that is cancelled in the part after the first.
-func cancelled(t *testing.T, path string) {
+func cancelled(t *testing.T, net Backbone, path string) {
 	t.Helper()
-	x := newPartsTest(path)
+	x := newPartsTest(net, path)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	x.Progress = func(done int) {
@@ -69,9 +80,9 @@ func cancelled(t *testing.T, path string) {
 }
 
 // uninterrupted is the file that an extraction in one go without parts gives.
-func uninterrupted(t *testing.T) []byte {
+func uninterrupted(t *testing.T, net Backbone) []byte {
 	t.Helper()
-	x := newPartsTest(filepath.Join(t.TempDir(), "0123.arrow"))
+	x := newPartsTest(net, filepath.Join(t.TempDir(), "0123.arrow"))
 	values, err := Extract(t.Context(), modelstest.Backend(t), x.Net, "", partsRows, x.Input, x.Batch, x.Pixels, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -101,8 +112,12 @@ func flip(t *testing.T, path string) {
 	}
 }
 
-func TestCached(t *testing.T) {
-	want := uninterrupted(t)
+func TestCached(t *testing.T) { checkCached(t, averages()) } // TestIntegrationCached has convnet
+
+// checkCached extracts a network's features over what earlier extractions left.
+func checkCached(t *testing.T, net Backbone) {
+	t.Helper()
+	want := uninterrupted(t, net)
 	finished := func(change func(t *testing.T, path string)) func(t *testing.T, x *partsTest) {
 		return func(t *testing.T, x *partsTest) {
 			t.Helper()
@@ -121,15 +136,15 @@ func TestCached(t *testing.T) {
 		warning string // in the log; empty for a silent one
 	}{
 		{"nothing is there", func(*testing.T, *partsTest) {}, 0, partsRows, ""},
-		{"a cancelled one is continued", func(t *testing.T, x *partsTest) { t.Helper(); cancelled(t, x.Path) }, partImages, rest, ""},
+		{"a cancelled one is continued", func(t *testing.T, x *partsTest) { t.Helper(); cancelled(t, net, x.Path) }, partImages, rest, ""},
 		{"a broken part is computed again", func(t *testing.T, x *partsTest) {
 			t.Helper()
-			cancelled(t, x.Path)
+			cancelled(t, net, x.Path)
 			flip(t, filepath.Join(partsFolder(x.Path), "part-000000000.arrow"))
 		}, 0, partsRows, "part-000000000.arrow"},
 		{"a part that is there under another's name", func(t *testing.T, x *partsTest) {
 			t.Helper()
-			cancelled(t, x.Path)
+			cancelled(t, net, x.Path)
 			folder := partsFolder(x.Path)
 			if err := os.Rename(filepath.Join(folder, "part-000000000.arrow"), filepath.Join(folder, "part-000002048.arrow")); err != nil {
 				t.Fatal(err)
@@ -137,7 +152,7 @@ func TestCached(t *testing.T) {
 		}, 0, partsRows, "part-000002048.arrow"},
 		{"what a killed process left", func(t *testing.T, x *partsTest) {
 			t.Helper()
-			cancelled(t, x.Path)
+			cancelled(t, net, x.Path)
 			for _, name := range []string{
 				filepath.Join(partsFolder(x.Path), ".part-000002048.arrow.1.tmp"),
 				filepath.Join(partsFolder(x.Path), "part-000000512.arrow"), // of parts of another size
@@ -151,7 +166,7 @@ func TestCached(t *testing.T) {
 		// A batch of 64 may give other bits, so its parts do not mix with those of 32.
 		{"parts of another batch", func(t *testing.T, x *partsTest) {
 			t.Helper()
-			cancelled(t, x.Path)
+			cancelled(t, net, x.Path)
 			x.Batch = 64
 		}, 0, partsRows, ErrOtherFeatures.Error()},
 		{"the file is there", finished(func(*testing.T, string) {}), partsRows, 0, ""},
@@ -170,14 +185,14 @@ func TestCached(t *testing.T) {
 		}), 0, partsRows, "has changed"},
 		{"the file is of other images", finished(func(t *testing.T, path string) {
 			t.Helper()
-			if err := WriteFeatures(path, Features{Key: "0123", IDs: []int64{4}, Width: 128, Values: make([]float32, 128)}); err != nil {
+			if err := WriteFeatures(path, Features{Key: "0123", IDs: []int64{4}, Width: net.Features, Values: make([]float32, net.Features)}); err != nil {
 				t.Fatal(err)
 			}
 		}), 0, partsRows, "1 images"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			x := newPartsTest(filepath.Join(t.TempDir(), "0123.arrow"))
+			x := newPartsTest(net, filepath.Join(t.TempDir(), "0123.arrow"))
 			c.before(t, x)
 			var progress []int
 			x.Progress = func(done int) { progress = append(progress, done) }
@@ -192,7 +207,7 @@ func TestCached(t *testing.T) {
 				t.Error("other bytes than in one go")
 			}
 			read, err := ReadFeatures(x.Path, x.Key)
-			if err != nil || !slices.Equal(read.Values, f.Values) || !slices.Equal(read.IDs, f.IDs) || f.Width != 128 || f.Key != "0123" {
+			if err != nil || !slices.Equal(read.Values, f.Values) || !slices.Equal(read.IDs, f.IDs) || f.Width != net.Features || f.Key != "0123" {
 				t.Errorf("what is returned is not what was written (%v)", err)
 			}
 			if left, err := os.ReadDir(filepath.Dir(x.Path)); err != nil || len(left) != 1 {
@@ -211,7 +226,7 @@ func TestCached(t *testing.T) {
 // Parts hold whole batches of all devices, and what may change their bits
 // changes their key.
 func TestFeatureParts(t *testing.T) {
-	x := newPartsTest("x.arrow")
+	x := newPartsTest(averages(), "x.arrow")
 	base := x.parts(&xla.Backend{Devices: 1})
 	if len(base) != 3 || base[1].lo != 2048 || base[1].hi != 4096 || base[2].hi != partsRows {
 		t.Errorf("parts %v, want two of 2048 and the rest", base)
@@ -242,7 +257,7 @@ func TestFeatureParts(t *testing.T) {
 // A failed extraction keeps its parts, as a cancelled one does; a file that
 // cannot be read is left alone.
 func TestCachedFails(t *testing.T) {
-	x := newPartsTest(filepath.Join(t.TempDir(), "0123.arrow"))
+	x := newPartsTest(averages(), filepath.Join(t.TempDir(), "0123.arrow"))
 	pixels := x.Pixels
 	unreadable := errors.New("image is unreadable")
 	x.Pixels = func(i int, dst []uint8) error {
@@ -262,17 +277,48 @@ func TestCachedFails(t *testing.T) {
 		t.Error("the file was written")
 	}
 
-	x = newPartsTest(filepath.Join(t.TempDir(), "0123.arrow"))
+	x = newPartsTest(averages(), filepath.Join(t.TempDir(), "0123.arrow"))
 	if err = os.Mkdir(x.Path, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err = Cached(t.Context(), modelstest.Backend(t), x.Extraction); err == nil || !folderExists(x.Path) || x.asked.Load() > 0 {
 		t.Errorf("a folder in the file's place: error %v after %d images, want one before the first", err, x.asked.Load())
 	}
-	x = newPartsTest(filepath.Join(t.TempDir(), "0123.arrow"))
+	x = newPartsTest(averages(), filepath.Join(t.TempDir(), "0123.arrow"))
 	x.Batch = 0
 	if _, _, err = Cached(t.Context(), modelstest.Backend(t), x.Extraction); err == nil || !strings.Contains(err.Error(), "batches of 0 images") {
 		t.Errorf("batches of none: %v", err)
+	}
+}
+
+// What is in the way of the parts is an error before the first image, and is left alone.
+func TestCachedInTheWay(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		put  func(parts string) error
+		want string
+	}{
+		{"a file in the folder's place", func(parts string) error { return os.WriteFile(parts, nil, 0o600) }, "features: mkdir "},
+		{"a folder in a part's place", func(parts string) error {
+			return os.MkdirAll(filepath.Join(parts, "part-000000000.arrow"), 0o777)
+		}, "part-000000000.arrow"},
+	} {
+		x := newPartsTest(averages(), filepath.Join(t.TempDir(), "0123.arrow"))
+		parts := partsFolder(x.Path)
+		if err := tt.put(parts); err != nil {
+			t.Fatal(err)
+		}
+		before, err := os.Stat(parts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, computed, err := Cached(t.Context(), modelstest.Backend(t), x.Extraction)
+		if err == nil || !strings.Contains(err.Error(), tt.want) || computed > 0 || x.asked.Load() > 0 {
+			t.Errorf("%s: %v after %d images, want %q before the first", tt.name, err, x.asked.Load(), tt.want)
+		}
+		if after, err := os.Stat(parts); err != nil || !os.SameFile(before, after) {
+			t.Errorf("%s: it is gone (%v)", tt.name, err)
+		}
 	}
 }
 

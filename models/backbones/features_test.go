@@ -11,9 +11,14 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/ipc"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/google/go-cmp/cmp"
 
 	"bierbench/models/internal/modelstest"
+	"bierbench/models/internal/sealed"
 )
 
 func someFeatures(rows, width int) Features {
@@ -187,6 +192,13 @@ func TestExtractFeaturesStops(t *testing.T) {
 	if _, err = Extract(t.Context(), b, lite0(), "", 1, 100, 2, nil, nil); err == nil || !strings.Contains(err.Error(), "multiple of 32") {
 		t.Errorf("an input of 100 pixels: %v", err)
 	}
+	if _, err = Extract(t.Context(), b, convnet(), "", 1, 16, 0, nil, nil); err == nil || !strings.Contains(err.Error(), "1 images in batches of 0; want") {
+		t.Errorf("batches of none: %v", err)
+	}
+	absent := filepath.Join(t.TempDir(), "absent.pth")
+	if _, err = Extract(t.Context(), b, lite0(), absent, 1, 32, 2, nil, nil); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), absent) {
+		t.Errorf("weights that are not there: %v", err)
+	}
 	got, err := Extract(t.Context(), b, convnet(), "", 0, 16, 2, nil, nil)
 	if err != nil || len(got) != 0 {
 		t.Errorf("no images: %d values, error %v", len(got), err)
@@ -222,5 +234,56 @@ func TestExtractFeaturesDevices(t *testing.T) {
 		} else if !slices.Equal(got, want) {
 			t.Errorf("the features of %d devices are other bits", devices)
 		}
+	}
+}
+
+// Whole files with the right key whose columns or rows are not those of features.
+func TestFeaturesOfOtherColumns(t *testing.T) {
+	id := arrow.Field{Name: "id", Type: arrow.PrimitiveTypes.Int64}
+	feature := arrow.Field{Name: "feature", Type: arrow.FixedSizeListOf(3, arrow.PrimitiveTypes.Float32)}
+	const types = "want id int64 and feature fixed_size_list<float32>"
+	for _, tt := range []struct {
+		name   string
+		fields []arrow.Field
+		want   string
+	}{
+		{"a column more", []arrow.Field{id, feature, id}, "3 columns, want id and feature"},
+		{"ids of 32 bits", []arrow.Field{{Name: "id", Type: arrow.PrimitiveTypes.Int32}, feature}, types},
+		{"features of 64 bits", []arrow.Field{id, {Name: "feature", Type: arrow.FixedSizeListOf(3, arrow.PrimitiveTypes.Float64)}}, types},
+		{"lists of any length", []arrow.Field{id, {Name: "feature", Type: arrow.ListOf(arrow.PrimitiveTypes.Float32)}}, types},
+		{"an id that is null", []arrow.Field{id, feature}, "record batch 0: 1 ids and 3 values, want 3 values an id and no nulls"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			metadata := arrow.NewMetadata([]string{featuresKeyField, sealed.Field}, []string{"0123", sealed.Placeholder()})
+			schema := arrow.NewSchema(tt.fields, &metadata)
+			path := filepath.Join(t.TempDir(), "f.arrow")
+			err := sealed.Replace(path, func(w *os.File) error {
+				file, err := ipc.NewFileWriter(w, ipc.WithSchema(schema))
+				if err != nil {
+					return err
+				}
+				builder := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+				defer builder.Release()
+				for _, column := range builder.Fields() {
+					if list, ok := column.(*array.FixedSizeListBuilder); ok {
+						list.Append(true)
+						for range 3 {
+							list.ValueBuilder().AppendEmptyValue()
+						}
+					} else {
+						column.AppendNull()
+					}
+				}
+				record := builder.NewRecord()
+				defer record.Release()
+				return errors.Join(file.Write(record), file.Close(), sealed.Seal(w))
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err = ReadFeatures(path, "0123"); err == nil || !strings.Contains(err.Error(), path+": ") || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%v; want %q and the file", err, tt.want)
+			}
+		})
 	}
 }

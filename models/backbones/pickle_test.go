@@ -113,6 +113,15 @@ func TestStateDictsThatLie(t *testing.T) {
 		{"entries that are compressed, perhaps a thousandfold", archiveFile(tinyDict(fourOnly), zip.Deflate, make([]byte, 1<<20)), "want entries without compression"},
 		{"values that do not have their checksum", damaged, "checksum"},
 		{"a storage that is not there", archiveFile(strings.Replace(tinyDict(fourOnly), "\x000X", "\x001X", 1), zip.Store, tinyValues()), `there is no entry "1"`},
+		{"another version of the format", bytes.Replace(legacyFile(tinyDict(four), 4, tinyValues()), []byte("M\xe9\x03"), []byte("M\xea\x03"), 1), "version 1002 of the format, want 1001"},
+		{"keys that are no list", bytes.Replace(legacyFile(tinyDict(four), 4, tinyValues()), []byte("]X\x01\x00\x00\x000a."), []byte("X\x01\x00\x00\x000."), 1), "the storages' keys are a string, want a list"},
+		{"a key that the dict has not", bytes.Replace(legacyFile(tinyDict(four), 4, tinyValues()), []byte("0a."), []byte("1a."), 1), "storage 0 of the file is none of the state dict"},
+		{"storages that are missing", bytes.TrimSuffix(legacyFile(tinyDict(four), 4, nil), []byte("\x04\x00\x00\x00\x00\x00\x00\x00")), `storage "0": EOF`},
+		{"a view of another storage", legacyFile(tinyDict("K\x04X\x01\x00\x00\x00v"), 4, tinyValues()), `storage "0" is a view of another one`},
+		{"a negative number of values", legacyFile(tinyDict("J\xff\xff\xff\xffN"), 4, tinyValues()), "want a class, a key and a count"},
+		{"what is saved is no storage", legacyFile(strings.Replace(tinyDict(four), "storage", "strange", 1), 4, tinyValues()), "want a storage"},
+		{"a number in place of the dict", archiveFile("\x80\x02G\x00\x00\x00\x00\x00\x00\x00\x00.", zip.Store, nil), "holds a float64, want a state dict"},
+		{"an archive's pickle without end", archiveFile("\x80\x02((((", zip.Store, nil), `entry "data.pkl": `},
 		{"code to run", legacyFile("\x80\x02cos\nsystem\n(X\x02\x00\x00\x00lstR.", 4, nil), `class "system" of module "os"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -131,6 +140,40 @@ func TestStateDictsThatLie(t *testing.T) {
 				t.Errorf("allocated %d MiB", took>>20)
 			}
 		})
+	}
+}
+
+// Tensors of other types than float32 are left out, of whatever size their values are, and so is
+// what is no tensor.
+func TestStateDictOfOtherTypes(t *testing.T) {
+	read := func(content []byte) (stateDict, error) {
+		path := filepath.Join(t.TempDir(), "weights.pth")
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return readStateDict(path)
+	}
+	for class, size := range map[string]int{ // as PyTorch stores them, bytes
+		"HalfStorage": 2, "DoubleStorage": 8, "CharStorage": 1, "ShortStorage": 2, "IntStorage": 4, "LongStorage": 8,
+		"ByteStorage": 1, "BoolStorage": 1, "BFloat16Storage": 2,
+	} {
+		values := make([]byte, 4*size)
+		dict := func(count string) string { return strings.Replace(tinyDict(count), "FloatStorage", class, 1) }
+		for name, content := range map[string][]byte{
+			"legacy":  legacyFile(dict(four), 4, values),
+			"archive": archiveFile(dict(fourOnly), zip.Store, values),
+		} {
+			if got, err := read(content); err != nil || len(got) != 0 {
+				t.Errorf("%s of %s: %d tensors, %v; want none and no error", name, class, len(got), err)
+			}
+		}
+		if _, err := read(legacyFile(dict(four), 4, values[1:])); err == nil || !strings.Contains(err.Error(), `storage "0": 4 values, want at most the`) {
+			t.Errorf("%s with a byte less: %v", class, err)
+		}
+	}
+	// A plain dict of the number 1.
+	if got, err := read(archiveFile("\x80\x02}X\x01\x00\x00\x00aK\x01s.", zip.Store, nil)); err != nil || len(got) != 0 {
+		t.Errorf("a dict of numbers: %d tensors, %v", len(got), err)
 	}
 }
 

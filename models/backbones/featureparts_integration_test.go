@@ -1,0 +1,7 @@
+//go:build integration
+
+package backbones
+
+import "testing"
+
+func TestIntegrationCached(t *testing.T) { checkCached(t, convnet()) }
