@@ -15,11 +15,7 @@ import (
 // What takes time beside ingest and run ends with the context's error, too, and
 // leaves no report.
 func TestInterruptOfTheRest(t *testing.T) {
-	raw := rawMini(t)
-	w := testWorkspace(t, t.TempDir(), nil)
-	if err := ingestMini(t.Context(), w, raw); err != nil {
-		t.Fatal(err)
-	}
+	w := miniWorkspace(t, t.TempDir(), nil)
 	suite, err := suite.Parse("s", "s.yaml", []byte(`
 - datasets: [cub/mini]
   backbone: convnet

@@ -33,7 +33,6 @@ func smallDisk(t *testing.T, dir, size string) {
 // cell and with nothing that passes for whole; with more room the same command
 // continues to what a run on a large disk gives.
 func TestRunDiskFull(t *testing.T) {
-	raw := rawMini(t)
 	suite, err := suite.Parse("s", "s.yaml", []byte(`
 - datasets: [cub/mini]
   backbone: convnet
@@ -46,10 +45,7 @@ func TestRunDiskFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := testWorkspace(t, t.TempDir(), nil)
-	if err = ingestMini(t.Context(), whole, raw); err != nil {
-		t.Fatal(err)
-	}
+	whole := miniWorkspace(t, t.TempDir(), nil)
 	if _, err = Run(t.Context(), whole, suite, RunOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -57,10 +53,7 @@ func TestRunDiskFull(t *testing.T) {
 
 	for _, folder := range []string{"runs", "models"} {
 		t.Run(folder, func(t *testing.T) {
-			w := testWorkspace(t, t.TempDir(), nil)
-			if err := ingestMini(t.Context(), w, raw); err != nil {
-				t.Fatal(err)
-			}
+			w := emptyWorkspace(t, t.TempDir(), nil)
 			disk := filepath.Join(w.Dir, folder)
 			smallDisk(t, disk, "96k") // the embedding of the features takes 120 KB, the features 230 KB
 			_, err := Run(t.Context(), w, suite, RunOptions{})

@@ -35,10 +35,7 @@ func TestHeldOutClasses(t *testing.T) {
 
 // What is trained on, held out and tested never overlaps in classes.
 func TestDivide(t *testing.T) {
-	w := testWorkspace(t, t.TempDir(), nil)
-	if err := ingestMini(t.Context(), w, rawMini(t)); err != nil {
-		t.Fatal(err)
-	}
+	w := miniWorkspace(t, t.TempDir(), nil)
 	data, err := datasets.Open(filepath.Join(w.DatasetsDir(), "cub", "mini-s256-jpeg"))
 	if err != nil {
 		t.Fatal(err)

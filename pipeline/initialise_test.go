@@ -63,15 +63,11 @@ func initialRecords(t *testing.T, w *workspace.Workspace, run string) (records m
 // an interrupt in it or in the training after it ends in the same bits and the
 // same record.
 func TestInitialisation(t *testing.T) {
-	raw := rawMini(t)
 	parsed, err := suite.Parse("s", "s.yaml", []byte(initialSuite))
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := testWorkspace(t, t.TempDir(), nil)
-	if err = ingestMini(t.Context(), whole, raw); err != nil {
-		t.Fatal(err)
-	}
+	whole := miniWorkspace(t, t.TempDir(), nil)
 	if result, failed := Run(t.Context(), whole, parsed, RunOptions{}); failed != nil || result.Done != 4 {
 		t.Fatalf("%+v, %v; want four cells done", result, failed)
 	}
@@ -132,10 +128,7 @@ func TestInitialisation(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			watch := &atStage{stage: stage, reached: cancel}
-			cut := testWorkspace(t, dir, watch)
-			if failed := ingestMini(ctx, cut, raw); failed != nil {
-				t.Fatal(failed)
-			}
+			cut := miniWorkspace(t, dir, watch)
 			if _, failed := Run(ctx, cut, parsed, RunOptions{Checkpoint: time.Nanosecond}); !errors.Is(failed, context.Canceled) || !watch.called {
 				t.Fatalf("interrupted run returned %v", failed)
 			}

@@ -159,15 +159,11 @@ func TestInterruptInEveryStage(t *testing.T) {
 // interrupted in each stage.
 func checkInterrupts(t *testing.T, text string, files int) {
 	t.Helper()
-	raw := rawMini(t)
 	suite, err := suite.Parse("s", "s.yaml", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := testWorkspace(t, t.TempDir(), nil)
-	if err = ingestMini(t.Context(), whole, raw); err != nil {
-		t.Fatal(err)
-	}
+	whole := miniWorkspace(t, t.TempDir(), nil)
 	r, err := Run(t.Context(), whole, suite, RunOptions{})
 	if err != nil || r.Done != 2 {
 		t.Fatalf("%+v, %v; want two cells done", r, err)
@@ -188,17 +184,21 @@ func checkInterrupts(t *testing.T, text string, files int) {
 			defer cancel()
 			watch := &atStage{stage: stage, reached: cancel}
 			cut := testWorkspace(t, dir, watch)
-			err := ingestMini(ctx, cut, raw)
 			if stage == "ingest" {
-				if !errors.Is(err, context.Canceled) {
+				raw := rawMini(t)
+				if err := ingestMini(ctx, cut, raw); !errors.Is(err, context.Canceled) {
 					t.Fatalf("interrupted ingest returned %v", err)
 				}
 				if found, failed := datasets.Prepared(cut.DatasetsDir()); failed != nil || len(found) != 0 {
 					t.Fatalf("interrupted ingest left %v (%v)", found, failed)
 				}
-			} else {
-				if err != nil {
+				if err := ingestMini(t.Context(), testWorkspace(t, dir, nil), raw); err != nil {
 					t.Fatal(err)
+				}
+			} else {
+				prepareMini(t, cut, "cub")
+				if stage != "features" {
+					cacheFeatures(t, cut, "cub")
 				}
 				if _, err := Run(ctx, cut, suite, RunOptions{}); !errors.Is(err, context.Canceled) {
 					t.Fatalf("interrupted run returned %v", err)
@@ -220,9 +220,6 @@ func checkInterrupts(t *testing.T, text string, files int) {
 				damageLogs(t, cut, "s")
 			}
 			rest := testWorkspace(t, dir, nil)
-			if err := ingestMini(t.Context(), rest, raw); err != nil {
-				t.Fatal(err)
-			}
 			if r, err := Run(t.Context(), rest, suite, RunOptions{}); err != nil || r.Done+r.Before != 2 {
 				t.Fatalf("continued: %+v, %v", r, err)
 			}
@@ -263,11 +260,7 @@ func damageLogs(t *testing.T, w *workspace.Workspace, run string) {
 
 // One failed cell is recorded with its error and does not stop the rest.
 func TestFailedCell(t *testing.T) {
-	raw := rawMini(t)
-	w := testWorkspace(t, t.TempDir(), nil)
-	if err := ingestMini(t.Context(), w, raw); err != nil {
-		t.Fatal(err)
-	}
+	w := miniWorkspace(t, t.TempDir(), nil)
 	// 24 classes cannot fill 40 in a batch: the first cell fails, the second does not.
 	suite, err := suite.Parse("s", "s.yaml", []byte(`
 - datasets: [cub/mini]

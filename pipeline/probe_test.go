@@ -39,10 +39,7 @@ func TestProbeThenMeasure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := testWorkspace(t, t.TempDir(), nil)
-	if err = ingestMini(t.Context(), w, rawMini(t)); err != nil {
-		t.Fatal(err)
-	}
+	w := emptyWorkspace(t, t.TempDir(), nil)
 	plan := func(run, basis string) *plan.Plan {
 		t.Helper()
 		p, failed := plan.New(t.Context(), w, suite, plan.Options{Run: run})

@@ -90,15 +90,6 @@ func choice(t *testing.T, c runs.Cell) string {
 	return string(out)
 }
 
-func miniWorkspace(t *testing.T, dir string, p workspace.Progress) *workspace.Workspace {
-	t.Helper()
-	w := testWorkspace(t, dir, p)
-	if err := ingestMini(t.Context(), w, rawMini(t)); err != nil {
-		t.Fatal(err)
-	}
-	return w
-}
-
 // The best step on held-out classes is chosen, not the last, and what is
 // evaluated is the model that a training to that step ends with.
 func TestSelection(t *testing.T) {

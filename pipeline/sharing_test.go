@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -23,16 +24,15 @@ const sharedSuite = `
   methods: [features, baseline, {method: bier, learners: 2}]
   sizes: [24]
   seeds: [0, 1]
+  classes: 6
+  images: 3
   steps: 20
 `
 
 // sharedWorkspace is a workspace with what sharedSuite needs.
 func sharedWorkspace(t *testing.T) (*workspace.Workspace, *suite.Suite) {
 	t.Helper()
-	w := testWorkspace(t, t.TempDir(), nil)
-	if err := ingestMini(t.Context(), w, rawMini(t)); err != nil {
-		t.Fatal(err)
-	}
+	w := miniWorkspace(t, t.TempDir(), nil)
 	suite, err := suite.Parse("s", "s.yaml", []byte(sharedSuite))
 	if err != nil {
 		t.Fatal(err)
@@ -44,6 +44,9 @@ func sharedWorkspace(t *testing.T) (*workspace.Workspace, *suite.Suite) {
 // they all need are computed once, and both return when all cells are done.
 func TestSharedWorkspace(t *testing.T) {
 	first, suite := sharedWorkspace(t)
+	if err := os.RemoveAll(first.FeaturesDir()); err != nil {
+		t.Fatal(err)
+	}
 	const processes, cells = 2, 5 // one of features, two each of baseline and bier
 	var seen [processes]counting
 	var results [processes]*RunResult

@@ -17,10 +17,7 @@ import (
 // trained: one real record is copied, with the key and configuration of each.
 func thousands(b *testing.B) (*workspace.Workspace, *suite.Suite) {
 	b.Helper()
-	w := testWorkspace(b, b.TempDir(), nil)
-	if err := ingestMini(b.Context(), w, rawMini(b)); err != nil {
-		b.Fatal(err)
-	}
+	w := miniWorkspace(b, b.TempDir(), nil)
 	seeds, err := json.Marshal(numbers(1250))
 	if err != nil {
 		b.Fatal(err)
