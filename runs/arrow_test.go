@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 )
 
 func someQueries(n int) []Query {
@@ -137,6 +142,60 @@ func TestBrokenArrowFiles(t *testing.T) {
 	}
 	if _, err := ReadEmbeddings(whole); err == nil {
 		t.Error("queries were read as embeddings")
+	}
+}
+
+// A whole Arrow file of the kind whose columns are not those of the kind.
+func TestOtherColumns(t *testing.T) {
+	id := arrow.Field{Name: "id", Type: arrow.PrimitiveTypes.Int64, Nullable: true}
+	want := arrowSchema("things 1", []arrow.Field{id})
+	for _, tt := range []struct {
+		name   string
+		schema *arrow.Schema
+		null   bool
+		want   string
+	}{
+		{"the same", want, false, ""},
+		{"a column more", arrowSchema("things 1", []arrow.Field{id, id}), false, "2 columns, want 1"},
+		{"another name", arrowSchema("things 1", []arrow.Field{{Name: "class", Type: id.Type}}), false, "column 0 is class int64, want id int64"},
+		{"another type", arrowSchema("things 1", []arrow.Field{{Name: "id", Type: arrow.PrimitiveTypes.Int32}}), false, "column 0 is id int32, want id int64"},
+		{"another version", arrowSchema("things 2", []arrow.Field{id}), false, `metadata bierbench is "things 2", want "things 1"`},
+		{"a null", want, true, "batch 0: column id has 1 nulls, want none"},
+	} {
+		path := filepath.Join(t.TempDir(), "things.arrow")
+		_, err := writeArrow(path, tt.schema, 1, 8, func(int, int) arrow.Record {
+			b := array.NewRecordBuilder(memory.NewGoAllocator(), tt.schema)
+			for _, column := range b.Fields() {
+				if tt.null {
+					column.AppendNull()
+				} else {
+					column.AppendEmptyValue()
+				}
+			}
+			return b.NewRecord()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = readArrow(path, "", want, func(int64, arrow.Record) error { return nil })
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), path)) {
+			t.Errorf("%s: %v; want %q and the file", tt.name, err, tt.want)
+		}
+	}
+	refused := errors.New("refused")
+	path := filepath.Join(t.TempDir(), "queries.arrow")
+	if err := WriteQueries(path, someQueries(3)); err != nil {
+		t.Fatal(err)
+	}
+	if err := readArrow(path, "", querySchema(), func(int64, arrow.Record) error { return refused }); !errors.Is(err, refused) || !strings.Contains(err.Error(), "batch 0") {
+		t.Errorf("a batch that its reader refuses: %v", err)
+	}
+	if err := WriteQueries(filepath.Join(path, "x"), nil); err == nil || !strings.Contains(err.Error(), "write queries ") {
+		t.Errorf("queries in a file: %v", err)
+	}
+	e := Embeddings{Width: 1}
+	if err := WriteEmbeddings(filepath.Join(path, "x"), e); err == nil || !strings.Contains(err.Error(), "write embeddings ") {
+		t.Errorf("embeddings in a file: %v", err)
 	}
 }
 

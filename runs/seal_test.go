@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -364,5 +365,74 @@ func TestChecksumsOfLines(t *testing.T) {
 	}
 	if got, err := ReadSteps(path); err != nil || len(got) != 1 || got[0].Loss != 2 {
 		t.Errorf("an older file: %v, %v", got, err)
+	}
+}
+
+// What a record does not know, or knows and is not there, is an error that names the file.
+func TestFilesOfCells(t *testing.T) {
+	r, c := sealedRun(t, "r", 1)
+	unknown := c
+	unknown.Files = map[string]string{}
+	for name, read := range map[string]func(c Cell) error{
+		embeddingsFile:         func(c Cell) error { _, err := r.Embeddings(c); return err },
+		queriesFile("cub-loo"): func(c Cell) error { _, err := r.Queries(c, "cub-loo"); return err },
+		stepsFile:              func(c Cell) error { _, err := r.Steps(c); return err },
+	} {
+		path := filepath.Join(r.CellDir(c.Key), name)
+		if err := read(unknown); err == nil || !strings.Contains(err.Error(), path+": the record of the cell does not know the file") {
+			t.Errorf("%s without a digest: %v", name, err)
+		}
+		if err := read(c); err != nil {
+			t.Error(err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := read(c); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s is gone: %v", name, err)
+		}
+	}
+	// A cell that trains, or has not trained, has no digest of its steps.
+	if steps, err := r.Steps(unknown); err != nil || steps != nil {
+		t.Errorf("no steps: %v, %v", steps, err)
+	}
+	log, err := OpenSteps(r.StepsPath(c.Key), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = errors.Join(log.Append(TrainStep{Step: 1}), log.Close()); err != nil {
+		t.Fatal(err)
+	}
+	running := c
+	running.Status = Running
+	if steps, err := r.Steps(running); err != nil || len(steps) != 1 {
+		t.Errorf("steps of a running cell: %v, %v", steps, err)
+	}
+}
+
+// Sealing leaves out what is not there, and refuses what is no file.
+func TestSealFiles(t *testing.T) {
+	r, c := sealedRun(t, "r", 1)
+	c.Files = nil
+	if err := os.Remove(r.EmbeddingsPath(c.Key)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.SealFiles(&c); err != nil || len(c.Files) != 1 || c.Files[stepsFile] == "" {
+		t.Errorf("%v, %v; want the steps alone", c.Files, err)
+	}
+	if err := os.Mkdir(r.EmbeddingsPath(c.Key), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	err := r.SealFiles(&c)
+	if err == nil || !strings.Contains(err.Error(), "seal cell "+c.Path()+": "+r.EmbeddingsPath(c.Key)+": it is no file") {
+		t.Errorf("a folder in the file's place: %v", err)
+	}
+}
+
+// The builds that worked at a cell before are named by commit and backend.
+func TestEarlierBuilds(t *testing.T) {
+	c := Cell{Earlier: []Environment{{Commit: "a1", Backend: "go"}, {Commit: "b2+dirty", Backend: "xla:cpu"}}}
+	if got, want := earlierBuilds(c), "a1 on go, b2+dirty on xla:cpu"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -306,3 +306,113 @@ func TestSweep(t *testing.T) {
 		t.Errorf("the record is gone: %v, %v", found, err)
 	}
 }
+
+// A list counts the cells of each state; folders that are no run are left out.
+func TestListCounts(t *testing.T) {
+	s := Store{Dir: t.TempDir()}
+	var keys []Key
+	for seed := range 6 {
+		keys = append(keys, cellKey("bier", seed))
+	}
+	r := create(t, s, "r", keys...)
+	for i, change := range []func(c *Cell){
+		func(*Cell) {},
+		func(c *Cell) { c.Selection = &Selection{Rule: ByPeek, Step: 1} },
+		func(c *Cell) { c.Status, c.Error = Failed, "no luck" },
+		func(c *Cell) { c.Status = Running },
+		func(c *Cell) { c.Status = Running },
+	} {
+		c := doneCell(keys[i])
+		change(&c)
+		if err := r.WriteCell(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, folder := range []string{"empty", "testdata", ".hidden"} {
+		if err := os.Mkdir(filepath.Join(s.Dir, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := s.List()
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%+v, %v; want the run alone", list, err)
+	}
+	if i := list[0]; i.Planned != 6 || i.Done != 2 || i.Peeked != 1 || i.Failed != 1 || i.Running != 2 {
+		t.Errorf("%+v; want 6 planned, 2 done of which 1 by a peek, 1 failed, 2 running", i)
+	}
+	file := filepath.Join(s.Dir, "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (Store{Dir: file}).List(); err == nil || !strings.HasPrefix(err.Error(), "list runs: ") {
+		t.Errorf("a file in the store's place: %v", err)
+	}
+	if _, err := (Store{Dir: file}).Create("r", Record{}); err == nil || !strings.HasPrefix(err.Error(), "create run r: ") {
+		t.Errorf("a run in a file: %v", err)
+	}
+}
+
+// A run whose record is lost is opened with the record that its cells make, and one that is no run,
+// or of another version, is not.
+func TestReopen(t *testing.T) {
+	s := Store{Dir: t.TempDir()}
+	keys := []Key{cellKey("bier", 0), cellKey("bier", 1)}
+	r := create(t, s, "r", keys...)
+	early := doneCell(keys[1])
+	early.Started = early.Started.Add(-time.Hour)
+	for _, c := range []Cell{doneCell(keys[0]), early} {
+		if err := r.WriteCell(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole, broken, err := s.Reopen("r")
+	if err != nil || broken != nil || whole.Record.Suite != "demo" {
+		t.Fatalf("a whole record: %+v, %v, %v", whole, broken, err)
+	}
+	file := filepath.Join(r.Dir, "run.json")
+	if err = os.Truncate(file, 20); err != nil {
+		t.Fatal(err)
+	}
+	made, broken, err := s.Reopen("r")
+	if err != nil || broken == nil || !strings.Contains(broken.Error(), file) {
+		t.Fatalf("a cut record: %v, %v; want the run, and an error that names the file", broken, err)
+	}
+	want := Record{Schema: Schema, ID: "r", Created: early.Started, Cells: keys}
+	if d := cmp.Diff(want, made.Record); d != "" {
+		t.Errorf("record made of cells (-want +got):\n%s", d)
+	}
+	if _, _, err = s.Reopen("other"); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "there is r") {
+		t.Errorf("no run: %v; want the runs that there are", err)
+	}
+	if _, _, err = s.Reopen("../r"); err == nil || !strings.Contains(err.Error(), `run id "../r"`) {
+		t.Errorf("no name: %v", err)
+	}
+	if err = os.WriteFile(file, []byte(`{"schema": 99, "id": "r"}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err = s.Reopen("r"); !errors.Is(err, ErrVersion) {
+		t.Errorf("a record of another version: %v", err)
+	}
+}
+
+// Environments are equal whatever the command was, and say their variables.
+func TestEnvironment(t *testing.T) {
+	a := Environment{Go: "go1", Command: []string{"run"}, Variables: map[string]string{"XLA_FLAGS": "--a=1", "GOMLX_FUSION": "1"}}
+	b := a
+	b.Command = nil
+	if !a.Same(b) {
+		t.Error("another command makes another environment")
+	}
+	if b.Variables = map[string]string{"GOMLX_FUSION": "1"}; a.Same(b) {
+		t.Error("other variables make no other environment")
+	}
+	for want, variables := range map[string]map[string]string{
+		"":                               nil, // not known
+		"none":                           {},
+		"GOMLX_FUSION=1 XLA_FLAGS=--a=1": a.Variables,
+	} {
+		if got := (Environment{Variables: variables}).VariablesText(); got != want {
+			t.Errorf("%v: %q, want %q", variables, got, want)
+		}
+	}
+}
