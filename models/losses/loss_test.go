@@ -303,8 +303,68 @@ func TestBoostedLossRefuses(t *testing.T) {
 	}
 }
 
+// So is a batch without the learners or proxies that its loss needs.
+func TestBoostRefusesBatch(t *testing.T) {
+	for _, tt := range []struct {
+		name, loss, boosting string
+		build                func(c Config, y, x *Node) Boosted
+		want                 string
+	}{
+		{"no learner", "binomial_deviance", BoostingNone, func(c Config, y, _ *Node) Boosted { return Boost(c, nil, nil, y) }, "0 learners with 0 tables of proxies"},
+		{"a table for one of two", "proxy_anchor", BoostingNone, func(c Config, y, x *Node) Boosted {
+			return Boost(c, []*Node{x, x}, []*Node{x}, y)
+		}, "2 learners with 1 tables of proxies"},
+		{"no proxies", "proxy_anchor", BoostingNone, func(c Config, y, x *Node) Boosted { return Boost(c, []*Node{x}, nil, y) }, "the loss compares with proxies, and there are none"},
+		{"proxies of one class", "proxy_anchor", BoostingNone, func(c Config, y, x *Node) Boosted {
+			return Boost(c, []*Node{x}, []*Node{Slice(x, AxisRange(0, 1))}, y)
+		}, "proxies: 1 classes of 1; want at least 2"},
+		{"terms of a loss without", "multi_similarity", BoostingEta, func(c Config, y, x *Node) Boosted {
+			return Boost(c, []*Node{x}, nil, y)
+		}, "rule eta needs a loss that is a sum over pairs or triplets"},
+		{"embeddings without a width", "margin", BoostingNone, func(c Config, y, x *Node) Boosted {
+			drawProbabilities(cosineMatrix(x), newPairs(c, y, x.DType()), 0.5, 1.4)
+			return Boosted{Total: ReduceAllSum(x)}
+		}, "margin: width 0 of the embedding; want at least 1"},
+	} {
+		c := DefaultConfig()
+		c.Loss, c.Boosting = tt.loss, tt.boosting
+		_, err := CallOnce(modelstest.GoBackend(t).Backend, func(y, x *Node) *Node { return tt.build(c, y, x).Total }, []int32{0, 0, 1}, [][]float32{{1}, {2}, {3}})
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %.200v; want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// The largest array of a batch of ten: pairs, triplets, or a layer for each bin; a memory estimate
+// rests on it.
+func TestLargest(t *testing.T) {
+	for name, want := range map[string]float64{"binomial_deviance": 100, "triplet": 1000, "triplet_semihard": 1000, "histogram": 100 * 150} {
+		loss, err := Named(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := loss.Largest(10); got != want {
+			t.Errorf("%s: %g numbers, want %g", name, got, want)
+		}
+		if terms := name == "binomial_deviance" || name == "triplet"; loss.SumsTerms() != terms {
+			t.Errorf("%s is a sum over terms: %t, want %t", name, loss.SumsTerms(), terms)
+		}
+	}
+}
+
 // What a loss cannot be trained with is refused before anything is built.
 func TestLossCheck(t *testing.T) {
+	c := DefaultConfig()
+	c.Loss, c.PosCount, c.Boosting, c.Shrinkage, c.NegativeFactor = "hinge", "some", "much", 0, math.Inf(1)
+	err := c.Validate()
+	for _, want := range []string{ // all at once
+		`loss: "hinge" is not one of binomial_deviance, contrastive,`, `pos_count: "some" is not one of ["with_diagonal" "without"]`,
+		`boosting: "much" is not one of`, "shrinkage: 0; want", "negative_factor: +Inf; want",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want %q", err, want)
+		}
+	}
 	for name, test := range map[string]struct {
 		loss      string
 		constants map[string]float64

@@ -160,14 +160,29 @@ func TestRetrieveRefuses(t *testing.T) {
 			}
 		})
 	}
-	t.Run("canceled", func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		_, err := Retrieve(ctx, modelstest.Backend(t), randomSearch(rand.New(rand.NewPCG(1, 1)), 6, 2, 2))
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("error %v; want canceled", err)
+}
+
+// Whatever searches or sums up ends with the error of its context, and says what it did.
+func TestCanceled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	b, search := modelstest.Backend(t), duplicates().search()
+	for what, call := range map[string]func() error{
+		"retrieve: ":        func() error { _, err := Retrieve(ctx, b, search); return err },
+		"rescore: ":         func() error { _, err := Rescore(ctx, b, search, []int{3}, Dialects()[0]); return err },
+		"learner recalls: ": func() error { _, err := LearnerRecalls(ctx, b, search, []int{1, 2}, nil); return err },
+		"correlation: ":     func() error { _, err := Correlation(ctx, b, search.Queries, 3, []int{1, 2}); return err },
+	} {
+		if err := call(); !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), what) {
+			t.Errorf("%s%v; want canceled", what, err)
 		}
-	})
+	}
+	// What cannot be searched is refused by each of them, too.
+	search.Width = 0
+	_, err := LearnerRecalls(t.Context(), b, search, nil, nil)
+	if want := "learner recalls: width 0; want at least 1"; err == nil || err.Error() != want {
+		t.Errorf("%v; want %q", err, want)
+	}
 }
 
 // A learner alone is the search over its slice, the last cumulative one the
