@@ -59,24 +59,33 @@ func TestSuitesCoverLosses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		type row struct {
+			label, base string
+			config      models.Config
+		}
+		var rows []row
+		for _, b := range s.Blocks {
+			for _, v := range b.Methods {
+				c, err := b.Config(v, b.Sizes[0])
+				if err != nil {
+					t.Fatal(err)
+				}
+				rows = append(rows, row{v.Label, v.Base, c})
+			}
+		}
 		for _, backbone := range []string{"lite0", "googlenet"} {
 			for _, loss := range losses.All() {
 				if loss.Name == "binomial_deviance" {
 					continue
 				}
 				alone, boosted := map[string]bool{}, map[string]string{} // labels; of the boosted, with their base
-				for _, b := range s.Blocks {
-					for _, v := range b.Methods {
-						c, err := b.Config(v, b.Sizes[0])
-						switch {
-						case err != nil:
-							t.Fatal(err)
-						case c.Backbone != backbone || c.Loss != loss.Name:
-						case len(c.Learners) == 1:
-							alone[v.Label] = true
-						case c.Boosting == losses.BoostingGradient:
-							boosted[v.Label] = v.Base
-						}
+				for _, r := range rows {
+					switch {
+					case r.config.Backbone != backbone || r.config.Loss != loss.Name:
+					case len(r.config.Learners) == 1:
+						alone[r.label] = true
+					case r.config.Boosting == losses.BoostingGradient:
+						boosted[r.label] = r.base
 					}
 				}
 				if len(alone) == 0 || len(alone) != len(boosted) {
