@@ -193,10 +193,10 @@ func TestRecordOfNoWeights(t *testing.T) {
 		{"gone", func() error { return nil }, "no such file"},
 		{"a folder", func() error { return os.Mkdir(added.Path, 0o700) }, added.Path + " is not a file"},
 	} {
-		if err := errors.Join(os.RemoveAll(added.Path), tt.put()); err != nil {
+		if err = errors.Join(os.RemoveAll(added.Path), tt.put()); err != nil {
 			t.Fatal(err)
 		}
-		_, err := c.Weights(t.Context(), "googlenet", quiet())
+		_, err = c.Weights(t.Context(), "googlenet", quiet())
 		for _, part := range []string{"weights googlenet, recorded in " + c.recordPath("googlenet"), tt.want, `run "bierbench setup --weights googlenet=FILE" again`} {
 			if err == nil || !strings.Contains(err.Error(), part) {
 				t.Errorf("%s: %v; want %q", tt.name, err, part)
