@@ -58,11 +58,12 @@ type carsReader struct {
 	classes []string
 	names   map[string]string // "file:row n" by image name
 	test    int               // number of images with test = 1
+	tests   []bool            // by row: test = 1
 }
 
 // readCars196 reads the layout of the papers, car_ims/ with cars_annos.mat, or that of the devkit,
 // cars_train/ and cars_test/ with their annotations. Where the lists of both are there, the image
-// folders decide. Row ids count through cars_annos.mat, or through the training annotations of the
+// folders decide. Copies by class folders are joined to either. Row ids count through cars_annos.mat, or through the training annotations of the
 // devkit and on through its test annotations.
 func readCars196(ctx context.Context, src *Source, custom string) (*Layout, error) {
 	r := &carsReader{
@@ -75,7 +76,15 @@ func readCars196(ctx context.Context, src *Source, custom string) (*Layout, erro
 	if papers && devkit && others {
 		papers = false
 	}
-	var err error
+	parts, err := r.findParts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(parts) > 0 && (papers || devkit) {
+		if joined, failed := r.readParts(ctx, parts); joined || failed != nil {
+			return r.layout, failed
+		}
+	}
 	switch {
 	case papers && others:
 		err = fmt.Errorf("%s in %s: %s is for images in car_ims/, but there are cars_train/ or cars_test/, whose lists are missing: want devkit/ and %s",
@@ -93,6 +102,42 @@ func readCars196(ctx context.Context, src *Source, custom string) (*Layout, erro
 		return nil, err
 	}
 	return r.layout, r.check()
+}
+
+// readParts reads the annotations of class folders. It reads nothing where no folder is named after a class.
+func (r *carsReader) readParts(ctx context.Context, parts []carsPart) (joined bool, err error) {
+	papers, devkit := firstFile(r.src, carsAnnos) != "", firstFile(r.src, carsTrainAnnos) != ""
+	file := carsMeta
+	if !devkit {
+		file = carsAnnos
+	}
+	names := &carsReader{src: r.src, custom: r.custom, layout: &Layout{}}
+	variables, err := names.parse(file)
+	if err == nil {
+		err = names.readClasses(file, variables)
+	}
+	if err != nil {
+		return false, err
+	}
+	if parts = names.ofClasses(parts); len(parts) == 0 {
+		return false, nil
+	}
+	byDevkit, err := r.checkParts(parts, papers, devkit)
+	if err != nil {
+		return false, err
+	}
+	if byDevkit {
+		err = r.readDevkit(ctx)
+	} else {
+		err = r.readPapers(ctx)
+	}
+	if err == nil {
+		err = r.join(parts, byDevkit)
+	}
+	if err == nil {
+		err = r.check()
+	}
+	return true, err
 }
 
 // readPapers reads the layout of the papers.
@@ -282,6 +327,7 @@ func (r *carsReader) row(v *matfile.Array, i int, image, folder string) (Row, er
 	if box[2] < box[0] || box[3] < box[1] || slices.Min(box) < -maxCoordinate || slices.Max(box) > maxCoordinate {
 		return Row{}, fmt.Errorf("box, want corners x1 <= x2 and y1 <= y2 in pixels, got %v", box)
 	}
+	r.tests = append(r.tests, values[5] == 1)
 	switch values[5] {
 	case 0:
 	case 1:

@@ -132,11 +132,12 @@ func (r *inshopReader) mostSide() int {
 
 // findFolder picks the folder of the images and names it in Layout.Found.
 func (r *inshopReader) findFolder() {
+	folders := slices.DeleteFunc(inshopFolders(), func(f inshopFolder) bool { return !exactFolder(r.src, f.path) })
+	if len(folders) == 0 {
+		folders = r.otherCase()
+	}
 	var there []string
-	for _, f := range inshopFolders() {
-		if !exactFolder(r.src, f.path) {
-			continue
-		}
+	for _, f := range folders {
 		if len(there) == 0 {
 			r.folder = f
 		}
@@ -151,6 +152,21 @@ func (r *inshopReader) findFolder() {
 	if len(there) > 1 {
 		r.layout.Found += ", not used: " + strings.Join(there[1:], ", ")
 	}
+}
+
+// otherCase returns the first folder that is there, but for upper and lower case. A folder Img alone may
+// be the published Img or img.
+func (r *inshopReader) otherCase() []inshopFolder {
+	all := inshopFolders()
+	for _, i := range []int{0, 2, 3, 1} {
+		f := all[i]
+		if name := r.src.resolve(f.path); isFolder(r.src, name) {
+			f.words = strings.Replace(f.words, f.path, name, 1)
+			f.path = name
+			return []inshopFolder{f}
+		}
+	}
+	return nil
 }
 
 // exactFolder is isFolder with case counted on every file system: img and Img/img are two layouts.

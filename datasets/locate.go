@@ -172,7 +172,7 @@ func (s *Source) openArchives(ctx context.Context, set Set, spool string) (*Sour
 		return nil, err
 	}
 	if found == "" {
-		return nil, errors.Join(missingError(set, s.Name()), s.others())
+		return nil, s.notFound(set)
 	}
 	if found == "." {
 		return s, nil
@@ -234,15 +234,22 @@ func (s *Source) overlap() error {
 	return nil
 }
 
-// others returns an error that names the archives in the top folder, which are not known by their names.
-func (s *Source) others() error {
-	entries, _ := s.ReadDir(".")
-	for _, e := range entries {
-		if _, ok := archiveStem(e.Name()); ok {
-			return fmt.Errorf("it holds %s: name the archive itself, if that is it", e.Name())
+// notFound returns the error of a source in which a set was not found, with what may have been meant.
+func (s *Source) notFound(set Set) error {
+	err := missingError(set, s.Name())
+	if parent, failed := openToLook(filepath.Join(s.Name(), "..")); failed == nil {
+		defer parent.Close()
+		if set.Looks(parent) {
+			return fmt.Errorf("%w; its lists are in the folder above: name that one", err)
 		}
 	}
-	return nil
+	entries, _ := s.ReadDir(".") // it is only a hint
+	for _, e := range entries {
+		if _, ok := archiveStem(e.Name()); ok {
+			return fmt.Errorf("%w; it holds %s: name the archive itself, if that is it", err, e.Name())
+		}
+	}
+	return err
 }
 
 // LocateAll returns every data set in raw, in the order of All. It looks in raw itself and two

@@ -57,6 +57,16 @@ func (s *sources) existing(ctx context.Context, rows []*Row, allowMissing bool) 
 			return nil, nil, nil, err
 		}
 	}
+	moved, err := s.relocate(rows, there)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if len(moved) > 0 {
+		nested = append(nested, moved...)
+		if there, err = s.look(ctx, rows, there); err != nil {
+			return nil, nil, nil, err
+		}
+	}
 	var first *Row
 	missing = []string{}
 	for i, r := range rows {
@@ -74,12 +84,32 @@ func (s *sources) existing(ctx context.Context, rows []*Row, allowMissing bool) 
 	case len(rows) == 0:
 		return nil, nil, nil, errors.New("the lists name no image")
 	case len(found) == 0:
-		return nil, nil, nil, fmt.Errorf("none of the %d listed images exists in %s: %s: no %s", len(rows), s.Name(), first.Line, first.File)
+		return nil, nil, nil, fmt.Errorf("none of the %d listed images exists in %s: %s: no %s%s",
+			len(rows), s.Name(), first.Line, first.File, s.packedHint())
 	case len(missing) > 0 && !allowMissing:
 		return nil, nil, nil, fmt.Errorf("%s: no %s; %d of %d images are missing in %s; --allow-missing ingests the rest",
 			first.Line, first.File, len(missing), len(rows), s.Name())
 	}
 	return found, missing, nested, nil
+}
+
+// packedHint says that there is an archive whose name is none of the published ones.
+func (s *sources) packedHint() string {
+	for _, dir := range append([]string{"."}, s.foldersIn(".")...) {
+		entries, _ := s.ReadDir(dir) // it is only a hint
+		for _, e := range entries {
+			if _, ok := archiveStem(e.Name()); ok {
+				return fmt.Sprintf("; there is %s: unpack it there", path.Join(dir, e.Name()))
+			}
+		}
+	}
+	return ""
+}
+
+// foldersIn returns the folders in a folder, or none where it cannot be listed.
+func (s *sources) foldersIn(dir string) []string {
+	names, _ := s.below([]string{dir})
+	return names
 }
 
 // look says for each row whether its image exists. Those that are there are not looked for.
@@ -108,22 +138,9 @@ func (s *sources) look(ctx context.Context, rows []*Row, there []bool) ([]bool, 
 // unnest looks for folders of which no image is there but which hold a folder of their own name. It
 // changes the files of their rows and returns these folders.
 func (s *sources) unnest(rows []*Row, there []bool) []string {
-	groups := map[string][]*Row{} // by the first folder
-	var tops []string
-	alive := map[string]bool{}
-	for i, r := range rows {
-		top, _, _ := strings.Cut(r.File, "/")
-		if groups[top] == nil {
-			tops = append(tops, top)
-		}
-		groups[top] = append(groups[top], r)
-		alive[top] = alive[top] || there[i]
-	}
+	groups, tops := dead(rows, there)
 	var nested []string
 	for _, top := range tops {
-		if alive[top] {
-			continue
-		}
 		folder := s.nestedFolder(groups[top][0].File)
 		if folder == "" {
 			continue
