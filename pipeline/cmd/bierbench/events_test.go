@@ -36,6 +36,9 @@ func decoded(t *testing.T, out string) []map[string]any {
 // ended.
 func TestEvents(t *testing.T) {
 	dir := miniWorkspace(t)
+	if err := cacheFeatures(t.Context(), dir, "cub"); err != nil {
+		t.Fatal(err)
+	}
 	suite := filepath.Join(dir, "s.yaml")
 	for _, tt := range []struct {
 		name  string
@@ -55,7 +58,7 @@ func TestEvents(t *testing.T) {
 		{"no argument", []string{"ingest"}, exitUsage, "", "", eventError},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			out, stderr, code := commandLineIn(t, dir, append([]string{"--json"}, tt.args...)...)
+			out, stderr, code := commandLineIn(t, dir, append([]string{"--json", "--backend", "go"}, tt.args...)...)
 			if code != tt.code {
 				t.Errorf("code %d, want %d: %s", code, tt.code, stderr)
 			}

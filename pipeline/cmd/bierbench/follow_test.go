@@ -16,13 +16,16 @@ import (
 // command.
 func TestShowFollow(t *testing.T) {
 	dir := miniWorkspace(t)
+	if err := cacheFeatures(t.Context(), dir, "cub"); err != nil {
+		t.Fatal(err)
+	}
 	suite := filepath.Join(dir, "s.yaml")
 	if out, _, code := commandLineIn(t, dir, "show", "s", "--follow", "--json"); code != exitFailed || !strings.Contains(out, `"event":"error"`) {
 		t.Errorf("a run that is not there: code %d, %s", code, out)
 	}
 	var running sync.WaitGroup
 	running.Go(func() {
-		if _, stderr, code := commandLineIn(t, dir, "run", suite, "--set", "steps=600"); code != exitFailed { // one cell fails
+		if _, stderr, code := commandLineIn(t, dir, "--backend", "go", "run", suite, "--set", "steps=400"); code != exitFailed { // one cell fails
 			t.Errorf("run: code %d: %s", code, stderr)
 		}
 	})

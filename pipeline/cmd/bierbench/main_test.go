@@ -19,6 +19,11 @@ import (
 
 	"bierbench/datasets"
 	"bierbench/models/cache"
+	"bierbench/models/xla"
+	"bierbench/pipeline"
+	"bierbench/pipeline/plan"
+	"bierbench/pipeline/suite"
+	"bierbench/pipeline/workspace"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected output in testdata/script")
@@ -54,8 +59,8 @@ func (m tests) Run() int {
 	return code
 }
 
-// shared holds the raw data sets of all tests; nothing writes into them once they
-// are there.
+// shared holds the raw data sets of all tests, and those prepared from them; nothing
+// writes into them once they are there.
 var shared struct {
 	sync.Mutex
 	dir string
@@ -66,23 +71,111 @@ func rawMini(t *testing.T) string {
 	t.Helper()
 	shared.Lock()
 	defer shared.Unlock()
-	// What is there already is kept.
-	if err := datasets.WriteMini(t.Context(), shared.dir, datasets.DefaultMini()); err != nil {
+	raw, err := writeMini(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
-	return shared.dir
+	return raw
+}
+
+// smallMini is such a folder with sets of 59 to 70 images, 8 classes a split.
+func smallMini(t *testing.T) string {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	raw, o := filepath.Join(shared.dir, "small"), datasets.DefaultMini()
+	o.Classes, o.Images = 8, 3
+	if err := datasets.WriteMini(t.Context(), raw, o); err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// writeMini writes the miniature raw data sets where they are not there yet, and returns
+// their folder. Its caller holds the lock.
+func writeMini(ctx context.Context) (string, error) {
+	raw := filepath.Join(shared.dir, "raw")
+	return raw, datasets.WriteMini(ctx, raw, datasets.DefaultMini())
+}
+
+// prepareMini puts miniature data sets, as ingest leaves them, into the workspace in a
+// folder. Each is ingested once for all tests and copied.
+func prepareMini(ctx context.Context, dir string, sets ...string) error {
+	shared.Lock()
+	defer shared.Unlock()
+	raw, err := writeMini(ctx)
+	if err != nil {
+		return err
+	}
+	w := workspace.New(workspace.Workspace{Dir: filepath.Join(shared.dir, "prepared")})
+	defer w.Close()
+	o := datasets.DefaultIngestOptions()
+	o.Raw, o.Custom = raw, datasets.MiniRelease
+	for _, set := range sets {
+		from := filepath.Join(w.DatasetsDir(), set)
+		if _, err := os.Stat(from); err != nil {
+			if _, err = pipeline.Ingest(ctx, w, []string{set}, o); err != nil {
+				return err
+			}
+		}
+		if err := os.CopyFS(filepath.Join(dir, "datasets", set), os.DirFS(from)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cacheFeatures puts the features of a prepared miniature data set that cells with the
+// backbone convnet and an input of 16 pixels read into the workspace in a folder. They
+// are computed once for all tests, on GoMLX's own backend, and copied.
+func cacheFeatures(ctx context.Context, dir, set string) error {
+	shared.Lock()
+	defer shared.Unlock()
+	w := workspace.New(workspace.Workspace{Dir: filepath.Join(shared.dir, "prepared"), Backend: xla.Go})
+	defer w.Close()
+	s, err := suite.Parse("s", "s.yaml", fmt.Appendf(nil, "- {datasets: [%s/mini], backbone: convnet, mode: frozen, input: 16, methods: [features]}\n", set))
+	if err != nil {
+		return err
+	}
+	p, err := plan.New(ctx, w, s, plan.Options{Run: "s"})
+	if err != nil {
+		return err
+	}
+	if err = pipeline.ExtractFeatures(ctx, w, p.Cells[0]); err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(w.FeaturesDir(), "*.arrow"))
+	if err != nil {
+		return err
+	}
+	to := filepath.Join(dir, "models", "features")
+	if err = os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, filepath.Base(file)), data, 0o644)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // TestScripts runs testdata/script/*.txtar: a story each, its first line says
 // which. They share the user's cache, so that plugin and weights are installed
-// once, and the miniature raw data sets, which are in the folder $RAW: a story
-// that changes them copies them with the command raw.
+// once, and the miniature raw data sets, which are in the folder $RAW, and smaller ones in
+// $SMALL: a story that changes them copies them with the command raw. A story that is not of ingest
+// begins with the command prepared, and one that is not of features with cached, too:
+// then --backend go is quick.
 func TestScripts(t *testing.T) { scripts(t, "script") }
 
 // scripts runs the stories of a folder of testdata.
 func scripts(t *testing.T, folder string) {
 	t.Helper()
-	mini := rawMini(t)
+	mini, small := rawMini(t), smallMini(t)
 	counts := os.Getenv("GOCOVERDIR")
 	if counts == "" && testing.CoverMode() != "" { // without one each command says on stderr that it counts in vain
 		counts = t.TempDir()
@@ -99,11 +192,14 @@ func scripts(t *testing.T, folder string) {
 			}
 			env.Setenv("BIERBENCH_CACHE", cache.Dir)
 			env.Setenv("RAW", mini)
+			env.Setenv("SMALL", small)
 			env.Setenv("GOCOVERDIR", counts)
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":    exits,
+			"cached":   cached,
+			"prepared": prepared,
 			"raw":      raw,
 			"pack":     pack,
 			"truncate": truncate,
@@ -144,6 +240,26 @@ func raw(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	for _, set := range sets {
 		ts.Check(os.CopyFS(filepath.Join(ts.MkAbs(args[0]), set), os.DirFS(filepath.Join(ts.Getenv("RAW"), set))))
+	}
+}
+
+// prepared SET... puts miniature data sets, as "bierbench ingest SET --raw $RAW --custom
+// mini" leaves them, into the workspace.
+func prepared(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: prepared set...")
+	}
+	ts.Check(prepareMini(context.Background(), ts.MkAbs("."), args...))
+}
+
+// cached SET... puts the features that cells of prepared sets with the backbone convnet
+// and an input of 16 pixels read into the workspace.
+func cached(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: cached set...")
+	}
+	for _, set := range args {
+		ts.Check(cacheFeatures(context.Background(), ts.MkAbs("."), set))
 	}
 }
 

@@ -42,22 +42,24 @@ func terminalPair(t *testing.T, columns, rows int) (master, terminal *os.File) {
 // s.yaml: a suite of three small cells, of which the second fails.
 func miniWorkspace(t *testing.T) string {
 	t.Helper()
-	raw, dir := rawMini(t), t.TempDir()
+	dir := t.TempDir()
 	err := os.WriteFile(filepath.Join(dir, "s.yaml"), []byte(`
 - datasets: [cub/mini]
   backbone: convnet
   mode: frozen
-  input: 32
+  input: 16
   methods: [{method: bier, learners: 2}, {label: greedy, method: baseline, classes: 400}, {method: abier, learners: 2}]
   sizes: [24]
   hidden: 16
+  classes: 6
+  images: 3
   steps: 40
 `), 0o666)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, stderr, code := commandLineIn(t, dir, "ingest", "cub", "--raw", raw, "--custom", "mini"); code != exitOK {
-		t.Fatalf("ingest: code %d: %s", code, stderr)
+	if err = prepareMini(t.Context(), dir, "cub"); err != nil {
+		t.Fatal(err)
 	}
 	return dir
 }
@@ -88,7 +90,7 @@ func TestRunOnTerminal(t *testing.T) {
 			}
 		}
 	})
-	code := execute(t.Context(), terminal, terminal, []string{"run", filepath.Join(dir, "s.yaml"), "-C", dir})
+	code := execute(t.Context(), terminal, terminal, []string{"--backend", "go", "run", filepath.Join(dir, "s.yaml"), "-C", dir})
 	if err := terminal.Close(); err != nil {
 		t.Fatal(err)
 	}

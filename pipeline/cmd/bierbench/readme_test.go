@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"bierbench/datasets"
 )
 
 // checkout is the folder of README.md, seen from this package.
@@ -28,11 +26,12 @@ const (
 
 // TestREADMEPath does what README.md tells a reader to do, word for word, with a
 // miniature data set in the place of DIR. Only run is told more than README.md
-// says: a small network from scratch, small images, two steps and one seed, for
-// the path is tested and not what comes out.
+// says: a small network from scratch, small images and batches, two steps and one
+// seed, for the path is tested and not what comes out.
 func TestREADMEPath(t *testing.T) {
 	smaller := []string{
-		"--set", "backbone=convnet", "--set", "input=32", "--set", "sizes=[24]", "--set", "seeds=[0]", "--set", "steps=2",
+		"--set", "backbone=convnet", "--set", "input=16", "--set", "sizes=[24]", "--set", "seeds=[0]", "--set", "steps=2",
+		"--set", "classes=6", "--set", "images=3",
 	}
 	text, err := os.ReadFile(filepath.Join(checkout, "README.md"))
 	if err != nil {
@@ -48,11 +47,7 @@ func TestREADMEPath(t *testing.T) {
 		t.Fatalf("%d lists, %d suites and %d blocks of commands; want one of each, and the suite called %s", len(rows), len(suite), len(lines), pathSuite)
 	}
 
-	raw, mini := t.TempDir(), datasets.DefaultMini()
-	mini.Classes, mini.Images = 12, 5 // a batch has as many
-	if err = datasets.WriteMini(t.Context(), raw, mini); err != nil {
-		t.Fatal(err)
-	}
+	raw := smallMini(t)
 	list, err := os.ReadFile(filepath.Join(raw, "Stanford_Online_Products", "Ebay_train.txt"))
 	if err != nil {
 		t.Fatal(err)

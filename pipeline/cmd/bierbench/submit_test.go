@@ -25,17 +25,19 @@ func TestKilledSubmit(t *testing.T) {
 - datasets: [cub/mini]
   backbone: convnet
   mode: finetune
-  input: 32
+  input: 16
   methods: [baseline]
   sizes: [24]
+  classes: 4
+  images: 2
   seeds: [0, 1]
   steps: 100000
 `
 	if err := os.WriteFile(filepath.Join(dir, "long.yaml"), []byte(suite), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := command("ingest", "cub", "--raw", rawMini(t), "--custom", "mini").CombinedOutput(); err != nil {
-		t.Fatalf("ingest: %v\n%s", err, out)
+	if err := prepareMini(t.Context(), dir, "cub"); err != nil {
+		t.Fatal(err)
 	}
 	status := func() (s submit.RunStatus) {
 		out, err := command("status", "long", "--json").Output()
@@ -47,7 +49,7 @@ func TestKilledSubmit(t *testing.T) {
 		}
 		return s
 	}
-	first := command("submit", "long.yaml", "--engine", "local", "--processes", "1")
+	first := command("--backend", "go", "submit", "long.yaml", "--engine", "local", "--processes", "1")
 	if err := first.Start(); err != nil {
 		t.Fatal(err)
 	}
