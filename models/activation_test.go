@@ -44,7 +44,7 @@ func TestActivationGradient(t *testing.T) {
 			c := DefaultConfig(Frozen)
 			c.LambdaDiv, c.LambdaW, c.NormAxis = 0.3, 0.2, axis
 			values, inputs := activationInputs(5, 4, 2, 3, 4)
-			exec, err := NewExec(modelstest.Backend(t).Backend, func(in []*Node) []*Node {
+			exec, err := NewExec(modelstest.LogicBackend(t).Backend, func(in []*Node) []*Node {
 				d := activationLoss(c, in[0], in[1:])
 				return append([]*Node{d.total}, Gradient(d.total, in...)...)
 			})
@@ -134,7 +134,7 @@ func TestActivationDefinition(t *testing.T) {
 
 // One learner has no pair: as a graph that is a mistake.
 func TestActivationRefuses(t *testing.T) {
-	_, err := CallOnce(modelstest.Backend(t).Backend, func(x, w *Node) *Node {
+	_, err := CallOnce(modelstest.LogicBackend(t).Backend, func(x, w *Node) *Node {
 		return activationLoss(DefaultConfig(Frozen), x, []*Node{w}).total
 	}, [][]float32{{1, 2}}, [][]float32{{1}, {2}})
 	if err == nil {

@@ -88,7 +88,7 @@ func TestWeightDecay(t *testing.T) {
 	c := smallConfig()
 	c.Backbone, c.Mode, c.Input = "convnet", Finetune, 16
 	c.Diversity, c.WeightDecay, c.Steps = DiversityNone, 0.01, 1
-	m, err := New(modelstest.Backend(t), c, "", 0)
+	m, err := New(modelstest.LogicBackend(t), c, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

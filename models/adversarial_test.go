@@ -45,7 +45,7 @@ func TestAdversarialGradient(t *testing.T) {
 				}
 				return out
 			}
-			exec, err := NewExec(modelstest.Backend(t).Backend, func(in []*Node) []*Node {
+			exec, err := NewExec(modelstest.LogicBackend(t).Backend, func(in []*Node) []*Node {
 				var rs []regressor
 				for i := 1 + learners; i < len(in); i += 4 {
 					rs = append(rs, regressor{W1: in[i], B1: in[i+1], W2: in[i+2], B2: in[i+3]})
@@ -79,7 +79,7 @@ func TestAdversarialZero(t *testing.T) {
 	c.LambdaDiv, c.LambdaW = 1, 1
 	zero := func(dims ...int) *tensors.Tensor { return tensors.FromScalarAndDimensions(float32(0), dims...) }
 	inputs := []*tensors.Tensor{zero(3, 4), zero(4, 2), zero(4, 2), zero(2, 5), zero(5), zero(5, 2), zero(2)}
-	results := modelstest.Evaluate(t, modelstest.Backend(t), inputs, func(in []*Node) []*Node {
+	results := modelstest.Evaluate(t, modelstest.LogicBackend(t), inputs, func(in []*Node) []*Node {
 		d := adversarialLoss(c, in[0], in[1:3], []regressor{{W1: in[3], B1: in[4], W2: in[5], B2: in[6]}})
 		return append([]*Node{d.total}, Gradient(d.total, in...)...)
 	})
@@ -99,7 +99,7 @@ func TestAdversarialZero(t *testing.T) {
 // A list of regressors that does not fit the learners is an error.
 func TestAdversarialRefuses(t *testing.T) {
 	c := DefaultConfig(Frozen)
-	_, err := CallOnce(modelstest.Backend(t).Backend, func(x, w *Node) *Node {
+	_, err := CallOnce(modelstest.LogicBackend(t).Backend, func(x, w *Node) *Node {
 		return adversarialLoss(c, x, []*Node{w, w}, nil).total
 	}, [][]float32{{1, 2}}, [][]float32{{1}, {2}})
 	if err == nil {

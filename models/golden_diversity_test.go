@@ -37,7 +37,7 @@ func goldenActivation(t *testing.T, c modelstest.GoldenCase) map[string][]float6
 		t.Fatalf("%d matrices of %d learners", len(inputs)-1, len(settings.Sizes))
 	}
 	var names []string
-	results := modelstest.Evaluate(t, modelstest.Backend(t), inputs, func(in []*Node) []*Node {
+	results := modelstest.Evaluate(t, modelstest.LogicBackend(t), inputs, func(in []*Node) []*Node {
 		var out []*Node
 		put := func(name string, nodes ...*Node) {
 			for _, n := range nodes {
@@ -107,7 +107,7 @@ func goldenAdversarial(t *testing.T, c modelstest.GoldenCase) map[string][]float
 	}
 
 	var names []string
-	results := modelstest.Evaluate(t, modelstest.Backend(t), inputs, func(in []*Node) []*Node {
+	results := modelstest.Evaluate(t, modelstest.LogicBackend(t), inputs, func(in []*Node) []*Node {
 		var out []*Node
 		put := func(name string, nodes ...*Node) {
 			for _, n := range nodes {

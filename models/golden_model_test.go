@@ -36,7 +36,7 @@ func goldenTestVectors(t *testing.T, c modelstest.GoldenCase) map[string][]float
 		}
 	}
 	var names []string
-	results := modelstest.Evaluate(t, modelstest.Backend(t), inputs, func(in []*Node) []*Node {
+	results := modelstest.Evaluate(t, modelstest.LogicBackend(t), inputs, func(in []*Node) []*Node {
 		embeddings := in
 		if pooled {
 			embeddings = nil
@@ -89,7 +89,10 @@ func roundedSizes(size, m int) []int {
 	return sizes
 }
 
-func TestGoldenModels(t *testing.T) {
+func TestGoldenModels(t *testing.T) { checkGoldenModels(t) }
+
+func checkGoldenModels(t *testing.T) {
+	t.Helper()
 	vectors := func(name string) bool { return strings.HasPrefix(name, "test_vector.") }
 	modelstest.CheckGolden(t, "models",
 		modelstest.GoldenReader{Prefix: "binomial_", Outputs: vectors, Read: goldenTestVectors},

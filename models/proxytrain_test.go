@@ -65,7 +65,7 @@ func checkTrainProxies(t *testing.T, names ...string) {
 		t.Run(name, func(t *testing.T) {
 			c := proxyTraining(Frozen, name)
 			c.Steps, c.EmbeddingRate, c.ProxyRate = 40, 3e-3, 3e-2
-			b := modelstest.OnDevices(t, 1)
+			b := modelstest.LogicBackend(t)
 			whole := newProxyModel(t, b, c, "")
 			before := proxyValues(whole)
 			steps := trainTo(t, whole, "", 0)
@@ -97,7 +97,7 @@ func checkTrainProxies(t *testing.T, names ...string) {
 // interrupted training continues to the same bits.
 func checkProxiesContinue(t *testing.T, whole *Model) {
 	t.Helper()
-	c, b, dir := whole.Config, modelstest.OnDevices(t, 1), t.TempDir()
+	c, b, dir := whole.Config, modelstest.LogicBackend(t), t.TempDir()
 	trainTo(t, newProxyModel(t, b, c, ""), dir, 7)
 	found, err := checkpoints(dir)
 	if err != nil || len(found) == 0 {
@@ -155,7 +155,7 @@ func checkEmbedWithoutProxies(t *testing.T, m *Model) {
 // Proxies of other classes are refused, before training and in a checkpoint.
 func TestProxiesOfOtherClasses(t *testing.T) {
 	c := proxyTraining(Frozen, "soft_triple")
-	b := modelstest.OnDevices(t, 1)
+	b := modelstest.LogicBackend(t)
 	dir := t.TempDir()
 	trainTo(t, newProxyModel(t, b, c, ""), dir, 3)
 	other, err := New(b, c, "", 12)
@@ -176,7 +176,7 @@ func TestProxiesOfOtherClasses(t *testing.T) {
 }
 
 // Two devices have the losses and parameters of one, proxies included, and so
-// has a batch in two chunks. TestIntegrationProxiesSplit has the devices end to end.
+// has a batch in two chunks. TestIntegrationProxiesSplit has both end to end on XLA.
 func TestProxiesSplit(t *testing.T) {
 	t.Run("frozen", func(t *testing.T) { // sums over the images, which devices share
 		c := proxyTraining(Frozen, "proxy_anchor")
@@ -187,10 +187,11 @@ func TestProxiesSplit(t *testing.T) {
 	})
 	t.Run("finetune", func(t *testing.T) { // softmaxes, and a penalty
 		c := proxyTraining(Finetune, "soft_triple")
-		one := newProxyModel(t, modelstest.OnDevices(t, 1), c, "")
+		c.Input = 16
+		one := newProxyModel(t, modelstest.LogicBackend(t), c, "")
 		want := trainTo(t, one, "", 0)
 		c.Accumulate = 2
-		chunks := newProxyModel(t, modelstest.OnDevices(t, 1), c, "")
+		chunks := newProxyModel(t, modelstest.LogicBackend(t), c, "")
 		got := trainTo(t, chunks, "", 0)
 		checkCurve(t, "two chunks", got, want)
 		checkParameters(t, chunks, one)
@@ -210,7 +211,7 @@ func TestProxiesDoNotDecay(t *testing.T) {
 	var after []*Model
 	for _, decay := range []float64{0, 1e4} {
 		c.WeightDecay = decay
-		m := newProxyModel(t, modelstest.OnDevices(t, 1), c, "")
+		m := newProxyModel(t, modelstest.LogicBackend(t), c, "")
 		trainTo(t, m, "", 0)
 		after = append(after, m)
 	}
@@ -240,9 +241,9 @@ func TestProxiesHaveTheirStream(t *testing.T) {
 	c := proxyTraining(Finetune, "proxy_anchor")
 	c.Learners = []int{8, 8, 8}
 	c.Diversity = DiversityAdversarial
-	with := newProxyModel(t, modelstest.OnDevices(t, 1), c, "")
+	with := newProxyModel(t, modelstest.LogicBackend(t), c, "")
 	c.Loss, c.Constants = "binomial_deviance", nil
-	without := newProxyModel(t, modelstest.OnDevices(t, 1), c, "")
+	without := newProxyModel(t, modelstest.LogicBackend(t), c, "")
 	shared := 0
 	for v := range without.store.IterVariables() {
 		other := with.store.GetVariable(v.Path())
@@ -262,7 +263,7 @@ func TestProxiesHaveTheirStream(t *testing.T) {
 	if slices.Equal(values[0], values[1]) || slices.Equal(values[1], values[2]) {
 		t.Error("learners share their first proxies")
 	}
-	again := proxyValues(newProxyModel(t, modelstest.OnDevices(t, 1), with.Config, ""))
+	again := proxyValues(newProxyModel(t, modelstest.LogicBackend(t), with.Config, ""))
 	if !slices.Equal(values[0], again[0]) {
 		t.Error("the same seed gave other proxies")
 	}

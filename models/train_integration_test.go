@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"bierbench/models/internal/modelstest"
 	"bierbench/models/losses"
 )
 
@@ -14,8 +15,12 @@ import (
 func TestIntegrationAccumulate(t *testing.T) {
 	for _, diversity := range []string{DiversityNone, DiversityAdversarial} {
 		t.Run(diversity, func(t *testing.T) {
-			for _, m := range checkChunks(t, diversity, [][2]int{{2, 1}, {4, 1}, {3, 2}})[:2] {
-				checkContinues(t, m)
+			chunked, saved := checkChunks(t, diversity, [][2]int{{2, 1}, {4, 1}, {3, 2}})
+			for i, m := range chunked[:2] {
+				checkContinues(t, m, saved[i])
+				dir := t.TempDir()
+				trainTo(t, newModel(t, modelstest.LogicBackend(t), m.Config, ""), dir, 3) // interrupted, not killed
+				checkContinues(t, m, dir)
 			}
 		})
 	}
@@ -38,6 +43,9 @@ func TestIntegrationTrainDevices(t *testing.T) {
 func TestIntegrationExportHasNoExtraParameters(t *testing.T) {
 	checkParametersOf(t, slices.Sorted(maps.Keys(testMethods()))...)
 }
+
+// The golden vectors on XLA: without the tag they are read on GoMLX's own backend.
+func TestIntegrationGoldenModels(t *testing.T) { checkGoldenModels(t) }
 
 func TestIntegrationTrainProxies(t *testing.T) {
 	var names []string
