@@ -59,3 +59,13 @@ func TestIntegrationTrainProxies(t *testing.T) {
 	}
 	checkTrainProxies(t, names...)
 }
+
+// What the tests without the tag compute on GoMLX's own backend is what XLA computes.
+func TestIntegrationGradientsOnXLA(t *testing.T) {
+	for name, test := range map[string]func(*testing.T){
+		"adversarial": TestAdversarialGradient, "adversarial of zeros": TestAdversarialZero, "activation": TestActivationGradient,
+		"Adam": TestAdam, "weight decay": TestWeightDecay, "proxies do not decay": TestProxiesDoNotDecay,
+	} {
+		t.Run(name, test)
+	}
+}
