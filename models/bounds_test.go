@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"bierbench/models/backbones"
 	"bierbench/models/xla"
 )
 
@@ -36,6 +37,14 @@ func TestValidateBounds(t *testing.T) {
 		{"steps of an initialisation", func(c *Config) { c.Initial, c.InitialSteps = InitialActivation, huge }, "initial_steps: 9223372036854775807"},
 		{"a schedule", func(c *Config) { c.DecayEvery = huge }, "decay_every: 9223372036854775807"},
 		{"a comparison of models", func(c *Config) { c.Selection, c.SelectEvery = SelectValidation, huge }, "select_every: 9223372036854775807"},
+		{"imported features without an import's width", func(c *Config) { c.Backbone, c.Input, c.Features = "file:x", 0, &backbones.Imported{} }, "features: width 0; want 1 to 65536"},
+		{"features of a network that computes its own", func(c *Config) { c.Features = &backbones.Imported{Width: 3} }, "features: backbone lite0 computes its own"},
+		{"imported features end to end", func(c *Config) { c.Backbone, c.Input, c.Mode = "file:x", 0, Finetune }, "mode: finetune; file:x is features that were made elsewhere"},
+		{"imported features with an input", func(c *Config) { c.Backbone = "file:x" }, "input: 224 pixels for file:x, which takes no images"},
+		{"imported features with more parameters than fit", func(c *Config) {
+			c.Backbone, c.Input, c.Size, c.Learners = "file:x", 0, MaxSize, []int{MaxSize}
+			c.Features = &backbones.Imported{Width: backbones.MaxImportWidth}
+		}, "size: 65536, with a feature of width 65536: 4.29e+09 parameters; want at most"},
 		{"a rate that JSON cannot hold", func(c *Config) { c.EmbeddingRate = math.Inf(1) }, "embedding_rate: +Inf; want a finite number"},
 		{"a rate of no number", func(c *Config) { c.RegressorRate = math.NaN() }, "regressor_rate: NaN"},
 		{"a constant that JSON cannot hold", func(c *Config) { c.Constants = map[string]float64{"alpha": math.Inf(1)} }, "alpha: +Inf"},
@@ -62,6 +71,18 @@ func TestValidateAtTheBounds(t *testing.T) {
 	c.Classes, c.Images = MaxBatch/2, 2
 	if err := c.Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A model on imported features needs their width.
+func TestFeaturesOfUnknownWidth(t *testing.T) {
+	c := DefaultConfig(Frozen)
+	c.Backbone, c.Input, c.Learners = "file:x", 0, []int{512}
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(&xla.Backend{}, c, "", 10); err == nil || !strings.Contains(err.Error(), "the width of file:x is not known") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -37,10 +37,13 @@ const (
 // Config decides, together with the data, every bit of a trained cell.
 // The zero value is not usable; start from DefaultConfig.
 type Config struct {
-	Backbone  string `json:"backbone"`            // name of one of backbones.All
+	Backbone  string `json:"backbone"`            // name of one of backbones.All, or file:NAME for imported features
 	Mode      string `json:"mode"`                // frozen or finetune
-	Input     int    `json:"input"`               // network input, pixels per side
+	Input     int    `json:"input"`               // network input, pixels per side; 0 for imported features
 	Untrained bool   `json:"untrained,omitempty"` // the pooled backbone feature as it is, no training
+	// Features are the imported features that backbone file:NAME stands for, on the data set of the
+	// cell. They are nil for any other backbone, and where the data set is not known yet.
+	Features *backbones.Imported `json:"features,omitempty"`
 
 	Size     int    `json:"size"`     // width of the whole embedding
 	Learners []int  `json:"learners"` // widths of the learners, in boosting order; they sum to Size
@@ -170,10 +173,13 @@ func (c Config) Validate() error {
 	var v validation
 	check, oneOf := v.check, v.oneOf
 	oneOf("mode", c.Mode, Frozen, Finetune)
-	if net, err := backbones.Named(c.Backbone); err != nil {
+	net, err := c.Network()
+	if err != nil {
 		v.add(err)
-	} else if err := net.CheckInput(c.Input); err != nil {
-		v.add(err)
+	} else {
+		v.add(net.CheckInput(c.Input))
+		check(!net.Imported || c.Mode != Finetune, "mode: %s; %s is features that were made elsewhere, with no network to train, use mode %s",
+			c.Mode, c.Backbone, Frozen)
 	}
 	if c.Untrained {
 		check(c.Mode == Frozen, "untrained: the pooled feature has no training; use mode frozen")
@@ -188,7 +194,7 @@ func (c Config) Validate() error {
 		check(c.ProxyRate > 0, "proxy_rate: %g; the loss %s trains proxies, want more than 0", c.ProxyRate, c.Loss)
 	}
 	v.add(c.DiversityConfig.validate(), c.InitialConfig.validate())
-	if net, err := backbones.Named(c.Backbone); err == nil && c.Mode == Finetune && c.Initialises() {
+	if err == nil && c.Mode == Finetune && c.Initialises() && !net.Imported {
 		check(net.Weights != "", "initial: %s learns from the features of a pretrained backbone; %s begins at random, use %s or %s",
 			c.Initial, c.Backbone, InitialXavier, InitialOrthogonal)
 	}
@@ -230,10 +236,28 @@ func (c Config) Validate() error {
 	}
 	check(c.DecayFactor > 0 && c.DecayFactor <= 1, "decay_factor: %g; want (0, 1]", c.DecayFactor)
 	v.within("decay_every", c.DecayEvery, 0, MaxSteps)
-	if net, err := backbones.Named(c.Backbone); err == nil && v.err() == nil {
+	if err == nil && v.err() == nil {
 		v.add(c.checkParameters(net.Features, 0))
 	}
 	return v.err()
+}
+
+// Network returns the backbone. That of imported features is as wide as these; its width is 0 where
+// they are not known yet.
+func (c Config) Network() (backbones.Backbone, error) {
+	net, err := backbones.Named(c.Backbone)
+	switch {
+	case err != nil:
+		return net, err
+	case c.Features == nil:
+		return net, nil
+	case !net.Imported:
+		return net, fmt.Errorf("features: backbone %s computes its own", c.Backbone)
+	case c.Features.Width < 1 || c.Features.Width > backbones.MaxImportWidth:
+		return net, fmt.Errorf("features: width %d; want 1 to %d", c.Features.Width, backbones.MaxImportWidth)
+	}
+	net.Features = c.Features.Width
+	return net, nil
 }
 
 // checkLearners returns an error unless the learners share the embedding.

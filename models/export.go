@@ -12,7 +12,6 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"bierbench/models/backbones"
 	"bierbench/models/internal/sealed"
 	"bierbench/models/xla"
 )
@@ -68,7 +67,7 @@ func ReadTestModel(dir string, c Config) (TestModel, error) {
 
 // testModelOf returns the test-time part of a checkpoint's tensors.
 func testModelOf(c Config, values map[string]*tensors.Tensor) (TestModel, error) {
-	net, err := backbones.Named(c.Backbone)
+	net, err := c.Network()
 	if err != nil {
 		return TestModel{}, err
 	}

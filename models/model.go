@@ -42,7 +42,10 @@ func New(b *xla.Backend, c Config, weights string, classes int) (*Model, error) 
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	net, err := backbones.Named(c.Backbone)
+	net, err := c.Network()
+	if err == nil && net.Features == 0 {
+		err = fmt.Errorf("features: the width of %s is not known", c.Backbone)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}

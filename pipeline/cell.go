@@ -131,11 +131,11 @@ func brokenLog(r *runs.Run, k runs.Key) error {
 	return errors.Join(steps, looks)
 }
 
-// isDamage reports whether an error is of a damaged plugin or of damaged weights, with which no cell
-// can be done.
+// isDamage reports whether an error is of a damaged plugin, of damaged weights or of damaged imported
+// features, with which no cell can be done.
 func isDamage(err error) bool {
 	_, ok := errors.AsType[*cache.DamagedError](err)
-	return ok
+	return ok || errors.Is(err, backbones.ErrImportDamaged)
 }
 
 // addTotals adds to the seconds of the stages of a cell their total, and as overhead the time that

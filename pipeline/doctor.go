@@ -14,8 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"bierbench/datasets"
+	"bierbench/models/backbones"
 	"bierbench/models/cache"
 	"bierbench/models/xla"
+	"bierbench/pipeline/plan"
 	"bierbench/pipeline/workspace"
 )
 
@@ -217,6 +219,7 @@ func checkWorkspace(w *workspace.Workspace, d *Diagnosis) {
 		}
 		d.ok("data sets", "%s", orNone(names, fmt.Sprintf("none; %q prepares them", w.CommandLine("ingest", "NAME", "--raw", "DIR"))))
 	}
+	checkImports(w, d)
 	if list, err := w.Runs().List(); err != nil {
 		d.fault(CheckProblem, "runs", err, fmt.Sprintf("run %q", w.CommandLine("list")))
 	} else {
@@ -225,6 +228,26 @@ func checkWorkspace(w *workspace.Workspace, d *Diagnosis) {
 			names = append(names, r.ID)
 		}
 		d.ok("runs", "%s", orNone(names, "none"))
+	}
+}
+
+// checkImports reads all imported features, and says nothing where there are none.
+func checkImports(w *workspace.Workspace, d *Diagnosis) {
+	all, broken, err := backbones.Imports(w.FeaturesDir())
+	if err != nil {
+		broken = append(broken, err)
+	}
+	for _, b := range broken {
+		d.fault(CheckProblem, "imported features", b, fmt.Sprintf("run %q", w.CommandLine("features", "import", "--help")))
+	}
+	for _, i := range all {
+		entry := datasets.Entry{Set: i.Set, Variant: i.Variant}
+		if _, err := backbones.ReadImported(w.FeaturesDir(), i); err != nil {
+			d.fault(CheckProblem, i.Backbone(), err, plan.ImportCommand(w, i.Name, entry))
+			continue
+		}
+		d.ok(i.Backbone(), "%d images of %s/%s, width %d, SHA-256 %s", i.Images, i.Set, i.Variant, i.Features.Width,
+			shortDigest(i.Features.Digest))
 	}
 }
 

@@ -85,8 +85,11 @@ type NetworkCard struct {
 // FeaturesCard names the workspace's file of the pooled features of every image of the data set.
 // Images are found by id.
 type FeaturesCard struct {
-	Key  string `json:"key"`
+	Key  string `json:"key"`  // of imported features their SHA-256
 	File string `json:"file"` // relative to the workspace
+	// What the one who imported features made elsewhere says of them.
+	Origin        string `json:"origin,omitempty"`
+	Preprocessing string `json:"preprocessing,omitempty"`
 }
 
 // EmbeddingCard says how an embedding is computed from a pooled feature.
@@ -118,18 +121,19 @@ type FileCard struct {
 const (
 	resizeRule = "bilinear with a triangle filter whose support grows with the reduction (Pillow's BILINEAR), rows then columns, " +
 		"weights of 22 bits, each result rounded to 8 bits; the other side is rounded half up"
-	inputRule = "(pixel - mean) * scale of 8-bit pixels, channel by channel"
-	cropRule  = "the central square of the input's size, offsets rounded down"
-	sliceRule = "y = feature W + b; each slice of y is divided by max(its length, norm_floor) and multiplied by its factor"
-	unitRule  = "the feature divided by max(its length, norm_floor)"
-	rowsRule  = "row i of embeddings.npy, ids.npy, classes.npy and embeddings.arrow is one image, in the prepared data set's order; " +
+	inputRule     = "(pixel - mean) * scale of 8-bit pixels, channel by channel"
+	cropRule      = "the central square of the input's size, offsets rounded down"
+	sliceRule     = "y = feature W + b; each slice of y is divided by max(its length, norm_floor) and multiplied by its factor"
+	unitRule      = "the feature divided by max(its length, norm_floor)"
+	madeElsewhere = "the features were made elsewhere; preprocessing in features says how, as far as it is known"
+	rowsRule      = "row i of embeddings.npy, ids.npy, classes.npy and embeddings.arrow is one image, in the prepared data set's order; " +
 		"embeddings.arrow also has its split (query and gallery where the set has them) and list"
 )
 
 // newModelCard returns the card of a cell without its list of files. m is nil for a cell without
 // training.
 func newModelCard(r *runs.Run, c runs.Cell, config models.Config, m *models.TestModel, e runs.Embeddings) (*ModelCard, error) {
-	net, err := backbones.Named(config.Backbone)
+	net, err := config.Network()
 	if err != nil {
 		return nil, err
 	}
@@ -156,9 +160,20 @@ func newModelCard(r *runs.Run, c runs.Cell, config models.Config, m *models.Test
 		Digests:     DigestCard{Model: c.ModelDigest, Config: c.ConfigHash, Data: c.DataHash},
 		Evaluations: c.Evaluations, Rows: rowsRule, Environment: c.Environment,
 	}
-	if card.Network.InFile {
+	switch {
+	case card.Network.InFile:
 		card.Network.Tensors = backbone.Tensors
-	} else {
+	case net.Imported && config.Features == nil:
+		return nil, fmt.Errorf("the record does not say which features %s it was trained on", net.Name)
+	case net.Imported:
+		card.Input = InputCard{Prepared: prepared, Values: madeElsewhere}
+		name, _ := backbones.ImportName(net.Name)
+		i := backbones.Import{Name: name, Set: c.Dataset, Variant: c.Variant, Features: *config.Features}
+		card.Features = &FeaturesCard{
+			Key: i.Features.Digest, File: filepath.ToSlash(i.Path("models/features")),
+			Origin: i.Features.Origin, Preprocessing: i.Features.Preprocessing,
+		}
+	default:
 		key := backbones.FeaturesKey(c.DataHash, c.Environment.Weights, net, config.Input)
 		card.Features = &FeaturesCard{Key: key, File: "models/features/" + key + ".arrow"}
 	}

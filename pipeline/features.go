@@ -28,9 +28,13 @@ func pooledFeatures(ctx context.Context, w *workspace.Workspace, latest *backbon
 	weights cache.Weights,
 ) (backbones.Features, cost.FeaturesWork, error) {
 	var none cost.FeaturesWork
-	net, err := backbones.Named(c.Backbone)
+	net, err := c.Network()
 	if err != nil {
 		return backbones.Features{}, none, err
+	}
+	if net.Imported {
+		f, err := importedFeatures(w, latest, data, c)
+		return f, none, err
 	}
 	key := backbones.FeaturesKey(data.Manifest.Digest, weights.SHA256, net, c.Input)
 	if latest.Key == key {
@@ -84,6 +88,36 @@ func pooledFeatures(ctx context.Context, w *workspace.Workspace, latest *backbon
 	return f, took, nil
 }
 
+// importedFeatures returns the imported features of every row of a data set, in the order of its rows.
+// They stay in memory as latest.
+func importedFeatures(w *workspace.Workspace, latest *backbones.Features, data *datasets.Dataset, c models.Config) (backbones.Features, error) {
+	entry := datasets.Entry{Set: data.Manifest.Set, Variant: data.Manifest.Variant}
+	name, _ := backbones.ImportName(c.Backbone)
+	if c.Features == nil {
+		return backbones.Features{}, fmt.Errorf("features %s of %s/%s are not known", c.Backbone, entry.Set, entry.Variant)
+	}
+	if latest.Key != c.Features.Digest {
+		*latest = backbones.Features{}
+		f, err := backbones.ReadImported(w.FeaturesDir(), backbones.Import{Name: name, Set: entry.Set, Variant: entry.Variant, Features: *c.Features})
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return f, fmt.Errorf("features %s of %s/%s were replaced after the plan was made: run again, which plans anew",
+				c.Backbone, entry.Set, entry.Variant)
+		case errors.Is(err, backbones.ErrImportDamaged):
+			return f, fmt.Errorf("%w: %s", err, plan.ImportCommand(w, name, entry))
+		case err != nil:
+			return f, err
+		}
+		*latest = f
+	}
+	for i, id := range latest.IDs {
+		if len(latest.IDs) != data.Len() || id != data.ID(i) {
+			return backbones.Features{}, fmt.Errorf("features %s are not those of the images of %s/%s", c.Backbone, entry.Set, entry.Variant)
+		}
+	}
+	return *latest, nil
+}
+
 // claimFeatures waits until no other process computes the features of a key, and takes their claim.
 func claimFeatures(ctx context.Context, w *workspace.Workspace, key, stage string) (release func(), err error) {
 	c, err := claims.Open(w.FeaturesDir())
@@ -108,7 +142,7 @@ func ExtractFeatures(ctx context.Context, w *workspace.Workspace, cell plan.Cell
 	if cell.Config.Mode != models.Frozen {
 		return nil
 	}
-	net, err := backbones.Named(cell.Config.Backbone)
+	net, err := cell.Config.Network()
 	if err != nil {
 		return fmt.Errorf("features of %s: %w", cell.Path(), err)
 	}

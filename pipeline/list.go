@@ -5,12 +5,14 @@ import (
 	"time"
 
 	"bierbench/datasets"
+	"bierbench/models/backbones"
 	"bierbench/pipeline/workspace"
 )
 
 // Listing is what a workspace holds.
 type Listing struct {
 	Datasets []ListedDataset `json:"datasets"`
+	Features []ListedImport  `json:"features,omitempty"` // imported
 	Runs     []ListedRun     `json:"runs"`
 	Broken   []string        `json:"broken,omitempty"` // what is there and cannot be read: file and reason
 }
@@ -21,6 +23,13 @@ type ListedDataset struct {
 	Variant string `json:"variant"`
 	Images  int    `json:"images"`
 	Digest  string `json:"digest"`
+}
+
+// ListedImport is the imported features of a data set. Why says why no cell can use them; it is empty
+// where they fit.
+type ListedImport struct {
+	backbones.Import
+	Why string `json:"why,omitempty"`
 }
 
 // ListedRun is a run with the counts of its cells.
@@ -50,6 +59,16 @@ func List(w *workspace.Workspace) (*Listing, error) {
 		}
 		l.Datasets = append(l.Datasets, ListedDataset{Set: e.Set, Variant: e.Variant, Images: m.Rows, Digest: m.Digest})
 	}
+	imports, broken, err := backbones.Imports(w.FeaturesDir())
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range broken {
+		l.Broken = append(l.Broken, b.Error())
+	}
+	for _, i := range imports {
+		l.Features = append(l.Features, ListedImport{Import: i, Why: l.unusable(i)})
+	}
 	infos, err := w.Runs().List()
 	if err != nil {
 		l.Broken = append(l.Broken, strings.Split(err.Error(), "\n")...)
@@ -64,4 +83,18 @@ func List(w *workspace.Workspace) (*Listing, error) {
 		})
 	}
 	return l, nil
+}
+
+// unusable says why imported features fit no prepared data set of the listing; empty where one has
+// their digest.
+func (l *Listing) unusable(i backbones.Import) string {
+	for _, d := range l.Datasets {
+		if d.Set == i.Set && d.Variant == i.Variant {
+			if d.Digest == i.Data {
+				return ""
+			}
+			return "the data set has another content now"
+		}
+	}
+	return "the data set is not prepared"
 }

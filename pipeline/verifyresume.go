@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"bierbench/models/backbones"
 	"bierbench/pipeline/internal/claims"
 	"bierbench/pipeline/plan"
 	"bierbench/pipeline/suite"
@@ -154,15 +155,16 @@ func sweepVerification(dir string) error {
 
 // verification is the state of a VerifyResume.
 type verification struct {
-	options VerifyOptions
-	dir     string // its own workspace
-	suite   string // path of the suite file
-	key     runs.Key
-	cell    string
-	random  *rand.Rand
-	whole   time.Duration // time of the uninterrupted run
-	every   time.Duration // between checkpoints
-	old     []string      // temporary files that earlier processes have left
+	options  VerifyOptions
+	dir      string // its own workspace
+	features string // folder of the features of the workspace that is verified
+	suite    string // path of the suite file
+	key      runs.Key
+	cell     string
+	random   *rand.Rand
+	whole    time.Duration // time of the uninterrupted run
+	every    time.Duration // between checkpoints
+	old      []string      // temporary files that earlier processes have left
 }
 
 // newVerification fills the folder of a verification.
@@ -178,11 +180,33 @@ func newVerification(w *workspace.Workspace, s *suite.Suite, o VerifyOptions, c 
 	if err != nil {
 		return nil, err
 	}
+	features, err := filepath.Abs(w.FeaturesDir())
+	if err != nil {
+		return nil, err
+	}
 	v := &verification{
-		options: o, dir: dir, suite: filepath.Join(dir, "suite.yaml"), key: c.Key, cell: c.Path(),
+		options: o, dir: dir, features: features, suite: filepath.Join(dir, "suite.yaml"), key: c.Key, cell: c.Path(),
 		random: rand.New(rand.NewPCG(o.Seed, 0)), every: DefaultCheckpoint,
 	}
-	return v, os.WriteFile(v.suite, text, 0o644)
+	return v, errors.Join(os.WriteFile(v.suite, text, 0o644), v.clearModels())
+}
+
+// clearModels removes the features that were computed. Imported ones, which cannot be computed, are
+// linked.
+func (v *verification) clearModels() error {
+	models := filepath.Join(v.dir, "models")
+	if err := os.RemoveAll(models); err != nil {
+		return err
+	}
+	name, imported := backbones.ImportName(v.key.Backbone)
+	if !imported {
+		return nil
+	}
+	features := filepath.Join(models, "features")
+	if err := os.MkdirAll(features, 0o777); err != nil {
+		return err
+	}
+	return os.Symlink(backbones.ImportDir(v.features, name), backbones.ImportDir(features, name))
 }
 
 // verify compares one uninterrupted run with killed ones, until there were enough kills.
@@ -201,7 +225,7 @@ func (v *verification) verify(ctx context.Context) (*VerifyResult, error) {
 	for n := 1; len(r.Kills) < v.options.Kills; n++ {
 		run := fmt.Sprintf("killed-%d", n)
 		// The features are computed again, so that kills hit that as well.
-		if err = os.RemoveAll(filepath.Join(v.dir, "models")); err != nil {
+		if err = v.clearModels(); err != nil {
 			return nil, err
 		}
 		before := len(r.Kills)

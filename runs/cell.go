@@ -25,15 +25,24 @@ const (
 type Group struct {
 	Dataset  string `json:"dataset"`        // cub, cars196, sop, inshop or vehicleid
 	Variant  string `json:"variant"`        // official+box-s256-jpeg, mini-s256-jpeg, ...
-	Backbone string `json:"backbone"`       // googlenet, lite0 or convnet
+	Backbone string `json:"backbone"`       // googlenet, lite0, convnet, or file:NAME for imported features
 	Mode     string `json:"mode"`           // frozen or finetune
 	Method   string `json:"method"`         // the label in the suite
 	Size     int    `json:"embedding_size"` // width of the test-time vector
 }
 
-// Path returns <dataset>.<variant>/<backbone>-<mode>/<method>-<size>.
+// Path returns <dataset>.<variant>/<backbone>-<mode>/<method>-<size>. A backbone file:NAME is file-NAME
+// there: not every system takes a colon in the name of a folder.
 func (g Group) Path() string {
-	return path.Join(g.Dataset+"."+g.Variant, g.Backbone+"-"+g.Mode, fmt.Sprintf("%s-%d", g.Method, g.Size))
+	return path.Join(g.Dataset+"."+g.Variant, g.backboneFolder()+"-"+g.Mode, fmt.Sprintf("%s-%d", g.Method, g.Size))
+}
+
+// backboneFolder returns the name of the backbone in paths.
+func (g Group) backboneFolder() string {
+	if name, ok := strings.CutPrefix(g.Backbone, "file:"); ok {
+		return "file-" + name
+	}
+	return g.Backbone
 }
 
 // A Key identifies a cell inside a run.

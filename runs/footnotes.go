@@ -127,6 +127,9 @@ func configDifferences(a, b json.RawMessage) []string {
 		if k == "seed" || fa[k] == fb[k] {
 			continue
 		}
+		if k == "features.digest" {
+			fa[k], fb[k] = shortDigest(fa[k]), shortDigest(fb[k])
+		}
 		differences = append(differences, fmt.Sprintf("%s: %s -> %s", k, orUnset(fa[k]), orUnset(fb[k])))
 	}
 	return differences

@@ -221,7 +221,7 @@ func (r *Run) WriteCell(c Cell) error {
 // validate refuses a key whose path would leave its place in the run's folder.
 func (k Key) validate() error {
 	for _, part := range []struct{ what, name string }{
-		{"dataset", k.Dataset}, {"variant", k.Variant}, {"backbone", k.Backbone}, {"mode", k.Mode}, {"method", k.Method},
+		{"dataset", k.Dataset}, {"variant", k.Variant}, {"backbone", k.backboneFolder()}, {"mode", k.Mode}, {"method", k.Method},
 	} {
 		if err := checkName(part.name); err != nil {
 			return fmt.Errorf("cell %s: %s %w", k.Path(), part.what, err)

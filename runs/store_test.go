@@ -94,6 +94,33 @@ func compact(t *testing.T, raw json.RawMessage) json.RawMessage {
 	return out
 }
 
+// A backbone file:NAME has a folder that every system takes, and a record in which it is file:NAME.
+func TestFileBackbonePath(t *testing.T) {
+	r, err := Store{Dir: t.TempDir()}.Create("r", Record{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := Key{Group: Group{Dataset: "cub", Variant: "v", Backbone: "file:dinov2", Mode: "frozen", Method: "m", Size: 8}}
+	if got := k.Path(); got != "cub.v/file-dinov2-frozen/m-8/seed-0" {
+		t.Errorf("path %s", got)
+	}
+	if err = r.WriteCell(Cell{Key: k, Status: Running}); err != nil {
+		t.Fatal(err)
+	}
+	if c, found, err := r.Cell(k); err != nil || !found || c.Backbone != "file:dinov2" {
+		t.Errorf("%+v, %v, %v", c.Key, found, err)
+	}
+	if cells, err := r.Cells(); err != nil || len(cells) != 1 || cells[0].Key != k {
+		t.Errorf("%+v, %v", cells, err)
+	}
+	for _, bad := range []string{"file:a:b", "other:a", "file:../a"} {
+		k.Backbone = bad
+		if err = r.WriteCell(Cell{Key: k, Status: Running}); err == nil {
+			t.Errorf("%s: no error", bad)
+		}
+	}
+}
+
 func TestRunNames(t *testing.T) {
 	s := Store{Dir: t.TempDir()}
 	for _, tt := range []struct{ id, why string }{

@@ -21,6 +21,7 @@ type Backbone struct {
 	Multiple int    // an input's side is a multiple of it
 	Minimum  int    // the smallest side, pixels
 	Weights  string // name of its pretrained weights in cache.Cache; empty when trained from scratch
+	Imported bool   // its features were made elsewhere: there is no network, and it takes no input
 
 	// Normalize turns uint8 RGB images [N, S, S, 3] into the network's float32
 	// input of the same shape.
@@ -56,9 +57,12 @@ func All() []Backbone {
 	}
 }
 
-// Named returns the backbone of the given name. An unknown name is an error that lists the known
-// ones.
+// Named returns the backbone of the given name. That of imported features, file:NAME, has no width:
+// each data set has its own. An unknown name is an error that lists the known ones.
 func Named(name string) (Backbone, error) {
+	if name, ok := ImportName(name); ok {
+		return importedBackbone(name)
+	}
 	var known []string
 	for _, b := range All() {
 		if b.Name == name {
@@ -66,12 +70,18 @@ func Named(name string) (Backbone, error) {
 		}
 		known = append(known, b.Name)
 	}
-	return Backbone{}, fmt.Errorf("backbone: %q is not one of %q", name, known)
+	return Backbone{}, fmt.Errorf("backbone: %q is not one of %q, nor file:NAME for imported features", name, known)
 }
 
 // CheckInput returns an error if the backbone cannot take a network input of that many pixels per
 // side.
 func (b Backbone) CheckInput(pixels int) error {
+	if b.Imported {
+		if pixels != 0 {
+			return fmt.Errorf("input: %d pixels for %s, which takes no images; leave it out", pixels, b.Name)
+		}
+		return nil
+	}
 	if pixels < b.Minimum || pixels%b.Multiple != 0 || pixels > maxInput {
 		want := fmt.Sprintf("%d to %d", b.Minimum, maxInput)
 		if b.Multiple > 1 {

@@ -148,7 +148,7 @@ func (e *estimator) cost(c plan.Cell) (runs.Cost, error) {
 	known := x.known
 	if _, paid := e.counted[x.features]; x.features != "" && !paid {
 		e.counted[x.features] = struct{}{}
-		net, err := backbones.Named(c.Backbone)
+		net, err := c.Config.Network()
 		if err != nil {
 			return cost, err
 		}
@@ -215,7 +215,7 @@ func lessCertain(a, b string) string {
 
 // estimateKind estimates what is the same for all seeds of a cell.
 func (e *estimator) estimateKind(c plan.Cell) (x kindCost, err error) {
-	net, err := backbones.Named(c.Backbone)
+	net, err := c.Config.Network()
 	if err != nil {
 		return x, err
 	}
@@ -294,8 +294,11 @@ func (e *estimator) overhead(c plan.Cell) float64 {
 	return rows * rate(slices.MinFunc(found, func(a, b measurement) int { return cmp.Compare(rate(a), rate(b)) }))
 }
 
-// features returns the key of the features that a cell needs, empty where they are cached.
+// features returns the key of the features that a cell needs, empty where they are cached or imported.
 func (e *estimator) features(c plan.Cell, net backbones.Backbone) (string, error) {
+	if net.Imported {
+		return "", nil
+	}
 	key := backbones.FeaturesKey(c.Manifest.Digest, e.weights[c.Backbone], net, c.Config.Input)
 	if _, ok := e.counted[key]; ok {
 		return key, nil

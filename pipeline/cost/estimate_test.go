@@ -257,6 +257,18 @@ func TestTrainKind(t *testing.T) {
 			t.Errorf("%s: %q beside %q", name, got, same)
 		}
 	}
+	// What features of one width cost does not depend on whose they are.
+	imported := func(name, digest string, width int) func(*models.Config) {
+		return func(c *models.Config) {
+			c.Backbone, c.Input, c.Features = "file:"+name, 0, &backbones.Imported{Digest: digest, Width: width, Origin: name}
+		}
+	}
+	if a, b := kind(imported("a", "x", 128)), kind(imported("b", "y", 128)); a != b || !strings.HasPrefix(a, "file:128 frozen ") {
+		t.Errorf("imported features of one width: %q, %q", a, b)
+	}
+	if kind(imported("a", "x", 128)) == kind(imported("a", "x", 64)) {
+		t.Error("features of two widths cost the same")
+	}
 	plain := func(c *models.Config) { c.Diversity = models.DiversityNone }
 	if kind(plain) != kind(func(c *models.Config) { plain(c); c.Hidden = 99 }) {
 		t.Error("hidden units of no regressor change the kind")

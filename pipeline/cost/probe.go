@@ -67,7 +67,7 @@ func probeCell(ctx context.Context, w *workspace.Workspace, e *estimator, c plan
 	if err != nil {
 		return 0, err
 	}
-	net, err := backbones.Named(c.Backbone)
+	net, err := c.Config.Network()
 	if err != nil {
 		return 0, err
 	}

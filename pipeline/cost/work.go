@@ -49,6 +49,7 @@ func trainKind(c models.Config, classes int) (string, error) {
 	if c.Mode == models.Frozen {
 		c.Input = 0 // the step sees features
 	}
+	c.Backbone, c.Features = backboneKind(c), nil
 	data, err := json.Marshal(c)
 	if err != nil {
 		return "", fmt.Errorf("kind of training: %w", err)
@@ -69,13 +70,22 @@ func trainKind(c models.Config, classes int) (string, error) {
 	return strings.Join(append(words, hex.EncodeToString(sum[:4])), " "), nil
 }
 
+// backboneKind returns what of a backbone changes the cost of what stands on it: all imported features
+// of one width cost the same.
+func backboneKind(c models.Config) string {
+	if c.Features != nil {
+		return fmt.Sprintf("file:%d", c.Features.Width)
+	}
+	return c.Backbone
+}
+
 // featuresKind returns what changes the cost of the feature of an image.
 func featuresKind(c models.Config) string { return fmt.Sprintf("%s %dpx", c.Backbone, c.Input) }
 
 // embedKind returns what changes the cost of the embedding of an image.
 func embedKind(c models.Config) string {
 	if c.Mode == models.Frozen {
-		return fmt.Sprintf("%s frozen %v", c.Backbone, c.Learners)
+		return fmt.Sprintf("%s frozen %v", backboneKind(c), c.Learners)
 	}
 	return fmt.Sprintf("%s finetune %dpx %v", c.Backbone, c.Input, c.Learners)
 }
@@ -91,9 +101,9 @@ func evaluateKind(c models.Config) string {
 // overheadKind returns what changes the rest of the time of a cell.
 func overheadKind(c models.Config) string {
 	if c.Untrained {
-		return c.Backbone + " untrained"
+		return backboneKind(c) + " untrained"
 	}
-	return fmt.Sprintf("%s %s %d", c.Backbone, c.Mode, c.Size)
+	return fmt.Sprintf("%s %s %d", backboneKind(c), c.Mode, c.Size)
 }
 
 // A searchSize is the size of the searches of a protocol: the number of draws, and that of the
@@ -257,7 +267,7 @@ func cellMeasurements(r *runs.Run, c plan.Cell, record runs.Cell) ([]measurement
 	if err != nil {
 		return nil, err
 	}
-	net, err := backbones.Named(c.Backbone)
+	net, err := c.Config.Network()
 	if err != nil {
 		return nil, err
 	}
@@ -337,7 +347,7 @@ func initialKind(c models.Config) string {
 	if c.Initial == models.InitialAdversarial {
 		hidden = c.Hidden
 	}
-	return fmt.Sprint(c.Backbone, " ", c.Input, "px ", c.Learners, " ", c.Initial, " ", hidden, " ", c.InitialSteps,
+	return fmt.Sprint(backboneKind(c), " ", c.Input, "px ", c.Learners, " ", c.Initial, " ", hidden, " ", c.InitialSteps,
 		" ", c.InitialRate, " ", c.InitialTolerance, " ", c.InitialLambdaW, " ", c.InitialNormAxis)
 }
 

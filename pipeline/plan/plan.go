@@ -93,7 +93,8 @@ func (p *Plan) Count(state string) int {
 }
 
 // New lists the cells of a suite and compares them with the records of a run. Every data set of the
-// suite must be prepared; with Only, those of the cells that match.
+// suite must be prepared, and have the imported features that it names; with Only, those of the cells
+// that match.
 func New(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options) (*Plan, error) {
 	p := &Plan{Run: o.Run, Suite: s, Weights: map[string]string{}, build: w.ExpectedEnvironment(ctx), sameBuild: o.SameBuild}
 	if err := CheckGlob(o.Only); err != nil {
@@ -126,7 +127,18 @@ func New(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options)
 					return nil, fmt.Errorf("suite %s: %w", s.Name, err)
 				}
 			}
-			cells, err := cellsOf(b, entry, *manifests[entry.Dir])
+			block := b
+			if imported, isImported, err := ImportedFeatures(w, b.Backbone, entry, manifests[entry.Dir].Digest); errors.Is(err, ErrNotImported) {
+				if !slices.Contains(absent, err.Error()) {
+					absent = append(absent, err.Error())
+				}
+				continue
+			} else if err != nil {
+				return nil, fmt.Errorf("suite %s: %w", s.Name, err)
+			} else if isImported {
+				block = b.WithFeatures(imported.Features)
+			}
+			cells, err := cellsOf(block, entry, *manifests[entry.Dir])
 			if err != nil {
 				return nil, fmt.Errorf("suite %s: %w", s.Name, err)
 			}
@@ -154,7 +166,7 @@ func New(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options)
 	case len(p.Cells) == 0:
 		return nil, fmt.Errorf("suite %s: no cell matches %q", s.Name, o.Only)
 	}
-	for _, a := range absent { // with --only the missing data sets may be meant to be left out
+	for _, a := range absent { // with --only what is missing may be meant to be left out
 		w.Log.Warn("left out", "reason", a)
 	}
 	return p, markRunning(w, p)

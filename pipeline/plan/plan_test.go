@@ -1,10 +1,12 @@
 package plan
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
 	"bierbench/models"
+	"bierbench/models/backbones"
 	"bierbench/models/losses"
 	"bierbench/runs"
 )
@@ -74,6 +76,39 @@ func TestState(t *testing.T) {
 		}
 		if strings.Contains(why, "seed: ") || strings.Contains(why, "shrinkage: ") {
 			t.Errorf("%s: %q names what has not changed", c.name, why)
+		}
+	}
+}
+
+// Other imported features make a cell stale, by their digest, their width or what is said of them. They
+// are named apart from options.
+func TestStateOfImportedFeatures(t *testing.T) {
+	was := `"features": {"digest": "` + strings.Repeat("a", 64) + `", "width": 8, "origin": "x"}`
+	for _, c := range []struct {
+		name     string
+		recorded string
+		steps    int
+		now      *backbones.Imported
+		want     string
+	}{
+		{"other values", was, 1000, &backbones.Imported{Digest: strings.Repeat("b", 64), Width: 8, Origin: "x"}, "features changed: SHA-256 aaaaaaaaaaaa -> bbbbbbbbbbbb"},
+		{"another origin", was, 1000, &backbones.Imported{Digest: strings.Repeat("a", 64), Width: 8}, `features changed: origin "x" -> none`},
+		{
+			"features and an option", was, 400, &backbones.Imported{Digest: strings.Repeat("a", 64), Width: 9, Origin: "x"},
+			"features changed: width 8 -> 9; configuration: steps: 1000 -> 400",
+		},
+		{"an option alone", was, 400, &backbones.Imported{Digest: strings.Repeat("a", 64), Width: 8, Origin: "x"}, "configuration: steps: 1000 -> 400"},
+	} {
+		p := &Plan{Weights: map[string]string{}}
+		planned := Cell{Config: models.Config{Backbone: "file:x", Steps: c.steps, Features: c.now}, ConfigHash: "new"}
+		recorded := models.Config{Backbone: "file:x", Steps: 1000}
+		data, err := json.Marshal(recorded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := runs.Cell{ConfigHash: "old", Status: runs.Done, Config: []byte("{" + c.recorded + "," + string(data[1:]))}
+		if state, why := p.State(planned, old, true); state != Stale || why != c.want {
+			t.Errorf("%s: %s (%s), want %s", c.name, state, why, c.want)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"bierbench/models/backbones"
 	"bierbench/pipeline/workspace"
 	"bierbench/runs"
 )
@@ -23,7 +24,7 @@ func (p *Plan) State(c Cell, old runs.Cell, recorded bool) (state, why string) {
 	weights := p.Weights[c.Backbone]
 	switch {
 	case old.ConfigHash != c.ConfigHash:
-		return Stale, "configuration: " + c.changedOptions(old.Config)
+		return Stale, c.changedConfig(old.Config)
 	case old.DataHash != c.DataHash:
 		return Stale, fmt.Sprintf("data set: digest %.12s -> %.12s", old.DataHash, c.DataHash)
 	case weights != "" && old.Environment.Weights != "" && old.Environment.Weights != weights:
@@ -58,6 +59,24 @@ func (p *Plan) otherBuilds(old runs.Cell) string {
 	return strings.Join(all, "; before: ")
 }
 
+// changedConfig names what differs from a recorded configuration: the imported features, and the
+// options.
+func (c Cell) changedConfig(recorded json.RawMessage) string {
+	var changes []string
+	var before struct {
+		Features *backbones.Imported `json:"features"`
+	}
+	if json.Unmarshal(recorded, &before) == nil {
+		if changed := before.Features.Changes(c.Config.Features); changed != "" {
+			changes = append(changes, "features changed: "+changed)
+		}
+	}
+	if options := c.changedOptions(recorded); options != "" || changes == nil {
+		changes = append(changes, "configuration: "+options)
+	}
+	return strings.Join(changes, "; ")
+}
+
 // changedOptions names the options that differ from a recorded configuration: "steps: 400 -> 1000,
 // shrinkage: 2 -> 3".
 func (c Cell) changedOptions(recorded json.RawMessage) string {
@@ -76,7 +95,7 @@ func (c Cell) changedOptions(recorded json.RawMessage) string {
 	var changes []string
 	for _, key := range keys {
 		was, is := compactJSON(before[key]), compactJSON(after[key])
-		if key != "seed" && was != is {
+		if key != "seed" && key != "features" && was != is { // those are said by their digests
 			changes = append(changes, fmt.Sprintf("%s: %s -> %s", key, was, is))
 		}
 	}

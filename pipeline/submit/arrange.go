@@ -60,7 +60,7 @@ func memoryLimit(bytes int64) int64 {
 }
 
 // featuresFile returns the key and the file of the features that a cell reads. Both are empty for a
-// cell that trains its backbone. digests caches the SHA-256 of the weights of each backbone.
+// cell that trains its backbone, and for imported features, which are there. digests caches the SHA-256 of the weights of each backbone.
 func featuresFile(w *workspace.Workspace, c plan.Cell, digests map[string]string) (key, file string, err error) {
 	if c.Config.Mode != models.Frozen {
 		return "", "", nil
@@ -68,6 +68,9 @@ func featuresFile(w *workspace.Workspace, c plan.Cell, digests map[string]string
 	net, err := backbones.Named(c.Config.Backbone)
 	if err != nil {
 		return "", "", err
+	}
+	if net.Imported {
+		return "", "", nil
 	}
 	weights, ok := digests[net.Name]
 	if !ok {

@@ -25,9 +25,10 @@ type Option struct {
 // constants of a method are merged into those of its block, name by name.
 const constantsKey = "constants"
 
-// reservedKeys are the fields of models.Config that other keys of a block or a method set.
+// reservedKeys are the fields of models.Config that other keys of a block or a method set, or the
+// data set's imported features.
 func reservedKeys() []string {
-	return []string{"backbone", "mode", "input", "size", "seed", "untrained", "learners"}
+	return []string{"backbone", "mode", "input", "size", "seed", "untrained", "learners", "features"}
 }
 
 // optionKeys returns the names of all options, sorted.

@@ -35,6 +35,14 @@ type Block struct {
 	Options  []Option  `json:"options,omitempty"` // for every method of the block
 	Position Position  `json:"-"`                 // where the block begins
 	places   map[string]Position
+	features *backbones.Imported // of one data set; see WithFeatures
+}
+
+// WithFeatures returns the block on the imported features of one data set: its configurations name
+// them. The backbone is file:NAME.
+func (b Block) WithFeatures(f backbones.Imported) Block {
+	b.features = &f
+	return b
 }
 
 // place returns where a key of the block is, or where the block begins.
@@ -140,11 +148,12 @@ func (s *Suite) Set(assignment string) error {
 	return nil
 }
 
-// Config returns the configuration of a variant of the block at one size, without a seed.
+// Config returns the configuration of a variant of the block at one size, without a seed. That of the
+// untrained features of backbone file:NAME has size 0 before WithFeatures.
 func (b *Block) Config(v Variant, size int) (models.Config, error) {
 	c := models.DefaultConfig(b.Mode)
-	c.Backbone, c.Size = b.Backbone, size
-	net, err := backbones.Named(b.Backbone)
+	c.Backbone, c.Size, c.Features = b.Backbone, size, b.features
+	net, err := c.Network()
 	if err != nil {
 		return c, b.place("backbone").Errorf("%w", err)
 	}
@@ -184,7 +193,7 @@ func (b *Block) Config(v Variant, size int) (models.Config, error) {
 		}
 		// Options of training do not belong to it: changing them leaves its cells done.
 		features := models.Config{
-			Backbone: c.Backbone, Mode: c.Mode, Input: c.Input, Untrained: true, Size: net.Features,
+			Backbone: c.Backbone, Mode: c.Mode, Input: c.Input, Untrained: true, Size: net.Features, Features: c.Features,
 			SelectionConfig: models.SelectionConfig{Evaluate: c.Evaluate},
 		}
 		if c.Evaluate == models.EvaluateValidation {

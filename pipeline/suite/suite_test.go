@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"bierbench/models"
+	"bierbench/models/backbones"
 	"bierbench/models/losses"
 )
 
@@ -169,6 +170,37 @@ func TestSuiteOptions(t *testing.T) {
 	}
 }
 
+// A block on imported features has their width where it is known, and is written as it was read.
+func TestImportedFeatures(t *testing.T) {
+	s, err := Parse("s", "s.yaml", []byte("- datasets: [cub]\n  backbone: file:dinov2\n  mode: frozen\n  methods: [features, bier]\n  sizes: [24]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := s.YAML(); err != nil || !strings.Contains(string(text), "  backbone: file:dinov2\n") {
+		t.Errorf("%v, written as\n%s", err, text)
+	}
+	plain := s.Blocks[0]
+	f := backbones.Imported{Digest: "d", Width: 768, Origin: "a network"}
+	known := plain.WithFeatures(f)
+	for _, tt := range []struct {
+		block  Block
+		method int
+		size   int
+	}{{plain, 0, 0}, {known, 0, 768}, {plain, 1, 24}, {known, 1, 24}} {
+		c, err := tt.block.Config(tt.block.Methods[tt.method], 24)
+		if err != nil || c.Size != tt.size || c.Input != 0 || c.Backbone != "file:dinov2" {
+			t.Errorf("method %d: %+v, %v; want size %d", tt.method, c, err, tt.size)
+		}
+		if (c.Features != nil) != (tt.block.features != nil) || c.Features != nil && *c.Features != f {
+			t.Errorf("method %d: features %+v", tt.method, c.Features)
+		}
+	}
+	wide := plain.WithFeatures(backbones.Imported{Digest: "d", Width: backbones.MaxImportWidth + 1})
+	if _, err := wide.Config(wide.Methods[1], 24); err == nil || !strings.Contains(err.Error(), "features: width 65537; want 1 to 65536") {
+		t.Errorf("a width that none may have: %v", err)
+	}
+}
+
 func TestSuiteErrors(t *testing.T) {
 	const head = "- datasets: [cub]\n  backbone: lite0\n  mode: frozen\n  methods: [bier]\n"
 	cases := []struct{ name, text, want string }{
@@ -226,6 +258,11 @@ func TestSuiteErrors(t *testing.T) {
 		{"hidden units of a petabyte", head + "  hidden: 2000000000\n", "s.yaml:5: method bier at size 512: hidden: 2000000000; want at most 65536"},
 		{"a batch whose size wraps around", head + "  images: 4294967296\n  classes: 4294967296\n", "s.yaml:6: method bier at size 512: classes: 4294967296 x 4294967296 images; want a batch of at most 65536"},
 		{"a reserved key", head + "  untrained: true\n", `s.yaml:5: unknown key "untrained"`},
+		{"features that an import decides", head + "  features: {width: 3}\n", `s.yaml:5: unknown key "features"`},
+		{"imported features end to end", "- datasets: [cub]\n  backbone: file:dinov2\n  mode: finetune\n  methods: [bier]\n", "s.yaml:3: method bier at size 512: mode: finetune; file:dinov2 is features that were made elsewhere"},
+		{"an input for imported features", "- datasets: [cub]\n  backbone: file:dinov2\n  mode: frozen\n  methods: [bier]\n  input: 224\n", "s.yaml:5: input: 224 pixels for file:dinov2, which takes no images"},
+		{"imported features without a name", "- datasets: [cub]\n  backbone: 'file:'\n  mode: frozen\n  methods: [bier]\n", `s.yaml:2: backbone: file:: "" is no name of features`},
+		{"imported features in a folder elsewhere", "- datasets: [cub]\n  backbone: file:../x\n  mode: frozen\n  methods: [bier]\n", `s.yaml:2: backbone: file:../x: "../x" is no name of features`},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 )
 
 // plainYAML matches the strings that may stand without quotes.
-var plainYAML = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./+-]*$`)
+var plainYAML = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./+-]*(:[A-Za-z0-9_./+-]+)?$`)
 
 // YAML returns the suite as a suite file. Includes and overrides are resolved in it, and a suite
 // that is read from it is equal to this one.

@@ -13,7 +13,7 @@ import (
 func newListCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "list",
-		Short:   "List the data sets and runs of the workspace",
+		Short:   "List the data sets, imported features and runs of the workspace",
 		Example: `  bierbench list`,
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -30,7 +30,26 @@ func newListCommand(a *app) *cobra.Command {
 	}
 }
 
-// printListing prints the data sets and the runs.
+// printImports prints imported features.
+func printImports(out io.Writer, imports []pipeline.ListedImport) {
+	if len(imports) > 0 {
+		fmt.Fprintln(out, "features\tdata set\timages\twidth\tdigest")
+	}
+	for _, i := range imports {
+		fmt.Fprintf(out, "%s\t%s/%s\t%d\t%d\t%.12s", i.Backbone(), i.Set, i.Variant, i.Images, i.Features.Width, i.Features.Digest)
+		for _, text := range []string{i.Features.Origin, i.Features.Preprocessing} {
+			if text != "" {
+				fmt.Fprintf(out, "  %s", text)
+			}
+		}
+		if i.Why != "" {
+			fmt.Fprintf(out, "  (not usable: %s)", i.Why)
+		}
+		fmt.Fprintln(out)
+	}
+}
+
+// printListing prints the data sets, the imported features and the runs.
 func printListing(out io.Writer, w *workspace.Workspace, l *pipeline.Listing) error {
 	return alignColumns(out, func(out io.Writer) {
 		if len(l.Datasets) == 0 {
@@ -41,6 +60,7 @@ func printListing(out io.Writer, w *workspace.Workspace, l *pipeline.Listing) er
 		for _, d := range l.Datasets {
 			fmt.Fprintf(out, "%s\t%s\t%d\t%.12s\n", d.Set, d.Variant, d.Images, d.Digest)
 		}
+		printImports(out, l.Features)
 		if len(l.Runs) == 0 {
 			fmt.Fprintf(out, "no runs; run %q\n", w.CommandLine("run", "SUITE"))
 		} else {
