@@ -34,6 +34,7 @@ func arrows() map[string][]string {
 		"reports/internal/chart": {"reports/internal/table"},
 		"reports":                {"runs", "reports/internal/table", "reports/internal/chart"},
 
+		"pipeline/vectors":         {},
 		"pipeline/internal/claims": {},
 		"pipeline/suite":           {"datasets", "models", "models/backbones", "models/losses"},
 		"pipeline/workspace":       {"datasets", "models/xla", "models/cache", "runs"},
@@ -48,7 +49,8 @@ func arrows() map[string][]string {
 		"pipeline/export": {"runs"},
 		"pipeline": {
 			"datasets", "models", "models/...", "runs", "reports",
-			"pipeline/suite", "pipeline/workspace", "pipeline/plan", "pipeline/cost", "pipeline/export", "pipeline/internal/claims",
+			"pipeline/suite", "pipeline/workspace", "pipeline/plan", "pipeline/cost", "pipeline/export", "pipeline/vectors",
+			"pipeline/internal/claims",
 		},
 		"pipeline/submit": {
 			"models", "models/backbones", "models/xla", "runs", "pipeline",
