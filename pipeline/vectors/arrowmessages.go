@@ -32,12 +32,16 @@ const continuation = 0xffffffff
 // arrowMessages finds the messages of an Arrow stream, or of an Arrow file, which is a stream between
 // a magic and a footer. It reads no body, so that it takes as much time as there are messages.
 func arrowMessages(f *file) ([]arrowMessage, error) {
-	at := int64(0)
-	if string(f.head[:min(6, len(f.head))]) == "ARROW1" {
+	at, end := int64(0), f.size
+	if string(f.head[:min(6, len(f.head))]) == arrowMagic {
 		at = 8
+		var err error
+		if end, err = arrowFooter(f); err != nil {
+			return nil, err
+		}
 	}
 	var all []arrowMessage
-	for at <= f.size-4 { // a stream may end without its mark
+	for at <= end-4 { // a stream may end without its mark, and Go's files do
 		m, err := readArrowMessage(f, at)
 		if errors.Is(err, io.EOF) {
 			break
@@ -49,6 +53,26 @@ func arrowMessages(f *file) ([]arrowMessage, error) {
 		at = m.end
 	}
 	return all, nil
+}
+
+// arrowMagic begins and ends an Arrow file.
+const arrowMagic = "ARROW1"
+
+// arrowFooter returns the offset at which the footer of an Arrow file begins: before its length, four
+// bytes, and the magic. It is the size of a file that is cut, whose messages are read as far as they go.
+func arrowFooter(f *file) (int64, error) {
+	var tail [4 + len(arrowMagic)]byte
+	if f.size < int64(len(tail)) {
+		return f.size, nil
+	}
+	if err := f.readAt(tail[:], f.size-int64(len(tail))); err != nil {
+		return 0, err
+	}
+	length := int64(binary.LittleEndian.Uint32(tail[:]))
+	if at := f.size - int64(len(tail)) - length; string(tail[4:]) == arrowMagic && at >= 0 {
+		return at, nil
+	}
+	return f.size, nil
 }
 
 // readArrowMessage describes the message at an offset; io.EOF says that the stream ends there.
