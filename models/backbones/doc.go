@@ -8,5 +8,6 @@
 // are float32 [N, Features].
 //
 // Features of a frozen backbone are computed once and kept in an Arrow file (Features); an
-// extraction that was killed continues from its finished parts.
+// extraction that was killed continues from its finished parts. Features that were made elsewhere
+// (Import) are the backbone file:NAME.
 package backbones

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"bierbench/pipeline"
 	"bierbench/reports"
 )
@@ -45,7 +47,11 @@ func commandLineIn(t *testing.T, dir string, args ...string) (stdout, stderr str
 // Every command says what it does and shows an example that it accepts.
 func TestHelp(t *testing.T) {
 	root := newRootCommand(&app{})
-	for _, cmd := range append(root.Commands(), root) {
+	all := []*cobra.Command{root}
+	for _, cmd := range root.Commands() {
+		all = append(append(all, cmd), cmd.Commands()...)
+	}
+	for _, cmd := range all {
 		t.Run(cmd.Name(), func(t *testing.T) {
 			if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
 				t.Errorf("short help %q; want a line without a full stop", cmd.Short)

@@ -15,13 +15,15 @@ func newFeaturesCommand(a *app) *cobra.Command {
 	var f suiteFlags
 	cmd := &cobra.Command{
 		Use:   "features [SUITE]",
-		Short: "Compute the features that the cells of a suite read",
+		Short: "Compute the features that a suite reads, or import features made elsewhere",
 		Long: `features does what the first frozen cell of a backbone and data set would do: it
 takes every image through the backbone once and keeps what comes out. submit has a
 task do this before cells that would wait for each other.
+
+"features import" stores features that were made elsewhere; list shows them.
 ` + suiteHelp(),
-		Example:   `  bierbench features quick --only 'cub.*'`,
-		Hidden:    true,
+		Example: `  bierbench features quick --only 'cub.*'
+  bierbench features import dinov2 --dataset cub --features cub.npy --ids cub-ids.npy`,
 		Args:      wantArgs(0, 1, "a suite"),
 		ValidArgs: suite.Builtin(),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -45,5 +47,6 @@ task do this before cells that would wait for each other.
 		},
 	}
 	f.add(cmd)
+	cmd.AddCommand(newImportFeaturesCommand(a))
 	return cmd
 }
