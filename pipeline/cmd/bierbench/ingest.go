@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -15,6 +16,7 @@ import (
 
 func newIngestCommand(a *app) *cobra.Command {
 	o := datasets.DefaultIngestOptions()
+	var fetch fetchOptions
 	cmd := &cobra.Command{
 		Use:   "ingest NAME... --raw DIR",
 		Short: "Read raw data sets in their published layouts and write Arrow files",
@@ -24,6 +26,7 @@ datasets/<name>/<variant>/. Where that folder already holds the same, nothing is
 written.`,
 		Example: `  bierbench ingest cub --raw DIR
   bierbench ingest cub --raw CUB_200_2011.tgz
+  bierbench ingest cub --raw DIR --fetch
   bierbench ingest cub --raw DIR --allow-missing --precropped
   bierbench ingest sop --raw DIR --custom grocery
   bierbench ingest all --raw DIR`,
@@ -46,6 +49,13 @@ written.`,
 			if err = o.Validate(); err != nil {
 				return usageError{fmt.Errorf("--%w", err)} // which begins with the name of the option
 			}
+			if fetch.fetch {
+				if o.Raw, err = fetch.run(cmd, a, w, args, o.Raw); err != nil {
+					return err
+				}
+			} else if fetch.accepted {
+				return usageError{errors.New("--accept-licence: it goes with --fetch")}
+			}
 			results, err := pipeline.Ingest(cmd.Context(), w, args, o)
 			if err != nil && len(results) == 0 {
 				return err
@@ -57,6 +67,7 @@ written.`,
 			return printed
 		},
 	}
+	fetch.addFlags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.Raw, "raw", "", "`DIR` of the data set as it was published, the folder that holds it, or an archive (.zip, .tar, .tgz)")
 	f.BoolVar(&o.AllowMissing, "allow-missing", false, "ingest the images that exist, and record those that are missing")
