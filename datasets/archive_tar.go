@@ -157,8 +157,7 @@ func (a *archive) addTarred(p string, h *tar.Header, keep func() (int64, error))
 	}
 	offset, err := keep()
 	if err != nil {
-		var full *spoolError
-		if errors.As(err, &full) {
+		if full, ok := errors.AsType[*spoolError](err); ok {
 			return fmt.Errorf("unpack %s: %w", a.path, full.err)
 		}
 		return a.damaged(h.Name, err)

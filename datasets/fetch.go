@@ -208,8 +208,7 @@ func (p *fetched) fill(ctx context.Context, a Address, o FetchOptions) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		var never *refusal
-		if errors.As(err, &never) {
+		if _, never := errors.AsType[*refusal](err); never {
 			return err
 		}
 		if failed++; p.size > most {
@@ -219,8 +218,7 @@ func (p *fetched) fill(ctx context.Context, a Address, o FetchOptions) error {
 			return fmt.Errorf("%w; %d attempts in a row brought nothing, and the same command goes on from here", err, failed)
 		}
 		wait := min(o.Wait<<min(failed-1, 20), o.MostWait)
-		var busy *later
-		if errors.As(err, &busy) && busy.wait > 0 {
+		if busy, ok := errors.AsType[*later](err); ok && busy.wait > 0 {
 			wait = min(busy.wait, o.MostWait)
 		}
 		if o.Retry != nil {

@@ -288,8 +288,8 @@ func TestFetchResumes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := os.ReadFile(path); err != nil || string(got) != string(data) {
-		t.Errorf("%d bytes, %v", len(got), err)
+	if got, failed := os.ReadFile(path); failed != nil || string(got) != string(data) {
+		t.Errorf("%d bytes, %v", len(got), failed)
 	}
 	if fmt.Sprint(asked) != "[ bytes=400000-]" {
 		t.Errorf("asked for %q", asked)

@@ -75,9 +75,9 @@ func TestIngestMoved(t *testing.T) {
 				} else {
 					c.found = "images in the top folder"
 				}
-				entries, err := os.ReadDir(from)
-				if err != nil {
-					t.Fatal(err)
+				entries, failed := os.ReadDir(from)
+				if failed != nil {
+					t.Fatal(failed)
 				}
 				for _, e := range entries {
 					if c.set.Name != "sop" || e.IsDir() {
@@ -164,16 +164,20 @@ func TestIngestCarsByClass(t *testing.T) {
 		found  string
 		err    string
 	}{
-		"Kaggle's by classes": {devkitFiles(), func(r Row) string { return "car_data/car_data/" + split(r) + "/" + className(r) },
-			"class folders in car_data/car_data/test and car_data/car_data/train, joined to devkit/ by split and number", ""},
+		"Kaggle's by classes": {
+			devkitFiles(), func(r Row) string { return "car_data/car_data/" + split(r) + "/" + className(r) },
+			"class folders in car_data/car_data/test and car_data/car_data/train, joined to devkit/ by split and number", "",
+		},
 		"in the published folders": {devkitFiles(), func(r Row) string { return official(r) + "/" + className(r) }, "class folders in cars_test and cars_train, joined", ""},
 		"without blanks":           {devkitFiles(), func(r Row) string { return split(r) + "/" + strings.ReplaceAll(className(r), " ", "_") }, "class folders in test and train", ""},
 		"doubled":                  {devkitFiles(), func(r Row) string { return official(r) + "/" + official(r) }, "cars_train/ and cars_test/ with devkit/, images in cars_train/cars_train, images in cars_test/cars_test", ""},
 		"6 digits, one folder":     {papersFiles(), func(r Row) string { return "cars/" + className(r) }, "class folders in cars, joined to cars_annos.mat", ""},
 		"6 digits, both lists":     {both, func(r Row) string { return className(r) }, "class folders in ., joined to cars_annos.mat", ""},
 		"5 digits, one folder":     {devkitFiles(), func(r Row) string { return "cars/" + className(r) }, "", "a 5-digit number is that of a training and of a test image"},
-		"two copies": {devkitFiles(), func(r Row) string { return fmt.Sprintf("%c/%s/%s", 'a'+r.Class%2, split(r), className(r)) }, "",
-			"b/test cannot be joined to the annotations: a/test has class folders of the same split"},
+		"two copies": {
+			devkitFiles(), func(r Row) string { return fmt.Sprintf("%c/%s/%s", 'a'+r.Class%2, split(r), className(r)) }, "",
+			"b/test cannot be joined to the annotations: a/test has class folders of the same split",
+		},
 		"another class": {devkitFiles(), func(r Row) string { return split(r) + "/Maker Model 2 Sedan 2012" }, "", "but its folder is \"Maker Model 2 Sedan 2012\": the numbers are not those"},
 		"no class":      {papersFiles(), func(r Row) string { return fmt.Sprint("class ", r.Class) }, "", "none of the 6 listed images exists"},
 	}

@@ -176,8 +176,8 @@ func firstFile(src *Source, names ...string) string {
 	for _, name := range names {
 		name = src.resolve(name)
 		info, err := src.Stat(name)
-		var link *linkError
-		if err == nil && info.Mode().IsRegular() || errors.As(err, &link) {
+		_, link := errors.AsType[*linkError](err)
+		if err == nil && info.Mode().IsRegular() || link {
 			return name
 		}
 	}

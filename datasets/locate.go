@@ -118,13 +118,13 @@ func openSet(ctx context.Context, set Set, o IngestOptions) (*Source, error) {
 	}
 	raw := o.Raw
 	if info.IsDir() {
-		look, err := openToLook(raw)
-		if err != nil {
-			return nil, fmt.Errorf("look for %s: %w", set.Title, err)
+		look, failed := openToLook(raw)
+		if failed != nil {
+			return nil, fmt.Errorf("look for %s: %w", set.Title, failed)
 		}
-		found, err := look.find(set)
-		if err = errors.Join(err, look.Close()); err != nil {
-			return nil, err
+		found, failed := look.find(set)
+		if failed = errors.Join(failed, look.Close()); failed != nil {
+			return nil, failed
 		}
 		raw = filepath.Join(raw, filepath.FromSlash(found))
 	}
