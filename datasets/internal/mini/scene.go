@@ -35,10 +35,16 @@ func (p pose) object(px, py float64) (x, y float64) {
 
 // scene draws one image of a class: background, clutter, object, light, blur and noise.
 func (f family) scene(k attributes, r *random) *scene {
-	s := &scene{width: 72 + r.IntN(41), height: 72 + r.IntN(41)}
+	width, height := 72+r.IntN(41), 72+r.IntN(41)
 	if r.chance(0.02) { // larger than what is usually stored, so that reducing is exercised too
-		s.width, s.height = 3*s.width+40, 3*s.height+40
+		width, height = 3*width+40, 3*height+40
 	}
+	return f.sceneOf(k, width, height, r)
+}
+
+// sceneOf draws one image of so many pixels.
+func (f family) sceneOf(k attributes, width, height int, r *random) *scene {
+	s := &scene{width: width, height: height}
 	s.pixels = make([]colour, s.width*s.height)
 	s.grey, s.quality = r.chance(0.02), 70+r.IntN(26)
 	s.background(f, r)
