@@ -9,50 +9,64 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// writeDataset reads the images of rows and writes a whole data set into dir. It fills in m.
-func writeDataset(ctx context.Context, dir string, folder *sources, prepare preparer, m *Manifest, rows []*Row, o IngestOptions,
+// A filler writes a data set: it counts what becomes of each row.
+type filler struct {
+	m       *Manifest
+	rows    []*Row // in the order of the files
+	folder  *sources
+	writer  *writer
+	journal *journal
+	digest  *contentDigest
+	workers int
+	report  func(done, total int) // nil: none
+
+	last   *Row  // that was stored
+	broken []int // numbers of the rows in m.Quarantine
+	noted  int   // rows that the journal deals with
+}
+
+// writeDataset reads the images of rows and writes a whole data set into the journal's folder, from the
+// parts on that are there already. It fills in m.
+func writeDataset(ctx context.Context, j *journal, folder *sources, prepare preparer, m *Manifest, rows []*Row, o IngestOptions,
 	l sizeLimits,
 ) error {
-	w, err := newWriter(dir, *m, rows, l)
+	f := &filler{m: m, rows: rows, folder: folder, journal: j, workers: o.Workers, report: o.Progress}
+	w, err := newWriter(j.partial, *m, rows, l, func(p Part, part []stored) error { return j.add(f.entry(p, part)) })
 	if err != nil {
 		return err
 	}
 	defer w.abandon()
-	sum, err := newDigest(*m)
-	if err != nil {
+	f.writer = w
+	if f.digest, err = newDigest(*m); err != nil {
 		return err
 	}
 	m.Counts, m.Classes = map[string]int{}, map[string]int{}
+	done, err := f.resume(ctx)
+	if err != nil {
+		return err
+	}
+	m.Resumed = done
 	allowed := int(o.MaxQuarantine * float64(len(rows)))
-	done := 0
-	var last *Row
 	work := func(r *Row) imageOutcome { return readOne(ctx, folder, prepare, r) }
-	err = inOrder(ctx, rows, o.Workers, waitingImages(m.Options, o.Workers), work, func(r imageOutcome) error {
+	err = inOrder(ctx, rows[done:], o.Workers, waitingImages(m.Options, o.Workers), work, func(r imageOutcome) error {
 		done++
 		if r.fatal != nil {
 			return r.fatal
 		}
 		if r.bad != nil {
-			m.Quarantine = append(m.Quarantine, Quarantined{
+			f.quarantine(done-1, Quarantined{
 				Name: r.row.Name, Line: r.row.Line, Reason: r.bad.Error(), SHA256: hex.EncodeToString(r.source[:]),
 			})
 			if n := len(m.Quarantine); n > allowed && (n >= 10 || done == len(rows)) {
 				return tooManyBroken(m.Quarantine, done, len(rows), o.MaxQuarantine)
 			}
 		} else {
-			split := string(r.row.Split)
-			if m.Counts[split]++; last == nil || last.Split != r.row.Split || last.Class != r.row.Class {
-				m.Classes[split]++
-			}
-			last = r.row
-			sum.row(r.stored)
+			f.count(r.stored)
 			if failed := w.add(r.stored); failed != nil {
 				return failed
 			}
 		}
-		if o.Progress != nil {
-			o.Progress(done, len(rows))
-		}
+		f.progress(done)
 		return nil
 	})
 	if err != nil {
@@ -66,8 +80,31 @@ func writeDataset(ctx context.Context, dir string, folder *sources, prepare prep
 	}
 	m.Rows = m.Index.Rows
 	m.Subset = len(m.Missing)+len(m.Quarantine) > 0
-	m.Digest = sum.finish(*m)
-	return m.write(dir)
+	m.Digest = f.digest.finish(*m)
+	return nil
+}
+
+// count counts a row that is stored.
+func (f *filler) count(s stored) {
+	split := string(s.row.Split)
+	if f.m.Counts[split]++; f.last == nil || f.last.Split != s.row.Split || f.last.Class != s.row.Class {
+		f.m.Classes[split]++
+	}
+	f.last = s.row
+	f.digest.row(s)
+}
+
+// quarantine notes that the image of row number at is broken.
+func (f *filler) quarantine(at int, q Quarantined) {
+	f.m.Quarantine = append(f.m.Quarantine, q)
+	f.broken = append(f.broken, at)
+}
+
+// progress reports how many rows are dealt with.
+func (f *filler) progress(done int) {
+	if f.report != nil {
+		f.report(done, len(f.rows))
+	}
 }
 
 // An imageOutcome is what became of the image of a row.

@@ -19,8 +19,10 @@ import (
 // and Manifest.Fresh is false.
 //
 // The folder appears whole or not at all. Everything is written to a hidden folder beside it, the
-// manifest last, and that folder takes its place; until then an older one stays. What an interrupted
-// Ingest left is removed by the next.
+// manifest last, and that folder takes its place; until then an older one stays. What an interrupted or
+// killed Ingest left is taken up by the next one of the same lists and options, from the last whole part
+// on, with the same result. It reads every source file of these parts again: one that was changed since
+// is not missed.
 func Ingest(ctx context.Context, set Set, o IngestOptions) (*Manifest, string, error) {
 	m, dir, err := ingestSet(ctx, set, o, standardLimits())
 	if err != nil {
@@ -89,23 +91,25 @@ func ingestSet(ctx context.Context, set Set, o IngestOptions, l sizeLimits) (*Ma
 			return nil, "", failed
 		}
 		if same {
-			if old.Seal == "" {
-				failed = old.write(dir) // an earlier version wrote it
-			}
-			return old, dir, errors.Join(failed, os.RemoveAll(hiddenDir(dir, "partial")))
+			failed = folder.account(ctx, layout, old, o.Report, func() error { return old.write(dir) })
+			return old, dir, errors.Join(failed, os.RemoveAll(hiddenDir(dir, "partial")), os.RemoveAll(hiddenDir(dir, "journal")))
 		}
 	}
-	partial := hiddenDir(dir, "partial")
-	if err = os.RemoveAll(partial); err != nil {
+	j, err := newJournal(dir, m, rows, l)
+	if err != nil {
 		return nil, "", err
 	}
-	if err = os.Mkdir(partial, 0o755); err != nil {
+	err = writeDataset(ctx, j, folder, prepare, &m, rows, o, l)
+	if err == nil {
+		err = folder.account(ctx, layout, &m, o.Report, func() error { return m.write(j.partial) })
+	}
+	if err != nil {
+		return nil, "", j.leave(err)
+	}
+	if err = replaceDir(dir, j.partial, moves{exchange, os.Rename}); err != nil {
 		return nil, "", err
 	}
-	if err = writeDataset(ctx, partial, folder, prepare, &m, rows, o, l); err != nil {
-		return nil, "", errors.Join(err, os.RemoveAll(partial))
-	}
-	if err = replaceDir(dir, partial, moves{exchange, os.Rename}); err != nil {
+	if err = os.RemoveAll(j.dir); err != nil {
 		return nil, "", err
 	}
 	m.Fresh = true
@@ -181,15 +185,11 @@ func lockDir(dir string) (unlock func(), err error) {
 // sortedRows returns the rows of a layout by (split, class, id). An id that comes twice is an
 // error.
 func sortedRows(layout *Layout) ([]*Row, error) {
-	rank := make(map[Split]int)
-	for i, s := range splitOrder() {
-		rank[s] = i
-	}
 	seen := make(map[int64]*Row, len(layout.Rows))
 	rows := make([]*Row, len(layout.Rows))
 	for i := range layout.Rows {
 		r := &layout.Rows[i]
-		if _, known := rank[r.Split]; !known {
+		if !slices.Contains(splitOrder(), r.Split) {
 			return nil, fmt.Errorf("%s: split is %q, want train, test, query or gallery", r.Line, r.Split)
 		}
 		if first, twice := seen[r.ID]; twice {
@@ -197,10 +197,13 @@ func sortedRows(layout *Layout) ([]*Row, error) {
 		}
 		seen[r.ID], rows[i] = r, r
 	}
-	slices.SortFunc(rows, func(a, b *Row) int {
-		return cmp.Or(cmp.Compare(rank[a.Split], rank[b.Split]), cmp.Compare(a.Class, b.Class), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(rows, compareRows)
 	return rows, nil
+}
+
+// compareRows orders rows by split, class and id.
+func compareRows(a, b *Row) int {
+	return cmp.Or(cmp.Compare(splitRank(a.Split), splitRank(b.Split)), cmp.Compare(a.Class, b.Class), cmp.Compare(a.ID, b.ID))
 }
 
 // tooManyBroken returns the error of more broken images than are allowed.

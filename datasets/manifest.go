@@ -50,6 +50,8 @@ type Manifest struct {
 	Missing    []string      `json:"missing"`    // names of listed images that do not exist
 	Quarantine []Quarantined `json:"quarantine"` // images that could not be read
 
+	Receipt *Receipt `json:"receipt,omitempty"` // of all rows and files; earlier versions wrote none
+
 	Digest      string `json:"digest"` // of content and options, not of paths, times, workers or the version of the tool
 	Subset      bool   `json:"subset"` // images were missing or quarantined
 	ToolVersion string `json:"tool_version"`
@@ -58,7 +60,8 @@ type Manifest struct {
 	// earlier versions have none.
 	Seal string `json:"seal,omitempty"`
 
-	Fresh bool `json:"-"` // the folder was written now; else it was up to date
+	Fresh   bool `json:"-"` // the folder was written now; else it was up to date
+	Resumed int  `json:"-"` // rows that an interrupted ingest had dealt with
 }
 
 // Options are the choices that decide what is stored.
@@ -214,6 +217,9 @@ func (m Manifest) check() error {
 	for _, q := range m.Quarantine {
 		texts = append(texts, q.Name, q.Line, q.Reason)
 	}
+	if m.Receipt != nil {
+		texts = append(texts, m.Receipt.FirstUnnamed...)
+	}
 	for _, text := range texts { // they are printed
 		if strings.ContainsFunc(text, isControl) {
 			return fmt.Errorf("%s has control characters", quote(text))
@@ -222,13 +228,21 @@ func (m Manifest) check() error {
 	if err := m.Options.validate(); err != nil {
 		return fmt.Errorf("options: %w", err)
 	}
+	if m.Receipt != nil {
+		return m.Receipt.check(m)
+	}
 	return nil
 }
 
 // encode returns the bytes of manifest.json with their seal.
 func (m Manifest) encode() ([]byte, error) {
 	m.Seal = ""
-	data, err := json.MarshalIndent(m, "", "  ")
+	return sealJSON(m)
+}
+
+// sealJSON returns an object as JSON with a seal as its last key.
+func sealJSON(v any) ([]byte, error) {
+	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return nil, err
 	}

@@ -411,7 +411,7 @@ func BenchmarkOpen(b *testing.B) {
 		}
 	}
 	dir := b.TempDir()
-	w, err := newWriter(dir, m, rows, standardLimits())
+	w, err := newWriter(dir, m, rows, standardLimits(), func(Part, []stored) error { return nil })
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -40,6 +40,9 @@ type IngestOptions struct {
 	// Pad: cutting images to a square would lose pixels.
 	Store string
 
+	// Report is a folder for the receipt of every row and file as CSV, <set>.<variant>.csv; empty: none.
+	Report string
+
 	Workers     int                   // goroutines that decode; the result does not depend on it
 	Progress    func(done, total int) // nil: none. Called from one goroutine at a time
 	ToolVersion string                // is stored in the files and is not part of the digest

@@ -53,6 +53,7 @@ type Layout struct {
 	Lists    []List
 	Rows     []Row // in the order of the lists
 	Unlisted int   // VehicleID: images that are in no split list and so are not in Rows
+	unlisted []Row // these images
 
 	HighRes bool // In-Shop: the images are of high resolution, and not those of 256x256 that the boxes refer to
 	most    int  // pixels of the longest side of the published images that the boxes refer to; 0 where it is not known

@@ -329,6 +329,7 @@ func (r *vehicleReader) addRows() {
 			row.Split = Test
 		case !image.training:
 			r.layout.Unlisted++
+			r.layout.unlisted = append(r.layout.unlisted, row)
 			continue
 		}
 		r.layout.Rows = append(r.layout.Rows, row)

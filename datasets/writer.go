@@ -46,19 +46,22 @@ type writer struct {
 
 	part      *arrowFile // nil: none is open
 	index     *arrowFile
+	inPart    []stored // rows of the open part
 	unindexed []stored // rows that the index still lacks
 	parts     []Part
+
+	whole func(p Part, rows []stored) error // is told of each part that is finished
 }
 
-// newWriter starts the files in dir, an empty folder.
-func newWriter(dir string, m Manifest, rows []*Row, l sizeLimits) (*writer, error) {
+// newWriter starts the files in dir.
+func newWriter(dir string, m Manifest, rows []*Row, l sizeLimits, whole func(p Part, rows []stored) error) (*writer, error) {
 	metadata, err := m.metadata()
 	if err != nil {
 		return nil, err
 	}
 	w := &writer{
 		dir: dir, limits: l, dicts: newDictionaries(rows),
-		schema: partSchema(m.Options, metadata), indexSchema: indexSchema(metadata),
+		schema: partSchema(m.Options, metadata), indexSchema: indexSchema(metadata), whole: whole,
 	}
 	w.index, err = createArrow(dir, indexName, w.indexSchema)
 	return w, err
@@ -109,6 +112,7 @@ func (w *writer) flush(n int) error {
 	if err := w.locateImages(rows); err != nil {
 		return err
 	}
+	w.inPart = append(w.inPart, rows...)
 	w.unindexed = append(w.unindexed, rows...)
 	w.batch = append([]stored(nil), w.batch[n:]...)
 	w.bytes -= size
@@ -159,8 +163,21 @@ func (w *writer) flushIndex(n int) error {
 func (w *writer) closePart() error {
 	p, err := w.part.close()
 	w.part = nil
+	if err != nil {
+		return err
+	}
 	w.parts = append(w.parts, p)
+	err = w.whole(p, w.inPart)
+	w.inPart = nil
 	return err
+}
+
+// takeOver adds a part that is there already, before any row is added. The next row begins a batch and a
+// part, as it does where the part is written.
+func (w *writer) takeOver(p Part, rows []stored) error {
+	w.parts = append(w.parts, p)
+	w.unindexed = append(w.unindexed, rows...)
+	return w.flushIndex(w.limits.index)
 }
 
 // finish writes what is left and returns the parts and the index.

@@ -148,7 +148,7 @@ func TestKeeps(t *testing.T) {
 		{"run quick", true},
 		{"demo", true},
 		{"submit quick", true},
-		{"ingest cub", false}, // what is half prepared is removed
+		{"ingest cub", true}, // whole parts
 		{"plan quick", false},
 		{"plan quick --probe", true}, // what was measured
 		{"show quick --follow", false},

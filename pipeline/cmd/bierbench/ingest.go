@@ -23,7 +23,8 @@ func newIngestCommand(a *app) *cobra.Command {
 		Long: `ingest reads ` + setNames() + `; all stands for every one
 that is found under DIR. It checks every count of the official lists, and writes
 datasets/<name>/<variant>/. Where that folder already holds the same, nothing is
-written.`,
+written. An ingest that was interrupted or killed goes on from the last whole part
+when the same command is given again, with any --workers.`,
 		Example: `  bierbench ingest cub --raw DIR
   bierbench ingest cub --raw CUB_200_2011.tgz
   bierbench ingest cub --raw DIR --fetch
@@ -78,6 +79,7 @@ written.`,
 	f.IntVar(&o.Size, "size", o.Size, "shortest side of a stored image, in `PIXELS`; smaller images stay as they are")
 	f.BoolVar(&o.Pad, "pad", false, "scale the longest side to --size and pad the image to a white square")
 	f.StringVar(&o.Store, "store", o.Store, "`FORMAT` of stored images: jpeg, or rgb (raw pixels; needs --pad)")
+	f.StringVar(&o.Report, "report", "", "`DIR` for <set>.<variant>.csv: what became of every row of the lists, and every file that no row names")
 	f.IntVar(&o.Workers, "workers", o.Workers, "`N` images are decoded at a time")
 	f.Float64Var(&o.MaxQuarantine, "max-quarantine", o.MaxQuarantine, "largest `SHARE` of broken images that is not an error")
 	return cmd
@@ -117,6 +119,9 @@ func printIngest(out io.Writer, results []pipeline.IngestResult) error {
 		verb := "up to date"
 		if r.Fresh {
 			verb = fmt.Sprintf("written in %.1f s (%.0f images/s)", r.Seconds, float64(m.Rows)/r.Seconds)
+			if m.Resumed > 0 {
+				verb = fmt.Sprintf("went on from the %d images of an interrupted ingest, written in %.1f s", m.Resumed, r.Seconds)
+			}
 		}
 		fmt.Fprintf(out, "%s (%s, %s): %s, %s\n", m.Set, m.Release, m.Layout, r.Dir, verb)
 		for _, split := range slices.Sorted(maps.Keys(m.Counts)) {
@@ -127,6 +132,10 @@ func printIngest(out io.Writer, results []pipeline.IngestResult) error {
 		}
 		if m.Unlisted > 0 {
 			fmt.Fprintf(out, "  left out: %s in no split list\n", counted(m.Unlisted, "image"))
+		}
+		if m.Receipt != nil && m.Receipt.Unnamed+m.Receipt.Litter > 0 {
+			fmt.Fprintf(out, "  not read: %s that no row names, %s of macOS or Windows\n",
+				counted(m.Receipt.Unnamed, "image"), counted(m.Receipt.Litter, "file"))
 		}
 		if n := len(m.Missing); n > 0 {
 			fmt.Fprintf(out, "  missing: %s; results are labelled +subset\n", counted(n, "listed image"))
