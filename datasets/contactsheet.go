@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"cmp"
 	"fmt"
 	"image"
 	"image/color"
@@ -19,15 +20,15 @@ const (
 	sheetCell    = 128 // side of an image's cell
 	sheetGap     = 6
 	sheetColumns = 8  // images of a class
-	sheetClasses = 12 // of all splits
+	sheetClasses = 12 // of all splits, unless another number is asked for
 	sheetLabel   = 20 // height of a class's line
 )
 
-// ContactSheet writes a PNG with a few images of a few classes. A line of text above each class
+// ContactSheet writes a PNG with a few images of so many classes, 0 for 12 of them. A line of text above each class
 // says its split, number, name and number of images. The sheet of a data set is the same every
 // time.
-func ContactSheet(d *Dataset, w io.Writer) error {
-	rows := d.sheetRows()
+func ContactSheet(d *Dataset, classes int, w io.Writer) error {
+	rows := d.sheetRows(cmp.Or(classes, sheetClasses))
 	width := sheetGap + sheetColumns*(sheetCell+sheetGap)
 	band := sheetLabel + sheetCell + sheetGap
 	sheet := image.NewRGBA(image.Rect(0, 0, width, sheetLabel+len(rows)*band+sheetGap))
@@ -56,7 +57,7 @@ type sheetRow struct {
 
 // sheetRows picks classes evenly over the data set, so that every split and every region of the
 // lists is on the sheet, and images evenly over each class.
-func (d *Dataset) sheetRows() []sheetRow {
+func (d *Dataset) sheetRows(most int) []sheetRow {
 	var classes [][]int
 	for i := range d.Len() {
 		if i == 0 || d.Split(i) != d.Split(i-1) || d.Class(i) != d.Class(i-1) {
@@ -65,7 +66,7 @@ func (d *Dataset) sheetRows() []sheetRow {
 		last := len(classes) - 1
 		classes[last] = append(classes[last], i)
 	}
-	n := min(sheetClasses, len(classes))
+	n := min(most, len(classes))
 	rows := make([]sheetRow, n)
 	for k := range rows {
 		all := classes[(2*k+1)*len(classes)/(2*n)]

@@ -17,6 +17,9 @@ type Inspection struct {
 	Quarantined int            `json:"quarantined"`
 	Unlisted    int            `json:"unlisted"`
 	Bytes       int64          `json:"bytes"` // of all parts
+	Histograms  []Histogram    `json:"histograms"`
+	Citation    string         `json:"citation"`
+	Licence     string         `json:"licence"` // as its publisher states it
 }
 
 // SplitSummary describes one split.
@@ -57,6 +60,12 @@ func Inspect(d *Dataset) (Inspection, error) {
 		Set: m.Set, Release: m.Release, Variant: m.Variant, Layout: m.Layout, Digest: m.Digest,
 		Missing: len(m.Missing), Quarantined: len(m.Quarantine), Unlisted: m.Unlisted,
 	}
+	if set, err := Lookup(m.Set); err == nil && m.Options.Custom == "" {
+		in.Citation, in.Licence = set.Citation()
+	} else if err == nil {
+		text, _ := set.Citation()
+		in.Citation, in.Licence = text+" (of the layout)", "that of your own images, lists called "+m.Options.Custom
+	}
 	for _, p := range m.Parts {
 		in.Bytes += p.Bytes
 	}
@@ -66,7 +75,7 @@ func Inspect(d *Dataset) (Inspection, error) {
 			continue
 		}
 		classes, superclasses := map[int32]int{}, map[string]bool{}
-		var perClass, width, height, bytes []int
+		var perClass, width, height, bytes, shortest, kilobytes []int
 		for _, i := range rows {
 			s := d.rows[i]
 			classes[s.row.Class]++
@@ -74,10 +83,14 @@ func Inspect(d *Dataset) (Inspection, error) {
 				superclasses[s.row.Superclass] = true
 			}
 			width, height, bytes = append(width, s.width), append(height, s.height), append(bytes, s.size)
+			shortest, kilobytes = append(shortest, min(s.width, s.height)), append(kilobytes, (s.size+999)/1000)
 		}
 		for _, n := range classes {
 			perClass = append(perClass, n)
 		}
+		in.Histograms = append(in.Histograms,
+			newHistogram(split, "images a class", perClass), newHistogram(split, "shortest side in pixels", shortest),
+			newHistogram(split, "kB of a stored image", kilobytes))
 		in.Splits = append(in.Splits, SplitSummary{
 			Split: split, Images: len(rows), Classes: len(classes), Superclasses: len(superclasses),
 			PerClass: newRange(perClass), Width: newRange(width), Height: newRange(height), StoredBytes: newRange(bytes),

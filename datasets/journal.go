@@ -127,7 +127,7 @@ func (j *journal) read(i, taken, rows int) *journalEntry {
 	if err != nil {
 		return nil
 	}
-	data, err := readAll(f, size, maxManifestBytes)
+	data, err := readAll(f, f.Name(), size, maxManifestBytes)
 	if err != nil {
 		return nil
 	}

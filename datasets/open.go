@@ -12,6 +12,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+	"golang.org/x/sync/errgroup"
 )
 
 // A Dataset is an open, prepared data set. Everything but the images is in memory; an image is read
@@ -80,15 +81,35 @@ func (d *Dataset) open(dir *os.File) error {
 		return err
 	}
 	defer f.Close()
-	if err = checkSum(f, d.Manifest.Index); err != nil {
-		return err
-	}
 	metadata, err := d.Manifest.metadata()
 	if err != nil {
 		return err
 	}
+	// The digest of the file, the columns, and the digest of the rows take about as long. They are done
+	// at once; what a changed file says is an error of its digest.
+	var group errgroup.Group
+	sum, batches := make(chan error, 1), make(chan []stored, 16)
+	group.Go(func() error {
+		sum <- checkSum(f, d.Manifest.Index)
+		return nil
+	})
+	group.Go(func() error { return d.compare(batches) })
 	d.rows = make([]stored, 0, d.Manifest.Rows)
-	err = eachRecord(f, func(batch int, r arrow.Record) error {
+	err = d.readIndex(f, metadata, batches)
+	close(batches)
+	compared := group.Wait()
+	if changed := <-sum; changed != nil {
+		return changed
+	}
+	if err != nil {
+		return err
+	}
+	return compared
+}
+
+// readIndex reads the rows of the index, and sends those of each batch.
+func (d *Dataset) readIndex(f *os.File, metadata arrow.Metadata, batches chan<- []stored) error {
+	err := eachRecord(f, func(batch int, r arrow.Record) error {
 		if want := indexSchema(metadata); batch == 0 && !sameColumns(r.Schema(), want) {
 			return fmt.Errorf("%s: columns are %v, want %v", indexName, r.Schema(), want)
 		}
@@ -107,40 +128,49 @@ func (d *Dataset) open(dir *os.File) error {
 				return fmt.Errorf("%s: row %d lies outside its part", indexName, len(d.rows)-len(rows)+i)
 			}
 		}
+		batches <- rows
 		return nil
 	})
 	if err == nil && len(d.rows) != d.Manifest.Rows {
 		err = fmt.Errorf("%s: has %d rows, want %d", indexName, len(d.rows), d.Manifest.Rows)
 	}
-	if err != nil {
-		return err
-	}
-	return d.compare()
+	return err
 }
 
-// compare compares the manifest with the rows of the index: their order, counts and digest.
-func (d *Dataset) compare() error {
+// compare compares the manifest with the rows of the index: their order, counts and digest. It takes all
+// batches, also behind an error.
+func (d *Dataset) compare(batches <-chan []stored) error {
 	m := d.Manifest
 	counts, classes := map[string]int{}, map[string]int{}
 	sum, err := newDigest(m)
+	var last *stored
+	row := 0
+	for rows := range batches {
+		for i := range rows {
+			if err != nil {
+				break
+			}
+			s := &rows[i]
+			split := string(s.row.Split)
+			counts[split]++
+			if last == nil || last.row.Split != s.row.Split || last.row.Class != s.row.Class {
+				classes[split]++
+			}
+			if last != nil && !last.before(*s) {
+				err = fmt.Errorf("%s: row %d is not in order of split, class and id", indexName, row)
+			}
+			for _, text := range []string{s.row.Name, s.row.ClassName, s.row.Superclass} { // they are printed
+				if hasControl(text) {
+					err = fmt.Errorf("%s: row %d: %s has control characters", indexName, row, quote(text))
+				}
+			}
+			sum.row(*s)
+			last = s
+			row++
+		}
+	}
 	if err != nil {
 		return err
-	}
-	for i, s := range d.rows {
-		split := string(s.row.Split)
-		counts[split]++
-		if i == 0 || d.rows[i-1].row.Split != s.row.Split || d.rows[i-1].row.Class != s.row.Class {
-			classes[split]++
-		}
-		if i > 0 && !d.rows[i-1].before(s) {
-			return fmt.Errorf("%s: row %d is not in order of split, class and id", indexName, i)
-		}
-		for _, text := range []string{s.row.Name, s.row.ClassName, s.row.Superclass} { // they are printed
-			if strings.ContainsFunc(text, isControl) {
-				return fmt.Errorf("%s: row %d: %s has control characters", indexName, i, quote(text))
-			}
-		}
-		sum.row(s)
 	}
 	if !maps.Equal(counts, m.Counts) {
 		return fmt.Errorf("%s: counts are %v, want %v as in %s", manifestName, m.Counts, counts, indexName)
@@ -152,6 +182,16 @@ func (d *Dataset) compare() error {
 		return fmt.Errorf("%s: digest is %s, want %s of %s", manifestName, m.Digest, got, indexName)
 	}
 	return nil
+}
+
+// hasControl reports whether a text has a character for which isControl is true. Most texts are ASCII.
+func hasControl(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' {
+			return strings.ContainsFunc(text, isControl)
+		}
+	}
+	return false
 }
 
 // before reports whether s is stored before t.

@@ -274,7 +274,7 @@ func TestImageDigest(t *testing.T) {
 		_, _, _, err = d.Thumbnail(row, 32, 80)
 		wantError(t, err, want...)
 		var sheet bytes.Buffer
-		wantError(t, ContactSheet(d, &sheet), want...)
+		wantError(t, ContactSheet(d, 0, &sheet), want...)
 		if _, err = d.Image(row + 1); err != nil {
 			t.Error(err)
 		}
@@ -548,7 +548,7 @@ func TestInspect(t *testing.T) {
 		t.Error(err)
 	}
 	var sheet, again bytes.Buffer
-	if err = errors.Join(ContactSheet(d, &sheet), ContactSheet(d, &again)); err != nil {
+	if err = errors.Join(ContactSheet(d, 0, &sheet), ContactSheet(d, 0, &again)); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(sheet.Bytes(), again.Bytes()) {

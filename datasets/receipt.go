@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -85,6 +86,12 @@ func (s *sources) receiptOf(ctx context.Context, layout *Layout, m *Manifest) (*
 		}
 		stray = append(stray, strayFile{name, status})
 	})
+	for _, a := range s.archives() { // which have left out what macOS packed
+		r.Files, r.Litter = r.Files+a.ignored, r.Litter+a.ignored
+		for range a.ignored {
+			stray = append(stray, strayFile{filepath.Base(a.path), statusLitter})
+		}
+	}
 	if err == nil {
 		err = r.check(*m)
 	}
@@ -114,8 +121,7 @@ func (s *sources) account(ctx context.Context, layout *Layout, m *Manifest, repo
 func fileStatus(name string) string {
 	base := path.Base(name)
 	switch {
-	case strings.HasPrefix(name, "__MACOSX/"), strings.Contains(name, "/__MACOSX/"), strings.HasPrefix(base, "._"),
-		base == ".DS_Store", strings.EqualFold(base, "Thumbs.db"), strings.EqualFold(base, "desktop.ini"):
+	case slices.ContainsFunc(strings.Split(name, "/"), isLeftover), strings.EqualFold(base, "Thumbs.db"), strings.EqualFold(base, "desktop.ini"):
 		return statusLitter
 	case slices.Contains([]string{".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"}, strings.ToLower(path.Ext(base))):
 		return statusUnnamed
@@ -131,16 +137,17 @@ func printable(name string) string {
 	return name
 }
 
-// walk calls use with the slash path of every regular file in the folder, sorted within each folder. It
-// goes through symbolic links as far as images are read through them, and into no folder twice.
-func (s *sources) walk(ctx context.Context, use func(name string)) error {
+// walk calls use with the slash path of every regular file of the source, sorted within each folder, those
+// that macOS leaves too. It goes through symbolic links as far as images are read through them, and into no
+// folder twice.
+func (s *Source) walk(ctx context.Context, use func(name string)) error {
 	var been []fs.FileInfo
 	var into func(dir string) error
 	into = func(dir string) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		entries, err := os.ReadDir(filepath.Join(s.dir, filepath.FromSlash(dir)))
+		entries, err := s.everything(dir)
 		if err != nil {
 			return fmt.Errorf("look for files that no row names: %w", err)
 		}
@@ -148,7 +155,7 @@ func (s *sources) walk(ctx context.Context, use func(name string)) error {
 			name := path.Join(dir, e.Name())
 			mode := e.Type()
 			if mode&fs.ModeSymlink != 0 {
-				info, lost := s.stat(name)
+				info, lost := s.Stat(name)
 				if lost != nil {
 					continue // it leads out of the folder or nowhere
 				}
@@ -171,10 +178,35 @@ func (s *sources) walk(ctx context.Context, use func(name string)) error {
 		}
 		return nil
 	}
-	if top, err := os.Stat(s.dir); err == nil {
+	if top, err := s.Stat("."); err == nil {
 		been = append(been, top)
 	}
-	return into("")
+	return into(".")
+}
+
+// everything returns what is in a folder, by name, with what macOS leaves.
+func (s *Source) everything(dir string) ([]fs.DirEntry, error) {
+	full, err := s.full("open", dir)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]fs.DirEntry{}
+	for _, l := range s.layers {
+		entries, failed := l.list(full)
+		if failed != nil && !isMissing(failed) {
+			return nil, failed
+		}
+		for _, e := range entries {
+			if _, hidden := found[e.Name()]; !hidden {
+				found[e.Name()] = e
+			}
+		}
+	}
+	var all []fs.DirEntry
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		all = append(all, found[name])
+	}
+	return all, nil
 }
 
 // check compares a receipt with itself and with its manifest.

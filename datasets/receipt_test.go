@@ -19,7 +19,7 @@ func TestReceipt(t *testing.T) {
 	for _, set := range All() {
 		t.Run(set.Name, func(t *testing.T) {
 			root := filepath.Join(raw, set.Folders[0])
-			layout, err := set.Read(t.Context(), root, MiniRelease)
+			layout, err := readFolder(t.Context(), set, root, MiniRelease)
 			if err != nil {
 				t.Fatal(err)
 			}

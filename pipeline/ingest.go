@@ -155,12 +155,13 @@ func preparedVariants(w *workspace.Workspace, name string) ([]datasets.Entry, er
 // Inspected is what Inspect found out about one prepared data set.
 type Inspected struct {
 	datasets.Inspection
-	Sheet string `json:"contact_sheet"` // path of the PNG file; empty where the workspace can only be read
+	Sheet  string `json:"contact_sheet"`   // path of the PNG file; empty where the workspace can only be read
+	Charts string `json:"histogram_chart"` // likewise
 }
 
 // Inspect sums up prepared data sets, and draws a contact sheet of each into the workspace's
-// reports folder.
-func Inspect(ctx context.Context, w *workspace.Workspace, name string) ([]Inspected, error) {
+// reports folder, of so many classes, and its histograms.
+func Inspect(ctx context.Context, w *workspace.Workspace, name string, classes int) ([]Inspected, error) {
 	entries, err := preparedVariants(w, name)
 	if err != nil {
 		return nil, err
@@ -170,7 +171,7 @@ func Inspect(ctx context.Context, w *workspace.Workspace, name string) ([]Inspec
 		if ctx.Err() != nil {
 			return out, ctx.Err()
 		}
-		one, err := inspectOne(w, e)
+		one, err := inspectOne(w, e, classes)
 		if err != nil {
 			return out, fmt.Errorf("inspect %s/%s: %w", e.Set, e.Variant, err)
 		}
@@ -180,7 +181,7 @@ func Inspect(ctx context.Context, w *workspace.Workspace, name string) ([]Inspec
 }
 
 // inspectOne sums up one prepared data set.
-func inspectOne(w *workspace.Workspace, e datasets.Entry) (Inspected, error) {
+func inspectOne(w *workspace.Workspace, e datasets.Entry, classes int) (Inspected, error) {
 	data, err := datasets.Open(e.Dir)
 	if err != nil {
 		return Inspected{}, err
@@ -191,12 +192,15 @@ func inspectOne(w *workspace.Workspace, e datasets.Entry) (Inspected, error) {
 		return Inspected{}, err
 	}
 	dir := filepath.Join(w.ReportsDir(), "inspect")
-	sheet := filepath.Join(dir, e.Set+"."+e.Variant+".png")
+	sheet, charts := filepath.Join(dir, e.Set+"."+e.Variant+".png"), filepath.Join(dir, e.Set+"."+e.Variant+".histograms.png")
 	if err = os.MkdirAll(dir, 0o777); err == nil {
-		err = runs.WriteFileFunc(sheet, 0o644, func(w io.Writer) error { return datasets.ContactSheet(data, w) })
+		err = runs.WriteFileFunc(sheet, 0o644, func(w io.Writer) error { return datasets.ContactSheet(data, classes, w) })
+	}
+	if err == nil {
+		err = runs.WriteFileFunc(charts, 0o644, in.DrawHistograms)
 	}
 	if err != nil {
 		return Inspected{Inspection: in}, w.Unwritten(err)
 	}
-	return Inspected{Inspection: in, Sheet: sheet}, nil
+	return Inspected{Inspection: in, Sheet: sheet, Charts: charts}, nil
 }

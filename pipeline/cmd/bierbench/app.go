@@ -82,7 +82,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 regression (diff --fail), 130 interrupted
 	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(
 		newSetupCommand(a), newDoctorCommand(a),
-		streaming(keeping(newIngestCommand(a))), streaming(newVerifyCommand(a)), newInspectCommand(a),
+		streaming(keeping(newIngestCommand(a))), streaming(newVerifyCommand(a)), newInspectCommand(a), newAuditCommand(a),
 		newPlanCommand(a), streaming(keeping(newRunCommand(a))), newVerifyResumeCommand(a), streaming(newEvaluateCommand(a)),
 		streaming(newRescoreCommand(a)),
 		streaming(keeping(newSubmitCommand(a))), newStatusCommand(a), keeping(newFeaturesCommand(a)),

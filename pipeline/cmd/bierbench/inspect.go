@@ -10,10 +10,12 @@ import (
 )
 
 func newInspectCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	classes := 0
+	cmd := &cobra.Command{
 		Use:   "inspect NAME",
-		Short: "Show counts per split and image sizes of a prepared data set, and draw a contact sheet",
+		Short: "Show counts, sizes, licence and citation of a prepared data set, and draw histograms and a contact sheet",
 		Example: `  bierbench inspect cub
+  bierbench inspect cub --classes 40
   bierbench inspect sop/grocery --json`,
 		Args:      wantArgs(1, 1, "the name of a data set"),
 		ValidArgs: datasetNames(),
@@ -21,11 +23,14 @@ func newInspectCommand(a *app) *cobra.Command {
 			if err := checkSets(args); err != nil {
 				return err
 			}
+			if classes < 0 || classes > 1000 {
+				return usageError{fmt.Errorf("--classes %d: want 1 to 1000", classes)}
+			}
 			w, err := a.workspace()
 			if err != nil {
 				return err
 			}
-			found, err := pipeline.Inspect(cmd.Context(), w, args[0])
+			found, err := pipeline.Inspect(cmd.Context(), w, args[0], classes)
 			if err != nil {
 				return err
 			}
@@ -47,13 +52,16 @@ func newInspectCommand(a *app) *cobra.Command {
 						fmt.Fprintf(out, "%s missing, %d quarantined, %d in no list\n", counted(in.Missing, "image"), in.Quarantined, in.Unlisted)
 					}
 					if in.Sheet != "" {
-						fmt.Fprintf(out, "contact sheet %s\n", in.Sheet)
+						fmt.Fprintf(out, "contact sheet %s\nhistograms %s\n", in.Sheet, in.Charts)
 					}
+					fmt.Fprintf(out, "cite: %s\nlicence: %s\n", in.Citation, in.Licence)
 				}
 				return nil
 			})
 		},
 	}
+	cmd.Flags().IntVar(&classes, "classes", 0, "`N` classes on the contact sheet (default: 12)")
+	return cmd
 }
 
 // formatRange returns a range with its median as text.
