@@ -21,12 +21,13 @@ func arrows() map[string][]string {
 
 		"models/cache":               {},
 		"models/internal/sealed":     {},
+		"models/internal/onnx":       {},
 		"models/xla":                 {"models/cache"},
 		"models/losses":              {"models/xla"},
 		"models/retrieval":           {"models/xla"},
-		"models/backbones":           {"models/xla", "models/cache", "models/internal/sealed"},
+		"models/backbones":           {"models/xla", "models/cache", "models/internal/sealed", "models/internal/onnx"},
 		"models/internal/modelstest": {"models/xla", "models/cache"}, // which tests alone import
-		"models":                     {"models/losses", "models/backbones", "models/xla", "models/internal/sealed"},
+		"models":                     {"models/losses", "models/backbones", "models/xla", "models/internal/sealed", "models/internal/onnx"},
 
 		"runs/internal/paired":   {},
 		"runs":                   {"runs/internal/paired"},

@@ -35,6 +35,9 @@ type Backbone struct {
 	Create func(random *rand.Rand) []InitialValue
 
 	Card Card // what an exported model says about it
+	// describe adds the layers of Forward to an ONNX graph, from the network's input to the pooled
+	// features; nil for a network that has no such description.
+	describe func(d description, x describedMap) describedMap
 	// published maps the variables, by slash-separated scope and name, to their names in the
 	// published weights; a network without such weights has names as in PyTorch.
 	published func() map[string]string

@@ -29,6 +29,7 @@ func convnet() Backbone {
 			Tensors:  "block_<i>.weight [out, in, height, width] and block_<i>.bias [out]",
 			Channels: "RGB", Mean: [3]float64{127, 127, 127}, Scale: 1.0 / 128,
 		},
+		describe:  describeConvnet,
 		published: publishedConvnet,
 	}
 }
@@ -47,6 +48,14 @@ func convnetForward(scope *model.Scope, x *Node) *Node {
 	features := meanPool(x)
 	features.AssertDims(-1, 128)
 	return features
+}
+
+// describeConvnet is convnetForward as an ONNX graph.
+func describeConvnet(d description, x describedMap) describedMap {
+	for i, b := range convnetBlocks() {
+		x = d.at("block_%d", i).convRelu(x, b.out, b.size, 2)
+	}
+	return d.meanPool(x)
 }
 
 // createConvnet draws kernels from a normal distribution of variance

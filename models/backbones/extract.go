@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"runtime"
 	"sync"
 
@@ -124,7 +123,7 @@ func keptExtractor(b *xla.Backend, net Backbone, weights string, input, batch in
 
 func newExtractor(b *xla.Backend, net Backbone, weights string) (*extractor, error) {
 	variables := model.NewStore()
-	err := net.AddVariables(variables.Scope(Scope), weights, rand.New(rand.NewPCG(0, 0)))
+	err := net.AddVariables(variables.Scope(Scope), weights, frozenRandom())
 	var p *xla.Forward
 	if err == nil {
 		p, err = b.Forward(variables, func(scope *model.Scope, rgb *Node) *Node {

@@ -32,6 +32,7 @@ func googlenet() Backbone {
 				"the file can be given to \"bierbench setup --weights googlenet=FILE\"",
 			Channels: "BGR", Mean: [3]float64{104, 117, 123}, Scale: 1,
 		},
+		describe:  describeGooglenet,
 		published: publishedGooglenet,
 	}
 }
@@ -45,6 +46,15 @@ type inception struct {
 }
 
 func (m inception) out() int { return m.one + m.three + m.five + m.p }
+
+// pooled reports whether the map is pooled before the module.
+func (m inception) pooled() bool {
+	switch m.name {
+	case "inception_3a", "inception_4a", "inception_5a":
+		return true
+	}
+	return false
+}
 
 // inceptions returns the nine modules in order, as table 1 gives them.
 func inceptions() []inception {
@@ -70,19 +80,20 @@ func caffeBGR(rgb *Node) *Node {
 	return Concatenate([]*Node{channel(2, 104), channel(1, 117), channel(0, 123)}, 3)
 }
 
-// googlenetForward maps x [N, S, S, 3], S at least 32, to [N, 1024]. Caffe's 3x3 pools of stride 2
-// round their output up: one position of padding at the end.
+// caffeCeil is the padding of 3x3 pools of stride 2, which in Caffe round their output up: one
+// position at the end.
+func caffeCeil() padding { return padding{0, 1} }
+
+// googlenetForward maps x [N, S, S, 3], S at least 32, to [N, 1024].
 func googlenetForward(scope *model.Scope, x *Node) *Node {
-	ceil := padding{0, 1}
 	x.AssertDims(-1, -1, -1, 3)
 	x = convRelu(xla.Below(scope, "conv1/7x7_s2"), x, 64, 7, 2)
-	x = responseNorm(maxPool(x, 3, 2, ceil))
+	x = responseNorm(maxPool(x, 3, 2, caffeCeil()))
 	x = convRelu(xla.Below(scope, "conv2/3x3_reduce"), x, 64, 1, 1)
 	x = responseNorm(convRelu(xla.Below(scope, "conv2/3x3"), x, 192, 3, 1))
 	for _, m := range inceptions() {
-		switch m.name {
-		case "inception_3a", "inception_4a", "inception_5a":
-			x = maxPool(x, 3, 2, ceil)
+		if m.pooled() {
+			x = maxPool(x, 3, 2, caffeCeil())
 		}
 		x = m.forward(xla.Below(scope, m.name), x)
 	}
@@ -99,6 +110,34 @@ func (m inception) forward(scope *model.Scope, x *Node) *Node {
 	five = convRelu(scope.At("5x5"), five, m.five, 5, 1)
 	pooled := convRelu(scope.At("pool_proj"), maxPool(x, 3, 1, centeredPadding(3)), m.p, 1, 1)
 	return Concatenate([]*Node{one, three, five, pooled}, 3)
+}
+
+// describeGooglenet is googlenetForward as an ONNX graph.
+func describeGooglenet(d description, x describedMap) describedMap {
+	first, second := d.at("conv1/7x7_s2"), d.at("conv2/3x3")
+	x = first.convRelu(x, 64, 7, 2)
+	x = first.responseNorm(first.maxPool(x, 3, 2, caffeCeil()))
+	x = d.at("conv2/3x3_reduce").convRelu(x, 64, 1, 1)
+	x = second.responseNorm(second.convRelu(x, 192, 3, 1))
+	for _, m := range inceptions() {
+		module := d.at("%s", m.name)
+		if m.pooled() {
+			x = module.at("before").maxPool(x, 3, 2, caffeCeil())
+		}
+		x = m.describe(module, x)
+	}
+	return d.meanPool(x)
+}
+
+func (m inception) describe(d description, x describedMap) describedMap {
+	one := d.at("1x1").convRelu(x, m.one, 1, 1)
+	three := d.at("3x3_reduce").convRelu(x, m.reduce3, 1, 1)
+	three = d.at("3x3").convRelu(three, m.three, 3, 1)
+	five := d.at("5x5_reduce").convRelu(x, m.reduce5, 1, 1)
+	five = d.at("5x5").convRelu(five, m.five, 5, 1)
+	projection := d.at("pool_proj")
+	pooled := projection.convRelu(projection.maxPool(x, 3, 1, centeredPadding(3)), m.p, 1, 1)
+	return d.concatenate(one, three, five, pooled)
 }
 
 // A caffeConv is a layer of GoogLeNet: a convolution with bias, under Caffe's name.

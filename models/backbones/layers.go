@@ -186,27 +186,29 @@ func padAxis(x *Node, axis int, around padding, value float64) *Node {
 	return Concatenate(parts, axis)
 }
 
+// Caffe's constants of the local response normalisation.
+const (
+	responseWindow = 5 // channels
+	responseAlpha  = 1e-4
+)
+
 // responseNorm divides x [N, H, W, C] by the local response across five
 // neighbouring channels (Krizhevsky et al. 2012, section 3.3, with Caffe's
 // constants): x / (1 + alpha/5 * sum of squares)^0.75, alpha = 1e-4.
 // The sum is a 1x1 convolution of the squares with a band matrix.
 func responseNorm(x *Node) *Node {
-	const (
-		window = 5
-		alpha  = 1e-4
-	)
 	x.AssertRank(4)
 	channels := x.Shape().Dimensions[3]
 	band := make([][]float32, channels)
 	for i := range band {
 		band[i] = make([]float32, channels)
-		for j := max(0, i-window/2); j <= min(channels-1, i+window/2); j++ {
+		for j := max(0, i-responseWindow/2); j <= min(channels-1, i+responseWindow/2); j++ {
 			band[i][j] = 1
 		}
 	}
 	kernel := Reshape(Const(x.Graph(), band), 1, 1, channels, channels)
 	sum := Convolve(Square(x), kernel).Done()
-	root := Sqrt(AddScalar(MulScalar(sum, alpha/window), 1))
+	root := Sqrt(AddScalar(MulScalar(sum, responseAlpha/responseWindow), 1))
 	return Div(x, Mul(root, Sqrt(root)))
 }
 

@@ -33,6 +33,7 @@ func lite0() Backbone {
 				"kernels [out, in, height, width], of depthwise ones in is 1",
 			Channels: "RGB", Mean: [3]float64{127, 127, 127}, Scale: 1.0 / 128,
 		},
+		describe:  describeLite0,
 		published: publishedLite0,
 	}
 }
@@ -91,6 +92,31 @@ func (b liteBlock) forward(scope *model.Scope, x *Node) *Node {
 	y = convNorm(scope.At("project"), y, b.out, 1, 1, liteEpsilon)
 	if b.stride == 1 && b.in == b.out {
 		y = Add(y, x)
+	}
+	return y
+}
+
+// describeLite0 is lite0Forward as an ONNX graph.
+func describeLite0(d description, x describedMap) describedMap {
+	stem, head := d.at("stem"), d.at("head")
+	x = stem.relu6(stem.convNorm(x, 32, 3, 2, liteEpsilon))
+	for i, b := range liteBlocks() {
+		x = b.describe(d.at("block_%d", i), x)
+	}
+	return d.meanPool(head.relu6(head.convNorm(x, 1280, 1, 1, liteEpsilon)))
+}
+
+func (b liteBlock) describe(d description, x describedMap) describedMap {
+	y := x
+	if b.expanded != b.in {
+		expand := d.at("expand")
+		y = expand.relu6(expand.convNorm(y, b.expanded, 1, 1, liteEpsilon))
+	}
+	depthwise := d.at("depthwise")
+	y = depthwise.relu6(depthwise.depthwiseNorm(y, b.size, b.stride, liteEpsilon))
+	y = d.at("project").convNorm(y, b.out, 1, 1, liteEpsilon)
+	if b.stride == 1 && b.in == b.out {
+		y = d.add(y, x)
 	}
 	return y
 }
