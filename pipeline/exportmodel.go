@@ -23,6 +23,8 @@ type ExportedModel struct {
 	Parameters int    `json:"parameters"` // number in the test-time model; 0 for a cell without training
 	Images     int    `json:"images"`     // number of embeddings
 	Bytes      int64  `json:"bytes"`      // size of all files but the card
+	// WithoutONNX is the reason why there is no model.onnx; empty where there is one.
+	WithoutONNX string `json:"without_onnx,omitempty"`
 }
 
 // SkippedModel is a cell that is not done, so that it has no model to export.
@@ -211,7 +213,13 @@ func exportModel(ctx context.Context, w *workspace.Workspace, r *runs.Run, c run
 	if m != nil {
 		e.Parameters = m.Parameters()
 	}
-	err = replaceFolder(dir, card, force, func(dir string) error { return writeModel(ctx, dir, r, c, card, m, embeddings) })
+	err = replaceFolder(modelTarget(dir, card, force), func(dir string) error {
+		var failed error
+		if e.WithoutONNX, failed = writeONNX(ctx, w, dir, c, config, card, m); failed != nil {
+			return failed
+		}
+		return writeModel(ctx, dir, r, c, card, m, embeddings)
+	})
 	if err != nil {
 		return e, fmt.Errorf("cell %s: %w", c.Path(), err)
 	}
@@ -221,7 +229,7 @@ func exportModel(ctx context.Context, w *workspace.Workspace, r *runs.Run, c run
 	return e, nil
 }
 
-// writeModel writes the files of a cell into a folder, the card last.
+// writeModel writes the files of a cell but model.onnx into a folder, the card last.
 func writeModel(ctx context.Context, dir string, r *runs.Run, c runs.Cell, card *ModelCard, m *models.TestModel, e runs.Embeddings) error {
 	if m != nil {
 		if err := m.Write(filepath.Join(dir, modelFile)); err != nil {
@@ -232,6 +240,9 @@ func writeModel(ctx context.Context, dir string, r *runs.Run, c runs.Cell, card 
 		return err
 	}
 	if err := copyWhole(r.EmbeddingsPath(c.Key), filepath.Join(dir, embeddingsFile)); err != nil {
+		return err
+	}
+	if err := card.writeReadme(dir); err != nil {
 		return err
 	}
 	return card.seal(dir)

@@ -72,6 +72,7 @@ func TestReplaceFolder(t *testing.T) {
 		{name: "a user's file", before: map[string]string{cardFile: card(mine), "notes.txt": "mine"}, force: true, want: "holds notes.txt, which export did not write"},
 		{name: "no export", before: map[string]string{"main.go": "package main"}, want: "holds main.go"},
 		{name: "without a card", before: map[string]string{idsFile: "ids"}, force: true, want: "is not a whole export"},
+		{name: "a page that a user changed", before: map[string]string{cardFile: card(mine), readmeFile: "mine"}, force: true, want: "README.md is not as export wrote it"},
 		{name: "another card", before: map[string]string{cardFile: "{}"}, force: true, want: "is not the card of a model"},
 		{name: "failure, no folder", fails: broken, want: "disk is full"},
 		{name: "failure, the same cell", before: map[string]string{cardFile: card(mine), idsFile: "old"}, fails: broken, want: "disk is full"},
@@ -89,7 +90,7 @@ func TestReplaceFolder(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			err := replaceFolder(dir, &mine, tt.force, func(dir string) error {
+			err := replaceFolder(modelTarget(dir, &mine, tt.force), func(dir string) error {
 				return errors.Join(os.WriteFile(filepath.Join(dir, cardFile), []byte("new"), 0o600), tt.fails)
 			})
 			want := map[string]string{cardFile: "new"}

@@ -17,6 +17,8 @@ import (
 const (
 	cardFile       = "model.json"
 	modelFile      = "model.safetensors"
+	onnxFile       = "model.onnx"
+	readmeFile     = "README.md"
 	valuesFile     = "embeddings.npy" // float32 [images, size]
 	idsFile        = "ids.npy"        // int64 [images]
 	classesFile    = "classes.npy"    // int32 [images]

@@ -36,6 +36,7 @@ type ModelCard struct {
 	Network   NetworkCard   `json:"network"`
 	Features  *FeaturesCard `json:"features,omitempty"` // in frozen mode
 	Embedding EmbeddingCard `json:"embedding"`
+	ONNX      *ONNXCard     `json:"onnx,omitempty"` // where there is a model.onnx
 
 	Training       json.RawMessage      `json:"training"` // the whole configuration
 	Initialisation *runs.Initialisation `json:"initialisation,omitempty"`

@@ -28,13 +28,53 @@ func copyWhole(from, to string) error {
 
 // exportFiles returns the names that an exported folder may hold.
 func exportFiles() []string {
-	return []string{cardFile, modelFile, valuesFile, idsFile, classesFile, embeddingsFile}
+	return []string{cardFile, readmeFile, modelFile, onnxFile, valuesFile, idsFile, classesFile, embeddingsFile}
 }
 
-// replaceFolder lets write fill a folder beside dir, and puts that in the place of dir. If anything
-// fails, dir stays as it was.
-func replaceFolder(dir string, card *ModelCard, force bool, write func(dir string) error) (err error) {
-	dir, err = filepath.Abs(dir)
+// A target is a folder that an export replaces.
+type target struct {
+	dir    string
+	files  []string                                   // names that the export may write
+	what   string                                     // that it writes
+	owner  string                                     // RUN/CELL
+	former func(dir string) (owner string, err error) // of an earlier export
+	force  bool                                       // replace what another cell owns
+}
+
+// modelTarget is the folder of an exported model.
+func modelTarget(dir string, card *ModelCard, force bool) target {
+	return target{
+		dir: dir, files: exportFiles(), what: "the model", owner: card.Run + "/" + card.Cell, force: force,
+		former: func(dir string) (string, error) {
+			c, err := readModelCard(dir)
+			if err != nil {
+				return "", err
+			}
+			return c.Run + "/" + c.Cell, c.checkReadme(dir)
+		},
+	}
+}
+
+// checkReadme returns an error where the README.md in the folder of a card is a user's, or has been
+// changed by one: the page is there to be completed.
+func (c *ModelCard) checkReadme(dir string) error {
+	is, err := cardOf(filepath.Join(dir, readmeFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(c.Files, is) {
+		return fmt.Errorf("%s is not as export wrote it", readmeFile)
+	}
+	return nil
+}
+
+// replaceFolder lets write fill a folder beside the target, and puts that in its place. If anything
+// fails, the target stays as it was.
+func replaceFolder(t target, write func(dir string) error) error {
+	dir, err := filepath.Abs(t.dir)
 	if err != nil {
 		return err
 	}
@@ -42,10 +82,16 @@ func replaceFolder(dir string, card *ModelCard, force bool, write func(dir strin
 	if err = sweepFolders(dir, filepath.Join(parent, ".tmp-"+filepath.Base(dir)+"-")); err != nil {
 		return err
 	}
-	there, err := checkTarget(dir, card, force)
+	there, err := t.check()
 	if err != nil {
 		return err
 	}
+	return t.replace(dir, there, write)
+}
+
+// replace does what replaceFolder does, once the folder may be replaced; dir is its absolute path.
+func (t target) replace(dir string, there bool, write func(dir string) error) (err error) {
+	parent := filepath.Dir(dir)
 	if err = os.MkdirAll(parent, 0o755); err != nil {
 		return err
 	}
@@ -138,10 +184,10 @@ func sweepFolders(dir, prefix string) error {
 	return nil
 }
 
-// checkTarget returns an error where a folder must not be replaced, and whether it exists. A file
-// that export did not write is never removed.
-func checkTarget(dir string, card *ModelCard, force bool) (there bool, err error) {
-	entries, err := os.ReadDir(dir)
+// check returns an error where the folder must not be replaced, and whether it exists. A file that
+// export did not write is never removed.
+func (t target) check() (there bool, err error) {
+	entries, err := os.ReadDir(t.dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return false, nil
 	}
@@ -152,16 +198,16 @@ func checkTarget(dir string, card *ModelCard, force bool) (there bool, err error
 		return true, nil
 	}
 	for _, e := range entries {
-		if !slices.Contains(exportFiles(), e.Name()) || !e.Type().IsRegular() {
-			return true, fmt.Errorf("%s holds %s, which export did not write; name another folder", dir, e.Name())
+		if !slices.Contains(t.files, e.Name()) || !e.Type().IsRegular() {
+			return true, fmt.Errorf("%s holds %s, which export did not write; name another folder", t.dir, e.Name())
 		}
 	}
-	former, err := readModelCard(dir)
+	former, err := t.former(t.dir)
 	if err != nil {
-		return true, fmt.Errorf("%s is not a whole export: %w; name another folder or remove it", dir, err)
+		return true, fmt.Errorf("%s is not a whole export: %w; name another folder or remove it", t.dir, err)
 	}
-	if (former.Run != card.Run || former.Cell != card.Cell) && !force {
-		return true, fmt.Errorf("%s holds the model of %s/%s; --force replaces it", dir, former.Run, former.Cell)
+	if former != t.owner && !t.force {
+		return true, fmt.Errorf("%s holds %s of %s; --force replaces it", t.dir, t.what, former)
 	}
 	return true, nil
 }

@@ -6,9 +6,9 @@ import (
 	"unicode"
 )
 
-// escapeCell escapes s to show as text in a cell of a Markdown table: no HTML, links, emphasis,
+// EscapeMarkdown escapes s to show as text in a cell of a Markdown table: no HTML, links, emphasis,
 // mentions or further columns. Characters that a terminal would obey become Go escapes.
-func escapeCell(s string) string {
+func EscapeMarkdown(s string) string {
 	var b strings.Builder
 	for _, r := range strings.Join(strings.Fields(s), " ") {
 		if r != unicode.ReplacementChar && unicode.IsPrint(r) {

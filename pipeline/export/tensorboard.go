@@ -146,7 +146,7 @@ func textValue(tag string, settings []setting) []byte {
 	var table strings.Builder
 	table.WriteString("| option | value |\n|---|---|\n")
 	for _, s := range settings {
-		fmt.Fprintf(&table, "| %s | %s |\n", escapeCell(s.name), escapeCell(s.text()))
+		fmt.Fprintf(&table, "| %s | %s |\n", EscapeMarkdown(s.name), EscapeMarkdown(s.text()))
 	}
 	tensor := appendEnum(nil, 1, typeString)
 	tensor = appendMessage(tensor, 2, nil)                          // tensor_shape: no dimension

@@ -1,22 +1,30 @@
 """Uses an exported model without bierbench: recomputes embeddings and R@1.
 
-Usage: exported.py WORKSPACE EXPORT
+Usage: exported.py WORKSPACE EXPORT PAGE
 
+PAGE is models/README.md, whose code for onnxruntime is run as well.
 The features of a frozen cell are read from the workspace. Those of a convnet that was
-trained are computed from the data set's pixels, where these are stored as such.
+trained are computed from the data set's pixels, where these are stored as such. So are
+the embeddings by onnxruntime: from the pixels, and by the code of README.md from files.
 """
 
 import hashlib
 import json
 import os
+import re
 import sys
+import tempfile
 
 import numpy as np
+import onnx
+import onnxruntime
 import pyarrow as pa
+from huggingface_hub import ModelCard
 from numpy.lib.stride_tricks import sliding_window_view
+from PIL import Image
 from safetensors.numpy import load_file
 
-workspace, export = sys.argv[1:]
+workspace, export, page = map(os.path.abspath, sys.argv[1:])
 card = json.load(open(os.path.join(export, "model.json")))
 embedding, network = card["embedding"], card["network"]
 
@@ -49,7 +57,7 @@ def resized(image, width, height):
 
 
 def view(image):
-    """The network's input [3, pixels, pixels] of a prepared image [h, w, 3]."""
+    """What the network sees of a prepared image [h, w, 3], [pixels, pixels, 3]."""
     entry = card["input"]
     height, width = image.shape[:2]
     side = min(height, width)
@@ -61,7 +69,13 @@ def view(image):
         image = resized(image, width, height)
     pixels = entry["pixels"]
     y, x = (height - pixels) // 2, (width - pixels) // 2
-    image = image[y : y + pixels, x : x + pixels].astype(float)
+    return image[y : y + pixels, x : x + pixels]
+
+
+def normalised(image):
+    """The network's input [3, pixels, pixels] of what it sees."""
+    entry = card["input"]
+    image = image.astype(float)
     channels = [image[:, :, "RGB".index(c)] for c in entry["channels"]]
     return np.stack([(c - m) * entry["scale"] for c, m in zip(channels, entry["mean"])])
 
@@ -84,8 +98,16 @@ def features(tensors, ids):
         table = arrow(os.path.join(workspace, card["features"]["file"]))
         rows = {id: i for i, id in enumerate(table["id"].to_pylist())}
         return matrix(table["feature"])[[rows[i] for i in ids]]
+    images = pictures(ids)
+    if network["name"] != "convnet" or images is None:
+        return None
+    return convnet(np.stack([normalised(view(image)) for image in images]), tensors)
+
+
+def pictures(ids):
+    """The prepared images [h, w, 3] of some ids; None where they are not stored as pixels."""
     prepared = card["input"]["prepared"]
-    if network["name"] != "convnet" or prepared["store"] != "rgb":
+    if prepared["store"] != "rgb":
         return None
     folder = os.path.join(workspace, "datasets", card["dataset"], card["variant"])
     images = {}
@@ -93,8 +115,44 @@ def features(tensors, ids):
         table = arrow(os.path.join(folder, part["name"]))
         images.update(zip(table["id"].to_pylist(), table["image"].to_pylist()))
     size = prepared["size"]
-    stack = [view(np.frombuffer(images[i], np.uint8).reshape(size, size, 3)) for i in ids]
-    return convnet(np.stack(stack), tensors)
+    return [np.frombuffer(images[i], np.uint8).reshape(size, size, 3) for i in ids]
+
+
+def by_onnxruntime(ids):
+    """Embeddings by model.onnx: of what the network sees, and of files by the code of README.md."""
+    onnx.checker.check_model("model.onnx", full_check=True)
+    properties = {p.key: p.value for p in onnx.load("model.onnx").metadata_props}
+    assert properties["cell"] == card["cell"] and card["onnx"]["shape"] in properties["input"], properties
+    images = pictures(ids)
+    seen = np.stack([view(image) for image in images]).astype(np.uint8)
+    session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
+    direct = session.run([card["onnx"]["output"]], {card["onnx"]["input"]: seen})[0]
+    (code,) = re.findall(r"```python\n(.*?)```", open("README.md").read(), re.S)
+    with tempfile.TemporaryDirectory() as folder:
+        names = {"paths": []}
+        for i, image in enumerate(images):
+            names["paths"].append(os.path.join(folder, "%d.png" % i))
+            Image.fromarray(image).save(names["paths"][-1])
+        exec(code, names)
+    assert np.array_equal(names["images"], seen), "the code of README.md sees other pixels"
+    assert names["scores"].shape == (len(ids), len(ids))
+    short = {"images": seen}
+    (code,) = [c for c in re.findall(r"```python\n(.*?)```", open(page).read(), re.S) if "onnxruntime" in c]
+    exec(code.replace("DIR/", ""), short)
+    return direct, names["embeddings"], short["y"]
+
+
+def check_page():
+    """README.md as huggingface_hub reads it has the card's evaluations."""
+    data = ModelCard.load("README.md").data
+    assert data.license == "unknown" and data.model_name == card["run"] + "/" + card["cell"], data
+    assert {"bierbench", card["method"], card["backbone"]} <= set(data.tags) and data.datasets == [card["dataset"]], data
+    want = {(e["protocol"], name): value for e in card["evaluations"] for name, value in e["metrics"].items()}
+    got = {(r.dataset_args["protocol"], r.metric_name): r.metric_value for r in data.eval_results}
+    assert got == want and len(data.eval_results) == len(want), (got, want)
+    for r in data.eval_results:
+        assert r.dataset_type == card["dataset"] and r.dataset_config == card["variant"], r
+        assert r.dataset_args["protocol"] in r.dataset_name and r.metric_type in data.metrics, r
 
 
 def embed(x, tensors):
@@ -157,6 +215,13 @@ if x is not None:
     assert error < 1e-5, error
     print("embeddings recomputed to %.1e" % error)
     sources["model.safetensors"] = mine
+os.chdir(export)
+check_page()
+for mine in by_onnxruntime(ids) if pictures(ids) else []:
+    error = np.abs(mine - values).max()
+    assert error < 1e-4, error
+    print("onnxruntime: embeddings to %.1e" % error)
+    sources["model.onnx"] = mine
 assert len(card["evaluations"]) == 1, "one protocol, please"
 evaluation = card["evaluations"][0]
 for source, vectors in sources.items():
