@@ -40,6 +40,8 @@ func writeONNX(ctx context.Context, w *workspace.Workspace, dir string, c runs.C
 			return "", context.Cause(ctx)
 		case err != nil:
 			return err.Error(), nil
+		case c.Environment.Weights == "":
+			return "the record of the cell does not say by which weights its features were computed", nil
 		case weights.SHA256 != c.Environment.Weights:
 			return fmt.Sprintf("the features of the cell are of weights %s of digest %.12s, those here have %.12s",
 				net.Weights, c.Environment.Weights, weights.SHA256), nil

@@ -163,7 +163,9 @@ func (c *ModelCard) page() string {
 	fmt.Fprintf(&b, "- The images of the data set were prepared: %s.\n", c.Input.Prepared.words())
 	fmt.Fprintf(&b, "- The shortest side is brought into %d to %d pixels: %s.\n", c.Input.ShortestSide[0], c.Input.ShortestSide[1], c.Input.Resize)
 	fmt.Fprintf(&b, "- The network sees %s, %d pixels.\n", c.Input.Crop, c.Input.Pixels)
-	fmt.Fprintf(&b, "- Its input is %s; channels %s, mean %v, scale %v.\n\n", c.Input.Values, c.Input.Channels, c.Input.Mean, c.Input.Scale)
+	fmt.Fprintf(&b, "- Its input is %s; channels %s, mean %v, scale %v.\n", c.Input.Values, c.Input.Channels, c.Input.Mean, c.Input.Scale)
+	b.WriteString("- Programs decode JPEG a little differently: embeddings of files that another program decoded are close to\n" +
+		"  `embeddings.npy`, those of the same pixels are equal up to rounding.\n\n")
 
 	if c.ONNX != nil {
 		fmt.Fprintf(&b, "## Use\n\n`%s` is the whole network, normalisation included, with operators of version %d: `%s` is %s.\n\n"+

@@ -146,3 +146,22 @@ func TestPoints(t *testing.T) {
 		t.Errorf("%d points at most, want 256 x 256 of 32 pixels", MostPoints)
 	}
 }
+
+// Whatever a tensor is called, the configuration is one and says whose it is.
+func FuzzProjectorOwner(f *testing.F) {
+	for _, name := range []string{fivePoints().Name, "run/cell", "", "a\nb\rc\x00\xff", `\012"`} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		text := protoText(name)
+		for _, r := range []byte(text) {
+			if r < ' ' || r > '~' {
+				t.Fatalf("%q has the byte %#x", text, r)
+			}
+		}
+		if got := ProjectorOwner("embeddings {\n  tensor_name: " + text + "\n  tensor_shape: 5\n}\n"); got != name {
+			t.Errorf("%q comes back as %q", name, got)
+		}
+		_ = ProjectorOwner(name) // any text: no panic
+	})
+}

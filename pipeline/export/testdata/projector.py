@@ -16,7 +16,7 @@ from PIL import Image
 from tensorboard import program
 
 server = program.TensorBoard()
-server.configure(argv=[None, "--logdir", sys.argv[1], "--port", "0", "--load_fast", "false"])
+server.configure(argv=[None, "--logdir", sys.argv[1], "--port", "0"])
 url = server.launch().rstrip("/") + "/data/plugin/projector/"
 
 
