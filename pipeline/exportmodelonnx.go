@@ -39,7 +39,7 @@ func writeONNX(ctx context.Context, w *workspace.Workspace, dir string, c runs.C
 		case ctx.Err() != nil:
 			return "", context.Cause(ctx)
 		case err != nil:
-			return err.Error(), nil
+			return err.Error(), nil //nolint:nilerr // without these weights everything else is exported
 		case c.Environment.Weights == "":
 			return "the record of the cell does not say by which weights its features were computed", nil
 		case weights.SHA256 != c.Environment.Weights:

@@ -119,7 +119,7 @@ func (c *ModelCard) dataName(e runs.Evaluation) string {
 	}
 	words := []string{e.Protocol}
 	_, labels, _ := strings.Cut(e.Protocol, "+")
-	for _, label := range strings.Split(labels, "+") {
+	for label := range strings.SplitSeq(labels, "+") {
 		switch label {
 		case "":
 		case "box":

@@ -54,9 +54,9 @@ func exportProjector(ctx context.Context, w *workspace.Workspace, r *runs.Run, c
 		defer data.Close()
 		p.Labels = func(i int) (class, superclass string) { return data.ClassName(rows[i]), data.Superclass(rows[i]) }
 		p.Picture = func(i, side int) (image.Image, error) {
-			picture, _, _, err := data.Thumbnail(rows[i], side, reports.ThumbnailQuality)
-			if err != nil {
-				return nil, err
+			picture, _, _, failed := data.Thumbnail(rows[i], side, reports.ThumbnailQuality)
+			if failed != nil {
+				return nil, failed
 			}
 			return jpeg.Decode(bytes.NewReader(picture))
 		}
