@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +17,9 @@ import (
 // temporaryPrefix begins the names of files that are being written. A killed process leaves some
 // behind; the next one that writes the same file removes them, and Run.Sweep those of a cell.
 const temporaryPrefix = ".tmp-"
+
+// IsTemporary reports whether a file with this name is being written, or was left by a killed process.
+func IsTemporary(name string) bool { return strings.HasPrefix(name, temporaryPrefix) }
 
 // WriteFile writes a whole file: after a crash or a power cut the path holds either the old content
 // or the new one. The data goes to a temporary file in the same folder, which is synced and renamed;

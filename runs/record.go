@@ -160,9 +160,19 @@ func (r *Run) Cell(k Key) (Cell, bool, error) {
 	return c, true, nil
 }
 
+// CopiedCell reads the record of a cell in a folder that is not its own, as a copy has before it is
+// put in its place.
+func (r *Run) CopiedCell(dir string, k Key) (Cell, error) {
+	return r.readRecord(filepath.Join(dir, cellFile), k.Path())
+}
+
 // readCell reads the record in the folder dir, a slash path below the run.
 func (r *Run) readCell(dir string) (Cell, error) {
-	file := filepath.Join(r.Dir, filepath.FromSlash(dir), cellFile)
+	return r.readRecord(filepath.Join(r.Dir, filepath.FromSlash(dir), cellFile), dir)
+}
+
+// readRecord reads the record of the cell with the path dir.
+func (r *Run) readRecord(file, dir string) (Cell, error) {
 	var c Cell
 	sealed, err := readJSON(file, &c, &c.Schema)
 	if err != nil {

@@ -1,4 +1,5 @@
-// Package submit hands the cells of a suite to an engine: Slurm, or processes of this machine.
+// Package submit hands the cells of a suite to an engine: Slurm, processes of this machine, or files
+// from which any other scheduler can do them.
 //
 // A submission is what an engine gets at one time: arrays of tasks with the same needs. A task does
 // one cell, or builds cached features that several cells read; those cells wait for it. The folder of
@@ -11,6 +12,8 @@
 //	    <suite>.yaml               the suite as it was resolved
 //	    <array>.sh, <array>.txt    the script of an array and its cells, one a line
 //	    logs/<job>_<task>.log      the output of a task
+//	    commands-features.txt, commands-cells.txt, tasks.json    engine list: see [TaskList]
+//	    kubernetes-features.yaml, kubernetes-cells.yaml          engine kubernetes
 //
 // A task is limited to twice the expected seconds and 120, and to 1.5 times the expected memory and
 // 256 MiB, rounded up to a class; where nothing is expected, it has no limit. Claims keep a cell that

@@ -3,6 +3,7 @@ package submit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bierbench/pipeline/workspace"
@@ -28,15 +29,23 @@ type engine interface {
 type EngineKind struct {
 	Name string
 	Does string // a phrase for help texts
+	Logs bool   // the output of a task goes to the folder of its submission
 	open func(w *workspace.Workspace, o Options) engine
 }
 
 // Engines returns every engine. A new one takes a file and a line here.
 func Engines() []EngineKind {
 	return []EngineKind{
-		{"slurm", "job arrays of a Slurm cluster that this machine may submit to", newSlurm},
-		{"local", "processes of this machine, --processes of them at a time", newLocal},
+		{"slurm", "job arrays of a Slurm cluster that this machine may submit to", true, newSlurm},
+		{"local", "processes of this machine, --processes of them at a time", true, newLocal},
+		{"list", "files with a command line for each task, for any scheduler; nothing is started", false, newList},
+		{"kubernetes", "a file with an Indexed Job for each array; nothing is started", false, newKubernetes},
 	}
+}
+
+// keepsLogs reports whether the tasks of an engine write logs into the folder of their submission.
+func keepsLogs(name string) bool {
+	return slices.ContainsFunc(Engines(), func(kind EngineKind) bool { return kind.Name == name && kind.Logs })
 }
 
 // openEngine returns the engine of a name.
@@ -71,9 +80,24 @@ type TaskEnd struct {
 }
 
 // CheckEngine returns an error where the name of an engine or the options for it are wrong.
-func CheckEngine(name string, options []string) error {
-	if _, err := openEngine(name, nil, Options{}); err != nil {
+func CheckEngine(o Options) error {
+	if _, err := openEngine(o.Engine, nil, o); err != nil {
 		return err
 	}
-	return checkOptions(options)
+	if o.Engine == "kubernetes" {
+		return o.Kubernetes.check()
+	}
+	return checkOptions(o.Options)
+}
+
+// A handedOver engine writes files that somebody else hands over. It has no program to ask, so it
+// knows no state of a task.
+type handedOver struct{ why string }
+
+// wait returns at once: nothing was started.
+func (handedOver) wait(context.Context, *Submission) ([]TaskEnd, error) { return nil, nil }
+
+// states knows nothing. So submitting again writes every cell that is neither done nor claimed.
+func (e handedOver) states(context.Context, []*Submission) (map[Task]TaskState, string, error) {
+	return nil, e.why, nil
 }

@@ -72,7 +72,7 @@ type process struct {
 	cell  string
 }
 
-func (p process) id() string { return fmt.Sprintf("%s_%d", p.array.Job, p.Number) }
+func (p process) id() string { return taskID(p.array.Job, p.Number) }
 
 // wait starts every task whose needs are met, in order, and returns how each ended. A task that
 // needs a failed one is not started. When ctx ends, the running tasks are told to save and end.

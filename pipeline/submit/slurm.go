@@ -23,7 +23,7 @@ type slurm struct {
 	options []string
 }
 
-func newSlurm(w *workspace.Workspace, o Options) engine { return &slurm{w: w, options: o.Options} }
+func newSlurm(w *workspace.Workspace, o Options) engine { return &slurm{w, o.Options} }
 
 // timeLimitSignal tells a task to save and end 60 seconds before its time limit. Slurm may send it
 // up to a minute earlier.
@@ -99,8 +99,12 @@ func (e *slurm) send(ctx context.Context, s *Submission) error {
 // arguments returns the arguments of sbatch for an array.
 func (e *slurm) arguments(s *Submission, a Array) ([]string, error) {
 	logs := strings.ReplaceAll(s.path("logs"), "%", "%%") // sbatch replaces %A and the like
+	array := fmt.Sprintf("--array=1-%d", len(a.Cells))
+	if s.Parallel > 0 {
+		array += fmt.Sprintf("%%%d", s.Parallel)
+	}
 	out := []string{
-		"--parsable", "--job-name=bierbench-" + s.Run, fmt.Sprintf("--array=1-%d", len(a.Cells)),
+		"--parsable", "--job-name=bierbench-" + s.Run, array,
 		"--output=" + filepath.Join(logs, "%A_%a.log"), "--open-mode=append",
 		"--requeue", timeLimitSignal, "--kill-on-invalid-dep=yes",
 	}

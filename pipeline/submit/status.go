@@ -37,7 +37,7 @@ type TaskStatus struct {
 	State    string `json:"state"`
 	Reason   string `json:"reason,omitempty"`
 	Active   bool   `json:"active"`
-	Log      string `json:"log"`
+	Log      string `json:"log,omitempty"`      // file with its output; empty where the engine keeps it elsewhere
 	Features string `json:"features,omitempty"` // key of the features that the task computes
 }
 
@@ -152,8 +152,11 @@ func taskStates(ctx context.Context, w *workspace.Workspace, submissions []*Subm
 			for i, cell := range a.Cells {
 				t := Task{s.Name, a.Name, i + 1}
 				status := TaskStatus{
-					Task: t, Engine: s.Engine, ID: fmt.Sprintf("%s_%d", a.Job, i+1),
-					State: known[t].State, Reason: known[t].Reason, Active: known[t].Active, Log: s.log(a.Job, i+1),
+					Task: t, Engine: s.Engine, ID: taskID(a.Job, i+1),
+					State: known[t].State, Reason: known[t].Reason, Active: known[t].Active,
+				}
+				if keepsLogs(s.Engine) {
+					status.Log = s.log(a.Job, i+1)
 				}
 				if a.Features != nil {
 					status.Features = a.Features[i]

@@ -33,7 +33,11 @@ type Submission struct {
 	Program string    `json:"program"`           // the copy of this program that the tasks run
 	Suite   string    `json:"suite"`             // file with the resolved suite
 	Arrays  []Array   `json:"arrays"`
-	dir     string
+	// Parallel is the largest number of tasks of an array, or of a list, at a time; 0 stands for no limit.
+	Parallel int `json:"parallel,omitempty"`
+	// Files are what the user hands over, in this order, where the engine starts nothing itself.
+	Files []string `json:"files,omitempty"`
+	dir   string
 }
 
 // An Array is tasks with the same limits. Task n, counted from 1, is about Cells[n-1]. It does that
@@ -56,6 +60,9 @@ type Task struct {
 	Array      string `json:"array"`
 	Number     int    `json:"number"` // from 1
 }
+
+// taskID returns the engine's id of a task: 12_3 is task 3 of job 12.
+func taskID(job string, number int) string { return fmt.Sprintf("%s_%d", job, number) }
 
 // path returns a file in the folder of the submission.
 func (s *Submission) path(name string) string { return filepath.Join(s.dir, name) }

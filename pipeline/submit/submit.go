@@ -29,6 +29,8 @@ type Options struct {
 	Engine      string        // one of Engines
 	Options     []string      // further options of sbatch, for the engine slurm
 	Processes   int           // number at a time, for the engine local; 0 stands for 1
+	Parallel    int           // tasks of an array at a time, for the other engines; 0 stands for no limit
+	Kubernetes  Kubernetes    // for the engine kubernetes
 	RetryFailed bool          // also submit the cells that failed before
 	Checkpoint  time.Duration // between checkpoints of a training; 0 stands for pipeline.DefaultCheckpoint
 	OnTask      func(TaskEnd) // called from one goroutine with each task that ends here; may be nil
@@ -36,19 +38,22 @@ type Options struct {
 
 // Result is what Submit did.
 type Result struct {
-	Run        string    `json:"run"`
-	Engine     string    `json:"engine"`
-	Submission string    `json:"submission"` // empty where nothing was left to submit
-	Dir        string    `json:"dir"`
-	Cells      int       `json:"cells"`
-	Done       int       `json:"done"`     // cells that were done before
-	Failed     int       `json:"failed"`   // cells that failed before and were left alone
-	Active     int       `json:"active"`   // cells that wait or run in an engine, of earlier submissions
-	Running    int       `json:"running"`  // cells that are claimed by a process that no engine knows of
-	Sent       int       `json:"sent"`     // cells that were handed over now
-	Features   int       `json:"features"` // tasks that compute features first
-	Arrays     []Array   `json:"arrays"`
-	Ended      []TaskEnd `json:"ended,omitempty"` // tasks that ended here, with the engine local
+	Run        string  `json:"run"`
+	Engine     string  `json:"engine"`
+	Submission string  `json:"submission"` // empty where nothing was left to submit
+	Dir        string  `json:"dir"`
+	Cells      int     `json:"cells"`
+	Done       int     `json:"done"`     // cells that were done before
+	Failed     int     `json:"failed"`   // cells that failed before and were left alone
+	Active     int     `json:"active"`   // cells that wait or run in an engine, of earlier submissions
+	Running    int     `json:"running"`  // cells that are claimed by a process that no engine knows of
+	Sent       int     `json:"sent"`     // cells that were handed over now
+	Features   int     `json:"features"` // tasks that compute features first
+	Arrays     []Array `json:"arrays"`
+	Parallel   int     `json:"parallel,omitempty"` // tasks at a time; 0 stands for no limit
+	// Files are what the user hands over, in this order, where the engine starts nothing itself.
+	Files []string  `json:"files,omitempty"`
+	Ended []TaskEnd `json:"ended,omitempty"` // tasks that ended here, with the engine local
 }
 
 // submittingClaim is the claim of a run while a submission is put together: two of them must not
@@ -122,7 +127,7 @@ func submitSuite(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o 
 	if err != nil {
 		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
 	}
-	submission.Engine, submission.Options = o.Engine, o.Options
+	submission.Engine, submission.Options, submission.Parallel = o.Engine, o.Options, o.Parallel
 	if submission.Arrays, err = arrangeTasks(w, submission.Name, p.Cells, cells, active.features, limit); err != nil {
 		return nil, fmt.Errorf("submit %s: %w", p.Run, err)
 	}
@@ -134,6 +139,7 @@ func submitSuite(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o 
 	}
 	err = e.send(ctx, submission)
 	result.Submission, result.Dir, result.Arrays = submission.Name, submission.dir, submission.Arrays
+	result.Parallel, result.Files = submission.Parallel, submission.Files
 	for _, a := range submission.Arrays {
 		switch {
 		case a.Job == "": // it was not sent
@@ -233,36 +239,11 @@ func writeSubmission(w *workspace.Workspace, submission *Submission, s *suite.Su
 	if err = runs.WriteFile(submission.Suite, text, 0o644); err != nil {
 		return err
 	}
-	dir, err := filepath.Abs(w.Dir)
-	if err != nil {
-		return err
-	}
-	global := []string{program, "-C", dir}
-	if w.Backend != "" {
-		global = append(global, "--backend", w.Backend)
-	}
-	if w.Devices > 1 {
-		global = append(global, "--devices", fmt.Sprint(w.Devices))
-	}
-	if w.GPUMemory > 0 {
-		global = append(global, "--gpu-memory", fmt.Sprint(w.GPUMemory))
-	}
-	run := append(slices.Clone(global), "run")
-	if o.RetryFailed {
-		run = append(run, "--retry-failed")
-	}
-	if o.Plan.SameBuild {
-		run = append(run, "--same-build")
-	}
-	if o.Checkpoint > 0 {
-		run = append(run, "--checkpoint", o.Checkpoint.String())
-	}
 	for _, a := range submission.Arrays {
-		command := slices.Clone(run)
-		if a.Features != nil {
-			command = append(slices.Clone(global), "features")
+		command, err := taskCommand(w, submission, o, a)
+		if err != nil {
+			return err
 		}
-		command = append(command, "--run", submission.Run, submission.Suite)
 		script := taskScript(submission.cellsFile(a), w.Cache.Dir, command)
 		if err = errors.Join(
 			runs.WriteFile(submission.cellsFile(a), []byte(strings.Join(a.Cells, "\n")+"\n"), 0o644),
@@ -274,8 +255,41 @@ func writeSubmission(w *workspace.Workspace, submission *Submission, s *suite.Su
 	return nil
 }
 
+// taskCommand returns the command line of the tasks of an array, without the choice of their cell.
+func taskCommand(w *workspace.Workspace, submission *Submission, o Options, a Array) ([]string, error) {
+	dir, err := filepath.Abs(w.Dir)
+	if err != nil {
+		return nil, err
+	}
+	command := []string{submission.Program, "-C", dir}
+	if w.Backend != "" {
+		command = append(command, "--backend", w.Backend)
+	}
+	if w.Devices > 1 {
+		command = append(command, "--devices", fmt.Sprint(w.Devices))
+	}
+	if w.GPUMemory > 0 {
+		command = append(command, "--gpu-memory", fmt.Sprint(w.GPUMemory))
+	}
+	if a.Features != nil {
+		command = append(command, "features")
+	} else {
+		command = append(command, "run")
+		if o.RetryFailed {
+			command = append(command, "--retry-failed")
+		}
+		if o.Plan.SameBuild {
+			command = append(command, "--same-build")
+		}
+		if o.Checkpoint > 0 {
+			command = append(command, "--checkpoint", o.Checkpoint.String())
+		}
+	}
+	return append(command, "--run", submission.Run, submission.Suite), nil
+}
+
 // taskScript returns the shell script of an array. It ends by becoming the command, so that signals
-// reach the command.
+// reach the command. Tasks count from 1; Kubernetes counts the indexes of a Job from 0.
 func taskScript(list, cache string, command []string) string {
 	for i, word := range command {
 		command[i] = shellQuoted(word)
@@ -284,6 +298,9 @@ func taskScript(list, cache string, command []string) string {
 # Task n is of the cell in line n of the list.
 list=%s
 task=${%s:-$SLURM_ARRAY_TASK_ID}
+if [ -z "$task" ] && [ -n "$JOB_COMPLETION_INDEX" ]; then
+	task=$((JOB_COMPLETION_INDEX + 1))
+fi
 cell=$(sed -n "${task}p" "$list")
 if [ -z "$cell" ]; then
 	echo "$list has no line $task" >&2

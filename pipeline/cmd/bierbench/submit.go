@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -43,29 +44,41 @@ of its own, or as many as --devices says. They are taken in turn from the list
 CUDA_VISIBLE_DEVICES, or from all GPUs where it is not set. Where there are fewer GPUs
 than processes, --gpu-memory keeps one from taking what the other needs.
 
+The engines list and kubernetes start nothing: they write files for you to hand over.
+A list has a line for each task, for GNU parallel, PBS, LSF and the like, and
+tasks.json with the limits and the needs of each. For Kubernetes (1.29 or newer) there
+is an Indexed Job for each array. Files of features come before those of cells.
+Submitting again writes what is neither done nor running then.
+
 The folder runs/RUN/submissions/NUMBER has the suite, the scripts, the logs and a
 copy of this program, which the tasks run: workspace and cache must be on a file
 system that all machines share. Follow the tasks with "bierbench status".
 ` + suiteHelp(),
 		Example: `  bierbench submit quick --engine slurm --sbatch --partition=gpu --sbatch --gres=gpu:1
   bierbench submit my.yaml --engine local --processes 2
+  bierbench submit my.yaml --engine list --parallel 8
+  bierbench submit my.yaml --engine kubernetes --image IMAGE --claim data --queue team-a
   bierbench submit my.yaml --engine slurm --sbatch --time=600 --retry-failed`,
 		Args:      wantArgs(0, 1, "a suite"),
 		ValidArgs: suite.Builtin(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case o.Engine == "":
-				return usageError{fmt.Errorf("--engine is missing: want %s", strings.Join(names, " or "))}
+				return usageError{fmt.Errorf("--engine is missing: want %s", anyOf(names))}
 			case !slices.Contains(names, o.Engine):
-				return usageError{fmt.Errorf("--engine %q: want %s", o.Engine, strings.Join(names, " or "))}
+				return usageError{fmt.Errorf("--engine %q: want %s", o.Engine, anyOf(names))}
 			case o.Processes < 1:
 				return usageError{fmt.Errorf("--processes %d: want at least 1", o.Processes)}
-			case o.Engine != "slurm" && len(o.Options) > 0:
-				return usageError{errors.New("--sbatch is for --engine slurm")}
-			case o.Engine != "local" && cmd.Flags().Changed("processes"):
-				return usageError{errors.New("--processes is for --engine local")}
+			case cmd.Flags().Changed("parallel") && o.Parallel < 1:
+				return usageError{fmt.Errorf("--parallel %d: want at least 1", o.Parallel)}
 			}
-			if err := submit.CheckEngine(o.Engine, o.Options); err != nil {
+			engines := engineFlags()
+			for _, flag := range slices.Sorted(maps.Keys(engines)) {
+				if cmd.Flags().Changed(flag) && !slices.Contains(engines[flag], o.Engine) {
+					return usageError{fmt.Errorf("--%s is for --engine %s", flag, anyOf(engines[flag]))}
+				}
+			}
+			if err := submit.CheckEngine(o); err != nil {
 				return usageError{err}
 			}
 			w, s, err := f.load(a, args)
@@ -95,12 +108,37 @@ system that all machines share. Follow the tasks with "bierbench status".
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().StringVar(&o.Engine, "engine", "", "`ENGINE` that does the tasks: slurm or local")
-	cmd.Flags().StringArrayVar(&o.Options, "sbatch", nil, "`OPTION` of sbatch, such as --partition=gpu; may be repeated")
-	cmd.Flags().IntVar(&o.Processes, "processes", 1, "`N` tasks at a time, with --engine local")
-	cmd.Flags().BoolVar(&o.RetryFailed, "retry-failed", false, "also submit the cells that failed before")
-	cmd.Flags().DurationVar(&o.Checkpoint, "checkpoint", pipeline.DefaultCheckpoint, "`TIME` between checkpoints of a training")
+	flags := cmd.Flags()
+	flags.StringVar(&o.Engine, "engine", "", "`ENGINE` that does the tasks: "+anyOf(names))
+	flags.IntVar(&o.Parallel, "parallel", 0, "`K` tasks of an array, or of a list, at a time (default: no limit)")
+	flags.StringArrayVar(&o.Options, "sbatch", nil, "`OPTION` of sbatch, such as --partition=gpu; may be repeated")
+	flags.IntVar(&o.Processes, "processes", 1, "`N` tasks at a time, with --engine local")
+	flags.StringVar(&o.Kubernetes.Image, "image", "", "`IMAGE` of the container, with sh and sed, for --engine kubernetes")
+	flags.StringVar(&o.Kubernetes.Claim, "claim", "", "`NAME` of the PersistentVolumeClaim that holds workspace and cache")
+	flags.StringVar(&o.Kubernetes.Mount, "mount", "", "`DIR` that the claim is here; pods see it at the same path (default: the workspace)")
+	flags.StringVar(&o.Kubernetes.Queue, "queue", "", "`NAME` of the queue of Kueue that starts the Jobs")
+	flags.StringArrayVar(&o.Kubernetes.Resources, "resource", nil,
+		"`NAME=QUANTITY` that a pod requests, such as nvidia.com/gpu=1 or cpu=8; may be repeated")
+	flags.BoolVar(&o.RetryFailed, "retry-failed", false, "also submit the cells that failed before")
+	flags.DurationVar(&o.Checkpoint, "checkpoint", pipeline.DefaultCheckpoint, "`TIME` between checkpoints of a training")
 	return cmd
+}
+
+// engineFlags returns the flags that belong to some engines alone, with these.
+func engineFlags() map[string][]string {
+	kubernetes := []string{"kubernetes"}
+	return map[string][]string{
+		"sbatch": {"slurm"}, "processes": {"local"}, "parallel": {"slurm", "list", "kubernetes"},
+		"image": kubernetes, "claim": kubernetes, "mount": kubernetes, "queue": kubernetes, "resource": kubernetes,
+	}
+}
+
+// anyOf returns words as a choice: "a, b or c".
+func anyOf(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 }
 
 // printTask prints how a task ended.
@@ -129,6 +167,15 @@ func printSubmission(out io.Writer, w *workspace.Workspace, r *submit.Result) er
 			return err
 		}
 		fmt.Fprintf(out, "folder: %s\n", r.Dir)
+	}
+	if len(r.Files) > 0 {
+		fmt.Fprintln(out, "nothing was started: hand these over, in this order")
+		for _, file := range r.Files {
+			fmt.Fprintf(out, "  %s\n", file)
+		}
+	}
+	if r.Parallel > 0 && r.Submission != "" {
+		fmt.Fprintf(out, "at most %s at a time\n", counted(r.Parallel, "task"))
 	}
 	if r.Failed > 0 {
 		fmt.Fprintln(out, "cells that failed before were left alone; --retry-failed submits them again")
