@@ -12,11 +12,16 @@ import (
 // assemble makes the report of runs. It reads no file.
 func assemble(sources []loadedRun, o Options) *Report {
 	r := &Report{Schema: Schema, Title: o.Title, Created: o.Now, Base: o.Base}
+	worth := &WorthReport{Schema: Schema, Title: "What a vector is worth"}
 	var ids []string
 	for _, s := range sources {
 		ids = append(ids, s.record.ID)
 		r.addRun(s)
 		r.addNoise(s.noise, o.Noise)
+		worth.add(s.record.ID, s.record.Cells, s.worth)
+	}
+	if worth.sort(); len(worth.Groups) > 0 {
+		r.Worth = worth
 	}
 	if r.Title == "" {
 		r.Title = strings.Join(ids, ", ")

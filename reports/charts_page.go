@@ -4,17 +4,17 @@ import "bierbench/reports/internal/chart"
 
 // reportCharts has every chart of a report, by the section that shows it.
 type reportCharts struct {
-	Recall, Size, Training, Rate, Time []chart.Chart
-	Ensembles                          []chartKind
+	Recall, Size, Worth, Training, Rate, Time []chart.Chart
+	Ensembles                                 []chartKind
 }
 
 // charts returns the report's charts, each under a name of its own.
 func (r *Report) charts() reportCharts {
 	c := reportCharts{
-		Recall: r.recallCharts(), Size: r.sizeCharts(), Training: r.trainingCharts(), Rate: r.rateCharts(),
+		Recall: r.recallCharts(), Size: r.sizeCharts(), Worth: r.worthCharts(), Training: r.trainingCharts(), Rate: r.rateCharts(),
 		Time: r.timeCharts(), Ensembles: r.ensembleCharts(),
 	}
-	lists := []*[]chart.Chart{&c.Recall, &c.Size, &c.Training, &c.Rate, &c.Time}
+	lists := []*[]chart.Chart{&c.Recall, &c.Size, &c.Worth, &c.Training, &c.Rate, &c.Time}
 	for i := range c.Ensembles {
 		lists = append(lists, &c.Ensembles[i].Charts)
 	}
@@ -25,7 +25,7 @@ func (r *Report) charts() reportCharts {
 // all returns the charts in the order of the page.
 func (c reportCharts) all() []chart.Chart {
 	var list []chart.Chart
-	for _, part := range [][]chart.Chart{c.Recall, c.Size, c.Training, c.Rate, c.Time} {
+	for _, part := range [][]chart.Chart{c.Recall, c.Size, c.Worth, c.Training, c.Rate, c.Time} {
 		list = append(list, part...)
 	}
 	for _, k := range c.Ensembles {

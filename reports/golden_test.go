@@ -54,6 +54,8 @@ func TestReportGolden(t *testing.T) {
 		{"report.json", r.JSON},
 		{"report.tex", r.LaTeX},
 		{"report.txt", r.Text},
+		{"worth.csv", r.Worth.CSV},
+		{"worth.txt", r.Worth.Text},
 	} {
 		t.Run(c.name, func(t *testing.T) { golden(t, c.name, c.write) })
 	}
@@ -237,8 +239,8 @@ func TestWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := len(paths) + len(more); len(entries) != want || want != 10 {
-		t.Errorf("%d files in the directory, %d returned; want 10", len(entries), want)
+	if want := len(paths) + len(more); len(entries) != want || want != 11 {
+		t.Errorf("%d files in the directory, %d returned; want 11", len(entries), want)
 	}
 	f, err := os.Open(filepath.Join(dir, "report.csv"))
 	if err != nil {

@@ -144,6 +144,7 @@ type reportPage struct {
 	Settings      []tableView
 	Environment   []tableView
 	Spread        []tableView // of seeds: the noise
+	Worths        []tableView // of vectors of which less is kept
 	Configs       []distinctConfig
 	Charts        reportCharts
 	Drawn         []chartKind // of the ensembles, in this page
@@ -174,6 +175,7 @@ func (r *Report) HTML(w io.Writer) error {
 		Settings:    tableViews("settings", differing, shared),
 		Environment: tableViews("environment", r.environments()),
 		Spread:      tableViews("noise", r.Noise.tables()...),
+		Worths:      tableViews("worth", r.Worth.tables()...),
 		Configs:     r.configurations(),
 		Charts:      r.charts(),
 		Others:      r.Published.view(),

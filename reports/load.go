@@ -15,6 +15,7 @@ type loadedRun struct {
 	steps  map[runs.Key][]runs.TrainStep // of done cells that were trained
 	diff   *runs.Diff                    // the methods against the base; nil: see notes
 	noise  []runs.SeedNoise              // nil where it was not measured
+	worth  []CellWorth                   // of done cells where it was computed
 	notes  []string                      // what a reader must know about the run
 }
 
@@ -55,6 +56,12 @@ func load(ctx context.Context, r *runs.Run, o Options) (loadedRun, error) {
 		}
 		if s.steps[c.Key], err = r.Steps(c); err != nil {
 			return loadedRun{}, err
+		}
+		switch worth, failed := r.Worth(c); {
+		case failed != nil: // it can be computed again
+			s.notes = append(s.notes, fmt.Sprintf("run %s: what its vectors are worth is not shown for a cell: %v", r.Record.ID, failed))
+		case worth != nil:
+			s.worth = append(s.worth, CellWorth{c, *worth})
 		}
 	}
 	if len(o.Noise.Metrics) > 0 {

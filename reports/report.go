@@ -53,6 +53,7 @@ type Report struct {
 	Forecast     *Forecast     `json:"forecast,omitempty"` // all groups together; nil where no cell has a prediction
 	Environments []Environment `json:"environments"`
 	Noise        *NoiseReport  `json:"noise,omitempty"` // nil where it was not measured
+	Worth        *WorthReport  `json:"worth,omitempty"` // of vectors of which less is kept; nil where it was not computed
 	Warnings     []string      `json:"warnings"`        // what a reader must know before trusting the numbers
 
 	Published *PublishedReport `json:"published,omitempty"` // nil where it was not asked for

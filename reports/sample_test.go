@@ -89,7 +89,40 @@ func sample() loadedRun {
 		}
 	}
 	s.diff = sampleDiff()
+	s.worth = inventWorth(s.cells)
 	return s
+}
+
+// inventWorth makes up what the vectors of some cells are worth. Bits tie, so their numbers are
+// collapsed.
+func inventWorth(cells []runs.Cell) []CellWorth {
+	var out []CellWorth
+	for _, c := range cells {
+		learners := map[string]map[int]int{"baseline": {}, "bier": {12: 1, 32: 2, 64: 3}, evilMethod: {32: 1, 64: 2}}[c.Method]
+		if c.Status != runs.Done || learners == nil {
+			continue
+		}
+		e := runs.WorthEvaluation{Protocol: c.Evaluations[0].Protocol, At: c.Evaluations[0].At}
+		for _, d := range []int{12, 32, 64} {
+			for i, form := range worthForms() {
+				p := runs.WorthPoint{
+					Dimensions: d, Learners: learners[d], Form: form, Bytes: []int{4 * d, d + 4, (d + 7) / 8}[i],
+					Metrics: map[string]float64{}, Bounds: map[string][2]float64{},
+				}
+				for _, name := range []string{recallAt1, mapAtR} {
+					v := c.Evaluations[0].Metrics[name]
+					v -= 0.05*math.Log2(64/float64(d)) + 0.01*float64(i)
+					p.Metrics[name], p.Bounds[name] = v, [2]float64{v, v}
+					if form == "bits" {
+						p.Bounds[name] = [2]float64{v - 0.01, v + 0.01}
+					}
+				}
+				e.Points = append(e.Points, p)
+			}
+		}
+		out = append(out, CellWorth{c, runs.Worth{Schema: runs.Schema, Cell: c.Path(), Evaluations: []runs.WorthEvaluation{e}}})
+	}
+	return out
 }
 
 // invent makes up a done cell.

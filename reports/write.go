@@ -18,7 +18,8 @@ import (
 // Write writes report.html, report.md, report.csv, report.json, report.tex and the folder charts
 // (each chart as SVG, PNG and CSV) into a folder, which it makes if needed, and returns their
 // paths. Each file is replaced whole. The files of charts that no longer exist are removed.
-// published.csv has the published results near to the report's; it is removed where there are none.
+// published.csv has the published results near to the report's, and worth.csv what vectors are worth;
+// they are removed where there are none.
 func (r *Report) Write(dir string) ([]string, error) {
 	documents := []document{
 		{"report.html", r.HTML}, {"report.md", r.Markdown}, {"report.csv", r.CSV}, {"report.json", r.JSON}, {"report.tex", r.LaTeX},
@@ -26,6 +27,11 @@ func (r *Report) Write(dir string) ([]string, error) {
 	if len(r.Published.shown()) > 0 {
 		documents = append(documents, document{publishedName, r.Published.CSV})
 	} else if err := os.Remove(filepath.Join(dir, publishedName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if r.Worth != nil {
+		documents = append(documents, document{worthName, r.Worth.CSV})
+	} else if err := os.Remove(filepath.Join(dir, worthName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	paths, err := writeAll(dir, documents)
@@ -131,6 +137,7 @@ func (r *Report) Markdown(w io.Writer) error {
 		{"Without a result", []*table.Table{r.failures()}},
 		{r.Published.heading(), r.Published.tables()},
 		{"Noise", r.Noise.tables()},
+		{"What a vector is worth", r.Worth.tables()},
 		{"Learners", []*table.Table{r.anatomy()}},
 		{"Time", []*table.Table{r.costs()}},
 		{"Plan", []*table.Table{r.planned()}},

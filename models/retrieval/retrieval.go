@@ -53,6 +53,19 @@ func Retrieve(ctx context.Context, b *xla.Backend, s Search) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("retrieve: %w", err)
 	}
+	r, err := s.rankAll(order, func(visit visitScores) error {
+		queries, gallery := s.columns(order, 0, s.Width)
+		return scoreBlocks(ctx, b, queries, gallery, visit)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("retrieve: %w", err)
+	}
+	return r, nil
+}
+
+// rankAll evaluates the scores of every query against the gallery in the given order. score calls
+// its argument once for each query.
+func (s Search) rankAll(order []int, score func(visit visitScores) error) (*Result, error) {
 	sorted := s.sortedGallery(order)
 	self := s.selfPositions(sorted)
 	rankers := make([]ranker, scoreWorkers())
@@ -61,13 +74,12 @@ func Retrieve(ctx context.Context, b *xla.Backend, s Search) (*Result, error) {
 	}
 	results := make([]QueryResult, len(s.QueryIDs))
 	valid := make([]bool, len(s.QueryIDs))
-	queries, gallery := s.columns(order, 0, s.Width)
-	err = scoreBlocks(ctx, b, queries, gallery, func(worker, q int, row []float32) {
+	err := score(func(worker, q int, row []float32) {
 		results[q], valid[q] = rankers[worker].rank(row, self[q], s.QueryClasses[q])
 		results[q].ID = s.QueryIDs[q]
 	})
 	if err != nil {
-		return nil, fmt.Errorf("retrieve: %w", err)
+		return nil, err
 	}
 	return summarise(results, valid, s.Recalls)
 }
@@ -83,7 +95,7 @@ func summarise(results []QueryResult, valid []bool, recalls []int) (*Result, err
 		}
 	}
 	if len(r.Queries) == 0 {
-		return nil, fmt.Errorf("retrieve: none of %d queries has another image of its class in the gallery", len(results))
+		return nil, fmt.Errorf("none of %d queries has another image of its class in the gallery", len(results))
 	}
 	for _, k := range recalls {
 		r.addMetric(recallName(k), func(q *QueryResult) [3]float64 {

@@ -54,13 +54,16 @@ func (s scoredBlock) free() error {
 	return errors.Join(s.scores.ConstBytes(func([]byte) {}), s.scores.FinalizeAll(), s.input.FinalizeAll())
 }
 
+// visitScores gets the scores of one query against the whole gallery. Several goroutines call it:
+// worker, below scoreWorkers, is the number of the caller. The row is only valid during the call.
+type visitScores func(worker, query int, row []float32)
+
 // scoreBlocks computes the dot products of all queries with all of a gallery, a block of queries at
-// a time. visit gets the scores of one query. Several goroutines call it: worker, below
-// scoreWorkers, is the number of the caller. The row is only valid during the call.
+// a time.
 //
 // Every device of the backend has the gallery and takes one block after the other, all with the
 // program and the shape of a single device: a score's bits do not depend on the number of devices.
-func scoreBlocks(ctx context.Context, b *xla.Backend, queries, gallery vectorRows, visit func(worker, query int, row []float32)) error {
+func scoreBlocks(ctx context.Context, b *xla.Backend, queries, gallery vectorRows, visit visitScores) error {
 	padded := roundUp(gallery.count, blockRows)
 	block := min(roundUp(queries.count, blockRows), max(blockScores/padded/blockRows, 1)*blockRows)
 	exec, err := keptScores(b)
