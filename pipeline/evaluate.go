@@ -42,10 +42,27 @@ func normalized(f backbones.Features, rows []int) []float32 {
 	return values
 }
 
+// judged is the vectors of a cell, with what an evaluation must know of their images.
+type judged struct {
+	runs.Embeddings
+	groups   []int32                 // images that a query of the same number never sees; nil where there are none
+	distance bool                    // the score is a distance and not a product
+	hash     func(rows []int) string // digest of the images of some rows
+	name     func(row int) string    // by which galleries are drawn
+}
+
+// imagesOf returns vectors of a prepared data set's images. rows[i] is the row in the data set of row i
+// of the vectors.
+func imagesOf(data *datasets.Dataset, rows []int, e runs.Embeddings) judged {
+	return judged{
+		Embeddings: e,
+		hash:       func(some []int) string { return data.TestHash(valuesAt(rows, some)) },
+		name:       func(i int) string { return data.Name(rows[i]) },
+	}
+}
+
 // evaluateTest evaluates an embedding by every protocol of its data set, fills in the record and
-// writes the queries of each protocol. It writes no queries where the model was chosen by its results
-// on them: nothing is to be tested with such queries. test[i] is the row in the data set of row i of
-// the embedding.
+// writes the queries of each protocol. test[i] is the row in the data set of row i of the embedding.
 func evaluateTest(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *runs.Run, record *runs.Cell, c models.Config,
 	data *datasets.Dataset, test []int, e runs.Embeddings,
 ) error {
@@ -53,17 +70,26 @@ func evaluateTest(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r
 	if err != nil {
 		return err
 	}
+	v := imagesOf(data, test, e)
+	v.distance = record.External != nil && record.External.Similarity == runs.Euclidean
+	return evaluateBy(ctx, w, b, r, record, protocolsOf(set, c), data.Manifest.ProtocolSuffix(), learnerSizes(c), v)
+}
+
+// evaluateBy evaluates vectors by some protocols, whose names get a suffix, fills in the record and
+// writes the queries of each protocol. It writes no queries where the model was chosen by its results
+// on them: nothing is to be tested with such queries.
+func evaluateBy(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *runs.Run, record *runs.Cell,
+	all []datasets.Protocol, suffix string, sizes []int, v judged,
+) error {
 	at := record.Selection.At()
-	sizes := learnerSizes(c)
-	all := protocolsOf(set, c)
 	w.Progress.Start("evaluate", len(all))
 	defer w.Progress.Finish()
 	var evaluations []runs.Evaluation
 	for i, p := range all {
-		id := p.ID + data.Manifest.ProtocolSuffix()
-		evaluation, queries, failed := evaluateProtocol(ctx, b, p, data, test, e, sizes)
-		if failed != nil {
-			return fmt.Errorf("evaluate %s: %w", id, failed)
+		id := p.ID + suffix
+		evaluation, queries, err := evaluateProtocol(ctx, b, p, v, sizes)
+		if err != nil {
+			return fmt.Errorf("evaluate %s: %w", id, err)
 		}
 		evaluation.Protocol, evaluation.At = id, at
 		if at != runs.AtPeek {
@@ -74,7 +100,7 @@ func evaluateTest(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r
 		evaluations = append(evaluations, evaluation)
 		w.Progress.Advance(i+1, id)
 	}
-	redundancy, err := retrieval.Correlation(ctx, b, e.Values, e.Width, sizes)
+	redundancy, err := retrieval.Correlation(ctx, b, v.Values, v.Width, sizes)
 	if err != nil {
 		return err
 	}
@@ -84,7 +110,7 @@ func evaluateTest(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r
 
 // learnerSizes returns the sizes of the slices of a model's embedding.
 func learnerSizes(c models.Config) []int {
-	if c.Untrained {
+	if c.Untrained || len(c.Learners) == 0 { // of another program
 		return []int{c.Size}
 	}
 	return c.Learners
@@ -92,18 +118,14 @@ func learnerSizes(c models.Config) []int {
 
 // evaluateProtocol runs the searches of one protocol: one search, or one for each draw. Metrics are
 // means over the draws.
-func evaluateProtocol(ctx context.Context, b *xla.Backend, p datasets.Protocol,
-	data *datasets.Dataset, test []int, e runs.Embeddings, sizes []int,
-) (runs.Evaluation, []runs.Query, error) {
-	rows := protocolRows(p, e)
-	evaluation := runs.Evaluation{
-		TestHash: data.TestHash(valuesAt(test, rows)), Metrics: map[string]float64{}, Bounds: map[string][2]float64{},
-	}
+func evaluateProtocol(ctx context.Context, b *xla.Backend, p datasets.Protocol, v judged, sizes []int) (runs.Evaluation, []runs.Query, error) {
+	rows := protocolRows(p, v.Embeddings)
+	evaluation := runs.Evaluation{TestHash: v.hash(rows), Metrics: map[string]float64{}, Bounds: map[string][2]float64{}}
 	var queries []runs.Query
-	splits := protocolSearches(p, data, test, rows, e)
+	splits := protocolSearches(p, v.name, rows, v.Embeddings)
 	for draw, s := range splits {
-		search := searchOf(e, s.queries, s.gallery)
-		search.SelfExcluded, search.Recalls, search.Nearest = p.Kind == datasets.KindLeaveOneOut, p.Recalls, plan.NearestPerQuery
+		search := searchOf(p, v, s)
+		search.Nearest = plan.NearestPerQuery
 		found, err := retrieval.Retrieve(ctx, b, search)
 		if err != nil {
 			return evaluation, nil, err
@@ -151,22 +173,22 @@ func protocolRows(p datasets.Protocol, e runs.Embeddings) []int {
 // searchRows is one search: its queries and its gallery, as rows of an embedding.
 type searchRows struct{ queries, gallery []int }
 
-// protocolSearches returns the searches of a protocol among the rows of e that take part. data and
-// test are needed for KindOneGallery alone.
-func protocolSearches(p datasets.Protocol, data *datasets.Dataset, test, rows []int, e runs.Embeddings) []searchRows {
+// protocolSearches returns the searches of a protocol among the rows of e that take part. name is
+// needed for KindOneGallery alone.
+func protocolSearches(p datasets.Protocol, name func(row int) string, rows []int, e runs.Embeddings) []searchRows {
 	switch p.Kind {
 	case datasets.KindQueryGallery:
 		var s searchRows
 		for _, i := range rows {
-			if e.Splits[i] == string(datasets.Gallery) {
-				s.gallery = append(s.gallery, i)
-			} else {
+			if e.Splits[i] != string(datasets.Gallery) {
 				s.queries = append(s.queries, i)
+			}
+			if e.Splits[i] != string(datasets.Query) { // an image for testing is both
+				s.gallery = append(s.gallery, i)
 			}
 		}
 		return []searchRows{s}
 	case datasets.KindOneGallery:
-		name := func(i int) string { return data.Name(test[i]) }
 		splits := make([]searchRows, plan.GalleryDraws)
 		for draw := range splits {
 			splits[draw] = drawGallery(rows, e.Classes, name, draw)
@@ -208,23 +230,39 @@ func drawGallery(rows []int, classes []int32, name func(int) string, draw int) s
 	return s
 }
 
-// searchOf gathers the vectors of a search. Queries and gallery share them where they are the same
-// rows.
-func searchOf(e runs.Embeddings, queries, gallery []int) retrieval.Search {
-	gather := func(rows []int) (values []float32, ids []int64, classes []int32) {
+// searchOf returns a search of a protocol. It shares the vectors of rows that follow one another, and
+// gathers the others. A query that is in the gallery, too, is left out of its own results.
+func searchOf(p datasets.Protocol, v judged, rows searchRows) retrieval.Search {
+	e := v.Embeddings
+	gather := func(rows []int) (values []float32, ids []int64, classes, groups []int32) {
+		if n := len(rows); n > 0 && rows[n-1]-rows[0] == n-1 { // they ascend
+			lo, hi := rows[0], rows[0]+n
+			if v.groups != nil {
+				groups = v.groups[lo:hi]
+			}
+			return e.Values[lo*e.Width : hi*e.Width], e.IDs[lo:hi], e.Classes[lo:hi], groups
+		}
+		values = make([]float32, 0, len(rows)*e.Width)
 		for _, i := range rows {
 			values = append(values, e.Values[i*e.Width:(i+1)*e.Width]...)
 			ids = append(ids, e.IDs[i])
 			classes = append(classes, e.Classes[i])
+			if v.groups != nil {
+				groups = append(groups, v.groups[i])
+			}
 		}
-		return values, ids, classes
+		return values, ids, classes, groups
 	}
-	s := retrieval.Search{Width: e.Width}
-	s.Gallery, s.GalleryIDs, s.GalleryClasses = gather(gallery)
-	if slices.Equal(queries, gallery) {
-		s.Queries, s.QueryIDs, s.QueryClasses = s.Gallery, s.GalleryIDs, s.GalleryClasses
+	both := slices.ContainsFunc(rows.queries, func(i int) bool { return e.Splits[i] == string(datasets.Test) })
+	s := retrieval.Search{
+		Width: e.Width, Recalls: p.Recalls, Distance: v.distance,
+		SelfExcluded: p.Kind == datasets.KindLeaveOneOut || p.Kind == datasets.KindQueryGallery && both,
+	}
+	s.Gallery, s.GalleryIDs, s.GalleryClasses, s.GalleryGroups = gather(rows.gallery)
+	if slices.Equal(rows.queries, rows.gallery) {
+		s.Queries, s.QueryIDs, s.QueryClasses, s.QueryGroups = s.Gallery, s.GalleryIDs, s.GalleryClasses, s.GalleryGroups
 	} else {
-		s.Queries, s.QueryIDs, s.QueryClasses = gather(queries)
+		s.Queries, s.QueryIDs, s.QueryClasses, s.QueryGroups = gather(rows.queries)
 	}
 	return s
 }
@@ -275,19 +313,31 @@ func evaluateCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r
 	if err != nil {
 		return err
 	}
-	data, test, err := openCellData(w, cell, config, e)
-	if err != nil {
-		return err
-	}
-	defer data.Close()
 	cell.Files = maps.Clone(cell.Files)
-	if err = evaluateTest(ctx, w, b, r, &cell, config, data, test, e); err != nil {
+	if cell.Dataset == runs.LabelSet {
+		err = evaluateLabels(ctx, w, b, r, &cell, e)
+	} else {
+		err = evaluateOnData(ctx, w, b, r, &cell, config, e)
+	}
+	if err != nil {
 		return err
 	}
 	if err = r.SealFiles(&cell); err != nil { // an older record
 		return err
 	}
 	return r.WriteCell(cell)
+}
+
+// evaluateOnData evaluates the stored embeddings of a cell with the data set that it was made from.
+func evaluateOnData(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *runs.Run, cell *runs.Cell, c models.Config,
+	e runs.Embeddings,
+) error {
+	data, test, err := openCellData(w, *cell, c, e)
+	if err != nil {
+		return err
+	}
+	defer data.Close()
+	return evaluateTest(ctx, w, b, r, cell, c, data, test, e)
 }
 
 // openCellData opens the data set of a cell and returns the rows that the stored embeddings are of.

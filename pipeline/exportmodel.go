@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -146,6 +148,9 @@ func listsCells(w *workspace.Workspace, r *runs.Run) string {
 
 // doCells says which command does the cells of a run that are not done.
 func doCells(w *workspace.Workspace, r *runs.Run) string {
+	if _, err := os.Stat(filepath.Join(r.Dir, suiteFile)); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Sprintf("score its vectors again (\"%s\")", w.CommandLine("score", r.Record.ID, "--help"))
+	}
 	return fmt.Sprintf("run \"%s\"", w.CommandLine("run", filepath.Join(r.Dir, suiteFile), "--run", r.Record.ID))
 }
 
@@ -193,6 +198,9 @@ func testModel(w *workspace.Workspace, r *runs.Run, c runs.Cell, config models.C
 func exportModel(ctx context.Context, w *workspace.Workspace, r *runs.Run, c runs.Cell, dir string,
 	force bool,
 ) (e ExportedModel, err error) {
+	if c.External != nil {
+		return e, fmt.Errorf("cell %s: its vectors are of another program, which has the model", c.Path())
+	}
 	var config models.Config
 	if err = json.Unmarshal(c.Config, &config); err != nil {
 		return e, fmt.Errorf("cell %s: config: %w", c.Path(), err)

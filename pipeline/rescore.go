@@ -112,10 +112,6 @@ func rescoreCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r 
 	if err := json.Unmarshal(c.Config, &config); err != nil {
 		return nil, fmt.Errorf("cell %s: config: %w", c.Path(), err)
 	}
-	set, err := datasets.Lookup(c.Dataset)
-	if err != nil {
-		return nil, fmt.Errorf("cell %s: %w", c.Path(), err)
-	}
 	e, err := r.Embeddings(c)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("cell %s: its embeddings are not stored: remove %s and %s", c.Path(), r.CellDir(c.Key), doCells(w, r))
@@ -123,10 +119,13 @@ func rescoreCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r 
 	if err != nil {
 		return nil, fmt.Errorf("cell %s: %w", c.Path(), err)
 	}
+	v, all, err := storedJudged(r, c, config, e)
+	if err != nil {
+		return nil, fmt.Errorf("cell %s: %w", c.Path(), err)
+	}
 	var rows []reports.Rescored
 	for _, evaluation := range c.Evaluations {
 		base, _, _ := strings.Cut(evaluation.Protocol, "+")
-		all := protocolsOf(set, config)
 		i := slices.IndexFunc(all, func(p datasets.Protocol) bool { return p.ID == base })
 		if i < 0 {
 			return nil, fmt.Errorf("cell %s: the data set has no protocol %q", c.Path(), base)
@@ -135,7 +134,7 @@ func rescoreCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r 
 		if failed != nil {
 			return nil, fmt.Errorf("cell %s: %w", c.Path(), failed)
 		}
-		scored, failed := rescoreProtocol(ctx, b, all[i], config, e, splits, dialects)
+		scored, failed := rescoreProtocol(ctx, b, all[i], config, v, splits, dialects)
 		if failed != nil {
 			return nil, fmt.Errorf("cell %s: %s: %w", c.Path(), evaluation.Protocol, failed)
 		}
@@ -150,6 +149,20 @@ func rescoreCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r 
 	return rows, nil
 }
 
+// storedJudged returns stored vectors with what is stored of their images, and the protocols that they
+// can be evaluated by. No data set is opened.
+func storedJudged(r *runs.Run, c runs.Cell, config models.Config, e runs.Embeddings) (judged, []datasets.Protocol, error) {
+	if c.Dataset == runs.LabelSet {
+		v, p, err := labelledImages(r, c, e)
+		return v, []datasets.Protocol{p}, err
+	}
+	set, err := datasets.Lookup(c.Dataset)
+	if err != nil {
+		return judged{}, nil, err
+	}
+	return judged{Embeddings: e, distance: c.External != nil && c.External.Similarity == runs.Euclidean}, protocolsOf(set, config), nil
+}
+
 // storedSearches returns the searches of a protocol among stored embeddings. Only KindOneGallery
 // needs the data set, for the names by which gallery images are drawn.
 func storedSearches(w *workspace.Workspace, c runs.Cell, config models.Config, p datasets.Protocol,
@@ -157,28 +170,27 @@ func storedSearches(w *workspace.Workspace, c runs.Cell, config models.Config, p
 ) ([]searchRows, error) {
 	rows := protocolRows(p, e)
 	if p.Kind != datasets.KindOneGallery {
-		return protocolSearches(p, nil, nil, rows, e), nil
+		return protocolSearches(p, nil, rows, e), nil
 	}
 	data, test, err := openCellData(w, c, config, e)
 	if err != nil {
 		return nil, err
 	}
 	defer data.Close()
-	return protocolSearches(p, data, test, rows, e), nil
+	return protocolSearches(p, imagesOf(data, test, e).name, rows, e), nil
 }
 
 // rescoreProtocol scores the searches of one protocol by every dialect. Scores are means over the
 // draws, as in evaluateProtocol.
 func rescoreProtocol(ctx context.Context, b *xla.Backend, p datasets.Protocol, config models.Config,
-	e runs.Embeddings, splits []searchRows, dialects []retrieval.Dialect,
+	v judged, splits []searchRows, dialects []retrieval.Dialect,
 ) ([]reports.Rescored, error) {
 	rows := make([]reports.Rescored, len(dialects))
 	for i, d := range dialects {
 		rows[i] = reports.Rescored{Dialect: d.Name, Metrics: map[string]float64{}, Bounds: map[string][2]float64{}}
 	}
 	for _, s := range splits {
-		search := searchOf(e, s.queries, s.gallery)
-		search.SelfExcluded, search.Recalls = p.Kind == datasets.KindLeaveOneOut, p.Recalls
+		search := searchOf(p, v, s)
 		for i, d := range dialects {
 			row := &rows[i]
 			if row.Reason != "" {

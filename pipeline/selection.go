@@ -167,7 +167,7 @@ func (s *selector) look(ctx context.Context, step int) error {
 		return err
 	}
 	e := a.embeddings(s.rows, values)
-	found, _, err := evaluateProtocol(ctx, a.backend, s.protocol, a.data, s.rows, *e, []int{e.Width})
+	found, _, err := evaluateProtocol(ctx, a.backend, s.protocol, imagesOf(a.data, s.rows, *e), []int{e.Width})
 	if err != nil {
 		return fmt.Errorf("select: %w", err)
 	}

@@ -23,7 +23,7 @@ const (
 
 // A Group is the cells that differ in the seed alone.
 type Group struct {
-	Dataset  string `json:"dataset"`        // cub, cars196, sop, inshop or vehicleid
+	Dataset  string `json:"dataset"`        // cub, cars196, sop, inshop or vehicleid, or labels
 	Variant  string `json:"variant"`        // official+box-s256-jpeg, mini-s256-jpeg, ...
 	Backbone string `json:"backbone"`       // googlenet, lite0, convnet, or file:NAME for imported features
 	Mode     string `json:"mode"`           // frozen or finetune
@@ -80,9 +80,11 @@ type Cell struct {
 	// unknown.
 	Memory      int64  `json:"memory,omitempty"`
 	ModelDigest string `json:"model_digest,omitempty"` // SHA-256, hex, of the trained variables
-	Predicted   *Cost  `json:"predicted,omitempty"`    // prediction made before the cell began
+	// External is set where the vectors were made by another program.
+	External  *External `json:"external,omitempty"`
+	Predicted *Cost     `json:"predicted,omitempty"` // prediction made before the cell began
 	// Files has the SHA-256, hex, of the files beside the record, by name: embeddings.arrow,
-	// queries-<protocol>.arrow, and train.jsonl of a finished cell. Those who read a file compare it.
+	// queries-<protocol>.arrow, labels.arrow, and train.jsonl of a finished cell. Those who read a file compare it.
 	// Older records have none.
 	Files       map[string]string `json:"files,omitempty"`
 	Environment Environment       `json:"environment"`

@@ -59,13 +59,19 @@ func (c *comparer) differences(a, b side) []string {
 	if slices.ContainsFunc(slices.Concat(ca, cb), func(c Cell) bool { return strings.HasSuffix(c.Environment.Commit, "+dirty") }) {
 		notes = append(notes, "code: there were uncommitted changes, so an equal commit need not be equal code")
 	}
-	if ua, ub := untrained(ca[0]), untrained(cb[0]); ua != ub {
-		which := "A"
-		if ub {
-			which = "B"
+	for _, x := range []struct {
+		name       string
+		cell, with Cell
+	}{{"A", ca[0], cb[0]}, {"B", cb[0], ca[0]}} {
+		if untrained(x.cell) && !untrained(x.with) {
+			notes = append(notes, x.name+" is untrained")
 		}
-		notes = append(notes, which+" is untrained")
-	} else if d := configDifferences(ca[0].Config, cb[0].Config); len(d) > 0 {
+		if x.cell.External != nil && x.with.External == nil {
+			notes = append(notes, fmt.Sprintf("%s has vectors of another program, ranked by %s: nothing is known of how they were made",
+				x.name, x.cell.External.Similarity))
+		}
+	}
+	if d := configDifferences(ca[0].Config, cb[0].Config); sameOrigin(ca[0], cb[0]) && len(d) > 0 {
 		notes = append(notes, "configuration: "+strings.Join(d, "; "))
 	}
 	return notes

@@ -52,7 +52,7 @@ func (c *comparer) compare(ctx context.Context, a, b side) error {
 	if len(scopes) == 0 {
 		c.refuse(row, "nothing was evaluated")
 	}
-	if first, other := a.group.Cells[0], b.group.Cells[0]; untrained(first) == untrained(other) {
+	if first, other := a.group.Cells[0], b.group.Cells[0]; sameOrigin(first, other) {
 		c.configurations(first.Config, other.Config, before)
 	}
 	return nil

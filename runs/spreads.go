@@ -15,6 +15,12 @@ func untrained(c Cell) bool {
 	return json.Unmarshal(c.Config, &config) == nil && config.Untrained
 }
 
+// sameOrigin reports whether the configurations of two cells say the same kind of thing: both were
+// trained, or neither was, or both have vectors of another program.
+func sameOrigin(a, b Cell) bool {
+	return untrained(a) == untrained(b) && (a.External == nil) == (b.External == nil)
+}
+
 // oneSeed reports whether a group varies with its seed and has one, so that nothing is known of what
 // another seed would give.
 func oneSeed(g GroupCells) bool { return len(g.Cells) == 1 && !untrained(g.Cells[0]) }

@@ -2,6 +2,7 @@ package retrieval
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -68,6 +69,9 @@ func RetrieveCompressed(ctx context.Context, b *xla.Backend, s Search, c Compres
 	if err == nil {
 		err = c.check(s.Width)
 	}
+	if err == nil && s.Distance {
+		err = errors.New("the vectors are searched by Euclidean distance; want dot products")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("retrieve compressed: %w", err)
 	}
@@ -84,7 +88,7 @@ func RetrieveCompressed(ctx context.Context, b *xla.Backend, s Search, c Compres
 		if !exactInFloat32(queries, gallery) {
 			return integerScores(ctx, queries, gallery, order, visit)
 		}
-		return scoreBlocks(ctx, b,
+		return scoreBlocks(ctx, b, false,
 			vectorRows{len(s.QueryIDs), c.Dimensions, queries.row},
 			vectorRows{len(order), c.Dimensions, func(i int) []float32 { return gallery.row(order[i]) }}, visit)
 	})

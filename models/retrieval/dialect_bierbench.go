@@ -11,7 +11,7 @@ func bierbenchDialect() Dialect {
 		Alone:   "left out and counted apart",
 		Divisor: "the queries with a positive; MAP@R: the number R of positives of each",
 		Differs: "nowhere: the others are compared with it",
-		Recalls: true, AtR: true, galleries: true,
+		Recalls: true, AtR: true, galleries: true, groups: true,
 		judge: judgeRanking,
 	}
 }

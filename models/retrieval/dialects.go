@@ -28,8 +28,9 @@ type Dialect struct {
 	// prepare turns rows of a width into the vectors whose products are scores, in place; sizes are
 	// those of the learners, in order. If prepare is nil, the rows stay as they are.
 	prepare func(values []float32, width int, sizes []int)
-	// galleries says that queries may be searched in another list of images.
-	galleries bool
+	// galleries says that queries may be searched in another list of images, groups that those of a
+	// query's group are left out.
+	galleries, groups bool
 	// judge scores a query of a class by its row of scores against the gallery, in the order of
 	// ids. self is its own position, or -1 if the queries are not in the gallery. Ranks are those
 	// by which hits are counted. They need not be places in a ranking: noRank is a miss at every K.
@@ -93,11 +94,7 @@ func Rescore(ctx context.Context, b *xla.Backend, s Search, sizes []int, d Diale
 	}
 	sorted := s.sortedGallery(order)
 	self := s.selfPositions(sorted)
-	for q, at := range self {
-		if s.SelfExcluded && at < 0 {
-			return nil, fmt.Errorf("rescore: query %d is not in the gallery, though it is to be left out of it", s.QueryIDs[q])
-		}
-	}
+	hidden := s.hiddenPositions(order, self)
 	rankers := make([]ranker, scoreWorkers())
 	for i := range rankers {
 		rankers[i] = ranker{sortedGallery: sorted}
@@ -105,7 +102,8 @@ func Rescore(ctx context.Context, b *xla.Backend, s Search, sizes []int, d Diale
 	results := make([]QueryResult, len(s.QueryIDs))
 	judgements := make([]judgement, len(s.QueryIDs))
 	queries, gallery := s.columns(order, 0, s.Width)
-	err = scoreBlocks(ctx, b, queries, gallery, func(worker, q int, row []float32) {
+	err = scoreBlocks(ctx, b, s.Distance, queries, gallery, func(worker, q int, row []float32) {
+		rankers[worker].hidden = hidden(q)
 		results[q], judgements[q] = d.judge(&rankers[worker], row[:len(sorted.ids)], self[q], s.QueryClasses[q])
 		results[q].ID, results[q].Class = s.QueryIDs[q], s.QueryClasses[q]
 	})
@@ -138,9 +136,13 @@ func (d Dialect) rewrite(s Search, sizes []int) (Search, error) {
 	if !d.Recalls {
 		s.Recalls = []int{1}
 	}
+	if s.QueryGroups != nil && !d.groups {
+		return s, NoScoreError{d.Name, "its code has no rule for groups of images that are left out together"}
+	}
 	if d.prepare == nil {
 		return s, nil
 	}
+	s.Distance = false // the programs that prepare vectors take products of them
 	shared := len(s.Queries) == len(s.Gallery) && len(s.Queries) > 0 && &s.Queries[0] == &s.Gallery[0]
 	s.Queries = append([]float32(nil), s.Queries...)
 	d.prepare(s.Queries, s.Width, sizes)

@@ -97,7 +97,7 @@ func (t learnerSearch) recalls(ctx context.Context, b *xla.Backend, from, to int
 		counts[i].hits = make([]int, len(t.ks))
 	}
 	queries, gallery := t.columns(t.order, from, to)
-	err := scoreBlocks(ctx, b, queries, gallery, func(worker, q int, row []float32) {
+	err := scoreBlocks(ctx, b, t.Distance, queries, gallery, func(worker, q int, row []float32) {
 		best, relevant := t.gallery.bestPositive(row, t.self[q], t.QueryClasses[q])
 		if relevant == 0 {
 			return

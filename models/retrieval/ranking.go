@@ -54,6 +54,8 @@ func (s *sortedGallery) bestPositive(row []float32, self int, class int32) (best
 type ranker struct {
 	*sortedGallery
 	nearest int         // how many of the first ranks to report
+	hidden  []int32     // positions that the ranking leaves out besides the query's own
+	shown   []float32   // a row in which they are last
 	top     []candidate // bounded heap, the worst of them first
 }
 
@@ -65,11 +67,19 @@ type ranker struct {
 // positive is not among them.
 func (r *ranker) rank(row []float32, self int, class int32) (q QueryResult, ok bool) {
 	row = row[:len(r.ids)]
+	if len(r.hidden) > 0 {
+		row = r.hide(row)
+	}
 	best, relevant := r.bestPositive(row, self, class)
+	for _, at := range r.hidden {
+		if r.classes[at] == class {
+			relevant--
+		}
+	}
 	if relevant == 0 {
 		return QueryResult{}, false
 	}
-	ranked := len(row)
+	ranked := len(row) - len(r.hidden)
 	if self >= 0 {
 		ranked--
 	}
@@ -97,6 +107,15 @@ func (r *ranker) rank(row []float32, self int, class int32) (q QueryResult, ok b
 		q.NearestScores = append(q.NearestScores, c.score)
 	}
 	return q, true
+}
+
+// hide copies a row and puts the hidden positions behind all others: no score is minus infinity.
+func (r *ranker) hide(row []float32) []float32 {
+	r.shown = append(r.shown[:0], row...)
+	for _, at := range r.hidden {
+		r.shown[at] = float32(math.Inf(-1))
+	}
+	return r.shown
 }
 
 // addPrecision fills in R-precision and average precision at R, R = relevant,

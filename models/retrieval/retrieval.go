@@ -11,15 +11,20 @@ import (
 )
 
 // A Search is an exact nearest-neighbour search to evaluate. The score of two vectors is their dot
-// product. Queries and Gallery may be one slice.
+// product or, with Distance, the square of their Euclidean distance with a minus before it. Queries
+// and Gallery may be one slice.
 type Search struct {
 	Queries, Gallery             []float32 // row-major [images, Width]
 	Width                        int
 	QueryIDs, GalleryIDs         []int64
 	QueryClasses, GalleryClasses []int32
-	SelfExcluded                 bool  // a query's own id is left out of its ranking
-	Recalls                      []int // the K of R@K
-	Nearest                      int   // gallery images to report for each query
+	// QueryGroups and GalleryGroups may be nil. A query's ranking leaves out the images of its own
+	// group, such as the other pictures of a burst. A negative number is no group.
+	QueryGroups, GalleryGroups []int32
+	Distance                   bool  // the nearest by Euclidean distance are the first
+	SelfExcluded               bool  // a query's own id is left out of its ranking
+	Recalls                    []int // the K of R@K
+	Nearest                    int   // gallery images to report for each query
 }
 
 // A QueryResult is what a search found for one query. Ranks are those of the best positive, counted
@@ -55,7 +60,7 @@ func Retrieve(ctx context.Context, b *xla.Backend, s Search) (*Result, error) {
 	}
 	r, err := s.rankAll(order, func(visit visitScores) error {
 		queries, gallery := s.columns(order, 0, s.Width)
-		return scoreBlocks(ctx, b, queries, gallery, visit)
+		return scoreBlocks(ctx, b, s.Distance, queries, gallery, visit)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("retrieve: %w", err)
@@ -68,6 +73,7 @@ func Retrieve(ctx context.Context, b *xla.Backend, s Search) (*Result, error) {
 func (s Search) rankAll(order []int, score func(visit visitScores) error) (*Result, error) {
 	sorted := s.sortedGallery(order)
 	self := s.selfPositions(sorted)
+	hidden := s.hiddenPositions(order, self)
 	rankers := make([]ranker, scoreWorkers())
 	for i := range rankers {
 		rankers[i] = ranker{sortedGallery: sorted, nearest: s.Nearest}
@@ -75,6 +81,7 @@ func (s Search) rankAll(order []int, score func(visit visitScores) error) (*Resu
 	results := make([]QueryResult, len(s.QueryIDs))
 	valid := make([]bool, len(s.QueryIDs))
 	err := score(func(worker, q int, row []float32) {
+		rankers[worker].hidden = hidden(q)
 		results[q], valid[q] = rankers[worker].rank(row, self[q], s.QueryClasses[q])
 		results[q].ID = s.QueryIDs[q]
 	})
@@ -145,9 +152,10 @@ func (s Search) checkedOrder() ([]int, error) {
 		values  []float32
 		ids     []int64
 		classes []int32
+		groups  []int32
 	}{
-		{"queries", s.Queries, s.QueryIDs, s.QueryClasses},
-		{"gallery", s.Gallery, s.GalleryIDs, s.GalleryClasses},
+		{"queries", s.Queries, s.QueryIDs, s.QueryClasses, s.QueryGroups},
+		{"gallery", s.Gallery, s.GalleryIDs, s.GalleryClasses, s.GalleryGroups},
 	}
 	longest := 1.0 // the product of the longest query's and gallery vector's lengths
 	for _, side := range sides {
@@ -158,6 +166,9 @@ func (s Search) checkedOrder() ([]int, error) {
 		if len(side.classes) != n || len(side.values) != n*s.Width {
 			return nil, fmt.Errorf("%s: %d ids, %d classes and %d numbers; want as many classes as ids and %d numbers each", side.name,
 				n, len(side.classes), len(side.values), s.Width)
+		}
+		if (s.QueryGroups == nil) != (s.GalleryGroups == nil) || side.groups != nil && len(side.groups) != n {
+			return nil, fmt.Errorf("%s: %d ids and %d groups; want as many, or none on both sides", side.name, n, len(side.groups))
 		}
 		length := 0.0
 		for i, id := range side.ids {
@@ -213,6 +224,28 @@ func (s Search) selfPositions(sorted *sortedGallery) []int {
 		}
 	}
 	return self
+}
+
+// hiddenPositions returns the positions in the gallery, which is in the given order, that a query's
+// ranking leaves out besides its own: those of its group.
+func (s Search) hiddenPositions(order, self []int) func(query int) []int32 {
+	if s.QueryGroups == nil {
+		return func(int) []int32 { return nil }
+	}
+	members := map[int32][]int32{}
+	for at, row := range order {
+		if g := s.GalleryGroups[row]; g >= 0 {
+			members[g] = append(members[g], int32(at))
+		}
+	}
+	return func(q int) []int32 {
+		all := members[s.QueryGroups[q]]
+		i, found := slices.BinarySearch(all, int32(self[q]))
+		if !found {
+			return all
+		}
+		return slices.Concat(all[:i], all[i+1:])
+	}
 }
 
 // columns returns the dimensions [from, to) of the queries and of the gallery

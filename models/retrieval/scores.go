@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"golang.org/x/sync/errgroup"
@@ -42,6 +43,29 @@ func (r vectorRows) tensor(from, count, padded int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(flat, padded, r.width)
 }
 
+// centred returns the rows [from, from+count) less a vector, as a float64 tensor [padded, width] that
+// ends in zeros.
+func (r vectorRows) centred(centre []float64, from, count, padded int) *tensors.Tensor {
+	flat := make([]float64, padded*r.width)
+	for i := range count {
+		for j, v := range r.at(from + i) {
+			flat[i*r.width+j] = float64(v) - centre[j]
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(flat, padded, r.width)
+}
+
+// mean returns the mean of all rows.
+func (r vectorRows) mean() []float64 {
+	sum := make([]float64, r.width)
+	for i := range r.count {
+		for j, v := range r.at(i) {
+			sum[j] += float64(v) / float64(r.count)
+		}
+	}
+	return sum
+}
+
 // A scoredBlock is a block of queries and its product with the gallery.
 type scoredBlock struct {
 	from, count   int // queries [from, from+count)
@@ -59,16 +83,26 @@ func (s scoredBlock) free() error {
 type visitScores func(worker, query int, row []float32)
 
 // scoreBlocks computes the dot products of all queries with all of a gallery, a block of queries at
-// a time.
+// a time, or with distance the squares of their Euclidean distances with a minus before them.
 //
 // Every device of the backend has the gallery and takes one block after the other, all with the
 // program and the shape of a single device: a score's bits do not depend on the number of devices.
-func scoreBlocks(ctx context.Context, b *xla.Backend, queries, gallery vectorRows, visit visitScores) error {
+//
+// Distances are computed in float64 from vectors about the gallery's mean, and rounded once: their
+// error is that of the rounding, also where vectors are near one another and far from the origin.
+func scoreBlocks(ctx context.Context, b *xla.Backend, distance bool, queries, gallery vectorRows, visit visitScores) error {
 	padded := roundUp(gallery.count, blockRows)
 	block := min(roundUp(queries.count, blockRows), max(blockScores/padded/blockRows, 1)*blockRows)
-	exec, err := keptScores(b)
+	exec, err := keptScores(b, distance)
 	if err != nil {
 		return err
+	}
+	tensor := vectorRows.tensor
+	if distance {
+		centre := gallery.mean()
+		tensor = func(r vectorRows, from, count, padded int) *tensors.Tensor {
+			return r.centred(centre, from, count, padded)
+		}
 	}
 	blocks := (queries.count + block - 1) / block
 	var next atomic.Int64 // the block that is taken next
@@ -76,7 +110,7 @@ func scoreBlocks(ctx context.Context, b *xla.Backend, queries, gallery vectorRow
 	group, ctx := errgroup.WithContext(ctx)
 	var devices sync.WaitGroup
 	for device := range min(max(b.Devices, 1), blocks) {
-		galleryTensor := gallery.tensor(0, gallery.count, padded)
+		galleryTensor := tensor(gallery, 0, gallery.count, padded)
 		defer galleryTensor.MustFinalizeAll()
 		devices.Add(1)
 		group.Go(func() error {
@@ -90,7 +124,7 @@ func scoreBlocks(ctx context.Context, b *xla.Backend, queries, gallery vectorRow
 					return ctx.Err()
 				}
 				count := min(block, queries.count-from)
-				input := queries.tensor(from, count, block)
+				input := tensor(queries, from, count, block)
 				out, _, err := exec.CallWithGraphOnDevice(compute.DeviceNum(device), input, galleryTensor)
 				if err == nil {
 					err = b.CheckPlugin()
@@ -144,11 +178,13 @@ func (p scoreProgram) Close() error {
 
 // keptScores returns the backend's program of scores. It is compiled once for every shape, because
 // a protocol with draws and the cells of one data set search with the same shapes again and again.
-func keptScores(b *xla.Backend) (*Exec, error) {
-	program, err := b.Keep("scores", "", func() (io.Closer, error) {
-		exec, err := NewExec(b.Backend, func(q, g *Node) *Node {
-			return DotGeneral(q, []int{1}, nil, g, []int{1}, nil)
-		})
+func keptScores(b *xla.Backend, distance bool) (*Exec, error) {
+	graph, name := products, "products"
+	if distance {
+		graph, name = minusDistances, "distances"
+	}
+	program, err := b.Keep("scores", name, func() (io.Closer, error) {
+		exec, err := NewExec(b.Backend, graph)
 		if err != nil {
 			return nil, err
 		}
@@ -158,6 +194,17 @@ func keptScores(b *xla.Backend) (*Exec, error) {
 		return nil, err
 	}
 	return program.(scoreProgram).Exec, nil
+}
+
+// products returns the dot products of q [n, d] with g [m, d], [n, m].
+func products(q, g *Node) *Node { return DotGeneral(q, []int{1}, nil, g, []int{1}, nil) }
+
+// minusDistances returns -|q-g|^2, [n, m] float32 of at most 0, for q [n, d] and g [m, d] float64.
+func minusDistances(q, g *Node) *Node {
+	squares := func(x *Node) *Node { return ReduceSum(Square(x), -1) }
+	twice := MulScalar(products(q, g), 2)
+	minus := Sub(Sub(twice, InsertAxes(squares(q), -1)), InsertAxes(squares(g), 0))
+	return ConvertDType(MinScalar(minus, 0), dtypes.Float32)
 }
 
 // visitRows calls visit for rows 0 to n-1 from several goroutines.

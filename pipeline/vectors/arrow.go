@@ -86,6 +86,11 @@ func (a *arrowFile) batch(i int) (arrow.Record, error) {
 	if rows := a.first[i+1] - a.first[i]; record.NumRows() != rows {
 		return nil, a.file.errorf("batch %d has %d rows, want %d", i, record.NumRows(), rows)
 	}
+	for k, c := range record.Columns() { // the Arrow reader lets a column claim any length
+		if int64(c.Len()) != record.NumRows() {
+			return nil, a.file.errorf("batch %d: column %s has %d rows, want %d", i, record.ColumnName(k), c.Len(), record.NumRows())
+		}
+	}
 	record.Retain()
 	return record, nil
 }

@@ -86,6 +86,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 regression (diff --fail), 130 interrupted
 		newPlanCommand(a), streaming(keeping(newRunCommand(a))), newVerifyResumeCommand(a), streaming(newEvaluateCommand(a)),
 		streaming(newRescoreCommand(a)), streaming(keeping(newWorthCommand(a))),
 		streaming(keeping(newSubmitCommand(a))), newStatusCommand(a), streaming(keeping(newMergeCommand(a))), keeping(newFeaturesCommand(a)),
+		streaming(newScoreCommand(a)),
 		newReportCommand(a), newDiffCommand(a), newTrendCommand(a), newNoiseCommand(a), newExportCommand(a),
 		newListCommand(a), newShowCommand(a), streaming(keeping(newDemoCommand(a))), newMiniCommand(a),
 		newEventsTopic(),
