@@ -42,7 +42,7 @@ func exportModels(ctx context.Context, w *workspace.Workspace, r *runs.Run, cell
 	if o.Cell != "" && !strings.ContainsAny(o.Cell, "*?[") {
 		c, err := cellNamed(w, r, cells, o.Cell)
 		if err == nil {
-			err = exportable(w, r, c)
+			err = hasModel(w, r, c)
 		}
 		if err != nil {
 			return nil, nil, err
@@ -56,7 +56,7 @@ func exportModels(ctx context.Context, w *workspace.Workspace, r *runs.Run, cell
 		if o.Cell != "" && !plan.MatchPath(o.Cell, c.Path()) {
 			continue
 		}
-		if why := exportable(w, r, c); why != nil {
+		if why := hasModel(w, r, c); why != nil {
 			skipped = append(skipped, SkippedModel{c.Path(), why.Error()})
 			continue
 		}
@@ -166,6 +166,15 @@ func exportable(w *workspace.Workspace, r *runs.Run, c runs.Cell) error {
 	return fmt.Errorf("cell %s is not done, it is running or was interrupted; %s", c.Path(), doCells(w, r))
 }
 
+// hasModel returns an error where the model of a cell cannot be exported: the cell is not done, or its
+// vectors are of another program.
+func hasModel(w *workspace.Workspace, r *runs.Run, c runs.Cell) error {
+	if c.External != nil {
+		return fmt.Errorf("cell %s: its vectors are of another program, which has the model", c.Path())
+	}
+	return exportable(w, r, c)
+}
+
 // evaluatedModel returns the folder with the checkpoint of the model whose embeddings a cell has.
 func evaluatedModel(r *runs.Run, c runs.Cell) string {
 	if c.Selection != nil {
@@ -198,9 +207,6 @@ func testModel(w *workspace.Workspace, r *runs.Run, c runs.Cell, config models.C
 func exportModel(ctx context.Context, w *workspace.Workspace, r *runs.Run, c runs.Cell, dir string,
 	force bool,
 ) (e ExportedModel, err error) {
-	if c.External != nil {
-		return e, fmt.Errorf("cell %s: its vectors are of another program, which has the model", c.Path())
-	}
 	var config models.Config
 	if err = json.Unmarshal(c.Config, &config); err != nil {
 		return e, fmt.Errorf("cell %s: config: %w", c.Path(), err)

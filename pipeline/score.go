@@ -130,10 +130,10 @@ func Score(ctx context.Context, w *workspace.Workspace, o ScoreOptions) (result 
 	if s.backend, err = w.OpenBackend(ctx); err != nil {
 		return nil, err
 	}
-	if s.run, err = openScoredRun(ctx, w, o.Run); err != nil {
+	if s.run, err = w.Runs().Open(o.Run); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("score: %w", err)
 	}
-	result = &ScoreResult{Run: o.Run, Dir: s.run.Dir}
+	result = &ScoreResult{Run: o.Run, Dir: w.Runs().Path(o.Run)}
 	for _, set := range sets {
 		cell, err := s.score(ctx, set)
 		if err != nil {
@@ -152,7 +152,7 @@ type scorer struct {
 	sources []runs.Source
 	data    *datasets.Dataset // nil for labels
 	backend *xla.Backend
-	run     *runs.Run
+	run     *runs.Run // nil until there is one
 }
 
 // close closes the data set.
@@ -208,6 +208,17 @@ func (s *scorer) score(ctx context.Context, set *scoredSet) (scored ScoredCell, 
 		Schema: runs.Schema, Key: set.key, Config: raw, ConfigHash: hex.EncodeToString(hash[:]), DataHash: set.dataHash,
 		External: external, Started: workspace.Timestamp(), Status: runs.Done, Timing: map[string]float64{}, Throughput: map[string]float64{},
 	}
+	if before, done, failed := s.before(record); failed != nil || done {
+		return ScoredCell{Cell: set.key.Path(), Before: true, LeftOut: set.leftOut, Evaluations: before.Evaluations}, failed
+	}
+	if err = s.load(ctx, set); err != nil { // before anything is written
+		return scored, err
+	}
+	if s.run == nil {
+		if s.run, err = openScoredRun(ctx, s.w, o.Run); err != nil {
+			return scored, err
+		}
+	}
 	claimed, err := claims.Open(s.run.Dir)
 	if err != nil {
 		return scored, err
@@ -216,14 +227,7 @@ func (s *scorer) score(ctx context.Context, set *scoredSet) (scored ScoredCell, 
 	if err = claimed.Take(ctx, set.key.Path()); err != nil {
 		return scored, err
 	}
-	before, done, err := s.before(record)
-	if err != nil {
-		return scored, err
-	}
-	if done {
-		return ScoredCell{Cell: set.key.Path(), Before: true, LeftOut: set.leftOut, Evaluations: before.Evaluations}, nil
-	}
-	if err = s.load(ctx, set); err != nil {
+	if _, _, err = s.before(record); err != nil { // by another process, meanwhile
 		return scored, err
 	}
 	record.Timing["embed"] = time.Since(began).Seconds()
@@ -261,6 +265,9 @@ func (s *scorer) score(ctx context.Context, set *scoredSet) (scored ScoredCell, 
 // before returns the record that is in the cell's place. done says that the same files made it in the
 // same way; a record of anything else is an error, unless it is to be replaced.
 func (s *scorer) before(record runs.Cell) (before runs.Cell, done bool, err error) {
+	if s.run == nil {
+		return before, false, nil
+	}
 	before, found, err := s.run.Cell(record.Key)
 	if err != nil && !(s.options.Replace && runs.IsBroken(err)) {
 		return before, false, err

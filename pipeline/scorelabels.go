@@ -165,6 +165,9 @@ func (s *scorer) tableImages() ([]*scoredSet, error) {
 		if splits[row], err = c.splitOf(row); err != nil {
 			return nil, fmt.Errorf("%s: row %d: %w", o.Labels, row, err)
 		}
+		if c.label.Text(row) == "" {
+			return nil, fmt.Errorf("%s: row %d: the label is empty", o.Labels, row)
+		}
 		if splits[row] == datasets.Train {
 			left[seed]++
 		} else {
