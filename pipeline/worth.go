@@ -99,10 +99,6 @@ func worthOf(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *run
 	if err := json.Unmarshal(c.Config, &config); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	set, err := datasets.Lookup(c.Dataset)
-	if err != nil {
-		return nil, err
-	}
 	e, err := r.Embeddings(c)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("its embeddings are not stored: remove %s and %s", r.CellDir(c.Key), doCells(w, r))
@@ -110,10 +106,16 @@ func worthOf(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *run
 	if err != nil {
 		return nil, err
 	}
+	v, all, err := storedJudged(r, c, config, e)
+	if err != nil {
+		return nil, err
+	}
+	if v.distance {
+		return nil, errors.New("its vectors are searched by Euclidean distance; parts of them are measured where a dot product is the score")
+	}
 	var out []runs.WorthEvaluation
 	for _, evaluation := range c.Evaluations {
 		base, _, _ := strings.Cut(evaluation.Protocol, "+")
-		all := protocolsOf(set, config)
 		i := slices.IndexFunc(all, func(p datasets.Protocol) bool { return p.ID == base })
 		if i < 0 {
 			return nil, fmt.Errorf("the data set has no protocol %q", base)
@@ -122,7 +124,7 @@ func worthOf(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *run
 		if err != nil {
 			return nil, err
 		}
-		points, err := worthPoints(ctx, b, all[i], learnerSizes(config), e, splits)
+		points, err := worthPoints(ctx, b, all[i], learnerSizes(config), v, splits)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", evaluation.Protocol, err)
 		}
@@ -136,11 +138,11 @@ func worthOf(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *run
 
 // worthPoints evaluates the searches of one protocol with every part of the vectors in every form.
 // Metrics are means over the draws, as in evaluateProtocol.
-func worthPoints(ctx context.Context, b *xla.Backend, p datasets.Protocol, learners []int, e runs.Embeddings,
+func worthPoints(ctx context.Context, b *xla.Backend, p datasets.Protocol, learners []int, v judged,
 	splits []searchRows,
 ) ([]runs.WorthPoint, error) {
 	var points []runs.WorthPoint
-	for _, part := range vectorParts(e.Width, learners) {
+	for _, part := range vectorParts(v.Width, learners) {
 		for _, form := range retrieval.Forms() {
 			part.Form = form
 			points = append(points, runs.WorthPoint{
@@ -150,10 +152,9 @@ func worthPoints(ctx context.Context, b *xla.Backend, p datasets.Protocol, learn
 		}
 	}
 	for _, s := range splits {
-		search := searchOf(e, s.queries, s.gallery)
-		search.SelfExcluded, search.Recalls = p.Kind == datasets.KindLeaveOneOut, p.Recalls
+		search := searchOf(p, v, s)
 		i := 0
-		for _, part := range vectorParts(e.Width, learners) {
+		for _, part := range vectorParts(v.Width, learners) {
 			for _, form := range retrieval.Forms() {
 				part.Form = form
 				found, err := retrieval.RetrieveCompressed(ctx, b, search, part.Compression)
@@ -162,8 +163,8 @@ func worthPoints(ctx context.Context, b *xla.Backend, p datasets.Protocol, learn
 				}
 				point := &points[i]
 				i++
-				for name, v := range found.Metrics {
-					point.Metrics[name] += v / float64(len(splits))
+				for name, value := range found.Metrics {
+					point.Metrics[name] += value / float64(len(splits))
 					bounds := point.Bounds[name]
 					bounds[0] += found.Bounds[name][0] / float64(len(splits))
 					bounds[1] += found.Bounds[name][1] / float64(len(splits))
