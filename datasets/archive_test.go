@@ -430,3 +430,19 @@ func TestArchiveCanceled(t *testing.T) {
 		}
 	}
 }
+
+// What a .tgz file is unpacked to has no name while it is open, so that nothing stays after a kill.
+func TestSpoolFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "datasets")
+	f, err := spoolFile(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if entries, failed := os.ReadDir(dir); failed != nil || len(entries) > 0 {
+		t.Errorf("folder holds %v, %v", entries, failed)
+	}
+	if _, err = f.WriteString("content"); err != nil {
+		t.Error(err)
+	}
+}
