@@ -385,8 +385,8 @@ func FuzzArchive(f *testing.F) {
 				return nil
 			}
 			defer r.Close()
-			read, err := io.ReadAll(r)
-			if int64(len(read)) > size || err == nil && int64(len(read)) != size {
+			read, failed := io.ReadAll(r)
+			if int64(len(read)) > size || failed == nil && int64(len(read)) != size {
 				t.Fatalf("%q has %d bytes, read %d", name, size, len(read))
 			}
 			return nil

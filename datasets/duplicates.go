@@ -266,8 +266,8 @@ const mostOfNodes = 32
 func (s *pairSearch) show(kind string, a, b *pairNode, distance int) {
 	shown := 0
 	for i := range a.rows {
-		for k := len(b.rows) - 1; k >= 0; k-- {
-			x, y := a.rows[i], b.rows[k]
+		for k, y := range slices.Backward(b.rows) {
+			x := a.rows[i]
 			if a == b && k <= i {
 				break
 			}

@@ -203,7 +203,7 @@ func (c Config) Validate() error {
 	check(c.Images >= 2, "images: %d; want at least 2, a batch needs positives", c.Images)
 	fits := c.Classes < 1 || c.Images <= MaxBatch/c.Classes
 	check(fits, "classes: %d x %d images; want a batch of at most %d images", c.Classes, c.Images, MaxBatch)
-	if loss, err := losses.For(c.Config); err == nil && fits && v.err() == nil {
+	if loss, unknown := losses.For(c.Config); unknown == nil && fits && v.err() == nil {
 		n := loss.Largest(c.Classes * c.Images)
 		check(n <= MaxArray, "classes: %d x %d images; the loss %s has arrays of %.3g numbers then, want at most %d", c.Classes,
 			c.Images, c.Loss, n, int64(MaxArray))

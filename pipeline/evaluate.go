@@ -47,6 +47,7 @@ type judged struct {
 	runs.Embeddings
 	groups   []int32                 // images that a query of the same number never sees; nil where there are none
 	distance bool                    // the score is a distance and not a product
+	lengths  bool                    // the score is a product of vectors whose lengths count
 	hash     func(rows []int) string // digest of the images of some rows
 	name     func(row int) string    // by which galleries are drawn
 }

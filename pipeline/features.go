@@ -33,8 +33,8 @@ func pooledFeatures(ctx context.Context, w *workspace.Workspace, latest *backbon
 		return backbones.Features{}, none, err
 	}
 	if net.Imported {
-		f, err := importedFeatures(w, latest, data, c)
-		return f, none, err
+		imported, failed := importedFeatures(w, latest, data, c)
+		return imported, none, failed
 	}
 	key := backbones.FeaturesKey(data.Manifest.Digest, weights.SHA256, net, c.Input)
 	if latest.Key == key {

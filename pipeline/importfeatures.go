@@ -216,7 +216,7 @@ func imageRows(data *datasets.Dataset, path, column string, want int, features s
 	rows, at := make([]int, ids.Len()), make([]int, data.Len()) // at: 1 + the row of the file
 	for k := range rows {
 		var i int
-		known := false
+		var known bool
 		if ids.Ints != nil {
 			i, known = byNumber[ids.Ints[k]]
 		} else {

@@ -223,8 +223,8 @@ func TestImportDamagedInRun(t *testing.T) {
 	if r, err = ImportFeatures(t.Context(), w, o); err != nil || !r.Fresh {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	if result, err := Run(t.Context(), w, s, RunOptions{}); err != nil || result.Done != 1 {
-		t.Fatalf("mended: %+v, %v", result, err)
+	if result, failed := Run(t.Context(), w, s, RunOptions{}); failed != nil || result.Done != 1 {
+		t.Fatalf("mended: %+v, %v", result, failed)
 	}
 	planned, err := plan.New(t.Context(), w, s, plan.Options{Run: "s"})
 	if err != nil {

@@ -160,7 +160,11 @@ func storedJudged(r *runs.Run, c runs.Cell, config models.Config, e runs.Embeddi
 	if err != nil {
 		return judged{}, nil, err
 	}
-	return judged{Embeddings: e, distance: c.External != nil && c.External.Similarity == runs.Euclidean}, protocolsOf(set, config), nil
+	v := judged{Embeddings: e}
+	if x := c.External; x != nil {
+		v.distance, v.lengths = x.Similarity == runs.Euclidean, x.Similarity == runs.Dot
+	}
+	return v, protocolsOf(set, config), nil
 }
 
 // storedSearches returns the searches of a protocol among stored embeddings. Only KindOneGallery

@@ -269,7 +269,7 @@ func (s *scorer) before(record runs.Cell) (before runs.Cell, done bool, err erro
 		return before, false, nil
 	}
 	before, found, err := s.run.Cell(record.Key)
-	if err != nil && !(s.options.Replace && runs.IsBroken(err)) {
+	if err != nil && (!s.options.Replace || !runs.IsBroken(err)) {
 		return before, false, err
 	}
 	if !found || s.options.Replace {

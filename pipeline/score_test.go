@@ -89,9 +89,9 @@ func TestScoreAsTrained(t *testing.T) {
 	dir := t.TempDir()
 	random := rand.New(rand.NewPCG(1, 4))
 	for _, c := range cells {
-		e, err := r.Embeddings(c)
-		if err != nil {
-			t.Fatal(err)
+		e, failed := r.Embeddings(c)
+		if failed != nil {
+			t.Fatal(failed)
 		}
 		order := random.Perm(len(e.IDs))
 		var values []float32
@@ -124,13 +124,13 @@ func TestScoreAsTrained(t *testing.T) {
 		want := evaluationsOf(t, r, c.Path())
 		for seed, file := range []string{"ids.csv", "names.csv"} {
 			o.Seed, o.IDs = seed, filepath.Join(dir, file)
-			result, err := Score(t.Context(), w, o)
-			if err != nil {
-				t.Fatal(err)
+			result, failed := Score(t.Context(), w, o)
+			if failed != nil {
+				t.Fatal(failed)
 			}
-			theirs, err := w.Runs().Open("theirs")
-			if err != nil {
-				t.Fatal(err)
+			theirs, failed := w.Runs().Open("theirs")
+			if failed != nil {
+				t.Fatal(failed)
 			}
 			got := evaluationsOf(t, theirs, result.Cells[0].Cell)
 			if d := cmp.Diff(want, got); d != "" {
@@ -182,8 +182,8 @@ func TestScoreAsTrained(t *testing.T) {
 	for _, c := range all {
 		before[c.Path()] = evaluationsOf(t, theirs, c.Path())
 	}
-	if n, err := Evaluate(t.Context(), w, "theirs"); err != nil || n != len(all) {
-		t.Fatalf("evaluate: %d cells, %v; want %d", n, err, len(all))
+	if n, failed := Evaluate(t.Context(), w, "theirs"); failed != nil || n != len(all) {
+		t.Fatalf("evaluate: %d cells, %v; want %d", n, failed, len(all))
 	}
 	for path, want := range before {
 		if d := cmp.Diff(want, evaluationsOf(t, theirs, path)); d != "" {
@@ -221,6 +221,7 @@ func TestScoreRules(t *testing.T) {
 		check  func(t *testing.T, r *ScoreResult) // of what is scored
 	}{
 		{name: "as it is", check: func(t *testing.T, r *ScoreResult) {
+			t.Helper()
 			if e := r.Cells[0].Evaluations[0]; e.Protocol != "labels-loo+l" || e.Metrics["R@1"] != 1 || e.Queries != 4 {
 				t.Errorf("%+v", e)
 			}
@@ -233,6 +234,7 @@ func TestScoreRules(t *testing.T) {
 		{name: "an id twice", change: func(g *given) { g.rows[4][0] = "2" }, fails: "row 3: id 2 is already in row 1"},
 		{name: "a text as id twice", change: func(g *given) { g.rows[1][0], g.rows[3][0] = "x", "x" }, fails: `row 2: id "x" is already in row 0`},
 		{name: "a label without partner", change: func(g *given) { g.rows[4][1] = "c" }, check: func(t *testing.T, r *ScoreResult) {
+			t.Helper()
 			if e := r.Cells[0].Evaluations[0]; e.Queries != 2 || e.Excluded != 2 || e.Gallery != 4 {
 				t.Errorf("%+v", e)
 			}
@@ -250,6 +252,7 @@ func TestScoreRules(t *testing.T) {
 				g.rows[1+i][1] = strconv.FormatInt(1<<40+int64(i/2), 10)
 			}
 		}, check: func(t *testing.T, r *ScoreResult) {
+			t.Helper()
 			if e := r.Cells[0].Evaluations[0]; e.Metrics["R@1"] != 1 {
 				t.Errorf("%+v", e)
 			}
@@ -263,6 +266,7 @@ func TestScoreRules(t *testing.T) {
 		{name: "rows for training", change: func(g *given) {
 			g.rows = [][]string{{"label", "split"}, {"a", "test"}, {"a", "test"}, {"b", "train"}, {"b", "train"}}
 		}, check: func(t *testing.T, r *ScoreResult) {
+			t.Helper()
 			if e := r.Cells[0].Evaluations[0]; r.Cells[0].LeftOut != 2 || e.Gallery != 2 {
 				t.Errorf("%+v", r.Cells[0])
 			}
@@ -273,6 +277,7 @@ func TestScoreRules(t *testing.T) {
 		{name: "queries and gallery", change: func(g *given) {
 			g.rows = [][]string{{"label", "split"}, {"a", "query"}, {"a", "gallery"}, {"b", "gallery"}, {"b", "query"}}
 		}, check: func(t *testing.T, r *ScoreResult) {
+			t.Helper()
 			if e := r.Cells[0].Evaluations[0]; e.Protocol != "labels-qg+l" || e.Queries != 2 || e.Gallery != 2 || e.Metrics["R@1"] != 1 {
 				t.Errorf("%+v", e)
 			}
@@ -280,9 +285,13 @@ func TestScoreRules(t *testing.T) {
 		{name: "flags as OML writes them", change: func(g *given) {
 			g.rows = [][]string{
 				{"label", "split", "is_query", "is_gallery"},
-				{"a", "validation", "True", "True"}, {"a", "validation", "False", "True"}, {"b", "train", "", ""}, {"b", "train", "", ""},
+				{"a", "validation", "True", "True"},
+				{"a", "validation", "False", "True"},
+				{"b", "train", "", ""},
+				{"b", "train", "", ""},
 			}
 		}, check: func(t *testing.T, r *ScoreResult) {
+			t.Helper()
 			e := r.Cells[0].Evaluations[0]
 			if e.Protocol != "labels-qg+l" || e.Queries != 1 || e.Gallery != 2 || e.Metrics["R@1"] != 1 || r.Cells[0].LeftOut != 2 {
 				t.Errorf("%+v", r.Cells[0])
@@ -292,6 +301,7 @@ func TestScoreRules(t *testing.T) {
 			// Without groups 1 finds 2. With them only 3 and 4 are left, of the other class.
 			g.rows = [][]string{{"label", "group"}, {"a", "x"}, {"a", "x"}, {"b", "y"}, {"b", "z"}}
 		}, check: func(t *testing.T, r *ScoreResult) {
+			t.Helper()
 			if e := r.Cells[0].Evaluations[0]; e.Queries != 2 || e.Excluded != 2 {
 				t.Errorf("%+v", e)
 			}
@@ -299,6 +309,7 @@ func TestScoreRules(t *testing.T) {
 		{name: "several seeds in one table", change: func(g *given) {
 			g.rows = [][]string{{"id", "label", "seed"}, {"1", "a", "3"}, {"2", "a", "3"}, {"1", "a", "7"}, {"2", "a", "7"}}
 		}, check: func(t *testing.T, r *ScoreResult) {
+			t.Helper()
 			if len(r.Cells) != 2 || !strings.HasSuffix(r.Cells[1].Cell, "seed-7") {
 				t.Errorf("%+v", r.Cells)
 			}

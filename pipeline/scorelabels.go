@@ -362,7 +362,7 @@ func labelProtocol(splits []string, recalls []int) datasets.Protocol {
 // labelled returns vectors with the labels of their images.
 func labelled(e runs.Embeddings, l runs.Labels, x runs.External) judged {
 	v := judged{
-		Embeddings: e, distance: x.Similarity == runs.Euclidean,
+		Embeddings: e, distance: x.Similarity == runs.Euclidean, lengths: x.Similarity == runs.Dot,
 		hash: func(rows []int) string { return labelsHash(e, l, rows) },
 	}
 	if x.Groups {

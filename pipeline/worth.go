@@ -142,7 +142,7 @@ func worthPoints(ctx context.Context, b *xla.Backend, p datasets.Protocol, learn
 	splits []searchRows,
 ) ([]runs.WorthPoint, error) {
 	var points []runs.WorthPoint
-	for _, part := range vectorParts(v.Width, learners) {
+	for _, part := range vectorParts(v.Width, learners, !v.lengths) {
 		for _, form := range retrieval.Forms() {
 			part.Form = form
 			points = append(points, runs.WorthPoint{
@@ -154,7 +154,7 @@ func worthPoints(ctx context.Context, b *xla.Backend, p datasets.Protocol, learn
 	for _, s := range splits {
 		search := searchOf(p, v, s)
 		i := 0
-		for _, part := range vectorParts(v.Width, learners) {
+		for _, part := range vectorParts(v.Width, learners, !v.lengths) {
 			for _, form := range retrieval.Forms() {
 				part.Form = form
 				found, err := retrieval.RetrieveCompressed(ctx, b, search, part.Compression)
@@ -187,12 +187,12 @@ const smallestPart = 64
 
 // vectorParts returns the parts of a vector that are measured, ascending: 64, 128, 256, ...
 // dimensions, the first learners of an ensemble, and the whole. A part that ends inside a learner
-// gets unit length. The slices of whole learners keep the lengths that they have at test time, and
+// gets unit length, unless the lengths of the vectors count (unit is false). The slices of whole learners keep the lengths that they have at test time, and
 // so does the whole, whose float32 numbers are those of the record.
-func vectorParts(width int, learners []int) []vectorPart {
+func vectorParts(width int, learners []int, unit bool) []vectorPart {
 	parts := map[int]vectorPart{}
 	for d := smallestPart; d < width; d *= 2 {
-		parts[d] = vectorPart{Compression: retrieval.Compression{Dimensions: d, Unit: true}}
+		parts[d] = vectorPart{Compression: retrieval.Compression{Dimensions: d, Unit: unit}}
 	}
 	parts[width] = vectorPart{Compression: retrieval.Compression{Dimensions: width}}
 	if len(learners) > 1 {

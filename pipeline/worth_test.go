@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,7 +26,10 @@ func TestVectorParts(t *testing.T) {
 		"too small to be made less": {64, []int{64}, []vectorPart{part(64, 0, false)}},
 		"a small ensemble":          {24, []int{8, 16}, []vectorPart{part(8, 1, false), part(24, 2, false)}},
 	} {
-		if diff := cmp.Diff(tt.want, vectorParts(tt.width, tt.learners), cmp.AllowUnexported(vectorPart{})); diff != "" {
+		if got := vectorParts(tt.width, tt.learners, false); slices.ContainsFunc(got, func(p vectorPart) bool { return p.Unit }) {
+			t.Errorf("%s: a part gets unit length where lengths count: %+v", name, got)
+		}
+		if diff := cmp.Diff(tt.want, vectorParts(tt.width, tt.learners, true), cmp.AllowUnexported(vectorPart{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}

@@ -107,11 +107,11 @@ func TestFileBackbonePath(t *testing.T) {
 	if err = r.WriteCell(Cell{Key: k, Status: Running}); err != nil {
 		t.Fatal(err)
 	}
-	if c, found, err := r.Cell(k); err != nil || !found || c.Backbone != "file:dinov2" {
-		t.Errorf("%+v, %v, %v", c.Key, found, err)
+	if c, found, failed := r.Cell(k); failed != nil || !found || c.Backbone != "file:dinov2" {
+		t.Errorf("%+v, %v, %v", c.Key, found, failed)
 	}
-	if cells, err := r.Cells(); err != nil || len(cells) != 1 || cells[0].Key != k {
-		t.Errorf("%+v, %v", cells, err)
+	if cells, failed := r.Cells(); failed != nil || len(cells) != 1 || cells[0].Key != k {
+		t.Errorf("%+v, %v", cells, failed)
 	}
 	for _, bad := range []string{"file:a:b", "other:a", "file:../a"} {
 		k.Backbone = bad

@@ -63,8 +63,8 @@ func All() []Backbone {
 // Named returns the backbone of the given name. That of imported features, file:NAME, has no width:
 // each data set has its own. An unknown name is an error that lists the known ones.
 func Named(name string) (Backbone, error) {
-	if name, ok := ImportName(name); ok {
-		return importedBackbone(name)
+	if imported, ok := ImportName(name); ok {
+		return importedBackbone(imported)
 	}
 	var known []string
 	for _, b := range All() {

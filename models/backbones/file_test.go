@@ -156,15 +156,14 @@ func TestImportDamage(t *testing.T) {
 			t.Fatal(err)
 		}
 		modelstest.Damages(t, path, another, 3, func() error {
-			err := read()
-			if err != nil {
-				return err
+			if refused := read(); refused != nil {
+				return refused
 			}
-			content, err := os.ReadFile(path)
-			if err == nil && !bytes.Equal(content, whole) {
+			content, failed := os.ReadFile(path)
+			if failed == nil && !bytes.Equal(content, whole) {
 				t.Errorf("%s was changed, and is read", path)
 			}
-			return err
+			return failed
 		})
 		if err = os.WriteFile(path, whole, 0o600); err != nil {
 			t.Fatal(err)

@@ -128,14 +128,16 @@ func New(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options)
 				}
 			}
 			block := b
-			if imported, isImported, err := ImportedFeatures(w, b.Backbone, entry, manifests[entry.Dir].Digest); errors.Is(err, ErrNotImported) {
-				if !slices.Contains(absent, err.Error()) {
-					absent = append(absent, err.Error())
+			imported, isImported, fault := ImportedFeatures(w, b.Backbone, entry, manifests[entry.Dir].Digest)
+			switch {
+			case errors.Is(fault, ErrNotImported):
+				if !slices.Contains(absent, fault.Error()) {
+					absent = append(absent, fault.Error())
 				}
 				continue
-			} else if err != nil {
-				return nil, fmt.Errorf("suite %s: %w", s.Name, err)
-			} else if isImported {
+			case fault != nil:
+				return nil, fmt.Errorf("suite %s: %w", s.Name, fault)
+			case isImported:
 				block = b.WithFeatures(imported.Features)
 			}
 			cells, err := cellsOf(block, entry, *manifests[entry.Dir])
