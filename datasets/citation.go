@@ -6,6 +6,9 @@ const unknownLicence = "not known here: see the publisher's page before you pass
 // Citation returns how to cite a set, and the licence of its images as its publisher states it in the files
 // or on the page of the set. Where no statement could be read, the licence says so.
 func (s Set) Citation() (text, licence string) {
+	if s.Own() {
+		return "none: the images are your own", "that of your own images"
+	}
 	switch s.Name {
 	case "cub":
 		return "Wah, C., Branson, S., Welinder, P., Perona, P., Belongie, S.: The Caltech-UCSD Birds-200-2011 Dataset. " +

@@ -1,10 +1,11 @@
-// Package datasets reads the five image-retrieval benchmarks from their published files, prepares
-// them once as Arrow files and opens what was prepared.
+// Package datasets reads the five image-retrieval benchmarks from their published files, and data of the
+// user's own, prepares them once as Arrow files and opens what was prepared.
 //
 // A [Set] is one benchmark: its published folder, its retrieval protocols and the reader of its
 // official lists. It reads from a [Source]: a folder, or archives as they were published. The reader returns a [Layout]: one [Row] per listed image, in the order of the
 // lists, with every count checked against the published release. It reads only the lists and opens no
-// image. [Ingest] reads the images as well and writes a data set:
+// image. Data of the user's own are class folders, tables or Parquet files; what they share is in own.go.
+// [Ingest] reads the images as well and writes a data set:
 //
 //	<set>/<variant>/manifest.json    [Manifest]: options, counts, digests, seal; written last
 //	<set>/<variant>/index.arrow      every column but the images, and where each image lies

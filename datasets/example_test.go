@@ -66,5 +66,5 @@ func ExampleLookupVariant() {
 	// Output:
 	// CUB-200-2011 ""
 	// Stanford Online Products "grocery"
-	// unknown data set "birds", want one of cub, cars196, sop, inshop, vehicleid
+	// unknown data set "birds", want one of cub, cars196, sop, inshop, vehicleid, folder, csv, parquet
 }

@@ -36,15 +36,14 @@ func ingestSet(ctx context.Context, set Set, o IngestOptions, l sizeLimits) (*Ma
 	if err := o.Validate(); err != nil {
 		return nil, "", err
 	}
-	src, err := openSet(ctx, set, o)
+	if err := o.ValidateFor(set); err != nil {
+		return nil, "", err
+	}
+	layout, src, err := readSet(ctx, set, o)
 	if err != nil {
 		return nil, "", err
 	}
 	defer src.Close()
-	layout, err := set.Read(ctx, src, o.Custom)
-	if err != nil {
-		return nil, "", err
-	}
 	rows, err := sortedRows(layout)
 	if err != nil {
 		return nil, "", err
@@ -114,6 +113,23 @@ func ingestSet(ctx context.Context, set Set, o IngestOptions, l sizeLimits) (*Ma
 	}
 	m.Fresh = true
 	return &m, dir, nil
+}
+
+// readSet reads what says which images there are, and returns it with the source that holds them, which the
+// caller closes.
+func readSet(ctx context.Context, set Set, o IngestOptions) (*Layout, *Source, error) {
+	if set.Own() {
+		return set.readOwn(ctx, o)
+	}
+	src, err := openSet(ctx, set, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	layout, err := set.Read(ctx, src, o.Custom)
+	if err != nil {
+		return nil, nil, errors.Join(err, src.Close())
+	}
+	return layout, src, nil
 }
 
 // hiddenDir returns the name of a folder beside dir that is not a data set.

@@ -252,7 +252,7 @@ func (s *Source) notFound(set Set) error {
 	return err
 }
 
-// LocateAll returns every data set in raw, in the order of All. It looks in raw itself and two
+// LocateAll returns every published data set in raw, in the order of All. It looks in raw itself and two
 // levels below it, but not inside a folder that looks like a data set, and then for published archives
 // in raw. Two folders for one set are an error that names both.
 func LocateAll(raw string) ([]Located, error) {
@@ -261,7 +261,7 @@ func LocateAll(raw string) ([]Located, error) {
 		return nil, fmt.Errorf("look for data sets: %w", err)
 	}
 	defer src.Close()
-	sets := All()
+	sets := Published()
 	found := make([][]string, len(sets))
 	level := []string{"."}
 	for depth := 0; depth <= searchDepth; depth++ {

@@ -71,9 +71,10 @@ type Options struct {
 	Precropped    bool   `json:"precropped"`       // the source images were box crops already
 	Size          int    `json:"size"`             // pixels
 	Pad           bool   `json:"pad"`
-	HighRes       bool   `json:"highres,omitempty"` // In-Shop: the source images were those of high resolution
-	Store         string `json:"store"`             // jpeg or rgb
-	Preprocessing int    `json:"preprocessing"`     // version of the pixel arithmetic
+	HighRes       bool   `json:"highres,omitempty"`       // In-Shop: the source images were those of high resolution
+	Store         string `json:"store"`                   // jpeg or rgb
+	Preprocessing int    `json:"preprocessing"`           // version of the pixel arithmetic
+	TrainClasses  string `json:"train_classes,omitempty"` // own data: the rule that divided the classes
 }
 
 // Part is an Arrow file of a data set.
@@ -110,6 +111,21 @@ func (m Manifest) ProtocolSuffix() string {
 		suffix += "+" + m.Options.Custom
 	}
 	return suffix
+}
+
+// Protocols returns the protocols that the data set is evaluated by: those of its set for which it has
+// images.
+func (m Manifest) Protocols() ([]Protocol, error) {
+	set, err := Lookup(m.Set)
+	if err != nil || !set.Own() {
+		return set.Protocols, err
+	}
+	return slices.DeleteFunc(set.Protocols, func(p Protocol) bool {
+		if p.Kind == KindQueryGallery {
+			return m.Counts[string(Query)] == 0 || m.Counts[string(Gallery)] == 0
+		}
+		return m.Counts[string(Test)] == 0
+	}), nil
 }
 
 // ReadManifest reads the manifest of the data set in dir. It compares the manifest with its seal, and
@@ -213,7 +229,7 @@ func (m Manifest) check() error {
 	case m.Options.Custom == "" && !slices.Contains(publishedReleases(), m.Release), m.Options.Custom != "" && m.Release != m.Options.Custom:
 		return fmt.Errorf("release is %q, but option custom is %q", m.Release, m.Options.Custom)
 	}
-	texts := append([]string{m.Set, m.Release, m.Layout, m.ToolVersion, m.Digest}, m.Missing...)
+	texts := append([]string{m.Set, m.Release, m.Layout, m.ToolVersion, m.Digest, m.Options.TrainClasses}, m.Missing...)
 	for _, q := range m.Quarantine {
 		texts = append(texts, q.Name, q.Line, q.Reason)
 	}

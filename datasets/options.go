@@ -19,12 +19,18 @@ const (
 
 // IngestOptions say what Ingest reads and how it stores images. Start from DefaultIngestOptions.
 type IngestOptions struct {
-	Raw string // the published top folder, a folder that holds it, or an archive
+	Raw string // the published top folder, a folder that holds it, or an archive; the folder or file of own data
 	Out string // the workspace's datasets folder; the data set goes to Out/<set>/<variant>
 
 	AllowMissing  bool    // ingest the images that exist and list the rest
 	FollowLinks   bool    // read images through symbolic links that lead out of the folder
 	MaxQuarantine float64 // share of the images that may be broken
+
+	// TrainClasses says which classes of own data train, where the data do not say it or are not asked:
+	// TrainFirstHalf, a share such as "30%" of the classes in their order, or the name of a file with a
+	// class name in each line.
+	TrainClasses string
+	Images       string // csv: the folder that paths are relative to; empty stands for that of the table
 
 	Custom     string // name of a release that is not published
 	Precropped bool   // the images are already cropped to their boxes, so that the boxes of the lists do not apply
@@ -69,7 +75,37 @@ func (o IngestOptions) Validate() error {
 	case !(o.MaxQuarantine >= 0 && o.MaxQuarantine <= 1):
 		return fmt.Errorf("max-quarantine: want a share from 0 to 1, got %g", o.MaxQuarantine)
 	}
+	if _, err := parseTrainRule(o.TrainClasses); err != nil {
+		return err
+	}
 	return o.options().validate()
+}
+
+// ValidateFor returns an error for the first option that does not fit a set. It begins with the name of
+// the option.
+func (o IngestOptions) ValidateFor(set Set) error {
+	switch {
+	case set.Own() && o.Custom == "":
+		return fmt.Errorf("custom: %s reads data of your own: give them a name with --custom NAME, which goes into every record", set.Name)
+	case !set.Own() && o.TrainClasses != "":
+		return fmt.Errorf("train-classes: the lists of %s say which classes train; the option is for %s", set.Name, strings.Join(ownNames(), ", "))
+	case set.Name != csvName && o.Images != "":
+		return fmt.Errorf("images: %s has its images where its layout says; the option is for %s", set.Name, csvName)
+	case set.Own() && o.Precropped:
+		return fmt.Errorf("precropped: the option is for published data sets")
+	}
+	return nil
+}
+
+// ownNames returns the names of the sets of own data.
+func ownNames() []string {
+	var names []string
+	for _, s := range All() {
+		if s.Own() {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // validate is Validate of the options that decide what is stored.
@@ -98,8 +134,10 @@ func publishedReleases() []string { return []string{"official", "papers", "publi
 
 // options returns the part of o that decides what is stored.
 func (o IngestOptions) options() Options {
+	rule, _ := parseTrainRule(o.TrainClasses) // Validate has checked it
 	return Options{
-		Custom: o.Custom, Crop: o.Crop, Precropped: o.Precropped, Size: o.Size, Pad: o.Pad, Store: o.Store,
+		TrainClasses: rule.option(),
+		Custom:       o.Custom, Crop: o.Crop, Precropped: o.Precropped, Size: o.Size, Pad: o.Pad, Store: o.Store,
 		Preprocessing: preprocessing,
 	}
 }

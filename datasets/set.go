@@ -3,6 +3,7 @@ package datasets
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -77,12 +78,12 @@ const (
 	KindOneGallery = "1gallery"
 )
 
-// Set is one of the benchmarks.
+// Set is one of the benchmarks, or a way in which users have data of their own.
 type Set struct {
-	Name      string   // on the command line and in suites
-	Title     string   // in texts
-	Folders   []string // published top folder names, such as "CUB_200_2011", the usual one first
-	Protocols []Protocol
+	Name      string     // on the command line and in suites
+	Title     string     // in texts
+	Folders   []string   // published top folder names, such as "CUB_200_2011", the usual one first; none of own data
+	Protocols []Protocol // of own data, those that some data set of the kind has; Manifest.Protocols are those of one
 
 	// Read reads the official lists in src. With an empty custom every count is checked
 	// against the published releases. With a custom name these counts are not checked, but
@@ -94,7 +95,15 @@ type Set struct {
 
 	// archives are those that the set is published in: they are read where they lie in a raw folder.
 	archives []published
+
+	// readOwn reads data of the user's own, in place of Read and Looks, which are nil then. It returns the
+	// source that holds the images, too.
+	readOwn func(ctx context.Context, o IngestOptions) (*Layout, *Source, error)
 }
+
+// Own reports whether the set is a way in which users have data of their own. All its data sets are
+// custom releases.
+func (s Set) Own() bool { return s.readOwn != nil }
 
 // All returns the sets in the order of reports.
 func All() []Set {
@@ -104,8 +113,14 @@ func All() []Set {
 		sop(),
 		inshop(),
 		vehicleid(),
+		folder(),
+		csvTable(),
+		parquetFiles(),
 	}
 }
+
+// Published returns the benchmarks among All.
+func Published() []Set { return slices.DeleteFunc(All(), Set.Own) }
 
 // Lookup returns the set of that name.
 func Lookup(name string) (Set, error) {

@@ -18,7 +18,7 @@ func TestLookup(t *testing.T) {
 		if err != nil || got.Title != s.Title {
 			t.Errorf("%s: got %s, %v", s.Name, got.Title, err)
 		}
-		if s.Title == "" || len(s.Folders) == 0 || s.Read == nil || s.Looks == nil {
+		if s.Title == "" || len(s.Protocols) == 0 || s.Own() == (len(s.Folders) > 0 || s.Read != nil || s.Looks != nil) {
 			t.Errorf("%s: %+v", s.Name, s)
 		}
 	}

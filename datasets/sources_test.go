@@ -72,7 +72,7 @@ func TestIngestNested(t *testing.T) {
 	if err := WriteMini(t.Context(), raw, o); err != nil {
 		t.Fatal(err)
 	}
-	for _, set := range All() {
+	for _, set := range Published() {
 		root, err := Locate(set, raw)
 		if err != nil {
 			t.Fatal(err)
