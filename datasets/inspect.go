@@ -60,7 +60,7 @@ func Inspect(d *Dataset) (Inspection, error) {
 		Set: m.Set, Release: m.Release, Variant: m.Variant, Layout: m.Layout, Digest: m.Digest,
 		Missing: len(m.Missing), Quarantined: len(m.Quarantine), Unlisted: m.Unlisted,
 	}
-	if set, err := Lookup(m.Set); err == nil && m.Options.Custom == "" {
+	if set, err := Lookup(m.Set); err == nil && (m.Options.Custom == "" || set.Own()) {
 		in.Citation, in.Licence = set.Citation()
 	} else if err == nil {
 		text, _ := set.Citation()

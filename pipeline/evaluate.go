@@ -67,13 +67,13 @@ func imagesOf(data *datasets.Dataset, rows []int, e runs.Embeddings) judged {
 func evaluateTest(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *runs.Run, record *runs.Cell, c models.Config,
 	data *datasets.Dataset, test []int, e runs.Embeddings,
 ) error {
-	set, err := datasets.Lookup(data.Manifest.Set)
+	all, err := protocolsOf(data.Manifest, c)
 	if err != nil {
 		return err
 	}
 	v := imagesOf(data, test, e)
 	v.distance = record.External != nil && record.External.Similarity == runs.Euclidean
-	return evaluateBy(ctx, w, b, r, record, protocolsOf(set, c), data.Manifest.ProtocolSuffix(), learnerSizes(c), v)
+	return evaluateBy(ctx, w, b, r, record, all, data.Manifest.ProtocolSuffix(), learnerSizes(c), v)
 }
 
 // evaluateBy evaluates vectors by some protocols, whose names get a suffix, fills in the record and

@@ -71,12 +71,19 @@ func heldOutClasses(classes []int32, share float64) ([]int32, error) {
 	return held, nil
 }
 
-// protocolsOf returns the protocols that a configuration's model is evaluated by.
-func protocolsOf(set datasets.Set, c models.Config) []datasets.Protocol {
+// protocolsOf returns the protocols that a configuration's model is evaluated by on a data set.
+func protocolsOf(m datasets.Manifest, c models.Config) ([]datasets.Protocol, error) {
 	if c.Evaluate != models.EvaluateValidation {
-		return set.Protocols
+		return m.Protocols()
 	}
-	return []datasets.Protocol{validationProtocolOf(set)}
+	set, err := datasets.Lookup(m.Set)
+	return []datasets.Protocol{validationProtocolOf(set)}, err
+}
+
+// recordedProtocols returns every protocol that an evaluation in a record of a set's data may have: data
+// of the user's own has those that its splits allow, and a model may be scored on held-out classes.
+func recordedProtocols(set datasets.Set) []datasets.Protocol {
+	return append(slices.Clip(set.Protocols), validationProtocolOf(set))
 }
 
 // validationProtocolOf returns the protocol of the images of held-out training classes.

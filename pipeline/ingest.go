@@ -23,7 +23,7 @@ type IngestResult struct {
 }
 
 // Ingest prepares data sets from their raw folders. names are those of sets; "all" alone stands for
-// every set that is found in o.Raw.
+// every published set that is found in o.Raw.
 func Ingest(ctx context.Context, w *workspace.Workspace, names []string, o datasets.IngestOptions) ([]IngestResult, error) {
 	if len(names) == 1 && names[0] == "all" {
 		found, err := datasets.LocateAll(o.Raw)
@@ -146,8 +146,11 @@ func preparedVariants(w *workspace.Workspace, name string) ([]datasets.Entry, er
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("%w: %s is not in %s: run \"%s\"",
-			workspace.ErrNotIngested, name, w.DatasetsDir(), w.CommandLine("ingest", set.Name, "--raw", "DIR"))
+		ingest := []string{"ingest", set.Name, "--raw", "DIR"}
+		if set.Own() {
+			ingest = append(ingest, "--custom", "NAME")
+		}
+		return nil, fmt.Errorf("%w: %s is not in %s: run \"%s\"", workspace.ErrNotIngested, name, w.DatasetsDir(), w.CommandLine(ingest...))
 	}
 	return out, nil
 }

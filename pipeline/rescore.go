@@ -119,7 +119,7 @@ func rescoreCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r 
 	if err != nil {
 		return nil, fmt.Errorf("cell %s: %w", c.Path(), err)
 	}
-	v, all, err := storedJudged(r, c, config, e)
+	v, all, err := storedJudged(r, c, e)
 	if err != nil {
 		return nil, fmt.Errorf("cell %s: %w", c.Path(), err)
 	}
@@ -151,7 +151,7 @@ func rescoreCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r 
 
 // storedJudged returns stored vectors with what is stored of their images, and the protocols that they
 // can be evaluated by. No data set is opened.
-func storedJudged(r *runs.Run, c runs.Cell, config models.Config, e runs.Embeddings) (judged, []datasets.Protocol, error) {
+func storedJudged(r *runs.Run, c runs.Cell, e runs.Embeddings) (judged, []datasets.Protocol, error) {
 	if c.Dataset == runs.LabelSet {
 		v, p, err := labelledImages(r, c, e)
 		return v, []datasets.Protocol{p}, err
@@ -164,7 +164,7 @@ func storedJudged(r *runs.Run, c runs.Cell, config models.Config, e runs.Embeddi
 	if x := c.External; x != nil {
 		v.distance, v.lengths = x.Similarity == runs.Euclidean, x.Similarity == runs.Dot
 	}
-	return v, protocolsOf(set, config), nil
+	return v, recordedProtocols(set), nil
 }
 
 // storedSearches returns the searches of a protocol among stored embeddings. Only KindOneGallery

@@ -49,9 +49,13 @@ func (a *attempt) newSelector(m *models.Model, features backbones.Features) (*se
 	if err != nil {
 		return nil, err
 	}
+	all, err := a.data.Manifest.Protocols()
+	if err != nil {
+		return nil, err
+	}
 	s := &selector{
 		attempt: a, model: m, features: features, dir: filepath.Join(a.run.CellDir(a.cell.Key), chosenDir),
-		protocol: set.Protocols[0],
+		protocol: all[0],
 	}
 	candidates := a.rows.test
 	if a.cell.Config.Selection == models.SelectValidation {

@@ -106,7 +106,7 @@ func worthOf(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *run
 	if err != nil {
 		return nil, err
 	}
-	v, all, err := storedJudged(r, c, config, e)
+	v, all, err := storedJudged(r, c, e)
 	if err != nil {
 		return nil, err
 	}

@@ -113,12 +113,12 @@ type searchSize struct{ draws, queries, gallery int }
 // protocolSearches returns the searches of the protocols of a data set, by the counts in its
 // manifest.
 func protocolSearches(m datasets.Manifest) ([]searchSize, error) {
-	set, err := datasets.Lookup(m.Set)
+	protocols, err := m.Protocols()
 	if err != nil {
 		return nil, err
 	}
 	var out []searchSize
-	for _, p := range set.Protocols {
+	for _, p := range protocols {
 		all, classes := testImages(m), m.Classes[string(datasets.Test)]
 		if p.List != 0 {
 			listed := listRows(m, p)

@@ -145,6 +145,12 @@ func New(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options)
 				return nil, fmt.Errorf("suite %s: %w", s.Name, err)
 			}
 			for _, c := range cells {
+				if !c.Config.Untrained && c.Manifest.Counts[string(datasets.Train)] == 0 {
+					return nil, b.Position.Errorf("method %s trains, but %s has no training images: without training, only the method features is scored "+
+						"(ingest with --train-classes says which classes train)", c.Method, name)
+				}
+			}
+			for _, c := range cells {
 				if earlier, ok := planned[c.Key]; ok {
 					return nil, b.Position.Errorf("cell %s is already in the block of %s", c.Path(), earlier.RelativeTo(b.Position))
 				}

@@ -149,8 +149,12 @@ func (b *Block) complete() error {
 		return err
 	}
 	for _, name := range b.Datasets {
-		if _, _, err := datasets.LookupVariant(name); err != nil {
+		set, variant, err := datasets.LookupVariant(name)
+		if err != nil {
 			return b.place("datasets").Errorf("datasets: %w", err)
+		}
+		if set.Own() && variant == "" {
+			return b.place("datasets").Errorf("datasets: %s has no published release: want %s/NAME, as it was ingested with --custom NAME", name, name)
 		}
 	}
 	labels := map[string]bool{}

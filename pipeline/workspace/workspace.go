@@ -171,8 +171,11 @@ func (w *Workspace) Dataset(name string) (datasets.Entry, error) {
 		return fits[0], nil
 	case 0:
 		ingest := []string{"ingest", set.Name, "--raw", "DIR"}
-		if wanted != "" && !isPublished(wanted) {
+		switch {
+		case wanted != "" && !isPublished(wanted):
 			ingest = append(ingest, "--custom", releaseOf(wanted))
+		case set.Own():
+			ingest = append(ingest, "--custom", "NAME")
 		}
 		return datasets.Entry{}, fmt.Errorf("%w: %s is not in %s: run \"%s\"",
 			ErrNotIngested, name, w.DatasetsDir(), w.CommandLine(ingest...))

@@ -15,9 +15,10 @@ import (
 
 func newExportCommand(a *app) *cobra.Command {
 	var o pipeline.ExportOptions
+	var parquet string
 	cmd := &cobra.Command{
-		Use:   "export RUN[/CELL] [--model DIR] [--projector DIR] [--tensorboard DIR] [--mlflow DIR]",
-		Short: "Write models and embeddings, or curves for TensorBoard or MLflow",
+		Use:   "export RUN[/CELL]|DATASET [--model DIR] [--projector DIR] [--tensorboard DIR] [--mlflow DIR] [--parquet DIR]",
+		Short: "Write models and embeddings, curves for TensorBoard or MLflow, or a data set",
 		Long: `export writes what a run made for other programs. Exporting again replaces what an
 earlier export of it wrote.
 
@@ -49,21 +50,29 @@ curves by step, its final metrics at the last step, and its settings.
 each cell, with its environment as tags. MLflow 3 reads it when it is told so, or
 turns it into a data base first:
   MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri DIR
-  mlflow migrate-filestore --source DIR --target sqlite:///mlflow.db`,
+  mlflow migrate-filestore --source DIR --target sqlite:///mlflow.db
+
+--parquet writes a prepared DATASET, such as cub or sop/grocery, as Parquet files
+DIR/data/<split>-00000-of-00001.parquet, which Hugging Face's datasets opens as
+images with named classes.`,
 		Example: `  bierbench export quick/cub.official-s256-jpeg/lite0-frozen/bier-512/seed-0 --model DIR
   bierbench export 'quick/bier-*' --model DIR
   bierbench export quick/cub.official-s256-jpeg/lite0-frozen/bier-512/seed-0 --projector DIR
   bierbench export quick --tensorboard tb
-  bierbench export quick --mlflow ml`,
-		Args:              wantArgs(1, 1, "a run, or cells of one"),
+  bierbench export quick --mlflow ml
+  bierbench export cub --parquet DIR`,
+		Args:              wantArgs(1, 1, "a run, cells of one, or a data set"),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if parquet != "" {
+				return exportDataset(a, cmd, args[0], parquet)
+			}
 			id, cell, _ := strings.Cut(strings.TrimSuffix(args[0], "/"), "/")
 			o.Cell = cell
 			curves := o.TensorBoard != "" || o.MLflow != ""
 			switch {
 			case o.Models == "" && o.Projector == "" && !curves:
-				return usageError{errors.New("export: want --model DIR, --projector DIR, --tensorboard DIR or --mlflow DIR")}
+				return usageError{errors.New("export: want --model DIR, --projector DIR, --tensorboard DIR, --mlflow DIR or --parquet DIR")}
 			case cell != "" && curves:
 				return usageError{fmt.Errorf("export: --tensorboard and --mlflow take a whole run, %q is a cell", args[0])}
 			case o.Projector != "" && (cell == "" || strings.ContainsAny(cell, "*?[")):
@@ -90,6 +99,7 @@ turns it into a data base first:
 	cmd.Flags().BoolVar(&o.Force, "force", false, "with --model and --projector: replace what another cell left there")
 	cmd.Flags().StringVar(&o.TensorBoard, "tensorboard", "", "write event files into `DIR`")
 	cmd.Flags().StringVar(&o.MLflow, "mlflow", "", "write an MLflow file store into `DIR`")
+	cmd.Flags().StringVar(&parquet, "parquet", "", "write a data set as Parquet files into `DIR`")
 	return cmd
 }
 

@@ -19,15 +19,23 @@ func newIngestCommand(a *app) *cobra.Command {
 	var fetch fetchOptions
 	cmd := &cobra.Command{
 		Use:   "ingest NAME... --raw DIR",
-		Short: "Read raw data sets in their published layouts and write Arrow files",
-		Long: `ingest reads ` + setNames() + `; all stands for every one
-that is found under DIR. It checks every count of the official lists, and writes
-datasets/<name>/<variant>/. Where that folder already holds the same, nothing is
-written. An ingest that was interrupted or killed goes on from the last whole part
-when the same command is given again, with any --workers.`,
+		Short: "Read raw data sets, published or your own, and write Arrow files",
+		Long: `ingest reads ` + setNames(datasets.Published()) + ` in their published layouts and
+checks every count of the official lists; all stands for every one that is found
+under DIR. Data of your own get a name with --custom NAME, and are read from
+  folder   class folders; train, test or query, gallery may lie above them
+  csv      a table with the columns path and label, or those of open-metric-learning
+  parquet  Parquet files of images, as Hugging Face's datasets writes them
+Where they do not say which classes train, --train-classes does.
+
+ingest writes datasets/<name>/<variant>/. Where that folder already holds the same,
+nothing is written. An ingest that was interrupted or killed goes on from the last
+whole part when the same command is given again, with any --workers.`,
 		Example: `  bierbench ingest cub --raw DIR
   bierbench ingest cub --raw CUB_200_2011.tgz
   bierbench ingest cub --raw DIR --fetch
+  bierbench ingest folder --raw DIR --custom mine --train-classes first-half
+  bierbench ingest csv --raw table.csv --images DIR --custom shoes
   bierbench ingest cub --raw DIR --allow-missing --precropped
   bierbench ingest sop --raw DIR --custom grocery
   bierbench ingest all --raw DIR`,
@@ -47,7 +55,7 @@ when the same command is given again, with any --workers.`,
 				return usageError{fmt.Errorf("--precropped and --crop: images that are cropped to their boxes already cannot be cropped again")}
 			}
 			o.Out = w.Dir // replaced by the workspace's folder; here only to check the rest
-			if err = o.Validate(); err != nil {
+			if err = checkIngest(o, args); err != nil {
 				return usageError{fmt.Errorf("--%w", err)} // which begins with the name of the option
 			}
 			if fetch.fetch {
@@ -74,6 +82,8 @@ when the same command is given again, with any --workers.`,
 	f.BoolVar(&o.AllowMissing, "allow-missing", false, "ingest the images that exist, and record those that are missing")
 	f.BoolVar(&o.FollowLinks, "follow-links", false, "read images through symbolic links that lead out of the folder")
 	f.StringVar(&o.Custom, "custom", "", "`NAME` of lists that match no published release; it goes into every record")
+	f.StringVar(&o.TrainClasses, "train-classes", "", "which classes of your own data train: first-half, N%, or a `FILE` with a class name in each line")
+	f.StringVar(&o.Images, "images", "", "csv: the `DIR` that paths are relative to (default: that of the table)")
 	f.StringVar(&o.Crop, "crop", o.Crop, "`CROP` of the images: none or box")
 	f.BoolVar(&o.Precropped, "precropped", false, "the images are already cropped to their boxes")
 	f.IntVar(&o.Size, "size", o.Size, "shortest side of a stored image, in `PIXELS`; smaller images stay as they are")
@@ -83,6 +93,23 @@ when the same command is given again, with any --workers.`,
 	f.IntVar(&o.Workers, "workers", o.Workers, "`N` images are decoded at a time")
 	f.Float64Var(&o.MaxQuarantine, "max-quarantine", o.MaxQuarantine, "largest `SHARE` of broken images that is not an error")
 	return cmd
+}
+
+// checkIngest returns an error for options that are out of their range, or do not fit the data sets.
+func checkIngest(o datasets.IngestOptions, names []string) error {
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	for _, name := range names {
+		set, err := datasets.Lookup(name)
+		if err != nil {
+			set = datasets.Published()[0] // all stands for these
+		}
+		if err = o.ValidateFor(set); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkSets returns a usage error for an argument, such as cub or sop/grocery, that names no data
@@ -106,10 +133,13 @@ func datasetNames() []string {
 	return out
 }
 
-// setNames returns the names of the data sets in words.
-func setNames() string {
-	n := datasetNames()
-	return strings.Join(n[:len(n)-1], ", ") + " or " + n[len(n)-1]
+// setNames returns the names of data sets in words.
+func setNames(sets []datasets.Set) string {
+	text := sets[0].Name
+	for _, s := range sets[1 : len(sets)-1] {
+		text += ", " + s.Name
+	}
+	return text + " and " + sets[len(sets)-1].Name
 }
 
 // printIngest prints the counts of each data set, and what was left out.
