@@ -78,7 +78,7 @@ whole part when the same command is given again, with any --workers.`,
 	}
 	fetch.addFlags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.Raw, "raw", "", "`DIR` of the data set as it was published, the folder that holds it, or an archive (.zip, .tar, .tgz)")
+	f.StringVar(&o.Raw, "raw", "", "`DIR` of the data set as it was published, the folder that holds it, or an archive (.zip, .tar, .tgz); of own data, a file too")
 	f.BoolVar(&o.AllowMissing, "allow-missing", false, "ingest the images that exist, and record those that are missing")
 	f.BoolVar(&o.FollowLinks, "follow-links", false, "read images through symbolic links that lead out of the folder")
 	f.StringVar(&o.Custom, "custom", "", "`NAME` of lists that match no published release; it goes into every record")
