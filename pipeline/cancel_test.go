@@ -38,6 +38,7 @@ func TestInterruptOfTheRest(t *testing.T) {
 	for name, call := range map[string]func() error{
 		"verify":   func() error { _, err := Verify(ctx, w, []string{"cub"}); return err },
 		"inspect":  func() error { _, err := Inspect(ctx, w, "cub", 0); return err },
+		"audit":    func() error { _, err := Audit(ctx, w, "cub"); return err },
 		"evaluate": func() error { _, err := Evaluate(ctx, w, "s"); return err },
 		"report":   func() error { _, _, err := Report(ctx, w, []string{"s"}, ReportOptions{}); return err },
 		"diff": func() error {
