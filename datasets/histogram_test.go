@@ -34,12 +34,3 @@ func TestHistogram(t *testing.T) {
 		t.Errorf("drawn as %v, %v", m.Bounds(), err)
 	}
 }
-
-// Every set can be cited, and says what is known of its licence.
-func TestCitation(t *testing.T) {
-	for _, set := range Published() {
-		if text, licence := set.Citation(); len(text) < 40 || licence == "" {
-			t.Errorf("%s: %q, %q", set.Name, text, licence)
-		}
-	}
-}

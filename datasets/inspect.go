@@ -19,7 +19,7 @@ type Inspection struct {
 	Bytes       int64          `json:"bytes"` // of all parts
 	Histograms  []Histogram    `json:"histograms"`
 	Citation    string         `json:"citation"`
-	Licence     string         `json:"licence"` // as its publisher states it
+	Licence     string         `json:"licence"` // what the publisher's terms are about
 }
 
 // SplitSummary describes one split.
@@ -60,11 +60,17 @@ func Inspect(d *Dataset) (Inspection, error) {
 		Set: m.Set, Release: m.Release, Variant: m.Variant, Layout: m.Layout, Digest: m.Digest,
 		Missing: len(m.Missing), Quarantined: len(m.Quarantine), Unlisted: m.Unlisted,
 	}
-	if set, err := Lookup(m.Set); err == nil && (m.Options.Custom == "" || set.Own()) {
-		in.Citation, in.Licence = set.Citation()
-	} else if err == nil {
-		text, _ := set.Citation()
-		in.Citation, in.Licence = text+" (of the layout)", "that of your own images, lists called "+m.Options.Custom
+	if set, err := Lookup(m.Set); err == nil && set.Own() {
+		in.Citation, in.Licence = "none: the images are your own", "that of your own images"
+	}
+	for _, a := range Addresses() {
+		switch {
+		case a.Set != m.Set:
+		case m.Options.Custom == "":
+			in.Citation, in.Licence = a.Citation, a.Licence
+		default:
+			in.Citation, in.Licence = a.Citation+" (of the layout)", "that of your own images, lists called "+m.Options.Custom
+		}
 	}
 	for _, p := range m.Parts {
 		in.Bytes += p.Bytes
