@@ -265,9 +265,9 @@ const mostOfNodes = 32
 // of splits and classes come first, for they are of two splits or classes.
 func (s *pairSearch) show(kind string, a, b *pairNode, distance int) {
 	shown := 0
-	for i := range a.rows {
+all:
+	for i, x := range a.rows {
 		for k, y := range slices.Backward(b.rows) {
-			x := a.rows[i]
 			if a == b && k <= i {
 				break
 			}
@@ -278,7 +278,7 @@ func (s *pairSearch) show(kind string, a, b *pairNode, distance int) {
 			p.Distance = distance
 			s.pairs = append(s.pairs, p)
 			if shown++; shown == mostOfNodes {
-				return
+				break all
 			}
 		}
 	}
