@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -88,7 +86,7 @@ func CellNamed(w *workspace.Workspace, r *runs.Run, cells []runs.Cell, path stri
 	}
 	for _, k := range r.Record.Cells {
 		if k.Path() == path {
-			return runs.Cell{}, fmt.Errorf("cell %s has not begun; %s", path, doCells(w, r))
+			return runs.Cell{}, fmt.Errorf("cell %s has not begun; %s", path, doCells(w, r, runs.Cell{}))
 		}
 	}
 	return runs.Cell{}, noCell(w, r, path, known)
@@ -146,9 +144,10 @@ func listsCells(w *workspace.Workspace, r *runs.Run) string {
 	return fmt.Sprintf("\"%s\" lists them", w.CommandLine("show", r.Record.ID))
 }
 
-// doCells says which command does the cells of a run that are not done.
-func doCells(w *workspace.Workspace, r *runs.Run) string {
-	if _, err := os.Stat(filepath.Join(r.Dir, suiteFile)); errors.Is(err, fs.ErrNotExist) {
+// doCells says which command does the cells of a run that are not done. c is one of them, as far as it
+// is recorded.
+func doCells(w *workspace.Workspace, r *runs.Run, c runs.Cell) string {
+	if c.External != nil {
 		return fmt.Sprintf("score its vectors again (\"%s\")", w.CommandLine("score", r.Record.ID, "--help"))
 	}
 	return fmt.Sprintf("run \"%s\"", w.CommandLine("run", filepath.Join(r.Dir, suiteFile), "--run", r.Record.ID))
@@ -163,7 +162,7 @@ func exportable(w *workspace.Workspace, r *runs.Run, c runs.Cell) error {
 		return fmt.Errorf("cell %s failed: %s; run \"%s\"", c.Path(), c.Error,
 			w.CommandLine("run", filepath.Join(r.Dir, suiteFile), "--run", r.Record.ID, "--retry-failed"))
 	}
-	return fmt.Errorf("cell %s is not done, it is running or was interrupted; %s", c.Path(), doCells(w, r))
+	return fmt.Errorf("cell %s is not done, it is running or was interrupted; %s", c.Path(), doCells(w, r, c))
 }
 
 // hasModel returns an error where the model of a cell cannot be exported: the cell is not done, or its
@@ -190,7 +189,7 @@ func testModel(w *workspace.Workspace, r *runs.Run, c runs.Cell, config models.C
 	}
 	m, err := models.ReadTestModel(evaluatedModel(r, c), config)
 	if errors.Is(err, models.ErrNoCheckpoint) {
-		return nil, fmt.Errorf("%w: remove %s and %s", err, r.CellDir(c.Key), doCells(w, r))
+		return nil, fmt.Errorf("%w: remove %s and %s", err, r.CellDir(c.Key), doCells(w, r, c))
 	}
 	if err != nil {
 		return nil, err

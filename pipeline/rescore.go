@@ -114,7 +114,7 @@ func rescoreCell(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r 
 	}
 	e, err := r.Embeddings(c)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("cell %s: its embeddings are not stored: remove %s and %s", c.Path(), r.CellDir(c.Key), doCells(w, r))
+		return nil, fmt.Errorf("cell %s: its embeddings are not stored: remove %s and %s", c.Path(), r.CellDir(c.Key), doCells(w, r, c))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cell %s: %w", c.Path(), err)

@@ -100,9 +100,9 @@ func TestScoreAsTrained(t *testing.T) {
 		if err = json.Unmarshal(c.Config, &config); err != nil {
 			t.Fatal(err)
 		}
-		data, test, err := openCellData(w, c, config, e)
-		if err != nil {
-			t.Fatal(err)
+		data, test, failed := openCellData(w, c, config, e)
+		if failed != nil {
+			t.Fatal(failed)
 		}
 		for _, i := range order {
 			values = append(values, e.Values[i*e.Width:(i+1)*e.Width]...)

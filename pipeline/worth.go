@@ -101,7 +101,7 @@ func worthOf(ctx context.Context, w *workspace.Workspace, b *xla.Backend, r *run
 	}
 	e, err := r.Embeddings(c)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("its embeddings are not stored: remove %s and %s", r.CellDir(c.Key), doCells(w, r))
+		return nil, fmt.Errorf("its embeddings are not stored: remove %s and %s", r.CellDir(c.Key), doCells(w, r, c))
 	}
 	if err != nil {
 		return nil, err

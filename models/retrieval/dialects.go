@@ -94,6 +94,12 @@ func Rescore(ctx context.Context, b *xla.Backend, s Search, sizes []int, d Diale
 	}
 	sorted := s.sortedGallery(order)
 	self := s.selfPositions(sorted)
+	for q, at := range self {
+		if s.SelfExcluded && at < 0 && !d.groups {
+			why := fmt.Sprintf("query %d is not in the gallery and others are, for which its code has no rule", s.QueryIDs[q])
+			return nil, fmt.Errorf("rescore: %w", NoScoreError{d.Name, why})
+		}
+	}
 	hidden := s.hiddenPositions(order, self)
 	rankers := make([]ranker, scoreWorkers())
 	for i := range rankers {

@@ -23,9 +23,9 @@ const (
 )
 
 // eventsHelp documents the events.
-const eventsHelp = `With --json, a command that takes long (demo, evaluate, ingest, rescore, run,
-submit, verify, show --follow) prints events: one JSON object a line, each with
-"time" (RFC 3339, UTC) and "event", which says what else it holds.
+const eventsHelp = `With --json, a command that takes long (demo, evaluate, ingest, merge, rescore,
+run, score, submit, verify, worth, show --follow) prints events: one JSON object a
+line, each with "time" (RFC 3339, UTC) and "event", which says what else it holds.
 
   event     fields
   cell      a cell changed its state: "cell" (its path), "state" (started, done,

@@ -135,11 +135,12 @@ func datasetNames() []string {
 
 // setNames returns the names of data sets in words.
 func setNames(sets []datasets.Set) string {
-	text := sets[0].Name
-	for _, s := range sets[1 : len(sets)-1] {
-		text += ", " + s.Name
+	var names []string
+	for _, s := range sets {
+		names = append(names, s.Name)
 	}
-	return text + " and " + sets[len(sets)-1].Name
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
 // printIngest prints the counts of each data set, and what was left out.
@@ -150,7 +151,7 @@ func printIngest(out io.Writer, results []pipeline.IngestResult) error {
 		if r.Fresh {
 			verb = fmt.Sprintf("written in %.1f s (%.0f images/s)", r.Seconds, float64(m.Rows)/r.Seconds)
 			if m.Resumed > 0 {
-				verb = fmt.Sprintf("went on from the %d images of an interrupted ingest, written in %.1f s", m.Resumed, r.Seconds)
+				verb = fmt.Sprintf("went on from %s of an interrupted ingest, written in %.1f s", counted(m.Resumed, "image"), r.Seconds)
 			}
 		}
 		fmt.Fprintf(out, "%s (%s, %s): %s, %s\n", m.Set, m.Release, m.Layout, r.Dir, verb)
