@@ -47,8 +47,8 @@ func newSampler(seed uint64, classes []int32, p, k int) (*sampler, error) {
 		available += min(k, len(members[c]))
 	}
 	if available < s.size {
-		return nil, fmt.Errorf("batch of %d classes x %d images: the training part gives %d images in %d classes at %d a class",
-			p, k, available, len(numbers), k)
+		return nil, fmt.Errorf("batch of %d classes x %d images: the training part gives %d images in %d classes at %d a class; "+
+			"lower classes or images, such as to classes: %d", p, k, available, len(numbers), k, max(available/k, 1))
 	}
 	if len(numbers) < 2 {
 		return nil, fmt.Errorf("batch of %d classes x %d images: the training part has %d class", p, k, len(numbers))

@@ -168,6 +168,7 @@ func newModelCard(r *runs.Run, c runs.Cell, config models.Config, m *models.Test
 		return nil, fmt.Errorf("the record does not say which features %s it was trained on", net.Name)
 	case net.Imported:
 		card.Input = InputCard{Prepared: prepared, Values: madeElsewhere}
+		card.Network.Features = config.Features.Width
 		name, _ := backbones.ImportName(net.Name)
 		i := backbones.Import{Name: name, Set: c.Dataset, Variant: c.Variant, Features: *config.Features}
 		card.Features = &FeaturesCard{

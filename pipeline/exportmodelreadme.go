@@ -160,12 +160,7 @@ func (c *ModelCard) page() string {
 	}
 
 	b.WriteString("\n## Input\n\n")
-	fmt.Fprintf(&b, "- The images of the data set were prepared: %s.\n", c.Input.Prepared.words())
-	fmt.Fprintf(&b, "- The shortest side is brought into %d to %d pixels: %s.\n", c.Input.ShortestSide[0], c.Input.ShortestSide[1], c.Input.Resize)
-	fmt.Fprintf(&b, "- The network sees %s, %d pixels.\n", c.Input.Crop, c.Input.Pixels)
-	fmt.Fprintf(&b, "- Its input is %s; channels %s, mean %v, scale %v.\n", c.Input.Values, c.Input.Channels, c.Input.Mean, c.Input.Scale)
-	b.WriteString("- Programs decode JPEG a little differently: embeddings of files that another program decoded are close to\n" +
-		"  `embeddings.npy`, those of the same pixels are equal up to rounding.\n\n")
+	c.writeInput(&b)
 
 	if c.ONNX != nil {
 		fmt.Fprintf(&b, "## Use\n\n`%s` is the whole network, normalisation included, with operators of version %d: `%s` is %s.\n\n"+
@@ -193,6 +188,23 @@ func (c *ModelCard) page() string {
 
 // sentence begins with a capital.
 func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// writeInput writes what the network takes: images, or features that another program made of them.
+func (c *ModelCard) writeInput(b *strings.Builder) {
+	text := export.EscapeMarkdown
+	if f := c.Features; f != nil && c.Input.Pixels == 0 {
+		fmt.Fprintf(b, "- The input is features of %d numbers that another program made of the images.\n", c.Network.Features)
+		fmt.Fprintf(b, "- Their origin: %s.\n", text(cmp.Or(f.Origin, "not told")))
+		fmt.Fprintf(b, "- Preprocessing of the images: %s.\n\n", text(cmp.Or(f.Preprocessing, "not told")))
+		return
+	}
+	fmt.Fprintf(b, "- The images of the data set were prepared: %s.\n", c.Input.Prepared.words())
+	fmt.Fprintf(b, "- The shortest side is brought into %d to %d pixels: %s.\n", c.Input.ShortestSide[0], c.Input.ShortestSide[1], c.Input.Resize)
+	fmt.Fprintf(b, "- The network sees %s, %d pixels.\n", c.Input.Crop, c.Input.Pixels)
+	fmt.Fprintf(b, "- Its input is %s; channels %s, mean %v, scale %v.\n", c.Input.Values, c.Input.Channels, c.Input.Mean, c.Input.Scale)
+	b.WriteString("- Programs decode JPEG a little differently: embeddings of files that another program decoded are close to\n" +
+		"  `embeddings.npy`, those of the same pixels are equal up to rounding.\n\n")
+}
 
 // snippet is Python that embeds image files with model.onnx.
 func (c *ModelCard) snippet() string {

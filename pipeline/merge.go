@@ -145,6 +145,9 @@ func mergePlan(ctx context.Context, w *workspace.Workspace, run string, other *r
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		file = filepath.Join(other.Dir, suiteFile)
 	}
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("run %s has no suite: its vectors are of another program, and are scored in each workspace anew", run)
+	}
 	s, err := suite.Load(file)
 	if err != nil {
 		return nil, err
@@ -245,6 +248,9 @@ func (m *merger) mergeCell(ctx context.Context, from *runs.Run, c runs.Cell) err
 	planned, ok := m.planned[c.Key]
 	if !ok {
 		told.Reason = "the plan has no such cell"
+		if c.External != nil {
+			told.Reason = "its vectors are of another program: score them here"
+		}
 		m.result.Refused = append(m.result.Refused, told)
 		return nil
 	}

@@ -124,7 +124,7 @@ func countVerdicts(d *runs.Diff) []verdictCount {
 	counts := []verdictCount{{Name: "better"}, {Name: "worse"}, {Name: "no difference shown (~)"}, {Name: "without a verdict"}}
 	for _, c := range d.Rows {
 		i := slices.Index([]string{runs.Better, runs.Worse, runs.Noise}, c.Verdict)
-		if i < 0 || c.Reason != "" {
+		if i < 0 || c.Reason != "" || c.ClassesOnly && !d.Models { // a side with one seed is not judged
 			i = len(counts) - 1
 		}
 		counts[i].Count++

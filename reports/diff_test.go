@@ -139,3 +139,19 @@ func TestDiffSeveralText(t *testing.T) {
 	}
 	golden(t, "diff-several.txt", func(w io.Writer) error { return DiffText(d, w) })
 }
+
+// A side with one seed has no verdict, whatever its difference: its row does not count as one that shows
+// no difference. Models that are compared as they are have one.
+func TestCountVerdicts(t *testing.T) {
+	rows := []runs.Comparison{
+		{Verdict: runs.Better}, {Verdict: runs.Noise}, {Verdict: runs.Noise, ClassesOnly: true}, {Reason: "no queries"},
+	}
+	for models, want := range map[bool]string{
+		false: "1 better, 0 worse, 1 no difference shown (~), 2 without a verdict.",
+		true:  "1 better, 0 worse, 2 no difference shown (~), 1 without a verdict.",
+	} {
+		if got := diffSummary(&runs.Diff{Rows: rows, Models: models}); got != want {
+			t.Errorf("models %t: %s, want %s", models, got, want)
+		}
+	}
+}

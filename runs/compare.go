@@ -131,7 +131,7 @@ func compareMethods(ctx context.Context, r *Run, base string, own func(Group) st
 		named = named || own(g.Group) != ""
 	}
 	if !slices.Contains(methods, base) && !named {
-		return nil, fmt.Errorf("compare methods of %s: no method %q, want one of %q", r.Record.ID, base, methods)
+		return nil, fmt.Errorf("compare methods of %s: no method %q; --base names another one of %q", r.Record.ID, base, methods)
 	}
 	if err := c.chooseMetrics(groups); err != nil {
 		return nil, err

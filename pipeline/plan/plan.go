@@ -106,7 +106,7 @@ func New(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options)
 	}
 	planned := map[runs.Key]suite.Position{}
 	manifests := map[string]*datasets.Manifest{}
-	var absent []string
+	var absent, warned []string
 	for _, b := range s.Blocks {
 		if p.Weights[b.Backbone], err = WeightsDigest(w, b.Backbone); err != nil {
 			return nil, fmt.Errorf("suite %s: %w", s.Name, err)
@@ -148,6 +148,10 @@ func New(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options)
 				if !c.Config.Untrained && c.Manifest.Counts[string(datasets.Train)] == 0 {
 					return nil, b.Position.Errorf("method %s trains, but %s has no training images: without training, only the method features is scored "+
 						"(ingest with --train-classes says which classes train)", c.Method, name)
+				}
+				if why := tooLarge(c); why != "" && !slices.Contains(warned, why) {
+					warned = append(warned, why)
+					w.Log.Warn("cells will fail in training", "reason", why, "first", c.Path())
 				}
 			}
 			for _, c := range cells {
@@ -245,6 +249,20 @@ func cellsOf(b suite.Block, entry datasets.Entry, manifest datasets.Manifest) ([
 		}
 	}
 	return out, nil
+}
+
+// tooLarge says why a batch of a cell cannot be filled, or "" where nothing tells so before training. A class
+// gives no more images than it has, which the manifest does not say; held-out classes give none.
+func tooLarge(c Cell) string {
+	name := string(datasets.Train)
+	images, classes := c.Manifest.Counts[name], c.Manifest.Classes[name]
+	need := c.Config.Classes * c.Config.Images
+	if c.Config.Untrained || need <= min(images, classes*c.Config.Images) {
+		return ""
+	}
+	return fmt.Sprintf("%s/%s has %d training images in %d classes, too few for a batch of %d classes x %d images; "+
+		"lower classes or images in the suite, such as to classes: %d", c.Dataset, c.Variant, images, classes, c.Config.Classes,
+		c.Config.Images, max(min(images, classes*c.Config.Images)/c.Config.Images, 1))
 }
 
 // BrokenWhy is the reason for which a cell whose record is broken is done again.

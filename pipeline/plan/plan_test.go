@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"bierbench/datasets"
 	"bierbench/models"
 	"bierbench/models/backbones"
 	"bierbench/models/losses"
@@ -121,6 +122,29 @@ func TestMatches(t *testing.T) {
 	} {
 		if got := MatchPath(glob, cell); got != want {
 			t.Errorf("%s: %v, want %v", glob, got, want)
+		}
+	}
+}
+
+// Worked by hand: a class gives at most Images of its images, and all classes together what there is.
+func TestTooLarge(t *testing.T) {
+	const train = string(datasets.Train)
+	for _, tt := range []struct {
+		name                             string
+		images, classes, ofBatch, aClass int
+		untrained                        bool
+		want                             string // a part of the reason; empty: none
+	}{
+		{"a batch that is there", 60, 12, 12, 5, false, ""},
+		{"too few classes, though images enough", 96, 6, 12, 5, false, "96 training images in 6 classes, too few for a batch of 12 classes x 5 images; " +
+			"lower classes or images in the suite, such as to classes: 6"},
+		{"too few images", 40, 12, 12, 5, false, "such as to classes: 8"},
+		{"features are not trained", 1, 1, 12, 5, true, ""},
+	} {
+		c := Cell{Manifest: datasets.Manifest{Counts: map[string]int{train: tt.images}, Classes: map[string]int{train: tt.classes}}}
+		c.Config.Classes, c.Config.Images, c.Config.Untrained = tt.ofBatch, tt.aClass, tt.untrained
+		if got := tooLarge(c); (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }
