@@ -348,8 +348,11 @@ func (r *parquetReader) row(p *parquetTable, split string, at int64, columns map
 	if err := f.fill(&row); err != nil {
 		return err
 	}
-	if row.split == "" {
+	switch {
+	case row.split == "":
 		row.split = split
+	case row.split == string(Train) && split != "" && split != row.split: // files may all be called train, not all be called test
+		return row.errorf("column split says %s, but the name of the file or its folder says %s", row.split, split)
 	}
 	r.rows = append(r.rows, row)
 	return nil
@@ -437,6 +440,9 @@ func (p *parquetTable) eachValue(group *file.RowGroupReader, i int, use func(k i
 			return err
 		}
 		if total == 0 {
+			if err = pages.Err(); err != nil {
+				return err
+			}
 			break
 		}
 		for k := range total {

@@ -230,9 +230,20 @@ func TestParquetSplits(t *testing.T) {
 			h.extra = map[string][]string{"split": {"train", "query", "gallery", "query"}}
 			return text(h, "a", "x", "x", "y")
 		}()}, "train query gallery query"},
+		{"a column against the name of a file of test images", map[string]string{"test.parquet": func() string {
+			h := h
+			h.extra = map[string][]string{"split": {"test", "test", "train", "test"}}
+			return text(h, "a", "x", "x", "y")
+		}()}, "error: test.parquet:row 3: column split says train, but the name of the file or its folder says test"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l, store, err := readParquet(t.Context(), ownOptions(t, writeTree(t, c.files), ""))
+			if want, fails := strings.CutPrefix(c.want, "error: "); fails {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("got %v, want %s", err, want)
+				}
+				return
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -356,6 +367,22 @@ func TestWriteParquet(t *testing.T) {
 		if back.ClassName(i) != d.ClassName(i) || back.Name(i) != d.Name(i) || back.SHA256(i) != d.rows[i].sum {
 			t.Errorf("row %d is %s of %s", i, back.Name(i), back.ClassName(i))
 		}
+	}
+	other := filepath.Join(t.TempDir(), "downloaded")
+	if err = os.CopyFS(other, os.DirFS(out)); err != nil {
+		t.Fatal(err)
+	}
+	if err = os.WriteFile(filepath.Join(other, exportMark), []byte("cub/official-s256-jpeg\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = WriteParquet(t.Context(), d, other, nil); err == nil || !strings.Contains(err.Error(), `holds the export of "cub/official-s256-jpeg"`) {
+		t.Errorf("an export of another set: got %v", err)
+	}
+	if err = os.Remove(filepath.Join(other, exportMark)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = WriteParquet(t.Context(), d, other, nil); err == nil || !strings.Contains(err.Error(), "data, which export did not write") {
+		t.Errorf("files of the same names that another program wrote: got %v", err)
 	}
 	if err = os.WriteFile(filepath.Join(out, "mine.txt"), []byte("text"), 0o644); err != nil {
 		t.Fatal(err)

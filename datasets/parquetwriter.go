@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/compress"
@@ -53,10 +54,11 @@ var exportedFile = regexp.MustCompile(`^(train|test|query|gallery)-\d{5}-of-\d{5
 //	category  string: the super class; null where there is none
 //
 // and the metadata name the classes. The same data set gives the same bytes. The folder is written whole
-// or not at all; one that holds an earlier export, or nothing, is replaced, and any other is an error.
+// or not at all; one that holds an earlier export of the same set and variant, or nothing, is replaced,
+// and any other is an error. A hidden file says of what an export is.
 func WriteParquet(ctx context.Context, d *Dataset, dir string, progress func(done, total int)) (*ParquetExport, error) {
 	dir = filepath.Clean(dir)
-	if err := checkExportFolder(dir); err != nil {
+	if err := checkExportFolder(dir, exportOf(d)); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
@@ -72,6 +74,9 @@ func WriteParquet(ctx context.Context, d *Dataset, dir string, progress func(don
 	w := &parquetWriter{d: d, dir: partial, progress: progress, out: &ParquetExport{Dir: dir, Images: d.Len()}}
 	err := w.write(ctx)
 	if err == nil {
+		err = writeFile(filepath.Join(partial, exportMark), []byte(exportOf(d)+"\n"))
+	}
+	if err == nil {
 		err = errors.Join(syncDir(filepath.Join(partial, "data")), syncDir(partial))
 	}
 	if err == nil {
@@ -83,8 +88,15 @@ func WriteParquet(ctx context.Context, d *Dataset, dir string, progress func(don
 	return w.out, nil
 }
 
-// checkExportFolder returns an error where dir holds anything but an earlier export.
-func checkExportFolder(dir string) error {
+// exportMark is the file of an export that says of what it is. Programs that read a folder of Parquet files
+// leave hidden files alone.
+const exportMark = ".bierbench-export"
+
+// exportOf returns what the mark of an export says.
+func exportOf(d *Dataset) string { return d.Manifest.Set + "/" + d.Manifest.Variant }
+
+// checkExportFolder returns an error where dir holds anything but an earlier export of the same.
+func checkExportFolder(dir, of string) error {
 	foreign := func(name string) error {
 		return fmt.Errorf("%s holds %s, which export did not write: choose another folder", dir, name)
 	}
@@ -95,13 +107,26 @@ func checkExportFolder(dir string) error {
 	if err != nil {
 		return err
 	}
+	if len(top) == 0 {
+		return nil
+	}
+	mark, err := os.ReadFile(filepath.Join(dir, exportMark))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if got := strings.TrimSpace(string(mark)); err == nil && got != of {
+		return fmt.Errorf("%s holds the export of %s: choose another folder", dir, quote(got))
+	}
 	for _, e := range top {
-		if e.Name() != "data" || !e.IsDir() {
+		if err == nil && e.Name() == exportMark {
+			continue
+		}
+		if e.Name() != "data" || !e.IsDir() || err != nil {
 			return foreign(e.Name())
 		}
-		files, err := os.ReadDir(filepath.Join(dir, "data"))
-		if err != nil {
-			return err
+		files, failed := os.ReadDir(filepath.Join(dir, "data"))
+		if failed != nil {
+			return failed
 		}
 		for _, f := range files {
 			if !exportedFile.MatchString(f.Name()) {

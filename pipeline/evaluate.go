@@ -345,8 +345,8 @@ func evaluateOnData(ctx context.Context, w *workspace.Workspace, b *xla.Backend,
 // The data set must be as it was when the cell was made.
 func openCellData(w *workspace.Workspace, cell runs.Cell, c models.Config,
 	e runs.Embeddings,
-) (data *datasets.Dataset, test []int, err error) {
-	data, err = datasets.Open(filepath.Join(w.DatasetsDir(), cell.Dataset, cell.Variant))
+) (_ *datasets.Dataset, test []int, err error) {
+	data, err := datasets.Open(filepath.Join(w.DatasetsDir(), cell.Dataset, cell.Variant))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"bierbench/models"
 	"bierbench/pipeline/internal/claims"
 	"bierbench/pipeline/plan"
 	"bierbench/pipeline/suite"
@@ -243,6 +244,15 @@ func TestChangedFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	cell := cells[slices.IndexFunc(cells, func(c runs.Cell) bool { return c.Method == "baseline" && c.Seed == 0 })]
+	stored, err := r.Embeddings(cell)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replaced := cell
+	replaced.DataHash = "another"
+	if _, _, err = openCellData(w, replaced, models.Config{}, stored); err == nil || !strings.Contains(err.Error(), "the cell was made from another") {
+		t.Errorf("data that were replaced: got %v", err)
+	}
 	readers := map[string]func() error{
 		"evaluate": func() error { _, err := Evaluate(t.Context(), w, "s"); return err },
 		"rescore":  func() error { _, err := Rescore(t.Context(), w, "s", RescoreOptions{Cell: cell.Path()}); return err },
