@@ -149,10 +149,6 @@ func New(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options)
 					return nil, b.Position.Errorf("method %s trains, but %s has no training images: without training, only the method features is scored "+
 						"(ingest with --train-classes says which classes train)", c.Method, name)
 				}
-				if why := tooLarge(c); why != "" && !slices.Contains(warned, why) {
-					warned = append(warned, why)
-					w.Log.Warn("cells will fail in training", "reason", why, "first", c.Path())
-				}
 			}
 			for _, c := range cells {
 				if earlier, ok := planned[c.Key]; ok {
@@ -169,6 +165,10 @@ func New(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o Options)
 					c.State, c.Why = Stale, BrokenWhy(fault)
 				}
 				p.Cells = append(p.Cells, c)
+				if why := tooLarge(c); why != "" && c.State != Failed && !slices.Contains(warned, why) { // a failed one tells itself
+					warned = append(warned, why)
+					w.Log.Warn("cells will fail in training", "reason", why, "first", c.Path())
+				}
 			}
 		}
 	}
