@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // headBytes is how much of a file says what it is.
@@ -20,9 +22,10 @@ type file struct {
 	closer io.Closer
 }
 
-// openFile opens a regular file.
+// openFile opens a regular file. What is none is an error at once: a plain open of a pipe waits for its
+// writer and heeds no signal.
 func openFile(path string) (*file, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
