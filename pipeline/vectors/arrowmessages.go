@@ -30,27 +30,37 @@ type arrowMessage struct {
 const continuation = 0xffffffff
 
 // arrowMessages finds the messages of an Arrow stream, or of an Arrow file, which is a stream between
-// a magic and a footer. It reads no body, so that it takes as much time as there are messages.
+// a magic and a footer. It reads no body, so that it takes as much time as there are messages. What a
+// writer did not finish is an error: it would pass for a whole file with fewer rows.
 func arrowMessages(f *file) ([]arrowMessage, error) {
 	at, end := int64(0), f.size
-	if string(f.head[:min(6, len(f.head))]) == arrowMagic {
-		at = 8
+	framed := string(f.head[:min(len(arrowMagic), len(f.head))]) == arrowMagic
+	if framed {
+		at = arrowHead
 		var err error
 		if end, err = arrowFooter(f); err != nil {
 			return nil, err
 		}
 	}
 	var all []arrowMessage
-	for at <= end-4 { // a stream may end without its mark, and Go's files do
+	marked := false
+	for at <= end-4 {
 		m, err := readArrowMessage(f, at)
 		if errors.Is(err, io.EOF) {
+			marked = m.meta == at+8 // four zero bytes alone may be a part that was not written yet
 			break
 		}
 		if err != nil {
 			return nil, err
 		}
+		if m.end > end {
+			return nil, f.errorAt(at, "a message up to %d, want at most %d, where the footer begins", m.end, end)
+		}
 		all = append(all, m)
 		at = m.end
+	}
+	if !framed && !marked {
+		return nil, f.errorAt(at, "the stream has no end mark: it is cut off or still being written")
 	}
 	return all, nil
 }
@@ -58,21 +68,23 @@ func arrowMessages(f *file) ([]arrowMessage, error) {
 // arrowMagic begins and ends an Arrow file.
 const arrowMagic = "ARROW1"
 
+// arrowHead is the length of the magic at the beginning, with its padding.
+const arrowHead = 8
+
 // arrowFooter returns the offset at which the footer of an Arrow file begins: before its length, four
-// bytes, and the magic. It is the size of a file that is cut, whose messages are read as far as they go.
+// bytes, and the magic.
 func arrowFooter(f *file) (int64, error) {
 	var tail [4 + len(arrowMagic)]byte
-	if f.size < int64(len(tail)) {
-		return f.size, nil
+	if f.size >= arrowHead+int64(len(tail)) {
+		if err := f.readAt(tail[:], f.size-int64(len(tail))); err != nil {
+			return 0, err
+		}
+		length := int64(binary.LittleEndian.Uint32(tail[:]))
+		if at := f.size - int64(len(tail)) - length; string(tail[4:]) == arrowMagic && length > 0 && at >= arrowHead {
+			return at, nil
+		}
 	}
-	if err := f.readAt(tail[:], f.size-int64(len(tail))); err != nil {
-		return 0, err
-	}
-	length := int64(binary.LittleEndian.Uint32(tail[:]))
-	if at := f.size - int64(len(tail)) - length; string(tail[4:]) == arrowMagic && at >= 0 {
-		return at, nil
-	}
-	return f.size, nil
+	return 0, f.errorf("the file is cut off: it has no footer")
 }
 
 // readArrowMessage describes the message at an offset; io.EOF says that the stream ends there.
