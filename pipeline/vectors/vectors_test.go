@@ -214,6 +214,48 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// TestSafetensorsLayout has the rules of the format: names occur once, and the tensors cover the bytes
+// behind the header without holes. Entries need not be in the order of the bytes.
+func TestSafetensorsLayout(t *testing.T) {
+	tensor := func(name, offsets string) string {
+		return fmt.Sprintf(`%q:{"dtype":"F32","shape":[1,1],"data_offsets":%s}`, name, offsets)
+	}
+	const other = `"bias":{"dtype":"F32","shape":[1],"data_offsets":`
+	cases := []struct {
+		name, header string
+		numbers      int    // behind the header
+		want         string // of the error, "" where it is read
+	}{
+		{"two tensors", "{" + other + "[0,4]}," + tensor("x", "[4,8]") + "}  ", 2, ""},
+		{"backwards", "{" + tensor("x", "[4,8]") + "," + other + "[0,4]}}", 2, ""},
+		{"an empty one between", "{" + `"none":{"dtype":"F32","shape":[0],"data_offsets":[4,4]},` + tensor("x", "[4,8]") + "," + other + "[0,4]}}", 2, ""},
+		{"with metadata", `{"__metadata__":{"a":"b"},` + tensor("x", "[0,4]") + "}", 1, ""},
+		{"a doubled name", "{" + tensor("x", "[0,4]") + "," + tensor("x", "[4,8]") + "}", 2, `two tensors are called "x"`},
+		{"one offset", "{" + tensor("x", "[0]") + "}", 1, `tensor "x": data_offsets [0], want two`},
+		{"three offsets", "{" + tensor("x", "[0,4,8]") + "}", 2, `tensor "x": data_offsets [0 4 8], want two`},
+		{"no offsets", `{"x":{"dtype":"F32","shape":[1,1]}}`, 1, `tensor "x": data_offsets [], want two`},
+		{"end before begin", "{" + tensor("x", "[4,0]") + "}", 1, `tensor "x": bytes [4, 0) of 4`},
+		{"one lies in the other", "{" + other + "[0,4]}," + tensor("x", "[0,4]") + "}", 1, `tensor "x": bytes [0, 4), want them from 4 on`},
+		{"they overlap", "{" + other + "[0,6]}," + tensor("x", "[4,8]") + "}", 2, `tensor "x": bytes [4, 8), want them from 6 on`},
+		{"a hole before the first", "{" + tensor("x", "[4,8]") + "}", 2, `tensor "x": bytes [4, 8), want them from 0 on`},
+		{"a hole between", "{" + other + "[0,4]}," + tensor("x", "[8,12]") + "}", 3, `tensor "x": bytes [8, 12), want them from 4 on`},
+		{"bytes behind the last", "{" + tensor("x", "[0,4]") + "}", 2, `tensor "x" is the last and ends at 4 of 8 bytes`},
+		{"something behind the header", "{" + tensor("x", "[0,4]") + "}{}", 1, "header: invalid character"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a.safetensors")
+			if err := os.WriteFile(path, safetensorsFile(c.header, floatBytes(make([]float32, c.numbers)...)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := readAll(path, Options{})
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
 // readAll reads a whole matrix.
 func readAll(path string, o Options) ([]float32, error) {
 	m, err := Open(path, o)
