@@ -136,7 +136,7 @@ func openArrow(f *file, o Options) (numbers, error) {
 			kinds[field.Name], names = kind, append(names, field.Name)
 		}
 	}
-	name, err := chosenColumn(f, o.Name, names)
+	name, err := chosenColumn(f, o.Name, names, arrowCells{a}.names())
 	if err != nil {
 		return nil, err
 	}
@@ -162,15 +162,27 @@ func listReadable(t arrow.DataType) bool {
 	return false
 }
 
-// chosenColumn returns the name of the column that is meant, one of the lists of floats.
-func chosenColumn(f *file, name string, found []string) (string, error) {
+// chosenColumn returns the name of the column that is meant, one of the lists of floats among all
+// columns.
+func chosenColumn(f *file, name string, found, all []string) (string, error) {
 	if name == "" {
-		return onlyOne(f, "column with lists of floats", found)
+		var err error
+		if name, err = onlyOne(f, "column with lists of floats", found); err != nil {
+			return "", err
+		}
 	}
-	if slices.Contains(found, name) {
-		return name, nil
+	if !slices.Contains(found, name) {
+		return "", f.errorf("no column %q with lists of floats; there is %v", name, found)
 	}
-	return "", f.errorf("no column %q with lists of floats; there is %v", name, found)
+	return name, calledOnce(f, name, all)
+}
+
+// calledOnce returns an error where several columns have a name: which is meant is not known.
+func calledOnce(f *file, name string, all []string) error {
+	if i := slices.Index(all, name); i >= 0 && slices.Contains(all[i+1:], name) {
+		return f.errorf("two columns are called %q", name)
+	}
+	return nil
 }
 
 func (n *arrowNumbers) shape() (rows, width int64) { return n.first[len(n.first)-1], int64(n.width) }

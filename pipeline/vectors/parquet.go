@@ -46,10 +46,11 @@ type parquetGroup struct {
 
 // parquetFile is an open Parquet file (https://github.com/apache/parquet-format).
 type parquetFile struct {
-	file   *file
-	leaves []parquetLeaf
-	groups []parquetGroup
-	rows   int64
+	file    *file
+	columns []string // at the top of the tree
+	leaves  []parquetLeaf
+	groups  []parquetGroup
+	rows    int64
 }
 
 // parquetMaxFooter is the largest footer that is read, bytes.
@@ -225,6 +226,9 @@ func (p *parquetFile) tree(elements []schemaElement) error {
 			}
 			e := elements[at]
 			at++
+			if len(path) == 0 {
+				p.columns = append(p.columns, e.name)
+			}
 			r, d := repetition, definition
 			switch e.repetition {
 			case 1:
@@ -285,7 +289,7 @@ func openParquet(f *file, o Options) (numbers, error) {
 			names, leaves[l.path[0]] = append(names, l.path[0]), i
 		}
 	}
-	name, err := chosenColumn(f, o.Name, names)
+	name, err := chosenColumn(f, o.Name, names, p.columns)
 	if err != nil {
 		return nil, err
 	}
@@ -418,6 +422,9 @@ func (c *parquetCells) rows() int64 { return c.parquetFile.rows }
 
 func (c *parquetCells) column(i int) (Column, error) {
 	leaf := c.leaves[c.flat[i]]
+	if err := calledOnce(c.file, leaf.path[0], c.columns); err != nil { // the other may be one of lists
+		return Column{}, err
+	}
 	if what := leaf.cellType(); what != "" {
 		return Column{}, c.file.errorf("column %s: %s, want whole numbers or strings", leaf.path[0], what)
 	}

@@ -86,11 +86,14 @@ func newTable(f *file) (t *Table, err error) {
 func (t *Table) Has(name string) bool { return name != "" && slices.Contains(t.Names, name) }
 
 // Column reads a column. The single column of a table without names has the name "". An unknown name
-// is an error that lists the known ones.
+// is an error that lists the known ones; so is a name that two columns have.
 func (t *Table) Column(name string) (Column, error) {
 	i := slices.Index(t.Names, name)
 	if i < 0 {
 		return Column{}, fmt.Errorf("table: %s: no column %q; there is %s", t.Path, name, strings.Join(t.Names, ", "))
+	}
+	if err := calledOnce(t.file, name, t.Names); err != nil {
+		return Column{}, fmt.Errorf("table: %w", err)
 	}
 	var c Column
 	err := t.file.guarded(func() (err error) { c, err = t.cells.column(i); return err })

@@ -214,6 +214,35 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// TestTwoOfAName asks for columns of files in which some share a name: neither is taken for the other.
+func TestTwoOfAName(t *testing.T) {
+	for _, path := range []string{"testdata/twice.arrow", "testdata/twice.parquet"} {
+		table, err := OpenTable(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer table.Close()
+		cells := func(name string) error { _, err := table.Column(name); return err }
+		numbers := func(name string) error { _, err := readAll(path, Options{Name: name}); return err }
+		for _, c := range []struct {
+			column string
+			read   func(string) error
+			want   string // of the error, "" where it is read
+		}{
+			{"y", cells, ""},
+			{"id", cells, path + `: two columns are called "id"`},
+			{"mixed", cells, `two columns are called "mixed"`}, // one of numbers, one of lists
+			{"only", numbers, ""},
+			{"x", numbers, path + `: two columns are called "x"`},
+			{"mixed", numbers, `two columns are called "mixed"`},
+		} {
+			if err := c.read(c.column); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %s: %v, want %q", path, c.column, err, c.want)
+			}
+		}
+	}
+}
+
 // TestSafetensorsLayout has the rules of the format: names occur once, and the tensors cover the bytes
 // behind the header without holes. Entries need not be in the order of the bytes.
 func TestSafetensorsLayout(t *testing.T) {

@@ -74,3 +74,9 @@ pq.write_table(t, out / "v2.parquet", data_page_version="2.0", data_page_size=16
 pq.write_table(t, out / "split.parquet", use_dictionary=False, use_byte_stream_split=["x.list.element"])
 pq.write_table(pa.table({"x": pa.array([[1.0, 2.0], None, [3.0, 4.0]], pa.list_(pa.float32()))}), out / "null.parquet")
 pq.write_table(pa.table({"x": pa.array([[1.0, 2.0], [3.0]], pa.list_(pa.float32()))}), out / "ragged.parquet")
+lists = [pa.array([[i, i + 1]], pa.list_(pa.float32())) for i in (1, 3, 5)]
+t = pa.Table.from_arrays([pa.array([7]), pa.array([8]), pa.array([9])] + lists + [pa.array([0])], ["id", "id", "y", "x", "x", "only", "mixed"])
+t = t.append_column("mixed", lists[0])
+with pa.OSFile(str(out / "twice.arrow"), "wb") as f, pa.ipc.new_file(f, t.schema) as w:
+    w.write_table(t)
+pq.write_table(t, out / "twice.parquet")
