@@ -96,6 +96,15 @@ func (o *ScoreOptions) Check() error {
 	if o.Name == "" {
 		o.Name = stem(o.Labels)
 	}
+	// The cell's folder has these names, so nothing is read or removed before they are checked.
+	for _, part := range []struct{ option, name string }{{"method", o.Method}, {"name", o.Name}, {"mode", o.Mode}} {
+		if part.name == "" || part.option == "name" && o.Dataset != "" {
+			continue
+		}
+		if err := runs.CheckName(part.name); err != nil {
+			return fmt.Errorf("%s %w; --%s gives another", part.option, err, part.option)
+		}
+	}
 	return nil
 }
 
@@ -232,10 +241,12 @@ func (s *scorer) score(ctx context.Context, set *scoredSet) (scored ScoredCell, 
 	}
 	record.Timing["embed"] = time.Since(began).Seconds()
 	record.Environment = s.w.Environment(ctx, "")
-	if err = os.RemoveAll(s.run.CellDir(set.key)); err != nil {
+	dir := s.run.CellDir(set.key)
+	if err = setAside(dir); err != nil {
 		return scored, err
 	}
-	if err = os.MkdirAll(s.run.CellDir(set.key), 0o755); err != nil {
+	defer func() { err = errors.Join(err, putBack(dir, err == nil)) }()
+	if err = os.MkdirAll(dir, 0o755); err != nil {
 		return scored, err
 	}
 	if err = s.run.WriteEmbeddings(&record, set.embeddings); err != nil {
@@ -260,6 +271,42 @@ func (s *scorer) score(ctx context.Context, set *scoredSet) (scored ScoredCell, 
 		return scored, err
 	}
 	return ScoredCell{Cell: set.key.Path(), LeftOut: set.leftOut, Evaluations: record.Evaluations}, nil
+}
+
+// asideOf returns where a cell's folder lies while another cell is written in its place.
+func asideOf(dir string) string {
+	return filepath.Join(filepath.Dir(dir), ".replaced-"+filepath.Base(dir))
+}
+
+// setAside moves the folder of a cell away that is to be replaced. One that a killed command moved away
+// goes back first, unless a whole record is in its place.
+func setAside(dir string) error {
+	aside := asideOf(dir)
+	if _, err := os.Lstat(aside); err == nil {
+		_, lost := os.Stat(filepath.Join(dir, "cell.json"))
+		if err = putBack(dir, lost == nil); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(dir, aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// putBack removes what setAside moved away, where the new cell is whole, and else moves it back.
+func putBack(dir string, whole bool) error {
+	aside := asideOf(dir)
+	if whole {
+		return os.RemoveAll(aside)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	if err := os.Rename(aside, dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // before returns the record that is in the cell's place. done says that the same files made it in the

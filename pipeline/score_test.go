@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -142,9 +144,9 @@ func TestScoreAsTrained(t *testing.T) {
 		if c.Dataset == "vehicleid" {
 			continue // a table has no lists
 		}
-		result, err := Score(t.Context(), w, o)
-		if err != nil {
-			t.Fatal(err)
+		result, failed := Score(t.Context(), w, o)
+		if failed != nil {
+			t.Fatal(failed)
 		}
 		for _, e := range want {
 			for _, metric := range []string{"R@1", "MAP@R", "R-precision"} {
@@ -373,5 +375,66 @@ func TestScoreOrder(t *testing.T) {
 	}
 	if len(hashes) != 2 || hashes[0] != hashes[1] {
 		t.Errorf("two orders of the same rows: %q", hashes)
+	}
+}
+
+// A name that leads out of the run's folder is refused before anything is read or removed.
+func TestScoreNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"../../victim":           "begins with a dot",
+		"my net":                 "has the character ' '",
+		strings.Repeat("x", 300): "want at most 200",
+	} {
+		o := DefaultScoreOptions()
+		o.Run, o.Embeddings, o.Labels, o.Method = "r", "e.npy", "l.csv", name
+		if err := o.Check(); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "--method gives another") {
+			t.Errorf("%.20s: got %v, want %s", name, err, want)
+		}
+	}
+}
+
+// A cell that is replaced stays until the new one is whole, also where the command was killed between.
+func TestReplacedCell(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "seed-0")
+	put := func(text string) {
+		t.Helper()
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "cell.json"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	holds := func(want string) {
+		t.Helper()
+		got, err := os.ReadFile(filepath.Join(dir, "cell.json"))
+		if err != nil || string(got) != want {
+			t.Errorf("the cell is %q, %v; want %q", got, err, want)
+		}
+	}
+	call := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	call(setAside(dir)) // nothing is there
+	call(putBack(dir, false))
+	put("old")
+	call(setAside(dir))
+	call(os.MkdirAll(dir, 0o755)) // the new one fails
+	call(putBack(dir, false))
+	holds("old")
+	call(setAside(dir))
+	call(os.MkdirAll(dir, 0o755)) // killed
+	call(setAside(dir))           // by the next command, which fails too
+	call(putBack(dir, false))
+	holds("old")
+	call(setAside(dir))
+	put("new")
+	call(putBack(dir, true))
+	holds("new")
+	if _, err := os.Lstat(asideOf(dir)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the old cell is still there: %v", err)
 	}
 }

@@ -189,6 +189,10 @@ func CheckID(id string) error {
 	return nil
 }
 
+// CheckName returns an error if a method, a variant or a backbone cannot have a name: it is, or is part of,
+// a folder's.
+func CheckName(name string) error { return checkName(name) }
+
 // checkName refuses names that cannot be one folder on every system.
 func checkName(name string) error {
 	switch {
