@@ -91,9 +91,9 @@ func TestScoreAsTrained(t *testing.T) {
 	dir := t.TempDir()
 	random := rand.New(rand.NewPCG(1, 4))
 	for _, c := range cells {
-		e, failed := r.Embeddings(c)
-		if failed != nil {
-			t.Fatal(failed)
+		e, unread := r.Embeddings(c)
+		if unread != nil {
+			t.Fatal(unread)
 		}
 		order := random.Perm(len(e.IDs))
 		var values []float32
@@ -102,9 +102,9 @@ func TestScoreAsTrained(t *testing.T) {
 		if err = json.Unmarshal(c.Config, &config); err != nil {
 			t.Fatal(err)
 		}
-		data, test, failed := openCellData(w, c, config, e)
-		if failed != nil {
-			t.Fatal(failed)
+		data, test, unread := openCellData(w, c, config, e)
+		if unread != nil {
+			t.Fatal(unread)
 		}
 		for _, i := range order {
 			values = append(values, e.Values[i*e.Width:(i+1)*e.Width]...)
@@ -305,6 +305,14 @@ func TestScoreRules(t *testing.T) {
 		}, check: func(t *testing.T, r *ScoreResult) {
 			t.Helper()
 			if e := r.Cells[0].Evaluations[0]; e.Queries != 2 || e.Excluded != 2 {
+				t.Errorf("%+v", e)
+			}
+		}},
+		{name: "empty groups are none", change: func(g *given) {
+			g.rows = [][]string{{"label", "group"}, {"a", ""}, {"a", ""}, {"b", "y"}, {"b", "y"}}
+		}, check: func(t *testing.T, r *ScoreResult) {
+			t.Helper()
+			if e := r.Cells[0].Evaluations[0]; e.Queries != 2 || e.Excluded != 2 || e.Metrics["R@1"] != 1 { // 3 and 4 hide each other
 				t.Errorf("%+v", e)
 			}
 		}},

@@ -209,6 +209,11 @@ func (set *scoredSet) join(t *vectors.Table, c labelColumns, rows []int, splits 
 		if groups, _, err = codes(c.group, rows); err != nil {
 			return fmt.Errorf("%s: %w", t.Path, err)
 		}
+		for i, row := range rows {
+			if c.group.Strings != nil && c.group.Strings[row] == "" { // of no group, and not of one that is called ""
+				groups[i] = -1
+			}
+		}
 	}
 	place := func(s datasets.Split) int {
 		return slices.Index([]datasets.Split{datasets.Query, datasets.Test, datasets.Gallery}, s)
