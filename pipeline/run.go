@@ -93,11 +93,23 @@ func Run(ctx context.Context, w *workspace.Workspace, s *suite.Suite, o RunOptio
 	}
 	q.total = len(q.pending)
 	if q.total > 0 {
-		if err = NeedWeights(ctx, w, q.pending); err != nil {
+		// The weights are hashed while the plugin is loaded, which keeps one core busy.
+		opening, stop := context.WithCancel(ctx)
+		defer stop()
+		weights := make(chan error, 1)
+		go func() {
+			failed := NeedWeights(ctx, w, q.pending)
+			if failed != nil {
+				stop() // the plugin need not be installed
+			}
+			weights <- failed
+		}()
+		_, opened := w.OpenBackend(opening)
+		if err = <-weights; err != nil {
 			return nil, fmt.Errorf("suite %s: %w", s.Name, err)
 		}
-		if _, err = w.OpenBackend(ctx); err != nil {
-			return nil, err
+		if opened != nil {
+			return nil, opened
 		}
 	}
 	if q.run, err = OpenRun(ctx, w, p, q.total > 0); err != nil {
